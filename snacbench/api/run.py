@@ -220,7 +220,7 @@ class Run:
     def _repr_html_(self) -> str:  # what a notebook shows
         from snacbench.tables.writers import html_fragment
 
-        return html_fragment(tables_of([self.rows], layouts()["default"]))
+        return html_fragment(tables_of([self.rows]))
 
     @cached_property
     def rows(self) -> RunRows:

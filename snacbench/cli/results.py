@@ -74,6 +74,8 @@ def table(
     made = tables(loaded, layout, Options(complete=form == "csv", **options), codecs=codecs)
     if len({one.folder.run.set_sha256 for one in loaded}) > 1:
         say("warning: these runs are on different test sets; do not compare their rows")
+    for text in [text for one in made for text in one.above] if form == "csv" else ():
+        say(f"warning: {text}")  # what stands above tables is no data
     _print(made, form)
 
 

@@ -32,7 +32,7 @@ from snacbench.request import DEFAULT_SPEED_BUDGET_S, Channels, Precision, Refer
 from snacbench.runner.estimate import estimate
 from snacbench.runner.plan import Plan, summary_of, with_weights
 from snacbench.store.run_folder import RunFolder
-from snacbench.tables.from_runs import Options, summary_tables
+from snacbench.tables.from_runs import Options, tables_of
 from snacbench.types import DOMAINS
 
 EXIT_FAILED_ROWS = 1
@@ -216,7 +216,7 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
     """
     notes = Notes()
     made = merge_runs([load(path) for path in runs], target, progress=notes)
-    terminal.show_tables(summary_tables([made.rows]))
+    terminal.show_tables(tables_of([made.rows]))
     terminal.out.print()
     for text in (*notes.texts, str(target)):
         terminal.show_line(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any, Literal
 
@@ -65,7 +64,7 @@ class PlotData:
             repeated |= dict.fromkeys(name for name in chosen if name in self.codecs)
             fresh = {name: c for name, c in chosen.items() if name not in self.codecs}
             self.codecs |= fresh
-            kept.append(replace(rows, codecs=tuple(fresh.values())))
+            kept.append(rows.only(fresh))
         self.runs, self.repeated = tuple(kept), tuple(repeated)
         self._among, self._block = cache(self._entries_among), cache(self._block_of)
         self._record, self.ladder = cache(self._record_of), cache(self._ladder_of)
@@ -150,5 +149,4 @@ class PlotData:
 
     def _ladder_of(self, codec: str, domain: str) -> Ladder:
         entries, domain = self._among(domain)
-        entry = next(e for e in entries if e.label == codec)
-        return ladder_of(entry.rows, entry.columns, domain)
+        return ladder_of(next(e for e in entries if e.label == codec), domain)

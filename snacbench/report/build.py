@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import resources
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +28,12 @@ from snacbench.report.players import (
     sources,
     write_players,
 )
-from snacbench.rows import Coded, Embedded, Run, Score
+from snacbench.rows import Run
 from snacbench.store.jsonl import to_jsonable
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import notes as table_notes
 from snacbench.tables.from_runs import Options as TableOptions
-from snacbench.tables.from_runs import summary_csv, tables_of
-from snacbench.tables.layouts import layouts
+from snacbench.tables.from_runs import tables_of
 from snacbench.tables.run_rows import (
     ALL_DOMAINS,
     Cells,
@@ -44,7 +42,8 @@ from snacbench.tables.run_rows import (
     actual_kbps_of,
     scores_of,
 )
-from snacbench.tables.writers import html_fragment
+from snacbench.tables.table_model import Table
+from snacbench.tables.writers import html_fragment, to_csv
 
 INDEX = "index.html"
 STATIC_FILES = ("report.css", "report.js", "player.js")
@@ -117,9 +116,8 @@ def build_report(  # noqa: PLR0913 - what can be chosen
             media = list(threads.map(write, range(len(chosen))))
         players = dict(zip(chosen, media, strict=True))
         said = notes(rows, about_sources=about_sources)
-        tables = summary_tables(rows, said, by)
-        shown = {"preview": preview, "figures": figures, "notes": said, "tables": tables}
-        write_page(folder, rows, partial, players, shown)
+        shown = {"preview": preview, "figures": figures, "notes": said}
+        write_page(folder, rows, partial, players, by=by, shown=shown)
         size = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
     for problem in dict.fromkeys(chain(problems, *(one["problems"] for one in media))):
         progress.note(problem, warning=True)
@@ -161,15 +159,19 @@ def write_page(
     rows: RunRows,
     target: Path,
     players: Mapping[str, Mapping[str, Any]],
+    *,
+    by: Grouping | None,
     shown: Mapping[str, Any],
 ) -> None:
-    """Write the page of what is `shown`, and of `players` by clip id; and its data."""
+    """Write the page of what is `shown`, of `players` by clip id, and tables; and its data."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     data = score_data(rows, {clip: number for number, clip in enumerate(players)})
     data |= {"media": list(players.values()), "preview": shown["preview"].label}
     (target / "data.js").write_text(f"snacbench.data({script_json(data)});\n", "utf-8")
-    (target / "summary.csv").write_text(summary_csv([rows]), "utf-8")
+    made = tables_of([rows], options=TableOptions(complete=True))
+    grouped = tables_of([rows], options=TableOptions(by, ci=True)) if by else ()
+    (target / "summary.csv").write_text(to_csv(made), "utf-8")
     for name in STATIC_FILES:
         text = resources.files(_FILES[0]).joinpath(_FILES[1], name).read_text("utf-8")
         (target / name).write_text(text, "utf-8")
@@ -189,7 +191,8 @@ def write_page(
             (f"{len(rows.metrics)}", "metrics"),
             (f"{sum(int((~of['ok']).sum()) for of in coded):,}", "failed codings"),
         ],
-        "troubles": troubles(folder),
+        "tables": summary_tables(rows, made, shown["notes"], grouped),
+        "troubles": troubles(rows),
         "provenance": provenance(rows.run),
         "num_clips": len(rows.clips),
         "version": __version__,
@@ -212,19 +215,19 @@ def write_page(
 
 
 def summary_tables(
-    rows: RunRows, said: Sequence[str] = (), by: Grouping | None = None
+    rows: RunRows, made: Sequence[Table], said: Sequence[str] = (), grouped: Sequence[Table] = ()
 ) -> list[tuple[str, str]]:
-    """The run's tables as HTML, all domains together first: domain, and what stands there.
+    """The run's complete tables as HTML, all domains together first: domain, what stands there.
 
-    After the domains come the groups of clips that are made `by` something else. Rates and then
-    metrics, as many beside each other as a window shows; footnotes that are `said` elsewhere are
-    left out.
+    Those of groups of clips come last. Rates and then metrics, as many beside each other as a
+    window shows; footnotes that are `said` elsewhere are left out. What must be known before any
+    number is believed stands in each.
     """
     demo = {codec.spec.name for codec in rows.codecs if codec.spec.demonstration}
-    found, layout = [], layouts()["default"]
-    asked = [TableOptions(one, ci=True) for one in ("both", by) if one]
-    for table in chain(*(tables_of([rows], layout, options) for options in asked)):
-        domain = table.title.removeprefix(f"{layout.title}, ")
+    found = []
+    above = made[0].above if made else ()
+    for table in (*(made[:1] if len(made) == 2 else made), *grouped):  # all are of one domain
+        domain = " ".join(table.group or ()) or table.title.rpartition(", ")[2]
         marked = tuple(
             replace(row, label=f"{row.label} (demo)") if row.label in demo else row
             for row in table.rows
@@ -240,7 +243,7 @@ def summary_tables(
         whole = replace(table, rows=marked, footnotes=footnotes)
         split = [
             replace(
-                whole, title=title, columns=tuple(part), above=whole.above if not at else ()
+                whole, title=title, columns=tuple(part), above=above if not at else ()
             ).lettered()
             for at, (title, part) in enumerate(parts)
             if part
@@ -298,10 +301,9 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
             if cells is None:
                 column.extend([None] * len(tried))
                 continue
-            known = tried < len(cells)
-            found = cells[np.where(known, tried, 0)]
-            values = _rounded(np.where(known & found["ok"], found["value"], np.nan))
-            for place in np.flatnonzero(known & found["undefined"]).tolist():
+            found = cells[tried]
+            values = _rounded(np.where(found["ok"], found["value"], np.nan))
+            for place in np.flatnonzero(found["undefined"]).tolist():
                 values[place] = "undefined"
             column.extend(values)
         codecs.append(
@@ -347,18 +349,16 @@ def notes(rows: RunRows, *, about_sources: Sequence[str] = ()) -> list[str]:
     return [*found, *about_sources]
 
 
-def troubles(folder: RunFolder) -> list[dict[str, Any]]:
+def troubles(rows: RunRows) -> list[dict[str, Any]]:
     """Kinds of rows without a number: how many, what, why, and the first clip concerned.
 
     Failed codings and scores, and undefined scores, by reason, the most frequent first.
     """
     kinds: dict[tuple[str, str, str], list[str]] = {}
-    scores = chain(folder.read(Score), folder.read(Embedded))
-    for row in chain[Coded | Score](folder.read(Coded), scores):
-        if row.status in ("failed", "undefined"):
-            named = f"{row.metric} of" if isinstance(row, Score) else "coding with"
-            what = f"{named} {row.codec}"
-            kinds.setdefault((row.status, what, row.reason), []).append(row.clip)
+    for row in rows.lost.to_dict("records") if rows.lost is not None else ():
+        named = f"{row['metric']} of" if isinstance(row["metric"], str) else "coding with"
+        kind = row["status"], f"{named} {row['codec']}", row["reason"]
+        kinds.setdefault(kind, []).append(row["clip"])
     ordered = sorted(kinds.items(), key=lambda one: (one[0][0] != "failed", -len(one[1])))
     return [
         {"status": status, "what": what, "reason": reason, "count": len(of), "example": of[0]}

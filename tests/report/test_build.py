@@ -21,6 +21,7 @@ from snacbench.report.build import (
     troubles,
 )
 from snacbench.store.run_folder import RunFolder
+from snacbench.tables.from_runs import Options, tables_of
 from snacbench.tables.run_rows import RunRows
 from tests.support.command_line import call
 from tests.support.plots import MEL, OPUS, run_rows
@@ -96,8 +97,12 @@ def test_an_older_report_is_replaced_and_nothing_else(run_folder, tmp_path, monk
             build_report(run_folder, place, clips=30)
 
 
+def tables_as_html(rows):
+    return summary_tables(rows, tables_of([rows], options=Options(complete=True)))
+
+
 def test_the_summary_marks_the_best_and_demonstration_models(run_folder):
-    found = dict(summary_tables(RunRows.load(run_folder)))
+    found = dict(tables_as_html(RunRows.load(run_folder)))
     assert list(found) == ["all clips", "speech", "music"]
     rates, quality = re.findall(r"<table>.*?</table>", found["all clips"], re.DOTALL)
     assert "kbps" in rates
@@ -111,11 +116,12 @@ def test_the_summary_marks_the_best_and_demonstration_models(run_folder):
     assert re.search("up ↑.*down ↓", quality, re.DOTALL)
     rows = run_rows(OPUS)
     rows = replace(rows, clips=tuple(replace(clip, corpus="a, b") for clip in rows.clips))
-    grouped = dict(summary_tables(rows, by="corpus"))
+    made, by_corpus = (tables_of([rows], options=Options(by)) for by in ("both", "corpus"))
+    grouped = dict(summary_tables(rows, made, grouped=by_corpus))
     assert list(grouped) == ["all clips", "speech", "music", "corpus a, b"]
     assert "Quality, corpus a, b" in grouped["corpus a, b"]
     metrics = [replace(MEL, name=f"metric_{i}") for i in range(17)]
-    ((_, html), *_) = summary_tables(run_rows(OPUS, metrics=metrics))
+    ((_, html), *_) = tables_as_html(run_rows(OPUS, metrics=metrics))
     tables = re.findall(r"<thead>.*?</thead>", html)
     assert [table.count("metric_") for table in tables] == [0, 6, 6, 5]  # about equal widths
 
@@ -125,7 +131,7 @@ def test_the_worst_are_chosen_and_rows_without_a_number_told(run_folder):
     assert chosen_clips(rows, IDS, 3) == list(IDS)
     assert chosen_clips(rows, IDS, 2) == [EVIL, "set/c"]  # a codec's worst, then by domain
     assert chosen_clips(rows, IDS, 0) == []
-    failed, undefined = troubles(run_folder)
+    failed, undefined = troubles(RunRows.load(run_folder))
     assert failed == {
         "status": "failed", "what": "coding with same", "reason": "it <broke>", "count": 1,
         "example": "set/c",
