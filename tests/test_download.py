@@ -21,6 +21,7 @@ from snacbench.download import fetch_file
 from snacbench.errors import CannotKeep, DigestMismatch, DownloadError
 from snacbench.progress import Notes
 from tests.support.hosts import IMPATIENT, Reply, redirect, serve, silent_address
+from tests.support.waiting import PATIENCE_S, until
 
 BODY = os.urandom(1 << 20)
 SHA256, MD5 = hashlib.sha256(BODY).hexdigest(), hashlib.md5(BODY).hexdigest()
@@ -300,7 +301,7 @@ def fetcher(url, target):
 def test_of_fetchers_at_once_others_wait_and_try_only_if_need_be(host, target):
     host.replies["/f"] = [Reply(status=404), Reply(BODY, block_s=0.15)]
     three = [fetcher(f"{host.address}/f", target) for _ in range(3)]
-    outputs = [process.communicate(timeout=60) for process in three]
+    outputs = [process.communicate(timeout=PATIENCE_S) for process in three]
     assert sorted(out.strip() for out, _ in outputs) == ["", SHA256, SHA256]
     assert host.asked == ["GET /f"] * 2
     assert left_in(target.parent) == ["file.bin"]
@@ -311,9 +312,7 @@ def test_after_a_fetcher_is_killed_half_way_the_next_goes_on(host, target):
     host.replies["/f"] = Reply(BODY, ranges=True, block_s=0.1)
     partial = target.parent / ".file.bin.partial"
     killed = fetcher(f"{host.address}/f", target)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not (partial.exists() and partial.stat().st_size):
-        time.sleep(0.02)
+    until(lambda: partial.exists() and partial.stat().st_size, "the first block")
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     came = partial.stat().st_size

@@ -459,12 +459,12 @@ class Run:
                 known = did_you_mean(name, ENTROPY_CODERS)
                 raise UnknownName(f"no entropy coder {name!r}; {known}")
         kept = kept_codecs(self.folder)
-        chosen = among([codec.spec for codec in kept], codecs) if codecs else ()
-        kept = [codec for codec in kept if not codecs or codec.spec in chosen]
+        chosen = among([spec for spec, _ in kept], codecs) if codecs else ()
+        kept = [(spec, rows) for spec, rows in kept if not codecs or spec in chosen]
         with self.folder.locked():
-            for codec in kept:
-                name, sizes = codec.spec.name, codec.codebook_sizes
-                clips = kept_clips(self.folder, codec)
+            for spec, rows in kept:
+                name, sizes = spec.name, tuple(stream.codebook_size for stream in spec.streams)
+                clips = kept_clips(self.folder, rows)
                 shown.begin(name, len(clips) * len(coders) * (1 + shuffled))
                 if save_tables:
                     Path(save_tables).mkdir(parents=True, exist_ok=True)
@@ -473,8 +473,8 @@ class Run:
                         write_tables(Path(save_tables) / f"{name}.half{number}.npz", made)
                 for control in (False, True) if shuffled else (False,):
                     how: dict[str, Any] = {"coders": coders, "shuffled": control, "seed": seed}
-                    rows = heldout.held_out_rows(name, clips, sizes, **how)
-                    self.folder.append(_stepped(rows, shown, name))
+                    written = heldout.held_out_rows(name, clips, sizes, **how)
+                    self.folder.append(_stepped(written, shown, name))
         return coder_frame(self.folder, kept)
 
 

@@ -162,16 +162,11 @@ class OpenCodec:
         """Code a signal, brought to the codec's rate; one part, or one for each channel."""
         source = audio_of(signal, rate_hz)
         inputs, _ = codec_inputs(source, self.spec)
-        with self._loaded.computing():
-            return [self._loaded.codec.encode(each) for each in inputs]
+        return self._loaded.encode(inputs)
 
     def decode(self, parts: Sequence[Encoded], *, seed: int = 0) -> Audio:
         """Decode what `encode` gave, at the codec's rate; stochastic decoders draw by `seed`."""
-        with self._loaded.computing():
-            decoded = [
-                self._loaded.codec.decode(part, seed=seed + index)
-                for index, part in enumerate(parts)
-            ]
+        decoded = self._loaded.decode(parts, seed=seed)
         return decoded_signal(decoded, len(parts) if len(parts) > 1 else decoded[0].channels)
 
     def cost(self) -> Cost:
@@ -239,8 +234,7 @@ def encode(  # noqa: PLR0913 - keyword-only options of one verb
     rules = normal({"weights": weights})["weights"]
     loaded = codec_meant(codec, rules, progress, offline=offline)
     inputs, mode = codec_inputs(audio, loaded.planned.spec)
-    with loaded.computing():
-        parts = [loaded.codec.encode(signal) for signal in inputs]
+    parts = loaded.encode(inputs)
     data = write(bitstream_of(loaded.planned.spec, audio, mode, parts, seed=seed), writer)
     save(Path(target), data)
     return Path(target)

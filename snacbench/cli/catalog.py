@@ -161,15 +161,18 @@ def codec(name: str, measure: bool, **options: Any) -> None:
 def _measured(name: str, options: Mapping[str, Any]) -> tuple[Points, dict[str, Cost]]:
     """The operating points, and what each costs as processes of their own measure it."""
     from snacbench.request import Request
-    from snacbench.runner.measured_cost import measured
+    from snacbench.rows import Cost
+    from snacbench.runner.measured_cost import CostJob, workers_for
     from snacbench.runner.plan import check_packages, locate_all, plan_codecs
+    from snacbench.runner.pool import run_all
 
     planned, policy, _ = plan_codecs(Request(codecs=name, **options))
     check_packages(planned)
     located = locate_all(planned, policy)  # of which some may be -local, by name
-    costs = measured(located, log=Path(os.devnull))
+    jobs, log = [CostJob(codec) for codec in located], Path(os.devnull)
+    found = [row for rows in run_all(jobs, log=log, workers=workers_for(located)) for row in rows]
     points = tuple((codec.model, codec.spec) for codec in located)
-    return points, {cost.codec: cost for cost in costs}
+    return points, {row.codec: row for row in found if isinstance(row, Cost)}
 
 
 def _cost_facts(cost: Cost) -> dict[str, str]:

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from snacbench.errors import MissingPackage, Undefined, UserError, did_you_mean
 from snacbench.later import np
 from snacbench.models import HostedFile, MetricModel, WeightsSource
+from snacbench.packages import missing_package
 from snacbench.settings import ASR_VARIABLE, asr_selector
 from snacbench.types import NO_OPTIONS, Audio, MetricOptions
 from snacbench.weights.of_metrics import located
@@ -54,6 +55,9 @@ class Recogniser(Protocol):
         Raises `Undefined` if it does not know the language.
         """
 
+    def load(self) -> Any:
+        """The model, read anew."""
+
 
 def recogniser(options: MetricOptions = NO_OPTIONS) -> Recogniser:
     """The recogniser that options name; if they name none, whichever the user has set.
@@ -81,6 +85,29 @@ def _opened(selector: str, options: MetricOptions) -> Recogniser:
         )
     made: Recogniser = MAKERS[kind](kind, detail, device, options)
     return made
+
+
+def check_model(options: MetricOptions = NO_OPTIONS) -> None:
+    """Read a recogniser's model once, and let it go; those who hear by it read it themselves.
+
+    Raises `UserError` if that fails, and as `recogniser`.
+    """
+    recogniser(options)
+    _read(options.asr or asr_selector(), options)
+
+
+@functools.cache
+def _read(selector: str, options: MetricOptions) -> None:
+    try:
+        _opened(selector, options).load()
+    except Exception as error:
+        if missing := missing_package(error):
+            raise missing from error
+        why = " ".join(str(error).split())
+        raise UserError(
+            f"--asr {selector}: its model cannot be loaded ({type(error).__name__}: {why:.300}); "
+            "give the files as they were published"
+        ) from error
 
 
 def heard_in(audio: Audio, language: str, options: MetricOptions = NO_OPTIONS) -> str:
@@ -151,11 +178,13 @@ class PocketSphinx:
         found = self._decoder.hyp()
         return found.hypstr if found else ""
 
-    @cached_property
-    def _decoder(self) -> Any:
+    def load(self) -> Any:
+        """The model, read anew."""
         from pocketsphinx import Decoder
 
         return Decoder(samprate=RATE_HZ, cmn="batch", loglevel="FATAL")
+
+    _decoder = cached_property(load)
 
 
 class FasterWhisper:
@@ -197,8 +226,8 @@ class FasterWhisper:
         )
         return " ".join(segment.text.strip() for segment in segments)
 
-    @cached_property
-    def _model(self) -> Any:
+    def load(self) -> Any:
+        """The model, read anew."""
         from faster_whisper import WhisperModel
 
         return WhisperModel(
@@ -208,6 +237,8 @@ class FasterWhisper:
             cpu_threads=1,
             local_files_only=True,
         )
+
+    _model = cached_property(load)
 
 
 @dataclass(frozen=True)
@@ -312,8 +343,8 @@ class OfTheHub:
         tokens = self._pipeline.model.generation_config.lang_to_id
         return [token.strip("<|>") for token in tokens]
 
-    @cached_property
-    def _pipeline(self) -> Any:
+    def load(self) -> Any:
+        """The model, read anew."""
         import torch
         import transformers
 
@@ -325,6 +356,8 @@ class OfTheHub:
             return transformers.pipeline(
                 "automatic-speech-recognition", together, device=self._device, dtype=torch.float32
             )
+
+    _pipeline = cached_property(load)
 
 
 def models_of(options: MetricOptions) -> tuple[str, ...]:

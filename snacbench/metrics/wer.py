@@ -150,15 +150,12 @@ def _metric(base: MetricSpec, unit: Unit, of: Of, options: MetricOptions = NO_OP
             facts[name] = described(_asr.PUBLISHED[name].model, options)
         return {**versions_of("jiwer", "whisper-normalizer")(), **facts}
 
-    def ready() -> None:
-        _asr.recogniser(options)
-
     return Metric(
         spec,
         prepare,
         versions=versions,
         prepare_spoken=prepare,
-        ready=ready,
+        ready=lambda: _asr.check_model(options),
         options=options,
         configure=lambda options: replace(
             _metric(base, unit, of, options), models=_asr.models_of(options)

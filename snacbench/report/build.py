@@ -119,7 +119,8 @@ def build_report(  # noqa: PLR0913 - what can be chosen
         shown = {"preview": preview, "figures": figures, "notes": said}
         write_page(folder, rows, partial, players, by=by, shown=shown)
         size = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
-    for problem in dict.fromkeys(chain(problems, *(one["problems"] for one in media))):
+    problems += [problem for one in media for problem in one["problems"]]
+    for problem in dict.fromkeys(problems):
         progress.note(problem, warning=True)
     progress.note(f"{len(chosen)} clips with players, {size / 1e6:.1f} MB")
     return target / INDEX
@@ -154,7 +155,7 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
 # ------------------------------------------------------------------------------------ the page
 
 
-def write_page(
+def write_page(  # noqa: PLR0913 - all that stands on it
     folder: RunFolder,
     rows: RunRows,
     target: Path,

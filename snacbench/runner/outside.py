@@ -22,9 +22,9 @@ from snacbench.plugins import codec_families, codec_models
 from snacbench.progress import Progress, Silent
 from snacbench.request import OutsideFiles, Request
 from snacbench.rows import Coded
-from snacbench.runner.calibrate import residual_delay
 from snacbench.runner.engine import RUNS, describe_run, score_again
 from snacbench.runner.plan import check_weight_names, chosen_metrics
+from snacbench.runner.preparing import residual_delay
 from snacbench.runner.signal_rules import kept_band_hz, source_signal
 from snacbench.runner.versions import make_ready
 from snacbench.store.run_folder import RunFolder, new_folder

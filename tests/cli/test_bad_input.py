@@ -29,7 +29,6 @@ from tests.support.synthetic_runs import make_run
         ),
         ("run --codecs identity --segment-s inf", "--segment-s must be above 0, found inf"),
         ("score made", "name metrics with --metrics, or try failed scores again"),
-        ("check --agreement --device cpu", "name --device cuda or --precision bf16"),
         ("show codec dak", "did you mean dac"),
         ("run ablation", "takes its codecs from the command line, for example --codecs full=dac"),
         ("run quick --weights auto", "never falls back to other weights"),

@@ -36,7 +36,7 @@ def test_progress_is_a_line_now_and_then_that_tells_of_all_stages(capsys, monkey
     ]
     # Many failures are counted and the first shown.
     rows = [Coded(f"clip{index}", "x", "failed", "broken") for index in range(8)]
-    show_failures(Outcome(Tally(10, 10, rows), Tally()))
+    show_failures(Outcome(Tally(10, rows), Tally()))
     first, second, *_, last = capsys.readouterr().err.splitlines()
     assert (first, second.strip()) == ("10 codings failed:", "x on clip0: broken")
     assert last.strip() == "... and 2 more, in the run's rows"

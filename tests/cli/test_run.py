@@ -17,6 +17,7 @@ from tests.support.command_line import (
     run_in,
     write_wav,
 )
+from tests.support.waiting import PATIENCE_S
 
 CODECS = "identity,lowpass@3.5kHz,noise@20dB,opus@24"
 
@@ -65,7 +66,7 @@ def test_ctrl_c_says_how_to_go_on(clips, tmp_path):
     options = ("run", "--codecs", CODECS, "--data", clips, *FAST, "-o", path)
     process = begun(path / "coded.jsonl", 0, *options)
     os.killpg(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert f"snacbench run --resume {path}" in stderr
     assert "Traceback" not in stderr

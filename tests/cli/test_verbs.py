@@ -31,15 +31,6 @@ def test_what_is_shown(arguments, expected, cli):
     assert cli("runn").returncode == 2
 
 
-def test_agreement_is_reported():
-    options = ("--device", "cpu", "--precision", "bf16", "--codecs", "encodec-mini@1.5,opus@24")
-    shown = call("check", "--agreement", *options).output
-    rows = {line.split()[0]: line for line in shown.splitlines()[1:]}
-    assert "cpu bf16" in rows["encodec-mini@1.5kbps"]
-    assert "%" in rows["encodec-mini@1.5kbps"]
-    assert "0 of 0" in rows["opus@24kbps"]
-
-
 @pytest.fixture
 def degraded(clips, tmp_path):
     """What an outside codec might return: 8 samples late, quieter."""

@@ -169,7 +169,7 @@ def test_a_program_that_hangs_is_ended_with_all_it_started(tmp_path, temporary, 
     since = time.monotonic()
     with suppress(OSError):  # it is gone, or dead and waits to be asked how it ended
         while status.read_text().split()[2] != "Z":
-            assert time.monotonic() - since < 10
+            assert time.monotonic() - since < 120
             time.sleep(0.01)
     assert not list(temporary.iterdir())
 

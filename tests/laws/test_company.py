@@ -20,6 +20,7 @@ import snacbench as sb
 from snacbench.rows import Coded, Score
 from tests.support.command_line import NO_SPEED, all_rows, begun, run_in, write_wav
 from tests.support.plugged import codec
+from tests.support.waiting import PATIENCE_S
 
 CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")
 METRICS = ("si_sdr", "si_sdr_aligned", "waveform_l1", "stoi")
@@ -73,7 +74,7 @@ def data_of(whole: Path) -> Path:
     return whole.parent / "set"
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_rows_are_the_same_in_less_company_and_any_order(
     whole: Path, tmp_path: Path, seed: int
 ) -> None:
@@ -98,20 +99,12 @@ def test_rows_and_summary_are_the_same_after_a_kill_and_later_scores(
     arguments = options(data_of(whole), tuple(reversed(CODECS)), early, 2)
     killed = begun(path / "coded.jsonl", 7, *arguments, "-o", path)
     killed.kill()
-    killed.communicate(timeout=60)
+    killed.communicate(timeout=PATIENCE_S)
     assert killed.returncode == -signal.SIGKILL
     succeed(tmp_path, "run", "--resume", path, "--jobs", 1)
     succeed(tmp_path, "score", path, "--metrics", ",".join(METRICS[2:]), "--jobs", 2)
     assert all_rows(path) == all_rows(whole)
     assert summary_of(path) == summary_of(whole)
-
-
-def test_rows_and_summary_are_the_same_in_a_merge_of_parts(whole: Path, tmp_path: Path) -> None:
-    for name, codecs in (("one", CODECS[3:]), ("two", CODECS[:4])):
-        succeed(tmp_path, *options(data_of(whole), codecs, jobs=2), "-o", tmp_path / name)
-    succeed(tmp_path, "merge", "one", "two", "-o", "both")
-    assert all_rows(tmp_path / "both") == all_rows(whole)
-    assert summary_of(tmp_path / "both") == summary_of(whole)
 
 
 def test_a_summary_line_is_the_same_without_the_other_codecs(whole: Path, tmp_path: Path) -> None:
@@ -121,9 +114,8 @@ def test_a_summary_line_is_the_same_without_the_other_codecs(whole: Path, tmp_pa
     assert alone == {key: line for key, line in beside.items() if key[0] == "noise@5dB"}
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
 def test_a_codec_is_stopped_for_what_it_is_and_not_for_the_clips_that_come_first(
-    tmp_path: Path, jobs: int
+    tmp_path: Path,
 ) -> None:
     sent = "audio.samples.astype('<f4').tobytes()"
     odd = codec("odd", encode=f"return {sent} if audio.num_samples > 9_600 else 1 / 0")
@@ -140,7 +132,7 @@ def test_a_codec_is_stopped_for_what_it_is_and_not_for_the_clips_that_come_first
             out=tmp_path / f"{clips}.run",
             metrics="si_sdr",
             speed_budget_s=0,
-            jobs=jobs,
+            jobs=1,
         )
         rows[clips] = all_rows(Path(run.folder.path))
     many, few = rows.values()
@@ -152,6 +144,5 @@ def test_a_codec_is_stopped_for_what_it_is_and_not_for_the_clips_that_come_first
     assert sum("ZeroDivisionError" in reason for reason in of_odd) == 8
     assert not any(reason.startswith("stopped") for reason in of_odd)
     assert {row.status for (_, name), row in coded.items() if name == "broken"} == {"failed"}
-    if jobs == 1:
-        reasons = [row.reason for (_, name), row in coded.items() if name == "broken"]
-        assert any(reason.startswith("stopped: its first 5 clips") for reason in reasons)
+    reasons = [row.reason for (_, name), row in coded.items() if name == "broken"]
+    assert any(reason.startswith("stopped: its first 5 clips") for reason in reasons)

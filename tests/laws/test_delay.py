@@ -6,7 +6,6 @@ what a delay pushes over an end is lost.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,11 +16,10 @@ from hypothesis import strategies as st
 
 from snacbench.audio.align import advanced
 from snacbench.audio.resample import resample
-from snacbench.rows import Calibration, Delay
+from snacbench.rows import Delay
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio
 from tests.conftest import broadband
-from tests.support.command_line import run_in
 from tests.support.outside_runs import score_files, values, write
 
 RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -83,46 +81,3 @@ def test_a_delay_is_a_delay(
         assert (row.found, row.inverted, row.rate_hz) == (True, sign < 0, rate_hz)
         assert row.lag_s == row.own_lag_s == pytest.approx(samples / rate_hz, abs=1e-9)
         assert delay_of(in_time).lag_s == 0.0
-
-
-LATE = """
-import sys
-coded, output, late = sys.argv[1], sys.argv[2], 2 * int(sys.argv[3])
-data = open(coded, "rb").read()
-shifted = bytes(late) + data[:len(data) - late] if late >= 0 else data[-late:] + bytes(-late)
-open(output, "wb").write(shifted)
-"""
-POINTS = {"in-time": 0, "one": 1, "frame": 400, "early": -320, "far": 8_000}
-CODEC = f"""
-from pathlib import Path
-from snacbench.codecs.command import CommandCodec, Point, whole_file
-LATE = Path(__file__).parent / "late.py"
-MODELS = CommandCodec(
-    name="toy", rate_hz=16_000, input="raw int16", output="raw int16",
-    points=[Point(None, name, {{"late": late}}) for name, late in {POINTS}.items()],
-    encode="cp {{input}} {{coded}}",
-    decode=f"{sys.executable} -S {{LATE}} {{{{coded}}}} {{{{output}}}} {{{{late}}}}",
-    bits=whole_file(),
-).model()
-"""
-
-
-def test_a_codec_at_16_khz_scores_the_same_however_late_it_is(tmp_path: Path) -> None:
-    (tmp_path / "late.py").write_text(LATE)
-    (tmp_path / "toy.py").write_text(CODEC)
-    write(tmp_path / "set" / "a.wav", broadband(SECONDS, 48_000, seed=4))
-    done = run_in(
-        tmp_path, "run", "--codecs", "toy.py", "--data", "set", "-o", "run",
-        "--metrics", "si_sdr,si_sdr_aligned", "--jobs", "1",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    folder = RunFolder.open(tmp_path / "run")
-    delays = {f"toy@{name}": late / 16_000 for name, late in POINTS.items()}
-    assert {row.codec: row.delay_s for row in folder.read(Calibration)} == delays
-    assert {row.codec: row.lag_s for row in folder.read(Delay)} == delays
-    scores = values(folder, "si_sdr_aligned")
-    assert scores == pytest.approx([scores[0]] * len(POINTS), abs=TOLERANCE_DB)
-    warned = " ".join(line for line in done.stderr.splitlines() if line.startswith("warning"))
-    assert "toy@frame: decodes come 25.0 ms late" in warned
-    assert "toy@early: decodes come 20.0 ms early" in warned
-    assert "toy@one" not in warned

@@ -67,20 +67,6 @@ def test_rows_of_all_that_repeat_a_domain_count_once(runs: tuple[Path, Path]) ->
         assert row["paired"]["p_holm"] == row["p_corrected"] >= row["paired"]["p_value"]
 
 
-def test_the_last_lines_say_what_fails_and_by_how_much(runs: tuple[Path, Path]) -> None:
-    done = call("compare", *runs, "--tolerance", "up=0.5", "--tolerance", "kbps=0.1")
-    verdict = done.stdout.index("failed: the candidate is worse")
-    lines = done.stdout[verdict:].splitlines()[1:]
-    assert len(lines) == 7
-    assert any(
-        line.startswith("  speech, up, new: worse, -1.") and "dB (higher is better, tol" in line
-        for line in lines
-    )
-    assert all("n = 6" in line or "n = 12" in line for line in lines)
-    markdown = call("compare", *runs, "--format", "markdown").stdout
-    assert "- speech, voice, new: worse" in markdown[markdown.index("**failed**") :]
-
-
 @pytest.mark.parametrize(
     ("text", "chosen"),
     [

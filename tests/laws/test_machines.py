@@ -1,17 +1,16 @@
-"""Several hosts and a real queue on one machine: rows are those of one process.
+"""A real queue on one machine: rows are those of one process.
 
-Needs root, and Debian's iproute2, slurmctld, slurmd, slurm-client and munge; run with -m machines.
+Needs root, and Debian's slurmctld, slurmd, slurm-client and munge; run with -m machines.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 
 import snacbench as sb
 from tests.laws.test_places import ASKED, rows_of
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.machines
 
@@ -27,7 +27,7 @@ PLAN: dict[str, Any] = {**ASKED, "limit": None}
 ARGUMENTS = [
     "--codecs", ASKED["codecs"], "--metrics", ASKED["metrics"], "--speed-budget-s", "0",
 ]  # fmt: skip
-PARTS = ("ip", "munged", "slurmctld", "slurmd", "sbatch", "squeue", "sinfo")
+PARTS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "sinfo")
 needed = pytest.mark.skipif(
     os.geteuid() != 0 or any(shutil.which(part) is None for part in PARTS),
     reason=f"needs root and {', '.join(PARTS)}",
@@ -44,13 +44,6 @@ def done(*command: object, **how: Any) -> str:
     return subprocess.run(words, check=True, capture_output=True, text=True, **how).stdout
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
-        time.sleep(0.2)
-
-
 @contextmanager
 def running(*command: object, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as stream:
@@ -62,61 +55,6 @@ def running(*command: object, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()
         process.wait()
-
-
-# ------------------------------------------------------------------------- two hosts and a network
-
-
-@contextmanager
-def two_hosts() -> Iterator[tuple[str, str]]:
-    """Network namespaces that reach each other at 10.77.0.1 and .2, and nobody else."""
-    names = [f"snacbench{os.getpid()}{end}" for end in "ab"]
-    try:
-        for name in names:
-            done("ip", "netns", "add", name)
-        link = ["ip", "link", "add", "name", "va", "netns", names[0]]
-        done(*link, "type", "veth", "peer", "name", "vb", "netns", names[1])
-        for name, end, address in zip(names, "ab", (1, 2), strict=True):
-            inside = ("ip", "-n", name)
-            done(*inside, "address", "add", f"10.77.0.{address}/24", "dev", f"v{end}")
-            for device in (f"v{end}", "lo"):
-                done(*inside, "link", "set", device, "up")
-        yield names[0], names[1]
-    finally:
-        for name in names:
-            subprocess.run(["ip", "netns", "delete", name], check=False)
-
-
-@needed
-def test_four_workers_on_two_hosts_of_which_one_is_lost_and_one_is_added(alone, tmp_path):
-    dask = (sys.executable, "-m", "distributed.cli.dask_scheduler")
-    work = (sys.executable, "-m", "distributed.cli.dask_worker", "tcp://10.77.0.1:8786")
-    work += ("--nthreads", "1", "--no-dashboard")
-    log = tmp_path / "log"
-    with two_hosts() as hosts, ExitStack() as stack:
-        there = [("ip", "netns", "exec", host) for host in hosts]
-
-        def start(host: int, *command: object) -> subprocess.Popen[bytes]:
-            return stack.enter_context(running(*there[host], *command, log=log))
-
-        start(0, *dask, "--host", "10.77.0.1", "--port", "8786", "--no-dashboard")
-        workers = [start(host, *work) for host in (0, 0, 1, 1)]
-        run = tmp_path / "run"
-        client = start(
-            0, sys.executable, "-m", "snacbench", "run", *ARGUMENTS, "--cluster",
-            "tcp://10.77.0.1:8786", "-o", run,
-        )  # fmt: skip
-        rows = run / "coded.jsonl"
-        half = len(alone["Coded"]) // 2
-        until(lambda: rows.exists() and rows.read_text().count("\n") >= half, "half of the run")
-        workers[3].send_signal(signal.SIGKILL)
-        start(0, *work)
-        assert client.poll() is None, "over before a worker was lost"
-        assert client.wait(600) == 0, log.read_text()
-    assert rows_of(sb.load(run).folder) == alone
-
-
-# ---------------------------------------------------------------------------------- a real queue
 
 
 @pytest.fixture(scope="module")

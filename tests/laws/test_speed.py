@@ -1,129 +1,35 @@
-"""Company changes nothing: a speed is the same alone, beside other codecs, and on other clips.
-
-A codec takes no time and moves a clock of its own instead: the first call of every length costs
-0.3 s more than later ones, once per process.
-"""
+"""Speeds of a run: measured once, kept, measured again, or left out and said so."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from snacbench.rows import Speed
 from snacbench.store.run_folder import RunFolder
-from tests.support.command_line import run_in, write_wav
-
-Run = Callable[..., str]
-
-CLOCKED = """
-import dataclasses, os, time
-from pathlib import Path
-from snacbench.codecs.toys import MODELS as TOYS
-from snacbench.models import CodecModel
-
-RTF = {"clocked@1": 0.02, "clocked@9": 0.05}
-(TOY,) = [model for model in TOYS if model.name == "identity"]
-POINTS = tuple(
-    dataclasses.replace(TOY.points[0], name=name, model="clocked", anchor=False) for name in RTF
-)
-clock_s, seen = 0.0, set()
+from tests.support.command_line import call, write_wav
 
 
-class Clocked:
-    def __init__(self, spec, toy):
-        self.spec, self.toy = spec, toy
-
-    def at(self, spec):
-        return Clocked(spec, self.toy)
-
-    def spend(self, what, audio_s):
-        global clock_s
-        clock_s += RTF[self.spec.name] * audio_s + (0.0 if (what, audio_s) in seen else 0.3)
-        seen.add((what, audio_s))
-
-    def encode(self, audio):
-        self.spend("encode", audio.duration_s)
-        parent = os.getppid()  # of all workers
-        workers = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        with Path(__file__).with_name("log").open("a") as log:
-            print(audio.num_samples, len(workers), file=log)
-        return self.toy.encode(audio)
-
-    def decode(self, encoded, *, seed):
-        self.spend("decode", encoded.num_samples / encoded.rate_hz)
-        return self.toy.decode(encoded, seed=seed)
-
-
-def load(spec, weights, device):
-    time.perf_counter = lambda: clock_s
-    return Clocked(spec, TOY.load(TOY.points[0], weights, device))
-
-
-MODELS = (CodecModel("clocked", "clocked", POINTS, tuple(RTF), load),)
-"""
-
-
-@pytest.fixture
-def cli(tmp_path: Path) -> Run:
-    (tmp_path / "clocked.py").write_text(CLOCKED)
-    for number, rate_hz in enumerate((16_000, 44_100)):
-        write_wav(tmp_path / "clips" / "speech" / f"{number}.wav", 0.4, rate_hz, seed=number)
-    write_wav(tmp_path / "clips" / "music" / "c.wav", 0.5, 48_000, seed=3)
-
-    def run(*arguments: object) -> str:
-        done = run_in(tmp_path, *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
-
-
-def speeds(run: Path) -> dict[str, list[float]]:
-    """What a run's summary says of each codec's speed."""
-    rows = csv.DictReader((run / "summary.csv").open())
-    columns = ("rtf_encode", "rtf_decode")
-    return {r["codec"]: [float(r[c]) for c in columns] for r in rows if r["domain"] == "all"}
-
-
-OPTIONS = ("--metrics", "waveform_l1", "--speed-budget-s")
-
-
-def test_a_speed_is_the_same_in_whatever_company(cli: Run, tmp_path: Path) -> None:
-    runs = {
-        "alone": ("--codecs", "clocked.py@9", "--data", "clips", "--jobs", "2"),
-        "beside": ("--codecs", "clocked.py@1,clocked.py@9", "--data", "clips", "--jobs", "1"),
-        "other": ("--codecs", "clocked.py@9,lowpass@3kHz", "--data", "clips/music", "--jobs", "1"),
-    }
-    for name, arguments in runs.items():
-        cli("run", *arguments, *OPTIONS, "4", "-o", name)
-    for name in runs:
-        assert speeds(tmp_path / name)["clocked@9"] == pytest.approx([0.05, 0.05], abs=1e-9)
-    assert speeds(tmp_path / "beside")["clocked@1"] == pytest.approx([0.02, 0.02], abs=1e-9)
-    # Calls on the material of the measurement, which no clip is as long as, have no worker beside.
-    log = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
-    assert {beside for samples, beside in log if int(samples) == 3 * 48_000} == {"1"}
-
-
-def test_speeds_are_kept_measured_again_or_left_out(cli: Run, tmp_path: Path) -> None:
-    codecs = ("--codecs", "clocked.py@1,clocked.py@9", "--data", "clips/music", "--jobs", "1")
-    none = cli("run", *codecs, *OPTIONS, "0", "-o", "none")
+def test_speeds_are_kept_measured_again_or_left_out(tmp_path: Path) -> None:
+    write_wav(tmp_path / "clips" / "a.wav", 0.5, 48_000)
+    run = tmp_path / "run"
+    none = call(
+        "run", "--codecs", "noise@20dB,noise@5dB", "--data", tmp_path / "clips", "--jobs", "1",
+        "--metrics", "waveform_l1", "--speed-budget-s", "0", "-o", run,
+    ).stdout  # fmt: skip
     assert "RTF" not in none
     assert "Speed was not measured; 'snacbench speed RUN' does." in none
-    cli("speed", "none")
-    folder = RunFolder.open(tmp_path / "none")
+    call("speed", run)
+    folder = RunFolder.open(run)
     first = list(folder.read(Speed))
     assert [(row.codec, row.device, row.duration_s, len(row.encode_s)) for row in first] == [
-        ("clocked@1", "cpu", 3.0, 10),
-        ("clocked@9", "cpu", 3.0, 10),
+        ("noise@20dB", "cpu", 3.0, 10),
+        ("noise@5dB", "cpu", 3.0, 10),
     ]
-    cli("run", "--resume", "none")
+    call("run", "--resume", run)
     assert list(folder.read(Speed)) == first
     request = replace(folder.run.request, metrics=("forgotten",), data="gone")
     folder.rewrite_run(replace(folder.run, request=request))  # neither is needed
-    shorter = cli("speed", "none", "--budget-s", "1.66")
-    assert [len(row.encode_s) for row in folder.read(Speed)][2:] == [2, 3]
-    assert "! RTF of clocked@1 is unstable: 2 repeats within the budget" in shorter
+    shorter = call("speed", run, "--budget-s", "1e-9").stdout
+    assert [len(row.encode_s) for row in folder.read(Speed)][2:] == [1, 1]
+    assert "! RTF of noise@20dB is unstable: 1 repeats within the budget" in shorter

@@ -17,13 +17,14 @@ from snacbench import download
 from snacbench.errors import Undefined, UserError, WeightsUnavailable
 from snacbench.metrics import _asr
 from snacbench.metrics.wer import METRICS, error_rate, normalised
+from snacbench.runner.versions import make_ready
 from snacbench.types import Audio, MetricOptions
 from tests.conftest import clip_at
 from tests.support.hosts import IMPATIENT, on_the_hub, serve, silent_address
 
 RATE_HZ = 16_000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-CACHES = (_asr._opened, _asr._heard)
+CACHES = (_asr._opened, _asr._read, _asr._heard)
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +97,15 @@ def test_faster_whisper_reads_a_folder(shared):
     assert "immediate predecessors" in text.lower()
     assert found.transcribe(audio, "en") == text
     assert "model.bin sha256" in found.revision
+
+
+def test_a_model_that_cannot_be_loaded_is_found_before_a_run(tmp_path):
+    pytest.importorskip("faster_whisper")
+    (tmp_path / "model.bin").write_bytes(b"no model")
+    chosen = f"faster-whisper:{tmp_path}"
+    metric = WER.configured(MetricOptions(asr=chosen))
+    with pytest.raises(UserError, match=f"--asr {chosen}: its model cannot be loaded"):
+        make_ready([metric])
 
 
 def test_faster_whisper_is_told_the_language(tmp_path):
@@ -323,6 +333,9 @@ class Parrot:
         self.says = {}
         self.asked = 0
         self.languages = set()
+
+    def load(self) -> None:
+        """Nothing is needed."""
 
     def transcribe(self, audio: Audio, language: str) -> str:
         self.asked += 1

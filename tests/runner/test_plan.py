@@ -186,4 +186,4 @@ def test_progress_is_told_of_every_clip_and_of_what_there_is_not_to_do(tmp_path)
     assert told.step.mock_calls.count(call("score", 1, failed=0)) == 3
     assert len(list(folder.read(Coded))) == len(list(folder.read(Score))) == 6
     assert outcome_of(resume(folder, retry_failed=True, progress=told)).all_ok
-    assert told.note.mock_calls == [call("nothing had failed: nothing was retried")]
+    assert told.note.mock_calls == [call("failed before, tried again: nothing")]

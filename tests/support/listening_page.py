@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from snacbench.listening.responses import sessions
 from snacbench.listening.server.app import application
 from snacbench.listening.server.serve import listen, open_service
 from snacbench.listening.test import Item, System
+from tests.conftest import BROWSER_STEP_S
 from tests.support.listening_server import ANSWERS, make_folder, small_test
 
 PAGE = Path(snacbench.listening.__file__).parent / "page"
@@ -143,6 +143,7 @@ class Visit:
 
     def new_tab(self) -> Any:
         tab = self.context.new_page()
+        tab.set_default_timeout(BROWSER_STEP_S * 1000)
         self.complaints.hear(tab)
         tab.on("request", lambda request: self.requests.append(request.url))
         return tab
@@ -171,15 +172,6 @@ class Visit:
 
 
 Begin = Callable[..., Visit]
-
-
-def until(found: Callable[[], Any], seconds: float = 90.0) -> Any:
-    """What is found, once it is true. The page's own longest wait for a server is 38 s."""
-    end = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < end, f"it did not come to pass in {seconds:g} s"
-        time.sleep(0.05)
-    return value
 
 
 def scores(tab: Any) -> list[str]:

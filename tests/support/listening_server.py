@@ -8,7 +8,6 @@ import random
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ from snacbench.listening.stimuli import (
 )
 from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, System
 from tests.support.command_line import snacbench_command
+from tests.support.waiting import PATIENCE_S, until
 
 ANSWERS = {"age": "33", "phones": "yes"}
 QUESTIONS = (
@@ -209,17 +209,20 @@ class Program:
             if found := re.search(r"\): (http\S+)/$", line):
                 self.address = found.group(1)
                 break
-        for _ in range(200 if self.address else 0):
-            try:
-                httpx2.get(f"{self.address}/api/test")
-                return self
-            except httpx2.TransportError:
-                time.sleep(0.05)
-        raise AssertionError((self.folder / "log.txt").read_text())
+        assert self.address, (self.folder / "log.txt").read_text()
+        until(self.answers, "the server's first answer")
+        return self
+
+    def answers(self) -> bool:
+        try:
+            httpx2.get(f"{self.address}/api/test")
+        except httpx2.TransportError:
+            return False
+        return True
 
     def stop(self, with_signal: int = signal.SIGINT) -> int:
         self.process.send_signal(with_signal)
-        code = self.process.wait(timeout=20)
+        code = self.process.wait(timeout=PATIENCE_S)
         self.process.stdout.close()
         return code
 
@@ -227,7 +230,7 @@ class Program:
         self.stop(signal.SIGKILL)
 
     def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.address, timeout=30)
+        return httpx2.Client(base_url=self.address, timeout=PATIENCE_S)
 
 
 @contextmanager

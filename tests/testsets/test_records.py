@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from unittest.mock import Mock
 
@@ -20,6 +19,7 @@ from snacbench.testsets.corpora import corpora
 from snacbench.testsets.records import FileIndex, Reading, in_threads
 from snacbench.testsets.roots import Roots, absolute_roots, parse_roots, root_from_settings, root_of
 from tests.support.testsets import settle
+from tests.support.waiting import until
 
 KEPT = Reading(keep=True)
 
@@ -134,10 +134,7 @@ def test_an_indexing_that_was_killed_goes_on(record, tmp_path, hashed):
     settle(*(record(f"many/{number:03}.wav") for number in range(100)))
     killed = subprocess.Popen([sys.executable, "-c", _SLOW, str(root)])
     index = FileIndex("miniature", root).path
-    deadline = time.monotonic() + 60
-    while not index.exists() or index.read_bytes().count(b"\n") < 12:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: index.exists() and index.read_bytes().count(b"\n") >= 12, "the twelfth line")
     killed.send_signal(signal.SIGKILL)
     killed.wait()
     done = len(FileIndex("miniature", root).known)

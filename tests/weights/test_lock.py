@@ -12,6 +12,7 @@ import pytest
 from snacbench.errors import UserError, WeightsMismatch
 from snacbench.weights.lock import known_files, locked_files, record
 from tests.support.published_models import lock_it, published
+from tests.support.waiting import PATIENCE_S
 
 A, B = "aa" * 32, "bb" * 32
 
@@ -68,7 +69,7 @@ for i in range(20):
 def test_writers_at_once_lose_nothing(places):
     command = [sys.executable, "-c", _RECORD]
     writers = [subprocess.Popen([*command, str(i)], env=os.environ) for i in range(3)]
-    assert [writer.wait(timeout=60) for writer in writers] == [0, 0, 0]
+    assert [writer.wait(timeout=PATIENCE_S) for writer in writers] == [0, 0, 0]
     models = json.loads(places.lock.read_text())["models"]
     assert set(models) == {f"{i}-{j}" for i in range(3) for j in range(20)}
 

@@ -13,9 +13,9 @@ from tests.support.listening_page import (
     next_page,
     rate_all,
     scores,
-    until,
 )
 from tests.support.listening_server import ScriptedListener
+from tests.support.waiting import until
 
 
 def numbers(tab):

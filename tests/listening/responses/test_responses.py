@@ -21,6 +21,7 @@ from snacbench.listening.responses.database import (
 from snacbench.listening.responses.overview import read_study
 from snacbench.listening.test import ANSWERS_FILE
 from tests.support.listening_server import small_test
+from tests.support.waiting import PATIENCE_S
 
 HOUR_S = 3_600.0
 TEST = small_test()
@@ -72,7 +73,7 @@ def test_settings_of_the_file_and_transactions(tmp_path):
         reader.execute("SELECT * FROM listeners").fetchall()
         writer = threading.Thread(target=begin, args=(responses,))
         writer.start()
-        writer.join(timeout=5)
+        writer.join(timeout=PATIENCE_S)
         assert not writer.is_alive()
     reader.close()
     responses.close()

@@ -45,7 +45,7 @@ TRAVERSALS = (
 )  # fmt: skip
 
 
-def exchange(address, sent, *, wait_s=10):
+def exchange(address, sent, *, wait_s=120):
     """What the server says to bytes that no client has tidied up."""
     parts = urlsplit(address)
     with socket.create_connection((parts.hostname, parts.port), timeout=wait_s) as connection:
