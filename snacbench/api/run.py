@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from snacbench.progress import Notes, Progress, Silent
 from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.recipes import find_recipe
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, FromRecipe, OutsideFiles, Request
-from snacbench.rows import Coded, CodedBytes, Embedded, Score
+from snacbench.rows import CodedBytes
 from snacbench.selectors import among, select
 from snacbench.store.agree import check_agreement
 from snacbench.store.run_folder import RunFolder
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from distributed import Client
     from matplotlib.figure import Figure
 
-    from snacbench.runner.engine import Look, Outcome
+    from snacbench.runner.engine import Look
 
 Comparison = Answer
 _LISTS = ("metrics", "weights", "root")
@@ -232,17 +231,10 @@ class Run:
         whole = histograms or "rows" in self.__dict__
         return self.rows if whole else RunRows.load(self.folder, histograms=False)
 
-    @cached_property
-    def outcome(self) -> Outcome:
-        """How many rows there are, how many failed, and the first of those."""
-        from snacbench.runner.engine import outcome_of
-
-        return outcome_of(self.folder)
-
     @property
     def ok(self) -> bool:
         """Whether no row failed; undefined scores are not failures."""
-        return self.outcome.all_ok
+        return self.failed.empty
 
     @property
     def warnings(self) -> list[str]:
@@ -263,20 +255,20 @@ class Run:
         """
         return scores_frame(self.folder)
 
-    @property
+    @cached_property
     def failed(self) -> pd.DataFrame:
-        """What failed: ``clip``, ``codec``, ``metric`` (empty: the coding itself), ``reason``."""
+        """What failed: ``clip``, ``codec``, ``metric`` (empty: the coding itself), ``reason``.
+
+        A coding that failed stands for its scores.
+        """
         import pandas as pd
 
-        lost = [row for row in self.folder.read(Coded) if row.status == "failed"]
-        gone = {(row.clip, row.codec) for row in lost}
-        rows = [(row.clip, row.codec, "", row.reason) for row in lost]
-        rows += [
-            (row.clip, row.codec, row.metric, row.reason)
-            for row in chain(self.folder.read(Score), self.folder.read(Embedded))
-            if row.status == "failed" and (row.clip, row.codec) not in gone
-        ]
-        return pd.DataFrame(rows, columns=["clip", "codec", "metric", "reason"])
+        lost = self.rows_for(histograms=False).lost
+        assert lost is not None  # of a folder
+        found = lost[lost["status"] == "failed"].astype(object).fillna({"metric": ""})
+        coding, pairs = found["metric"] == "", pd.MultiIndex.from_frame(found[["clip", "codec"]])
+        kept = found[coding | ~pairs.isin(pairs[coding])]
+        return kept[["clip", "codec", "metric", "reason"]].reset_index(drop=True)
 
     def summary(
         self,

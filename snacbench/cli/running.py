@@ -129,7 +129,7 @@ def _shown(make: Callable[[terminal.ProgressBar], Run]) -> int:
         made = make(bar)
     terminal.show_tables(tables([made], None, Options()))
     terminal.show_warnings(made.warnings)
-    terminal.show_failures(made.outcome)
+    terminal.show_failures(made.failed)
     terminal.show_line(f"\n{made.path}")
     return 0 if made.ok else EXIT_FAILED_ROWS
 

@@ -4,14 +4,13 @@ import os
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from snacbench.cli import terminal
 from snacbench.cli.main import main
 from snacbench.cli.terminal import ProgressBar, show_failures
 from snacbench.cli.verbs import cli as verbs
-from snacbench.rows import Coded
-from snacbench.runner.engine import Outcome, Tally
 from tests.support.command_line import snacbench_command, write_wav
 
 
@@ -35,8 +34,8 @@ def test_progress_is_a_line_now_and_then_that_tells_of_all_stages(capsys, monkey
         "code: 2 of 3, 1 failed, ETA 0 s; score: 2 of 2; a.bin: 1.5 of 2.5 MB, ETA 0 s",
     ]
     # Many failures are counted and the first shown.
-    rows = [Coded(f"clip{index}", "x", "failed", "broken") for index in range(8)]
-    show_failures(Outcome(Tally(10, rows), Tally()))
+    rows = [(f"clip{index}", "x", "", "broken") for index in range(10)]
+    show_failures(pd.DataFrame(rows, columns=["clip", "codec", "metric", "reason"]))
     first, second, *_, last = capsys.readouterr().err.splitlines()
     assert (first, second.strip()) == ("10 codings failed:", "x on clip0: broken")
     assert last.strip() == "... and 2 more, in the run's rows"
