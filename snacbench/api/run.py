@@ -102,7 +102,7 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
         return finished(engine.run(request_of(str(recipe or ""), given), **how), shown)
     if foreign := sorted([*(given.keys() - {"jobs", "offline"}), *(["recipe"] if recipe else [])]):
         raise UserError(
-            f"to resume a run takes up the request that {resume} was begun with; leave out "
+            f"resume takes up the request that {resume} was begun with; leave out "
             f"{', '.join(foreign)}"
         )
     how |= {"retry_failed": retry_failed, **given}
