@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from snacbench.api.requests import normal
+from snacbench.api.run import normal, score_files
 from snacbench.audio.io import read, write_flac, write_wav
 from snacbench.bitstream.container import load as load_bytes
 from snacbench.bitstream.container import parse, save, write
@@ -83,8 +83,6 @@ def score(
         What `score_files` takes: ``name`` (of the codec in the frame), ``align``, ``domain``,
         ``asr``, ``weights``, ``jobs``; no ``out``, as no run is kept.
     """
-    from snacbench.api.run import score_files
-
     if "out" in asked:
         raise UserError("score keeps no run, so it takes no out; score_files makes one")
     with tempfile.TemporaryDirectory() as place:

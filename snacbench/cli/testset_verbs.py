@@ -21,6 +21,7 @@ from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
 from snacbench.testsets.records import Reading
 from snacbench.testsets.roots import parse_roots, root_from_settings, root_of
 from snacbench.testsets.testset import counted
+from snacbench.types import Domain
 
 EXIT_DIFFERENCES = 1
 
@@ -99,8 +100,7 @@ def show(name: str, **options: Any) -> None:
     """
     from snacbench.testsets.describe import facts_by_domain, facts_of
 
-    with ProgressBar() as bar:
-        test_set = _opened(name, options, bar)
+    test_set = _opened(name, **options)
     facts = facts_by_domain(test_set)
     labels = next(iter(facts.values()), {})
     show_rows(("", *facts), [(label, *(f[label] for f in facts.values())) for label in labels])
@@ -141,8 +141,7 @@ def export(name: str, target: Path, **options: Any) -> int:
     """
     from snacbench.testsets.manifest import write_manifest
 
-    with ProgressBar() as bar:
-        test_set = _opened(name, options, bar)
+    test_set = _opened(name, **options)
     write_manifest(test_set, target)
     show_line(f"{target}: {len(test_set.clips)} clips, set digest {test_set.sha256}")
     problems = [clip.reason for clip in test_set.broken]
@@ -170,6 +169,6 @@ def fetch(name: str, root: Path, offline: bool) -> None:
     show_line(f"next: snacbench sets index {name} --root {root}")
 
 
-def _opened(name: str, options: dict[str, Any], bar: ProgressBar) -> TestSet:
-    root, domain = options.pop("root"), options.pop("domain")
-    return open_chosen(name, Choice(**options), domain=domain, root=root, progress=bar)
+def _opened(name: str, root: Sequence[str], domain: Domain, **choice: Any) -> TestSet:
+    with ProgressBar() as bar:
+        return open_chosen(name, Choice(**choice), domain=domain, root=root, progress=bar)

@@ -177,7 +177,7 @@ class ListeningTest(Part):
 
 def read_test(folder: Path) -> ListeningTest:
     """The test in a folder; `UserError` names file, line and field of what is wrong in it."""
-    return read_yaml(folder / TEST_FILE, ListeningTest, noun="listening test", docs=DOCS).content
+    return read_yaml(folder / TEST_FILE, ListeningTest, noun="listening test", docs=DOCS)
 
 
 class Texts(Part):
@@ -197,4 +197,4 @@ def texts_of(language: str) -> Texts:
     folder = files("snacbench.listening") / "page" / "texts"
     entry = folder / f"{language.partition('-')[0]}.yaml"
     with as_file(entry if entry.is_file() else folder / "en.yaml") as path:
-        return read_yaml(path, Texts, noun="texts", docs=DOCS).content
+        return read_yaml(path, Texts, noun="texts", docs=DOCS)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snacbench.plots import style
-from snacbench.plots._labels import codec_label
 from snacbench.plots.against import (
     Point,
     bar_lengths,
@@ -97,7 +96,7 @@ def _guessed(name: str) -> CodecSpec:
 
 
 def _labels(specs: Sequence[CodecSpec]) -> list[str]:
-    return [RESERVED.get(spec.name) or codec_label(spec) for spec in specs]
+    return [RESERVED.get(spec.name) or style.codec_label(spec) for spec in specs]
 
 
 def _draw_scores(test: _Test) -> Figure:

@@ -6,11 +6,10 @@ import datetime
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench import __version__
 from snacbench.audio.resample import RESAMPLER
@@ -51,7 +50,7 @@ from snacbench.runner.plan import (
     with_weights,
 )
 from snacbench.runner.pool import LOG, LocalWorkers, default_jobs, run_all, run_jobs
-from snacbench.runner.schedule import CHECK, STOPPED, Schedule
+from snacbench.runner.schedule import CHECK, Schedule
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import SCHEMA_VERSION, RunFolder, new_folder
 from snacbench.testsets import TestSet
@@ -62,17 +61,23 @@ from snacbench.types import Clip, CodecSpec, Metric
 if TYPE_CHECKING:
     from distributed import Client
 
-Row = TypeVar("Row", Coded, Score)
 Cluster: TypeAlias = "Client | str | Path | None"
+Look: TypeAlias = Callable[[Plan, RunFolder | None], None]
+"""Is shown a plan before anything of it is computed, and again with the folder of its run."""
 
 RUNS = Path("runs")  # where runs go that name no folder
 MEASURE_SPEED = "measure speed"
 MEASURE_COST = "measure cost"
-_FAILURES_KEPT = 8
 _NO_SPEED = "speeds depend on the node: measure them on the machine in question by snacbench speed"
 
 
-def run(request: Request, *, client: Cluster = None, progress: Progress = SILENT) -> RunFolder:
+def run(
+    request: Request,
+    *,
+    client: Cluster = None,
+    progress: Progress = SILENT,
+    look: Look | None = None,
+) -> RunFolder:
     """Code a test set through codecs and score what comes out; failures are rows.
 
     `client` is a cluster that does it, as `cluster.workers_on` takes it; None: this machine.
@@ -81,8 +86,12 @@ def run(request: Request, *, client: Cluster = None, progress: Progress = SILENT
     plan = make_plan(request, progress)
     for text in warnings_before(plan, request.out or RUNS):
         progress.note(text, warning=True)
+    if look:
+        look(plan, None)
     plan = with_weights(plan, progress)
     folder = start(plan, request.out or new_folder(RUNS))
+    if look:
+        look(plan, folder)
     execute(plan, folder, client=client, progress=progress)
     return folder
 
@@ -95,6 +104,7 @@ def resume(  # noqa: PLR0913 - keyword-only options of one verb
     jobs: int | None = None,
     offline: bool = False,
     progress: Progress = SILENT,
+    look: Look | None = None,
 ) -> RunFolder:
     """Go on with a run: nothing is repeated, but with `retry_failed` what has failed.
 
@@ -104,6 +114,10 @@ def resume(  # noqa: PLR0913 - keyword-only options of one verb
     _check_cluster(client, jobs)
     plan = resumed_plan(folder, progress, retry_failed=retry_failed, offline=offline)
     plan = replace(plan, request=replace(plan.request, jobs=jobs))
+    for text in warnings_before(plan, folder.path):
+        progress.note(text, warning=True)
+    if look:
+        look(plan, folder)
     execute(plan, folder, client=client, progress=progress, retry_failed=retry_failed)
     return folder
 
@@ -339,50 +353,6 @@ def _carry_out(
             progress.step(stage, steps, failed=failed)
             while schedule.said:
                 progress.note(schedule.said.pop(), warning=True)
-
-
-# ------------------------------------------------------------------------------- how a run ended
-
-
-@dataclass
-class Tally(Generic[Row]):
-    """How many rows of a kind failed, and the first of those."""
-
-    failed: int = 0
-    first_failed: list[Row] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: its codings and scores, and which of them failed."""
-
-    coded: Tally[Coded]
-    scores: Tally[Score]
-
-    @property
-    def all_ok(self) -> bool:
-        """Whether no row failed; undefined scores are not failures."""
-        return not self.coded.failed and not self.scores.failed
-
-
-def outcome_of(folder: RunFolder) -> Outcome:
-    """Which rows of a run failed; a coding that failed stands for its scores."""
-    coded, scores = Tally[Coded](), Tally[Score]()
-    lost, stopped = set[tuple[str, str]](), set[str]()
-    for row in folder.read(Coded):
-        if row.status == "failed":
-            lost.add((row.clip, row.codec))
-            coded.failed += 1
-            told = row.codec in stopped and row.reason.startswith(STOPPED)
-            if len(coded.first_failed) < _FAILURES_KEPT and not told:
-                coded.first_failed.append(row)
-            stopped |= {row.codec} if row.reason.startswith(STOPPED) else set()
-    for score in chain(folder.read(Score), folder.read(Embedded)):
-        if score.status == "failed" and (score.clip, score.codec) not in lost:
-            scores.failed += 1
-            if len(scores.first_failed) < _FAILURES_KEPT:
-                scores.first_failed.append(score)
-    return Outcome(coded, scores)
 
 
 def source_warnings(folder: RunFolder) -> list[str]:

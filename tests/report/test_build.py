@@ -11,8 +11,15 @@ import pytest
 from snacbench.errors import StoreError
 from snacbench.plots.drawing import Plot
 from snacbench.plugins import OWN, Origin, discovered
-from snacbench.report.build import build_report, chosen_clips, notes, summary_tables, troubles
-from snacbench.report.scores import score_data
+from snacbench.progress import Notes
+from snacbench.report.build import (
+    build_report,
+    chosen_clips,
+    notes,
+    score_data,
+    summary_tables,
+    troubles,
+)
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.from_runs import Options, tables_of
 from snacbench.tables.run_rows import RunRows
@@ -57,9 +64,10 @@ def test_a_plot_of_another_package_that_fails_costs_its_own_figure_alone(
     broken = Plot("broken", "fails", lambda data, options: 1 / 0)  # type: ignore[arg-type,return-value]
     monkeypatch.setitem(found.items, "broken", broken)
     monkeypatch.setitem(found.origins, "broken", Origin("rival", "2.0"))
-    made = build_report(run_folder, tmp_path / "report", clips=0)
+    said = Notes()
+    build_report(run_folder, tmp_path / "report", clips=0, progress=said)
     why = "plug-in broken (plots) of rival 2.0 failed: ZeroDivisionError: division by zero"
-    assert [p for p in made.problems if p.startswith(f"no figure broken: {why}")]
+    assert any(text.startswith(f"warning: no figure broken: {why}") for text in said.texts)
     monkeypatch.setitem(found.origins, "broken", OWN)  # a fault of ours is said to be one
     with pytest.raises(ZeroDivisionError):
         build_report(run_folder, tmp_path / "other", clips=0)
@@ -73,7 +81,7 @@ def test_an_older_report_is_replaced_and_nothing_else(run_folder, tmp_path, monk
     assert (done.exit_code, "1 clips with players" in done.output) == (0, True)
     assert "1 of 3" in (target / "index.html").read_text("utf-8")
     assert (target / "media" / "0.js").exists()
-    assert build_report(RunFolder.open(copy), target).num_clips == 0
+    build_report(RunFolder.open(copy), target, clips=30)
     assert not (target / "media" / "0.js").exists()
     assert "No players" in (target / "index.html").read_text("utf-8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "report"]
@@ -86,7 +94,7 @@ def test_an_older_report_is_replaced_and_nothing_else(run_folder, tmp_path, monk
         other / "thesis.tex" / "below": "cannot write the report to",
     }.items():
         with pytest.raises(StoreError, match=message):
-            build_report(run_folder, place)
+            build_report(run_folder, place, clips=30)
 
 
 def tables_as_html(rows):
@@ -106,6 +114,12 @@ def test_the_summary_marks_the_best_and_demonstration_models(run_folder):
     assert ["best" in cell for cell in up] == [False, False, True]
     assert all('class="ends">[' in cell for cell in up)  # the interval of every mean
     assert re.search("up ↑.*down ↓", quality, re.DOTALL)
+    rows = run_rows(OPUS)
+    rows = replace(rows, clips=tuple(replace(clip, corpus="a, b") for clip in rows.clips))
+    made, by_corpus = (tables_of([rows], options=Options(by)) for by in ("both", "corpus"))
+    grouped = dict(summary_tables(rows, made, grouped=by_corpus))
+    assert list(grouped) == ["all clips", "speech", "music", "corpus a, b"]
+    assert "Quality, corpus a, b" in grouped["corpus a, b"]
     metrics = [replace(MEL, name=f"metric_{i}") for i in range(17)]
     ((_, html), *_) = tables_as_html(run_rows(OPUS, metrics=metrics))
     tables = re.findall(r"<thead>.*?</thead>", html)
