@@ -70,6 +70,7 @@ from snacbench.testsets import TestSet
 from snacbench.testsets.describe import warnings_of
 from snacbench.testsets.testset import counted
 from snacbench.types import Clip, CodecSpec, Metric
+from snacbench.weights.of_metrics import NETWORKS
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -346,6 +347,7 @@ def _carry_out(  # noqa: PLR0913 - of which two only say who works
     # One worker owns the GPU: several would only share its memory.
     lanes = {CPU: jobs or default_jobs(), CUDA: 1, CHECK: 1}
     log = ledger.folder.path / "workers.log"
+    NETWORKS.clear()  # they were tried, and workers load them for themselves
     with nullcontext() if client is None else workers_on(client, ledger.folder, jobs) as workers:
         for job, rows in run_jobs(schedule.next, lanes=lanes, log=log, workers=workers):
             stage, steps = schedule.done(job, rows)

@@ -122,7 +122,7 @@ def _entropies(
         ]
         left = np.array(each_left).T
     chosen = [rows.clips[clip] for clip in clips.tolist()]
-    clustering = cluster_clips([clip.cluster for clip in chosen], clips=len(chosen))
+    clustering = cluster_clips([clip.cluster for clip in chosen])
     few = [few_clusters([c.cluster for c in chosen if c.domain == one]) for one in DOMAINS]
 
     def interval(estimate: float, without: Floats, most: float) -> Interval:

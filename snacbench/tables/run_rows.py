@@ -371,7 +371,7 @@ def units_of(clips: Iterable[ClipFacts]) -> dict[str, int]:
     found: dict[str, int] = {}
     for members in by_domain.values():
         labels = [clip.cluster for clip in members]
-        numbers = cluster_clips(labels, clips=len(labels)).index.tolist()
+        numbers = cluster_clips(labels).index.tolist()
         if few_clusters(labels):
             seen = [0, 0]
             for place, cluster in enumerate(numbers):  # a number for each clip, of its half
@@ -384,7 +384,7 @@ def units_of(clips: Iterable[ClipFacts]) -> dict[str, int]:
 
 def few_clusters(labels: Sequence[str | None]) -> bool:
     """Whether clips are of so few speakers or tracks that nothing can be said about others."""
-    clustering = cluster_clips(labels, clips=len(labels))
+    clustering = cluster_clips(labels)
     return clustering.count < FEW_CLUSTERS and not clustering.one_clip_each
 
 

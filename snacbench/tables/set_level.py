@@ -44,7 +44,7 @@ def _measured(
     if not clips or spec.distance is None or rows.path is None:
         return empty
     labels = [clip.cluster for clip in clips]
-    clustering, few = cluster_clips(labels, clips=len(clips)), few_clusters(labels)
+    clustering, few = cluster_clips(labels), few_clusters(labels)
     index = np.arange(len(clips)) if few else clustering.index
     units = min(int(index.max()) + 1, MOST_UNITS) if ci else 1
     digests = zip(*(codec.embedded[spec.name][number] for number in numbers), strict=True)
