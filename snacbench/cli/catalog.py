@@ -57,11 +57,13 @@ def list_(what: str) -> None:
         show_refused(refused("codecs"))
     elif what == "metrics":
         rows, published = [], WeightsPolicy("published")
-        for spec in (metric.spec for metric in metrics().values()):
+        for spec, metric in ((metric.spec, metric) for metric in metrics().values()):
             domains = "all" if len(spec.domains) > 1 else spec.domains[0]
             told = (spec.unit, f"{spec.better} is better", str(spec.rate_hz), domains)
-            models = (metric_models()[name] for name in metrics()[spec.name].models)
+            models = [metric_models()[name] for name in metric.models]
             runs = "; ".join(f"{m.name}, {m.licence}, {state_of(m, published)}" for m in models)
+            if metric.configure and not models:
+                runs = "needs transcripts and a recogniser, which --asr names"
             rows.append((spec.name, *told, "default" if spec.default else "", runs))
         show_rows(("metric", "unit", "direction", "Hz", "domains", "", "runs a model"), rows)
         show_refused(refused("metrics"))

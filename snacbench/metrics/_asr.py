@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,10 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-from snacbench.errors import MissingPackage, Undefined, UserError, did_you_mean
+from snacbench.errors import Undefined, UserError, did_you_mean
 from snacbench.later import np
 from snacbench.models import HostedFile, MetricModel, WeightsSource
-from snacbench.packages import missing_package
+from snacbench.packages import check_installed, missing_package
 from snacbench.settings import ASR_VARIABLE, asr_selector
 from snacbench.types import NO_OPTIONS, Audio, MetricOptions
 from snacbench.weights.of_metrics import located
@@ -129,24 +128,17 @@ def _heard(samples: bytes, language: str, selector: str, options: MetricOptions)
 def _code_in(known: Iterable[str], language: str, name: str) -> str:
     """A language's code among those that a recogniser knows; else raises `Undefined`."""
     codes = list(known)
-    code = language if language in codes else _WHISPERS_CODES.get(language, "")
-    if code in codes:
-        return code
-    knows = f"{name} knows {len(codes)} languages, and the clip is in {language!r}; leave it out"
+    for code in (language, _WHISPERS_CODES.get(language)):
+        if code in codes:
+            return code
     if codes == [ENGLISH]:
-        knows = (
+        raise Undefined(
             f"{name} knows English alone ({ENGLISH!r}), and the clip is in {language!r}; name "
             "whisper-large-v3 or faster-whisper:FOLDER with --asr"
         )
-    raise Undefined(knows)
-
-
-def _check_package(package: str, kind: str, extra: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise MissingPackage(
-            f"--asr {kind} needs a package that is not installed; run pip install "
-            f"'.[{extra}]' in snacbench's checkout"
-        )
+    raise Undefined(
+        f"{name} knows {len(codes)} languages, and the clip is in {language!r}; leave it out"
+    )
 
 
 class PocketSphinx:
@@ -163,7 +155,7 @@ class PocketSphinx:
                 f"--asr {kind} takes nothing more, found {detail or device!r}: its model lies in "
                 "its package, and it runs on the CPU"
             )
-        _check_package("pocketsphinx", kind, "asr")
+        check_installed({f"--asr {kind}": ["pocketsphinx"]})
         self.revision = f"package {version('pocketsphinx')} with its own en-us model"
 
     def transcribe(self, audio: Audio, language: str) -> str:
@@ -202,7 +194,7 @@ class FasterWhisper:
                 f"--asr {kind}:{detail}: there is no {_WEIGHTS} in it; name the folder of a "
                 "whisper model in CTranslate2's format"
             )
-        _check_package("faster_whisper", kind, "asr")
+        check_installed({f"--asr {kind}": ["faster_whisper"]})
         # Nobody but the folder's name knows which size of model it is.
         self.name = f"faster-whisper {self._folder.name}"
 
@@ -310,7 +302,7 @@ class OfTheHub:
                 f"--asr {kind} can be followed by @cpu or @cuda alone, found {detail or device!r}: "
                 f"its model is the published one; a copy is named by --weights {kind}=DIR"
             )
-        _check_package("transformers", kind, "transformers")
+        check_installed({f"--asr {kind}": ["transformers"]})
         self.name, self._device, self._published = kind, device or "cpu", PUBLISHED[kind]
         found = located(self._published.model, options)
         self._files, info = found.files, found.info

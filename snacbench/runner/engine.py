@@ -57,6 +57,7 @@ from snacbench.testsets import TestSet
 from snacbench.testsets.describe import warnings_of
 from snacbench.testsets.testset import counted
 from snacbench.types import Clip, CodecSpec, Metric
+from snacbench.weights.of_metrics import NETWORKS
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -345,6 +346,7 @@ def _carry_out(
         if steps:
             progress.begin(stage, steps)
     # One worker owns the GPU: several would only share its memory.
+    NETWORKS.clear()  # they were tried, and workers load them for themselves
     here = LocalWorkers({CPU: jobs or default_jobs(), CUDA: 1, CHECK: 1}, folder.path / LOG)
     with nullcontext(here) if client is None else workers_on(client, folder, jobs) as workers:
         for job, rows in run_jobs(schedule.next, workers):

@@ -148,9 +148,9 @@ def _entropies(entry: Entry, domain: str) -> tuple[Interval, Interval, tuple[Boo
         without = np.array([figure(bits, ~one) for bits, one in zip(left, each, strict=False)])
         asked.append((figure(estimates, every), without, figure(tops, every)))
     chosen = [entry.rows.clips[clip] for clip in clips.tolist()]
-    clustering = cluster_clips([clip.cluster for clip in chosen], clips=len(chosen))
+    clustering = cluster_clips([clip.cluster for clip in chosen])
     by_domain = ([clip.cluster for clip in chosen if clip.domain == one] for one in DOMAINS)
-    few = [cluster_clips(labels, clips=len(labels)).few for labels in by_domain]
+    few = [cluster_clips(labels).few for labels in by_domain]
     *of_books, rate, share = (
         jackknife_interval(
             estimate,

@@ -325,7 +325,7 @@ def units_of(clips: Iterable[Clip]) -> dict[str, int]:
         by_domain.setdefault(clip.domain, []).append(clip)
     found: dict[str, int] = {}
     for members in by_domain.values():
-        clustering = cluster_clips([clip.cluster for clip in members], clips=len(members))
+        clustering = cluster_clips([clip.cluster for clip in members])
         numbers = clustering.index.tolist()
         if clustering.few:
             seen = [0, 0]

@@ -12,9 +12,16 @@ from dataclasses import asdict, dataclass
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.stats.clusters import FEW_CLUSTERS
-from snacbench.stats.curves import BjontegaardDelta, RateCurve, RatePoint, bd_quality, bd_rate
+from snacbench.stats.curves import (
+    BjontegaardDelta,
+    MatchedRate,
+    RateCurve,
+    RatePoint,
+    bd_quality,
+    bd_rate,
+    matched_rate,
+)
 from snacbench.stats.intervals import sample_size
-from snacbench.stats.matched_rate import MatchedRate, matched_rate
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of
 from snacbench.tables.side_by_side import Entry, domains_of, entries_of
 from snacbench.tables.table_model import Better

@@ -342,7 +342,7 @@ def _measured(
     empty = Cell(n=len(clips))
     if not clips or spec.distance is None or rows.path is None:
         return empty
-    clustering = cluster_clips([clip.cluster for clip in clips], clips=len(clips))
+    clustering = cluster_clips([clip.cluster for clip in clips])
     index = np.arange(len(clips)) if clustering.few else clustering.index
     units = min(int(index.max()) + 1, MOST_UNITS) if ci else 1
     digests = zip(*(codec.embedded[spec.name][number] for number in numbers), strict=True)

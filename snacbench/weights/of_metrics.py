@@ -6,8 +6,9 @@ would pass for the published model's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from snacbench.errors import WeightsMismatch
 from snacbench.models import LocatedWeights, MetricModel
@@ -17,6 +18,8 @@ from snacbench.weights.policy import Copy, WeightsPolicy, absent, copies, folder
 
 _SHOWN_DIGITS = 16
 _found: dict[str, tuple[object, LocatedWeights]] = {}
+# What a process has made of models' files, by model and loader, until they are others.
+NETWORKS: dict[tuple[str, Callable[..., Any]], tuple[LocatedWeights, Any]] = {}
 
 
 def policy_for(model: MetricModel, options: MetricOptions) -> WeightsPolicy:

@@ -15,7 +15,7 @@ from tests.support.command_line import call
     ("arguments", "expected"),
     [
         ("list codecs", ["snac-24khz", "dac-44khz-16kbps", "lyra-v2", "lowpass", "encodec-mini"]),
-        ("list metrics", ["si_sdr_aligned", "mel_dac7", "visqol_speech", "lower is better"]),
+        ("list metrics", ["si_sdr_aligned", "mel_dac7", "lower is better", "which --asr names"]),
         ("list sets", ["quick", "debian-speech", "debian-music"]),
         ("show codec snac-24khz", ["24000 Hz", "0.9844 kbps", "82.03", "19.8 M", "MIT"]),
         ("check", ["torch", "embedded demonstration weights", "visqol_audio"]),

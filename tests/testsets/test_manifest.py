@@ -16,6 +16,7 @@ from snacbench.files import sha256_of_file
 from snacbench.testsets.folder import corpus_set, folder_set
 from snacbench.testsets.manifest import manifest_set, write_manifest
 from snacbench.testsets.segments import Choice, draw
+from snacbench.testsets.spoken import language_code
 from snacbench.testsets.testset import TestSet, joined
 from snacbench.types import Measures
 from tests.support.testsets import MINIATURE
@@ -37,7 +38,7 @@ def test_every_column_reaches_its_clip_and_the_path_is_the_only_one_needed(recor
     digest = sha256_of_file(path)
     columns = "path,id,domain,transcript,speaker,track,licence,lossy_source,sha256,duration_s"
     row = f'x/a.wav,first,speech,"Hello, you.",anna,,CC0-1.0,yes,{digest.upper()},99'
-    columns, row = f"{columns},language,gender", f"{row},pt_br,F"
+    columns, row = f"{columns},language,gender", f"{row},por_br,F"
     found = manifest_set(manifest(columns, row))
     (clip,) = found.clips
     assert (found.name, clip.id, clip.domain) == ("corpus", "corpus/first", "speech")
@@ -218,6 +219,17 @@ def test_the_folder_of_a_corpus_and_the_one_above_are_both_its_root(miniature, t
     write_manifest(deeper, tmp_path / "deeper.csv")
     below = manifest_set(tmp_path / "deeper.csv", roots={"": miniature})
     assert below.sha256 == test_set.sha256
+
+
+@pytest.mark.parametrize(
+    ("stated", "code"),
+    [
+        *(("eng", "en"), ("ger-AT", "de-AT"), ("cmn-hans", "zh-Hans"), ("zh-cmn", "zh")),
+        *(("zh_HK", "zh-HK"), ("zh-yue-hk", "yue-HK"), ("yue", "yue"), ("haw", "haw"), (" ", "")),
+    ],
+)
+def test_a_language_has_one_spelling(stated, code):
+    assert language_code(stated) == code
 
 
 def test_what_is_known_of_whole_clips_survives_to_the_last_digit(record, tmp_path):
