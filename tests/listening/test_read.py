@@ -10,9 +10,18 @@ from hypothesis import strategies as st
 
 from snacbench.errors import UserError
 from snacbench.listening.design import write_test
-from snacbench.listening.read import read_csv, read_source
-from snacbench.listening.study import Choice, Listener, Rating, Study
-from snacbench.listening.tidy import ChoiceLine, RatingLine, plain_text, safe_cell, write_tidy
+from snacbench.listening.read import Source, read_source
+from snacbench.listening.study import (
+    CHOICE_COLUMNS,
+    RATING_COLUMNS,
+    Choice,
+    Listener,
+    Rating,
+    Study,
+    plain_text,
+    safe_cell,
+    write_tidy,
+)
 from tests.support.studies import a_test, choice_study, study_of
 
 RATINGS = Study(
@@ -20,7 +29,7 @@ RATINGS = Study(
     "mushra",
     (Listener("ann"), Listener("bob")),
     ("opus@14kbps", "snac"),
-    ratings=(
+    answers=(
         Rating("ann", "speech-1", "reference", 100.0, 0, 2, 31.5, 'clear, "crisp"\u00e4'),
         Rating("ann", "speech-1", "anchor35", 12.5, 0, 0, 31.5),
         Rating("ann", "speech-1", "opus@14kbps", 70.0, 0, 1, 31.5, "=HYPERLINK(1)"),
@@ -45,9 +54,9 @@ def tidy(path, study):
 @pytest.mark.parametrize("study", [RATINGS, TRIALS, PAIRS])
 def test_what_is_written_is_read_under_the_columns_promised(study, tmp_path):
     path = tidy(tmp_path / "t.csv", study)
-    assert read_csv(path) == (study, ())
+    assert read_source(path) == Source(study)
     heading, *lines = path.read_text("utf-8").splitlines()
-    assert heading.split(",") == list((RatingLine if study.ratings else ChoiceLine).model_fields)
+    assert heading.split(",") == list(RATING_COLUMNS if study.ratings else CHOICE_COLUMNS)
     if study is RATINGS:
         assert lines[2] == "ann,speech-1,speech,quick/a,opus@14kbps,14.2,70,0,1,31.5,'=HYPERLINK(1)"
     if study is TRIALS:
@@ -61,7 +70,7 @@ FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\uff1d1")
 def test_no_cell_begins_as_a_formula_and_none_is_changed(text):
     assert plain_text(safe_cell(text)) == text
     assert not safe_cell(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"))
-    study = replace(RATINGS, ratings=(replace(RATINGS.ratings[0], comment=text),))
+    study = replace(RATINGS, answers=(replace(RATINGS.ratings[0], comment=text),))
     stream = io.StringIO()
     write_tidy(study, stream)
     row = next(csv.DictReader(io.StringIO(stream.getvalue(), newline="")))
@@ -137,8 +146,8 @@ def test_pymushra(tmp_path):
     assert source.notes == ("1 lines of pages other than MUSHRA left out",)
 
 
-HEAD = ",".join(RatingLine.model_fields) + "\n"
-PAIR_HEAD = ",".join(ChoiceLine.model_fields) + "\n"
+HEAD = ",".join(RATING_COLUMNS) + "\n"
+PAIR_HEAD = ",".join(CHOICE_COLUMNS) + "\n"
 LINE = "a,i,speech,c,snac,1,50,0,0,1,\n"
 
 

@@ -11,9 +11,9 @@ import pytest
 from scipy import stats
 
 from snacbench.errors import UserError
-from snacbench.listening.analysis.analyse import analyse
-from snacbench.listening.power import Question, Spread, listeners_needed, power_of
-from snacbench.listening.test import Form
+from snacbench.forms import FormName
+from snacbench.listening.analysis import analyse
+from snacbench.listening.power import LEVEL, Question, Spread, listeners_needed, power_of
 from tests.support.studies import NOTHING_DEVIATES, Deviations, numbered_test, simulate
 
 NAMES = [f"codec-{i}" for i in range(5)]
@@ -32,7 +32,7 @@ class Design:
     items: int = 8
     pages: int | None = None
     careless: int = 0
-    form: Form = "mushra"
+    form: FormName = "mushra"
 
     def studies(self, means, spread, count):
         """Each with items and listeners of its own."""
@@ -137,7 +137,7 @@ def closed_form_power(question, listeners):
     """Power of the paired t test at level / pairs; everybody rates everything."""
     s = question.spread
     variance = 2 * s.listener_system**2 + 2 * s.residual**2 / question.items
-    at = stats.t.isf(question.level / question.pairs / 2, listeners - 1)
+    at = stats.t.isf(LEVEL / question.pairs / 2, listeners - 1)
     shift = question.difference * np.sqrt(listeners / variance)
     return float(stats.nct.sf(at, listeners - 1, shift) + stats.nct.cdf(-at, listeners - 1, shift))
 

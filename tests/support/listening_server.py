@@ -20,10 +20,10 @@ import numpy as np
 import soundfile
 from starlette.testclient import TestClient
 
+from snacbench.forms import REFERENCE
 from snacbench.listening.design import write_test
-from snacbench.listening.responses.database import Responses
-from snacbench.listening.responses.sessions import pages_in
-from snacbench.listening.server.serve import Service
+from snacbench.listening.responses import Responses, Session
+from snacbench.listening.server import Service
 from snacbench.listening.stimuli import (
     FACTS_FILE,
     Facts,
@@ -33,7 +33,7 @@ from snacbench.listening.stimuli import (
     facts_text,
     stimulus_file,
 )
-from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, System
+from snacbench.listening.test import Item, ListeningTest, Question, System
 from tests.support.command_line import snacbench_command
 
 ANSWERS = {"age": "33", "phones": "yes"}
@@ -86,8 +86,8 @@ def make_folder(folder: Path, test: ListeningTest, *, seconds: float = 0.5) -> P
 def conditions_by_key(responses: Responses) -> dict[str, tuple[str, str]]:
     """Item and condition behind every key of every listener."""
     with responses.transaction() as sql:
-        rows = sql.execute("SELECT pages FROM listeners").fetchall()
-    pages = [page for row in rows for page in pages_in(row["pages"])]
+        rows = sql.execute("SELECT * FROM listeners").fetchall()
+    pages = [page for row in rows for page in Session.model_validate(dict(row)).pages]
     found = {key: (page.item, c) for page in pages for key, c in page.stimuli.items()}
     return found | {page.reference: (page.item, REFERENCE) for page in pages if page.reference}
 

@@ -8,7 +8,7 @@ import pyloudnorm
 import pytest
 from playwright.sync_api import expect
 
-from snacbench.listening.responses.sessions import make_invitations
+from snacbench.listening.responses import make_invitations
 from snacbench.listening.test import RATE_HZ, Question
 from tests.support.listening_page import PAGE, page_texts, rate_all
 
