@@ -42,7 +42,6 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 MAX_UNFINISHED = 500
 MAX_COMMENT, MAX_ANSWER = 2_000, 500  # characters
-MAX_SIGNALS = 12  # ITU-R BS.1534-3: of one page
 # A number is given anew when whoever had it never rated a page and was not seen for so long.
 WITHOUT_CONSENT_S = 3_600.0
 WITHOUT_RATING_S = 24 * 3_600.0
@@ -229,9 +228,8 @@ def one_line(text: str, limit: int) -> str:
 # ------------------------------------------------------------------------------ sessions
 
 Key = Annotated[str, Field(min_length=1, max_length=64)]
-_Typed = Annotated[str, Field(max_length=20_000)]  # what is kept of it is less
-Comment = Annotated[_Typed, AfterValidator(partial(one_line, limit=MAX_COMMENT))]
-Answer = Annotated[_Typed, AfterValidator(partial(one_line, limit=MAX_ANSWER))]
+Comment = Annotated[str, AfterValidator(partial(one_line, limit=MAX_COMMENT))]
+Answer = Annotated[str, AfterValidator(partial(one_line, limit=MAX_ANSWER))]
 _Count = Annotated[StrictInt, Field(ge=0, le=1_000_000)]
 _Told = StrictBool | StrictInt | float | Annotated[str, Field(max_length=200)] | None
 
@@ -253,7 +251,7 @@ class Rated(Body):
 class Submission(Body):
     """A page's responses: `ratings` in MUSHRA, `answer` in AB and ABX; time in seconds."""
 
-    ratings: Annotated[tuple[Rated, ...], Field(max_length=MAX_SIGNALS)] = ()
+    ratings: tuple[Rated, ...] = ()
     answer: Literal["a", "b", "tie"] | None = None
     comment: Comment = ""
     time_s: Annotated[float, Field(ge=0, le=7 * 24 * 3_600.0)] = 0.0

@@ -187,7 +187,7 @@ words = st.text(max_size=60) | st.text(
 
 
 @given(texts=st.tuples(words, words, words, words), kbps=st.floats(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_whatever_is_written_reads_the_same(texts, kbps, tmp_path_factory):
     folder, (title, welcome, contact, choice) = tmp_path_factory.mktemp("yaml"), texts
     changed = {

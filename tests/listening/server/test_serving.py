@@ -21,6 +21,7 @@ from snacbench.listening.responses import Body, Refused, read_study
 from snacbench.listening.server import (
     MAX_BODY_BYTES,
     Limiter,
+    Served,
     address_of,
     open_service,
     read_body,
