@@ -1,13 +1,13 @@
 """Answers from wherever they are: a test's own folder, or a CSV file of ours or of webMUSHRA.
 
-webMUSHRA, here of 1.4 and later, appends to the file that is there without looking at its headings,
-and people join the files of several servers: headings may come again, and may change.
+webMUSHRA is here of 1.4 and later. People join the files of several servers: the headings may come
+again between the lines.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from snacbench.listening.study import (
     Study,
 )
 from snacbench.listening.test import ANSWERS_FILE, TEST_FILE, ListeningTest, read_test
-from snacbench.textfile import plain_names, read_heading, read_records
+from snacbench.textfile import plain_names, read_heading, read_table
 from snacbench.types import Domain
 
 # Columns of webMUSHRA's mushra.csv, and of its export by pymushra, by our names; all others there
@@ -101,7 +101,7 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
             "give a file of real answers"
         )
     foreign = not {"listener", "item"} <= set(names)
-    rows, notes = _rows_of(path, foreign=foreign, php=foreign and "session_uuid" in names)
+    rows, notes = _rows_of(path, names, foreign=foreign)
     rated = [row for row in rows if row[1].get("kind", "mushra") == "mushra"]
     if not rated:
         raise UserError(f"{path}: no answers under the headings; export the test once it has some")
@@ -125,48 +125,25 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
     return Source(fitted, test, test_folder, notes)
 
 
-def _rows_of(path: Path, *, foreign: bool, php: bool) -> tuple[Rows, tuple[str, ...]]:
-    """All rows under their headings, which may come again; notes say how they were read."""
-    ours = _FOREIGN if foreign else _OURS
-    records, notes = read_records(path, noun="answers", quotes="php" if php else "doubled")
-    rows, columns, at, width = list[tuple[int, Mapping[str, str]]](), list[str](), 0, 0
-    for record in records:
-        names = [
-            ours.get(name) or (_question(name) if foreign else name)
-            for name in plain_names(record.cells, ours)
-        ]
-        if any(needed <= set(names) for needed in _NEEDED):
-            width = len(names)
-            while not names[-1]:  # spreadsheets add empty ones
-                names.pop()
-            columns, at = names, record.line
-            if twice := sorted({name for name in names if name and names.count(name) > 1}):
-                raise UserError(f"{path}, line {at}: the column {twice[0]!r} comes twice; keep one")
-        elif not columns:
-            break
-        elif (
-            len(record.cells) < len(columns)
-            or any(record.cells[len(columns) :])
-            or (foreign and len(record.cells) != width)  # of a questionnaire that was changed
-        ):
-            raise UserError(
-                f"{path}, line {record.line}: {len(record.cells)} cells under the {len(columns)} "
-                f"columns of line {at}; a cell that holds a separator, a quote or a new line "
-                "stands in quotes, and other headings stand above their lines"
-            )
-        else:
-            told = dict(zip(columns, record.cells, strict=False))
-            rows.append((record.line, {n: told[n] for n in told if n and (foreign or n in ours)}))
-    if not columns:
-        found = ", ".join(records[0].cells) if records else "none"
+def _rows_of(path: Path, names: Collection[str], *, foreign: bool) -> tuple[Rows, tuple[str, ...]]:
+    """All rows by our names of their columns; notes say how they were read."""
+    ours, known = (_FOREIGN, names) if foreign else (_OURS, _OURS)
+    php = foreign and "session_uuid" in names
+    table = read_table(path, known, noun="answers", quotes="php" if php else "doubled")
+    columns = [ours.get(n) or (_question(n) if foreign else "") for n in table.columns]
+    if not any(needed <= set(columns) for needed in _NEEDED):
+        found = ", ".join(table.columns) or "none"
         raise UserError(
             f"{path}, line 1: columns of no known file: {found:.200}; expected "
             f"{', '.join(RATING_COLUMNS)}; or {', '.join(CHOICE_COLUMNS)}; or "
             f"webMUSHRA's {', '.join(_FOREIGN)}"
         )
-    if unknown := [name for name in columns if name not in ours and not foreign]:
-        notes += (f"columns not known and not used: {path.name}, {', '.join(unknown)}",)
-    return rows, notes
+    rows = [
+        (at, {name: text for name, text in zip(columns, cells.values(), strict=True) if name})
+        for at, cells in table.rows
+        if plain_names([*cells.values()], known) != table.columns
+    ]
+    return rows, table.notes
 
 
 def _question(name: str) -> str:

@@ -122,10 +122,9 @@ def test_webmushra_also_saved_again_by_a_spreadsheet_joined_and_sent_twice(tmp_p
         r = study.ratings[3]
         assert (r.listener, r.item, r.condition, r.score) == ("u-1", "speech-1", "C1", 62.0)
         assert (r.time_s, r.comment) == (41.0, 'dull, "muffled"')
-    other = WEBMUSHRA.replace("u-", "v-").replace("age,headphones", "page,age")
+    other = WEBMUSHRA.replace("u-", "v-").replace("age,", " AGE ,")
     study = read_source(written(tmp_path, WEBMUSHRA + "\n" + other)).study
     assert [one.id for one in study.listeners] == ["u-1", "u-2", "v-1", "v-2"]
-    assert study.listeners[2].answers == {"page": "30", "age": "Sennheiser, open"}
     assert len(study.ratings) == 16
     php = WEBMUSHRA.replace("session_uuid", " Session_UUID ").replace("reference", "Reference")
     php = php.replace('"dull, ""muffled"""', '"dull \\""')
@@ -159,13 +158,13 @@ LINE = "a,i,speech,c,snac,1,50,0,0,1,\n"
          "line 1: columns of no known file: session_test_id, trial_id.*expected .*session_uuid"),
         (HEAD, "no answers under the headings"),
         (WEBMUSHRA.replace("C1,62,", "C1,120,"), "csv, line 5: score: .*equal to 100, found '120'"),
-        (WEBMUSHRA.replace("u-2,speech-1,C1", "u-2,speech-1,x,C1"),
-         "line 7: 10 cells under the 9 columns of line 1; .*other headings stand above"),
+        (WEBMUSHRA.replace("u-2,speech-1,C1,55,38000,", "u-2,speech-1,x,C1,55,38000,dull"),
+         "line 7: 10 cells under 9 columns; a cell that holds a separator"),
         (WEBMUSHRA.replace("mine,25,none,u-2,speech-1,C1", "yours,25,none,u-2,speech-1,C1"),
          r"answers of several tests \('mine', 'yours'\); put each into a file of its own"),
         (WEBMUSHRA + "mine,25,none,u-2,speech-1,C1,70,38000,\n",
          "line 10: C1 of item speech-1 was rated 70 by listener u-2, who rated it 55 in line 7"),
-        (WEBMUSHRA.replace("rating_time", "rating_score"), "1: the column 'score' comes twice"),
+        (WEBMUSHRA.replace("rating_time", "rating_score"), "1: the column 'rating_score' comes"),
         (HEAD + LINE.replace("50", "nan"), "line 2: score: .*finite number, found 'nan'"),
         (PAIR_HEAD + "a,i,snac,opus,,both,,0,1,\n", "line 2: answer: .*'a', 'b' or 'tie', found"),
         (PAIR_HEAD + "a,i,reference,snac,snac,b,,0,1,\na,j,reference,snac,,tie,,1,1,\n",
