@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import socket
 import sys
 from pathlib import Path
@@ -141,9 +142,10 @@ def power(
     rows = []
     for difference in differences:
         question = Question(difference, items, systems, s, pages_per_listener, power)
-        need = listeners_needed(question)
-        found = f"{100 * need.power:.1f} +- {100 * need.power_error:.1f} %"
-        rows.append((f"{difference:g} points", str(need.listeners), found))
+        needed, found = listeners_needed(question)
+        error = math.sqrt(found * (1 - found) / STUDIES)
+        often = f"{100 * found:.1f} +- {100 * error:.1f} %"
+        rows.append((f"{difference:g} points", str(needed), often))
     terminal.show_rows(["difference", "listeners who count", "power"], rows)
     terminal.out.print()
     facts = {

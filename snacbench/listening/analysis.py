@@ -14,7 +14,6 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +21,13 @@ from scipy import stats
 
 from snacbench.forms import FORMS, REFERENCE, RESERVED
 from snacbench.listening.screening import Screening, answers_of, screen
-from snacbench.listening.study import Choice, Study
+from snacbench.listening.study import Choice, Record, Study
 from snacbench.rows import ComparisonSummary, ConditionSummary
 from snacbench.stats.pairs import holm
 from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.types import DOMAINS
 
 Floats = NDArray[np.float64]
-Record = dict[str, Any]
-"""A line of a table, by the names of the columns that files have."""
-
 _LEAST_ITEMS = 5  # below, nothing is said about items that were not in the test
 _LEAST_LISTENERS = 2
 _LEAST_FOR_EFFECT = 5

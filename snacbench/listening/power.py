@@ -84,17 +84,8 @@ class Question:
         return math.ceil(1 - math.log2(LEVEL / self.pairs))
 
 
-@dataclass(frozen=True)
-class Need:
-    """Listeners whose answers count; the share of studies that find it, and its standard error."""
-
-    listeners: int
-    power: float
-    power_error: float
-
-
-def listeners_needed(question: Question, *, studies: int = STUDIES) -> Need:
-    """Smallest number of listeners with which the difference is found often enough.
+def listeners_needed(question: Question, *, studies: int = STUDIES) -> tuple[int, float]:
+    """The smallest number of listeners that count and find the difference often enough; how often.
 
     More than `MOST_LISTENERS` are a `UserError`.
     """
@@ -114,7 +105,7 @@ def listeners_needed(question: Question, *, studies: int = STUDIES) -> Need:
             low = middle
         else:
             high, found = middle, tried
-    return Need(high, found, math.sqrt(found * (1 - found) / studies))
+    return high, found
 
 
 def power_of(question: Question, listeners: int, *, studies: int = STUDIES) -> float:

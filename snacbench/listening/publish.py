@@ -12,10 +12,10 @@ from pathlib import Path
 from snacbench.errors import UserError
 from snacbench.files import writing
 from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, REFERENCE, RESERVED
-from snacbench.listening.analysis import Analysis, Record
+from snacbench.listening.analysis import Analysis
 from snacbench.listening.read import Source
 from snacbench.listening.screening import count
-from snacbench.listening.study import safe_cell
+from snacbench.listening.study import Record, safe_cell
 from snacbench.rows import ComparisonSummary, ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.store.run_folder import RUN_FILE, RunFolder
 from snacbench.tables.listening_tables import listening_tables, p_text
@@ -257,10 +257,10 @@ def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:
         "abx-listeners": [result for c in analysis.comparisons for result in c.by_listener],
         "items": analysis.items,
         "listeners": [
-            vars(check)
-            | {"kept": "no" if check.listener in out else "yes"}
-            | {"excluded": out.get(check.listener, "")}
-            | {f"said_{question}": said for question, said in answers[check.listener].items()}
+            check
+            | {"kept": "no" if (name := check["listener"]) in out else "yes"}
+            | {"excluded": out.get(name, "")}
+            | {f"said_{question}": said for question, said in answers[name].items()}
             for check in analysis.screening.checks
         ],
     }

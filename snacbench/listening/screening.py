@@ -15,30 +15,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from snacbench.forms import ANCHOR70, REFERENCE
-from snacbench.listening.study import Study
+from snacbench.listening.study import Record, Study
 
 GOOD = 90.0
 MOST_PERCENT_OF_ITEMS = 15
 MOST_PERCENT_OF_LISTENERS = 25
 
 Rule = Literal["unfinished", "reference", "anchor"]
-
-
-@dataclass(frozen=True)
-class ListenerCheck:
-    """What the rules saw of one listener: complete pages answered, and of how many planned.
-
-    `reference_low` items have the hidden reference below 90, of the `reference_items` on which it
-    was rated; `anchor_high` have the 7 kHz anchor above 90, of the `anchor_items` that count.
-    """
-
-    listener: str
-    pages: int
-    pages_planned: int | None
-    reference_low: int
-    reference_items: int
-    anchor_high: int
-    anchor_items: int
 
 
 @dataclass(frozen=True)
@@ -54,13 +37,16 @@ class Exclusion:
 class Screening:
     """Who was kept, who was not, and why; `rules` says whether those of BS.1534-3 were applied.
 
-    `checks` has every listener with an answer; on `transparent_items` too many rated the 7 kHz
-    anchor above 90 for it to be held against them. `broken_pages`, of listener and item, lacked
-    conditions that others rated there, and were left out.
+    `checks` has of every listener with an answer the complete ``pages`` and the ``pages_planned``,
+    on how many of the ``reference_items`` the hidden reference is below 90 (``reference_low``), and
+    on how many of the ``anchor_items`` that count the 7 kHz anchor is above 90 (``anchor_high``).
+    On `transparent_items` too many rated that anchor above 90 for it to be held against them.
+    `broken_pages`, of listener and item, lacked conditions that others rated there, and were left
+    out.
     """
 
     rules: bool
-    checks: tuple[ListenerCheck, ...]
+    checks: tuple[Record, ...]
     exclusions: tuple[Exclusion, ...]
     transparent_items: tuple[str, ...]
     broken_pages: Mapping[tuple[str, str], Collection[str]]
@@ -68,7 +54,7 @@ class Screening:
     @property
     def before(self) -> tuple[str, ...]:
         """Listeners with an answer."""
-        return tuple(check.listener for check in self.checks)
+        return tuple(check["listener"] for check in self.checks)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -95,14 +81,15 @@ def screen(study: Study, *, rules: bool = True) -> tuple[Study, Screening]:
     high = Counter(r.item for r in anchors if r.score > GOOD)
     transparent = tuple(i for i in heard if _over(MOST_PERCENT_OF_LISTENERS, high[i], heard[i]))
 
-    checks, exclusions = list[ListenerCheck](), list[Exclusion]()
+    checks, exclusions = list[Record](), list[Exclusion]()
     for one in present:
         own, pages = [r for r in whole.ratings if r.listener == one.id], answered[one.id]
         low = [r.score < GOOD for r in own if r.condition == REFERENCE]
         rated = [r for r in own if r.condition == ANCHOR70 and r.item not in transparent]
         loud = [r.score > GOOD for r in rated]
-        seen = pages, one.pages_planned, sum(low), len(low), sum(loud), len(loud)
-        checks.append(ListenerCheck(one.id, *seen))
+        check: Record = {"listener": one.id, "pages": pages, "pages_planned": one.pages_planned}
+        check |= {"reference_low": sum(low), "reference_items": len(low)}
+        checks.append(check | {"anchor_high": sum(loud), "anchor_items": len(loud)})
         if one.id in early:
             reason = f"answered {pages} of {count(plans[one.id], 'page')}"
             exclusions.append(Exclusion(one.id, "unfinished", reason))

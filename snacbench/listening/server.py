@@ -212,25 +212,17 @@ class Guard:
 
 
 @dataclass(frozen=True)
-class Served:
-    """A stimulus as it is sent."""
-
-    path: Path
-    num_bytes: int
-    media_type: str
-
-
-@dataclass(frozen=True)
 class Service:
     """A test that is being served.
 
-    `stimuli` are by item and condition, so that no request names a path; `texts` are the page's, in
-    the test's language. `requests` and `starts` limit both per address.
+    `stimuli`, files and their sizes in bytes, are by item and condition, so that no request names a
+    path; `texts` are the page's, in the test's language. `requests` and `starts` limit both per
+    address.
     """
 
     test: ListeningTest
     responses: Responses
-    stimuli: Mapping[tuple[str, str], Served]
+    stimuli: Mapping[tuple[str, str], tuple[Path, int]]
     texts: Mapping[str, Any]
     requests: Limiter = field(default_factory=lambda: Limiter(4_000, 400.0))
     starts: Limiter = field(default_factory=lambda: Limiter(90, 0.5))
@@ -250,14 +242,14 @@ def open_service(folder: Path) -> Service:
     return Service(test, open_responses(folder, test), stimuli, words)
 
 
-def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], Served]:
-    """Every stimulus of a test by item and condition.
+def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], tuple[Path, int]]:
+    """File and size of every stimulus of a test by item and condition.
 
     `UserError` if there are none, they are of another design, or one is missing or was changed:
     then they are as they were made, all of an item alike in length and size.
     """
     facts = read_facts(folder, test)
-    table: dict[tuple[str, str], Served] = {}
+    table: dict[tuple[str, str], tuple[Path, int]] = {}
     for item, condition in itertools.product((*test.items, *test.training), test.conditions):
         # The path follows from the names, not from what stimuli.json says it is.
         path = folder / stimulus_file(item.id, condition, facts.format)
@@ -270,7 +262,7 @@ def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], S
                 f"{path} is not the stimulus that was made ({error}); make it with 'snacbench "
                 f"mushra stimuli {folder}'"
             ) from error
-        table[item.id, condition] = Served(path, told.num_bytes, f"audio/{facts.format}")
+        table[item.id, condition] = path, told.num_bytes
     return table
 
 
@@ -403,11 +395,11 @@ class _Endpoints:
     async def stimulus(self, request: Request) -> Response:
         """The sound behind a key: the same headers whatever it is."""
         asked = _token_of(request), request.path_params["key"]
-        served = self._of.stimuli[await self._do(sessions.stimulus_under, *asked)]
-        found = served.path.stat()
-        if found.st_size != served.num_bytes:
-            raise UserError(f"{served.path} was changed while it is served; restart the server")
-        answer = FileResponse(served.path, media_type=served.media_type, stat_result=found)
+        path, num_bytes = self._of.stimuli[await self._do(sessions.stimulus_under, *asked)]
+        found, media_type = path.stat(), f"audio/{path.suffix[1:]}"
+        if found.st_size != num_bytes:
+            raise UserError(f"{path} was changed while it is served; restart the server")
+        answer = FileResponse(path, media_type=media_type, stat_result=found)
         answer.chunk_size = _BLOCK_BYTES
         for telling in ("etag", "last-modified"):
             del answer.headers[telling]

@@ -19,6 +19,9 @@ from snacbench.forms import FORMS, RESERVED, FormName
 from snacbench.listening.test import ListeningTest
 from snacbench.types import Domain
 
+Record = dict[str, Any]
+"""A line of a table, by the names of the columns that files have."""
+
 # What spreadsheets take for the beginning of a formula, full-width forms included.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 

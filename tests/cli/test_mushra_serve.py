@@ -202,8 +202,9 @@ def test_stimuli_are_made_again_and_those_that_were_heard_stay(home):
 
 
 @pytest.fixture
-def answered(tmp_path):
+def answered(tmp_path, monkeypatch):
     """A test's folder, its run, and a CSV of answers to it."""
+    monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
     means = {"a@2kbps": 40.0, "a@4kbps": 60.0, "b": 50.0}
     scores = {name: {"up": np.arange(6.0)} for name in means}
     run = make_run(tmp_path / "run", scores)

@@ -266,8 +266,8 @@ def test_an_anchor_that_more_than_a_quarter_find_good_says_more_of_the_item():
     whole, found = screen(study)
     assert (whole, found.exclusions) == (study, ())
     assert found.transparent_items == ("i0", "i1", "i2", "i3")
-    (check,) = [c for c in found.checks if c.listener == "x"]
-    assert (check.anchor_high, check.anchor_items) == (0, 16)
+    (check,) = [c for c in found.checks if c["listener"] == "x"]
+    assert (check["anchor_high"], check["anchor_items"]) == (0, 16)
     # Who left early has no say in it.
     early = {k: v for n in range(3) for k, v in listener_with(f"e{n}", 2, high_anchors=2).items()}
     assert screen(planned(study_of({**good(4, 6), **early}), 6))[1].transparent_items == ()
@@ -281,7 +281,7 @@ def test_who_left_early_is_excluded():
     # Without the rules and without anchors.
     _, found = screen(among(3, low_references=20), rules=False)
     assert found.kept == ("good0", "good1", "good2", "x")
-    assert found.checks[-1].reference_low == 20
+    assert found.checks[-1]["reference_low"] == 20
     scores = {**good(3), **listener_with("x", 20, low_references=4)}
     for of in scores.values():
         del of[ANCHOR70], of[ANCHOR35]

@@ -112,13 +112,17 @@ def test_files_of_a_mushra_test_are_the_same_for_the_same_answers(tmp_path):
          "a from hidden reference"),
     ],
 )  # fmt: skip
-def test_files_of_choices(tmp_path, study, names, said):
+def test_files_of_choices(tmp_path, study, names, said, monkeypatch):
+    monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
     found = files_of(study, tmp_path)
     assert names | {"answers.svg", "listeners.csv"} <= set(found)
     assert said in found["summary.md"].read_text("utf-8")
 
 
-def test_nobody_left_a_name_like_a_formula_and_a_folder_that_cannot_be_written(tmp_path):
+def test_nobody_left_a_name_like_a_formula_and_a_folder_that_cannot_be_written(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
     files_of(a_study(), tmp_path / "out")  # of which nothing may stay
     found = files_of(study_of(listener_with("=1+1", 2, low_references=2)), tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(found)

@@ -117,30 +117,16 @@ def test_no_file_one_of_another_version_and_one_that_is_something_else(tmp_path)
         (tmp_path / ANSWERS_FILE).write_text(junk)
 
 
-def test_numbers_are_consecutive_those_of_the_deleted_come_again_and_idle_ones_make_room(
+def test_numbers_are_consecutive_and_those_of_the_deleted_and_of_the_idle_come_again(
     responses, monkeypatch
 ):
-    came = [begin(responses) for _ in range(3)]
+    stranger, busy, other = came = [begin(responses, agreed=n == 1) for n in range(3)]
     assert numbers(responses, *came) == [0, 1, 2]
-    sessions.delete_listener(responses, row_of(responses, came[2]).name)
-    assert numbers(responses, new=2) == [2, 3]
-    assert column(responses, "id") == [1, 2, 4, 5]  # no id twice
-    monkeypatch.setattr(sessions, "MAX_UNFINISHED", 4)
-    with pytest.raises(Refused, match="Too many listeners are under way"):
-        begin(responses)
-    last_seen(responses, came[0], 1.1 * HOUR_S)
-    agreed = begin(responses, agreed=True)
-    with responses.transaction() as sql:
-        sql.execute("UPDATE listeners SET consented_utc = '2020-01-01T00:00:00Z'")
-    sessions.consent(responses, agreed)  # the first time counts
-    assert set(column(responses, "consented_utc")) == {"2020-01-01T00:00:00Z"}
-
-
-def test_numbers_of_those_who_stay_away_are_given_again(responses):
-    stranger, busy = begin(responses), begin(responses, agreed=True)
+    sessions.delete_listener(responses, row_of(responses, other).name)
     for one in (stranger, busy):
         last_seen(responses, one, 1.1 * HOUR_S)  # without consent, after an hour
     assert numbers(responses, new=2) == [0, 2]
+    assert column(responses, "id") == [1, 2, 4, 5]  # no id twice
     idle, trained, rated = (begin(responses, agreed=True) for _ in range(3))
     assert numbers(responses, idle, trained, rated) == [3, 4, 5]
     for one, count in ((idle, 0), (trained, 1), (rated, 2)):
@@ -152,6 +138,15 @@ def test_numbers_of_those_who_stay_away_are_given_again(responses):
         last_seen(responses, one, 8 * 24 * HOUR_S)
     begin(responses)  # the first may still come back; who never agreed is forgotten after a week
     assert [id_ in column(responses, "id") for id_ in ids] == [True, False]
+    monkeypatch.setattr(sessions, "MAX_UNFINISHED", 7)
+    with pytest.raises(Refused, match="Too many listeners are under way"):
+        begin(responses)
+    last_seen(responses, busy, 25 * HOUR_S)  # idle ones make room
+    begin(responses)
+    with responses.transaction() as sql:
+        sql.execute("UPDATE listeners SET consented_utc = '2020-01-01T00:00:00Z'")
+    sessions.consent(responses, busy)  # the first time counts
+    assert set(column(responses, "consented_utc")) == {"2020-01-01T00:00:00Z"}
 
 
 def test_who_is_deleted_is_nowhere_in_the_file(tmp_path):

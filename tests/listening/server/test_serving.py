@@ -21,7 +21,6 @@ from snacbench.listening.responses import Body, Refused, read_study
 from snacbench.listening.server import (
     MAX_BODY_BYTES,
     Limiter,
-    Served,
     address_of,
     open_service,
     read_body,
@@ -156,7 +155,7 @@ def test_stimuli_of_the_test_are_served_and_no_others(site, monkeypatch):
     folder, path = site.folder, site.folder / SNAC
     table = served_stimuli(folder, small_test())
     assert len(table) == 4 * 5
-    assert table["item-1", "snac"] == Served(path, path.stat().st_size, "audio/wav")
+    assert table["item-1", "snac"] == (path, path.stat().st_size)
     with pytest.raises(UserError, match=r"no texts in 'xx'; there are: de, en; change the field"):
         open_service(make_folder(folder / "other", small_test(language="xx")))
     forbidden = Mock(side_effect=PermissionError(13, "Permission denied"))
