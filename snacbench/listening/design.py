@@ -338,7 +338,7 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
 
     The conditions of a page are shuffled per listener and page.
     """
-    trials = _trials(test, test.items)
+    trials = trials_of(test, test.items)
     count = len(trials)
     take = min(test.pages_per_listener or count, count)
     turn, place = divmod(listener_number, count)
@@ -350,7 +350,7 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
         lap = count // math.gcd(count, take)  # after so many listeners a circle is worn evenly
         row = [(place * take + place // lap + j) % count for j in range(take)]
     practice: dict[str, Trial] = {}  # the first trial of each item
-    for item, pair, _ in _trials(test, test.training):
+    for item, pair, _ in trials_of(test, test.training):
         practice.setdefault(item, (item, pair, -1))
     chosen = [*practice.values(), *(trials[circle[i]] for i in row)]
     pages = []
@@ -365,12 +365,8 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
     return tuple(pages)
 
 
-def num_trials(test: ListeningTest) -> int:
-    """How many different rated pages the test has."""
-    return len(_trials(test, test.items))
-
-
-def _trials(test: ListeningTest, items: Sequence[Item]) -> list[Trial]:
+def trials_of(test: ListeningTest, items: Sequence[Item]) -> list[Trial]:
+    """All that can be asked on some items."""
     form, names = FORMS[test.form], [system.name for system in test.systems]
     turns = range(1 if form.rates else test.repeats)
     return [(i.id, pair, turn) for turn in turns for i in items for pair in form.pairs(names)]

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from snacbench.errors import UserError, did_you_mean
 from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, RESERVED, FormName
-from snacbench.listening.design import num_trials
+from snacbench.listening.design import trials_of
 from snacbench.listening.study import (
     CHOICE_COLUMNS,
     RATING_COLUMNS,
@@ -115,7 +115,7 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
         return Source(study, notes=notes)
     test = read_test(test_folder)
     if not foreign:  # webMUSHRA stores answers when all are given
-        trials = num_trials(test)
+        trials = len(trials_of(test, test.items))
         planned = min(test.pages_per_listener or trials, trials)
         listeners = tuple(replace(one, pages_planned=planned) for one in study.listeners)
         study = replace(study, listeners=listeners)

@@ -144,27 +144,24 @@ def open_responses(folder: Path, test: ListeningTest, *, create: bool = True) ->
     path = folder / ANSWERS_FILE
     with _readable(path, there=not create):
         sql = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        responses = Responses(path, sql)
-        try:
-            sql.row_factory = sqlite3.Row
-            # FULL: a commit has reached the disk, not only the log's buffer, when it returns.
-            sql.executescript(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-                "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;"
-            )
-            if not sql.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-                sql.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
-            _check_version(sql, path)
-            if responses.fact(_PLAN) != plan_sha256(test):
-                if sql.execute("SELECT 1 FROM listeners LIMIT 1").fetchone():
-                    raise StoreError(
-                        f"{path} holds answers to another design than test.yaml now has; restore "
-                        "test.yaml, or move the answers away and begin anew"
-                    )
-                responses.set_fact(_PLAN, plan_sha256(test))  # nobody has begun: it may change
-        except BaseException:
-            responses.close()
-            raise
+        sql.row_factory = sqlite3.Row
+        # FULL: a commit has reached the disk, not only the log's buffer, when it returns.
+        sql.executescript(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+            "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;"
+        )
+        if not sql.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+            sql.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+        _check_version(sql, path)
+        responses, plan = Responses(path, sql), plan_sha256(test)
+        if responses.fact(_PLAN) != plan:
+            if sql.execute("SELECT 1 FROM listeners LIMIT 1").fetchone():
+                responses.close()
+                raise StoreError(
+                    f"{path} holds answers to another design than test.yaml now has; restore "
+                    "test.yaml, or move the answers away and begin anew"
+                )
+            responses.set_fact(_PLAN, plan)  # nobody has begun: it may still change
     return responses
 
 
@@ -196,6 +193,7 @@ def _readable(path: Path, *, there: bool) -> Iterator[None]:
 def _check_version(sql: sqlite3.Connection, path: Path) -> None:
     version = sql.execute("PRAGMA user_version").fetchone()[0]
     if version != VERSION:
+        sql.close()
         raise StoreError(
             f"{path} has version {version}, and this snacbench reads version {VERSION}; use the "
             "snacbench that began it, or move it away"

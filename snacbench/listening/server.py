@@ -345,8 +345,8 @@ class _Endpoints:
         return _token_of(request), await read_body(request, kind)
 
     async def _check_admin(self, request: Request) -> None:
-        token, expected = _bearer_of(request), await self._do(Responses.fact, ADMIN_FACT)
-        if token is None or expected is None or not compare_digest(token_digest(token), expected):
+        token, expected = _token_of(request), await self._do(Responses.fact, ADMIN_FACT)
+        if expected is None or not compare_digest(token_digest(token), expected):
             raise Refused(401, "admin", "This is not the admin's token")
 
     async def facts(self, request: Request) -> Response:
@@ -441,16 +441,11 @@ class _Endpoints:
         return await self._done(sessions.delete_listener, request.path_params["name"])
 
 
-def _bearer_of(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
-
-
 def _token_of(request: Request) -> str:
-    token = _bearer_of(request)
-    if token is None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
         raise Refused(401, "token", "This request needs a token")
-    return token
+    return token.strip()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -122,11 +122,6 @@ def design_sha256(test: ListeningTest) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def facts_text(facts: Facts) -> str:
-    """The content of ``stimuli.json``."""
-    return json.dumps(to_jsonable(facts), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def read_facts(folder: Path, test: ListeningTest) -> Facts:
     """The facts of a test's stimuli; `UserError` if there are none, or not those of its design."""
     path, again = folder / FACTS_FILE, f"make them with 'snacbench mushra stimuli {folder}'"
@@ -303,7 +298,8 @@ def make_stimuli(folder: Path, test: ListeningTest, *, progress: Progress | None
         facts = Facts(
             __version__, design_sha256(test), test.run_id, test.set_sha256, RATE_HZ, "wav", found
         )
-        told.write_text(facts_text(facts), "utf-8")
+        text = json.dumps(to_jsonable(facts), indent=1, ensure_ascii=False, allow_nan=False)
+        told.write_text(f"{text}\n", "utf-8")
         # Whoever finds stimuli.json finds the stimuli that it tells of.
         kept.unlink(missing_ok=True)
     return facts

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TextIO
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from snacbench.forms import FORMS, RESERVED, FormName
 from snacbench.listening.test import ListeningTest
@@ -46,6 +46,7 @@ def _condition(cell: str) -> str:
 _Name = Annotated[str, BeforeValidator(lambda c: plain_text(c.strip())), Field(min_length=1)]
 _Condition = Annotated[str, BeforeValidator(_condition), Field(min_length=1)]
 _Comment = Annotated[str, BeforeValidator(plain_text)]
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,13 @@ class Rating:
     what the page took. None where not recorded.
     """
 
-    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
-
     listener: _Name
     item: _Name
     condition: _Condition
-    score: Annotated[float, Field(ge=0, le=100)]
+    score: Annotated[_Finite, Field(ge=0, le=100)]
     page: int | None = None
     place: int | None = None
-    time_s: float | None = None
+    time_s: _Finite | None = None
     comment: _Comment = ""
 
     @property
@@ -82,8 +81,6 @@ class Choice:
     it for: right where `taken` is `x`.
     """
 
-    __pydantic_config__ = ConfigDict(allow_inf_nan=False)
-
     listener: _Name
     item: _Name
     a: _Condition
@@ -91,7 +88,7 @@ class Choice:
     answer: Literal["a", "b", "tie"]
     x: _Condition | None = None
     page: int | None = None
-    time_s: float | None = None
+    time_s: _Finite | None = None
     comment: _Comment = ""
 
     @property

@@ -17,8 +17,8 @@ from snacbench.listening.design import (
     chosen_systems,
     design,
     in_order_of_choice,
-    num_trials,
     pages_of,
+    trials_of,
     write_test,
 )
 from snacbench.listening.test import (
@@ -233,7 +233,7 @@ def test_subsets_balance_items_and_places(items, take, rounds):
 def test_ab_asks_every_pair_on_both_sides_and_abx_hides_one_of_the_two():
     practice = (Item(id="practice", clip="set/p", duration_s=5),)
     test = numbered_test(2, "ab", 3, repeats=2, training=practice)
-    assert num_trials(test) == 2 * 3 * 2
+    assert len(trials_of(test, test.items)) == 2 * 3 * 2
     first, *rated = pages_of(test, 0)  # training comes first, one page per item
     assert (first.training, first.item) == (True, "practice")
     assert [page.training for page in rated] == [False] * 12

@@ -30,10 +30,10 @@ from snacbench.listening.stimuli import (
     ItemFacts,
     StimulusFacts,
     design_sha256,
-    facts_text,
     stimulus_file,
 )
 from snacbench.listening.test import Item, ListeningTest, Question, System
+from snacbench.store.jsonl import to_jsonable
 from tests.support.command_line import snacbench_command
 
 ANSWERS = {"age": "33", "phones": "yes"}
@@ -79,7 +79,7 @@ def make_folder(folder: Path, test: ListeningTest, *, seconds: float = 0.5) -> P
             made[condition] = StimulusFacts(file, digest, path.stat().st_size, 0.0, None, None)
         items[item.id] = ItemFacts(item.clip, samples, 1, 0.0, None, (), made)
     facts = Facts("0", design_sha256(test), test.run_id, test.set_sha256, 48_000, "wav", items)
-    (folder / FACTS_FILE).write_text(facts_text(facts), "utf-8")
+    (folder / FACTS_FILE).write_text(json.dumps(to_jsonable(facts)), "utf-8")
     return folder
 
 
