@@ -230,8 +230,6 @@ def choose_clips(  # noqa: PLR0913 - all that the choice depends on
         raise UserError(f"--item {name}: {wrong}")
     if num_items is not None and num_items < len(first):
         raise UserError(f"--items {num_items}, but {len(first)} are named with --item")
-    usual = len(first) or max(_FEWEST_ITEMS, math.ceil(_ITEMS_PER_SYSTEM * len(codecs)))
-    number = usual if num_items is None else num_items
 
     measures = {row.clip: row.measures for row in run.folder.read(ClipMeasures)}
     fit = []  # long enough and, where that was measured, not silent
@@ -242,6 +240,9 @@ def choose_clips(  # noqa: PLR0913 - all that the choice depends on
             fit.append(clip)
     rest = (clip for clip in in_order_of_choice(fit, seed) if clip.id not in first)
     clips = [*first.values(), *rest]
+    usual = len(first) or math.ceil(_ITEMS_PER_SYSTEM * len(codecs))
+    least = len(first) or _FEWEST_ITEMS
+    number = max(least, min(usual, len(clips) - training)) if num_items is None else num_items
     if len(clips) < number + training:
         lost = [f"{id_}: {reason}" for id_, reason in why.items() if reason]
         example = f" ({len(lost)} cannot, for example {lost[0]})" if lost else ""

@@ -60,6 +60,10 @@ def test_a_test_of_three_domains(run, tmp_path):
     assert len({tuple(i.clip for i in made(run, seed=s).items) for s in range(6)}) > 1
     named = made(run, items=("d", "set/a", "a"), num_items=None, training=0)
     assert [(i.id, i.clip) for i in named.items] == [("music-1", "set/d"), ("speech-1", "set/a")]
+    with pytest.raises(
+        UserError, match=r"^6 items and 1 training pages were asked for, and only 5"
+    ):
+        made(run, num_items=None)
     filled = made(run, items=("d",), num_items=4, form="ab", pages_per_listener=6)  # pairs
     assert filled.items[0].clip == "set/d"
     assert len({item.clip for item in filled.items}) == 4
