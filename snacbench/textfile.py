@@ -101,7 +101,12 @@ def read_text(path: Path, *, noun: str = "text", refuse: type[UserError] = UserE
 
 
 def read_table(
-    path: Path, known: Collection[str], *, noun: str, refuse: type[UserError] = UserError
+    path: Path,
+    known: Collection[str],
+    *,
+    noun: str,
+    refuse: type[UserError] = UserError,
+    quotes: Quotes = "doubled",
 ) -> Table:
     """Read a table with headings; semicolons and tabs may separate its columns too.
 
@@ -109,7 +114,7 @@ def read_table(
     case. A note names the others. `refuse` is raised, with the line, if it is no such table, a
     column comes twice, or a row has more or fewer cells than there are columns.
     """
-    records, notes = read_records(path, noun=noun, refuse=refuse)
+    records, notes = read_records(path, noun=noun, refuse=refuse, quotes=quotes)
     if not records:
         return Table((), [], notes)
     heading, *rest = records

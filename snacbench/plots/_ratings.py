@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from snacbench.forms import FORMS, RESERVED
 from snacbench.plots import style
 from snacbench.plots.against import (
     Point,
@@ -22,7 +23,6 @@ from snacbench.plots.drawing import Options, Width
 from snacbench.plots.per_codec import BOX, draw_row
 from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
-from snacbench.tables.listening_tables import RESERVED
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def figures_of(
     test = _Test(summary, rows, [known.get(r.condition) or _guessed(r.condition) for r in rows])
     found: dict[str, Figure] = {}
     with style.paper_style():
-        if summary.form in ("ab", "abx"):
+        if not FORMS[summary.form].rates:
             found |= {"answers": _draw_answers(test)} if summary.comparisons else {}
         elif rows:
             found["scores"] = _draw_scores(test)

@@ -15,9 +15,8 @@ import uvicorn
 from starlette.responses import JSONResponse, Response
 
 import snacbench.listening
-from snacbench.listening.responses import sessions
-from snacbench.listening.server.app import application
-from snacbench.listening.server.serve import listen, open_service
+from snacbench.listening import responses as sessions
+from snacbench.listening.server import application, listen, open_service
 from snacbench.listening.test import Item, System
 from tests.conftest import BROWSER_STEP_S
 from tests.support.listening_server import ANSWERS, make_folder, small_test
@@ -90,9 +89,8 @@ class Stage:
         """The token of a new listener who has agreed and answered the questions."""
         responses = self.service.responses
         _, token = sessions.begin(responses, self.test)
-        sessions.consent(responses, sessions.known_by(responses, token))
-        known = sessions.known_by(responses, token)
-        sessions.answer_questionnaire(responses, self.test, known, ANSWERS)
+        sessions.consent(responses, token)
+        sessions.answer_questionnaire(responses, self.test, token, ANSWERS)
         return token
 
     @property
@@ -104,9 +102,8 @@ class Stage:
     @property
     def done(self) -> list[sessions.Submission]:
         """What the one listener has submitted, page by page."""
-        (listener,) = self.listeners
-        pages = sessions.pages_in(listener["pages"])
-        return [page.response for page in pages if page.response is not None]
+        (listener,) = map(sessions.Session.model_validate, self.listeners)
+        return [page.response for page in listener.pages if page.response is not None]
 
     def sent(self, start: str) -> list[str]:
         """Status of each request that began so."""

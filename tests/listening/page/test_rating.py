@@ -5,7 +5,7 @@ import re
 import httpx2
 import pytest
 
-from snacbench.listening.responses import sessions
+from snacbench.listening import responses as sessions
 from tests.support.listening_page import (
     SYSTEMS,
     Visit,
