@@ -56,6 +56,12 @@ _DECLARATIONS: dict[Kind, dict[str, str]] = {
     "plots": {"PLOTS": "plots.drawing.Plot"},
 }
 
+# Names that mean something else where those of a kind are given.
+_TAKEN: dict[Kind, tuple[str, ...]] = {
+    "corpora": ("quick", "debian-speech", "debian-music", "dac-table3"),
+    "plots": ("all",),
+}
+
 Item = TypeVar("Item")
 
 
@@ -174,7 +180,7 @@ def discovered(kind: Kind) -> Discovered:
             module = importlib.import_module(f"{package.__name__}.{info.name}")
             for item in _declarations(module, kind):
                 found.take(item, OWN)
-    found.origins.update(dict.fromkeys(_other_names(kind), OWN))
+    found.origins.update(dict.fromkeys(_TAKEN.get(kind, ()), OWN))
     for entry in sorted(entry_points(group=f"snacbench.{kind}"), key=lambda e: (e.name, e.value)):
         origin = Origin("an unknown package", "")
         if entry.dist:
@@ -197,14 +203,6 @@ def discovered(kind: Kind) -> Discovered:
         told = f"plug-in {entry.name} ({kind}) of {origin}"
         found.refused += [f"{told}: {reason}" for reason in reasons if reason]
     return found
-
-
-def _other_names(kind: Kind) -> Iterable[str]:
-    """Names that mean something else where those of a kind are given."""
-    if kind == "corpora":
-        opening = importlib.import_module("snacbench.testsets.opening")
-        return (*opening.NAMED_SETS, *opening.COMPOSITE_SETS)
-    return ("all",) if kind == "plots" else ()
 
 
 @contextmanager

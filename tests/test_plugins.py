@@ -9,7 +9,8 @@ import pytest
 from snacbench import plugins, selectors
 from snacbench.errors import UnknownName, UnknownPoint, UserError
 from snacbench.models import CodecFamily, CodecModel, CodecOpener, HostedFile, WeightsSource
-from snacbench.plots.drawing import Options, Plot, write_plots
+from snacbench.plots.drawing import Plot, write_plots
+from snacbench.plots.plot_data import Options
 from snacbench.plugins import codec_models, codec_openers, select_metrics
 from snacbench.selectors import (
     family_models,
@@ -21,6 +22,7 @@ from snacbench.selectors import (
 from snacbench.tables.from_runs import tables_of
 from snacbench.tables.layouts.parts import Layout
 from snacbench.testsets.corpora.corpus import Corpus
+from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
 from snacbench.testsets.folder import corpus_set
 from snacbench.types import CodecSpec, Metric, MetricSpec, Stream
 from tests.support import plugged
@@ -71,7 +73,8 @@ def test_prefixes_families_and_metrics_keep_their_names_too():
         (found, Metric(plugins.metrics()["si_sdr"].spec, lambda reference: None)),
     ):
         assert "is left out: that name belongs to snacbench" in taken.take(item, other)
-    assert "quick is left out: that name belongs" in corpora.take(corpus("quick"), other)
+    for name in (*NAMED_SETS, *COMPOSITE_SETS):
+        assert f"{name} is left out: that name belongs" in corpora.take(corpus(name), other)
     assert "all is left out: that name belongs" in plots.take(SimpleNamespace(name="all"), other)
     assert codec_openers()["dac"] is not opener
     assert plugins.origin_of(plugins.metrics()["si_sdr"]) == plugins.OWN

@@ -14,7 +14,8 @@ from snacbench.cli.terminal import ProgressBar, out, say, show_line, show_tables
 from snacbench.cli.verbs import PATH, comma_separated, label_option, numbers, option, pairs
 from snacbench.errors import UserError
 from snacbench.plots import drawing
-from snacbench.plots.plot_data import GroupedBy, PlotData
+from snacbench.plots.plot_data import GroupedBy, PlotData, Rate, Width
+from snacbench.plots.plot_data import Options as PlotOptions
 from snacbench.tables.from_runs import Options
 from snacbench.tables.gate import KBPS, comparison_json, comparison_markdown
 from snacbench.tables.ladder import ladder_tables
@@ -102,12 +103,12 @@ def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 @label_option
 @option("--title", "", "Above every figure.", metavar="TEXT")
 @option("--no-caption caption", True, "Without small print.", flag_value=False)
-@option("--rate", drawing.Rate, "Which rate runs along the axis.")
+@option("--rate", Rate, "Which rate runs along the axis.")
 @option("--domain", "all", "speech, music, environment; with --by one of the groups.")
 @option("--by", GroupedBy, "What the panels of domains are, and what --domain names.")
 @option("--baseline", "", "[default: the run's first codec]", metavar="CODEC")
 @option("--format forms", "svg", "Any of svg,pdf,png.", callback=comma_separated)
-@option("--width", drawing.Width, "3.5 in for one column, or 7.")
+@option("--width", Width, "3.5 in for one column, or 7.")
 @option("--list", bool, "List plots.", is_eager=True, expose_value=False, callback=_list_plots)
 def plot(
     runs: tuple[Path, ...],
@@ -132,7 +133,7 @@ def plot(
     if not forms or not set(forms) <= set(drawing.FORMATS):
         known, found = ", ".join(drawing.FORMATS), ",".join(forms)
         raise UserError(f"--format takes {known}, separated by commas; found {found!r}")
-    asked, rows = drawing.Options(**options), [load(path).rows for path in runs]
+    asked, rows = PlotOptions(**options), [load(path).rows for path in runs]
     data = PlotData(rows, codecs=codecs, labels=labels, by=asked.by)
     wanted = drawing.to_draw(data, chosen, asked, metrics)
     if data.repeated:

@@ -19,8 +19,8 @@ from snacbench.plots.against import (
     log_axis,
     series_of,
 )
-from snacbench.plots.drawing import Options, Width
 from snacbench.plots.per_codec import BOX, draw_row
+from snacbench.plots.plot_data import Options, Width
 from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
 from snacbench.types import CodecSpec

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snacbench.plots import style
-from snacbench.plots.drawing import Options, Plot
-from snacbench.plots.plot_data import PlotData, point_span
+from snacbench.plots.drawing import Plot
+from snacbench.plots.plot_data import Options, PlotData, point_span
 from snacbench.stats.intervals import Interval
 from snacbench.tables.footnotes import speed_notes
 from snacbench.tables.run_rows import ALL_DOMAINS

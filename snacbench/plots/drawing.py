@@ -8,45 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.plots import style
-from snacbench.plots.plot_data import GroupedBy, PlotData
+from snacbench.plots.plot_data import Options, PlotData
 from snacbench.plugins import declared, left_out, running
 from snacbench.tables.run_rows import RunRows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Rate = Literal["actual", "nominal", "entropy"]
-Width = Literal["single", "double"]
 Uses = Literal["metric", "rate", "domain", "by", "baseline"]
 FORMATS = ("svg", "pdf", "png")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What can be chosen about a plot; each plot reads what it has a use for.
-
-    The domain ``all`` has the clips of every one; where clips are grouped `by` something else, it
-    names a group. The width is one column of a paper (3.5 in) or two (7 in). Without a `baseline`
-    it is the first codec of the run that is no anchor. The `caption` is the small text below.
-    """
-
-    metric: str = ""
-    rate: Rate = "actual"
-    domain: str = "all"
-    by: GroupedBy = "domain"
-    width: Width = "single"
-    baseline: str = ""
-    title: str = ""
-    caption: bool = True
-
-    def __post_init__(self) -> None:
-        for found, kind in ((self.rate, Rate), (self.width, Width), (self.by, GroupedBy)):
-            if found not in get_args(kind):
-                raise UserError(f"{found!r} is none of: {', '.join(get_args(kind))}")
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from snacbench.plots import style
 from snacbench.plots.against import bar_lengths
-from snacbench.plots.drawing import Options, Plot
-from snacbench.plots.plot_data import PlotData
+from snacbench.plots.drawing import Plot
+from snacbench.plots.plot_data import Options, PlotData
 from snacbench.tables.ladder import Ladder
 from snacbench.types import CodecSpec
 from snacbench.units import bits_per_code

@@ -1,11 +1,12 @@
-"""Runs as plots read them: what several plots need is computed once."""
+"""Runs as plots read them, and what can be chosen of a plot: what several need is computed once."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from snacbench.errors import UserError, did_you_mean
 from snacbench.stats.intervals import Interval
@@ -24,6 +25,32 @@ from snacbench.tables.side_by_side import (
 from snacbench.types import CodecSpec, MetricSpec
 
 GroupedBy = Literal["domain", Grouping]
+Rate = Literal["actual", "nominal", "entropy"]
+Width = Literal["single", "double"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be chosen about a plot; each plot reads what it has a use for.
+
+    The domain ``all`` has the clips of every one; where clips are grouped `by` something else, it
+    names a group. The width is one column of a paper (3.5 in) or two (7 in). Without a `baseline`
+    it is the first codec of the run that is no anchor. The `caption` is the small text below.
+    """
+
+    metric: str = ""
+    rate: Rate = "actual"
+    domain: str = "all"
+    by: GroupedBy = "domain"
+    width: Width = "single"
+    baseline: str = ""
+    title: str = ""
+    caption: bool = True
+
+    def __post_init__(self) -> None:
+        for found, kind in ((self.rate, Rate), (self.width, Width), (self.by, GroupedBy)):
+            if found not in get_args(kind):
+                raise UserError(f"{found!r} is none of: {', '.join(get_args(kind))}")
 
 
 def point_span(value: float | None, factor: float = 1.0) -> Span | None:

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    from snacbench.plots.drawing import Options
-    from snacbench.plots.plot_data import PlotData
+    from snacbench.plots.plot_data import Options, PlotData
 
 WIDTH_IN = {"single": 3.5, "double": 7.0}
 FONT_PT, SMALL_PT, CAPTION_PT = 8.0, 7.0, 6.0

@@ -16,8 +16,8 @@ import numpy as np
 from snacbench import __version__
 from snacbench.errors import StoreError, UserError
 from snacbench.files import atomic, writing
-from snacbench.plots.drawing import Options, plots, to_draw, write_plots
-from snacbench.plots.plot_data import PlotData
+from snacbench.plots.drawing import plots, to_draw, write_plots
+from snacbench.plots.plot_data import Options, PlotData
 from snacbench.progress import Progress, Silent
 from snacbench.report.listening_section import listening_sections
 from snacbench.report.players import (

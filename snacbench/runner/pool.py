@@ -27,18 +27,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol
 
 from snacbench.packages import missing_package
 from snacbench.settings import let_libraries_cache
 
-if TYPE_CHECKING:
-    from snacbench.runner.cluster import DaskWorkers
-
 Rows = list[object]
 # What a job came to: its rows, or the exception that it ended with and that one's traceback.
 Answer = tuple[Rows | None, Exception | None, str]
-Workers: TypeAlias = "LocalWorkers | DaskWorkers"
 
 # Numerical libraries read these when a worker starts; more threads than one would make results
 # depend on the machine and workers compete for cores.
@@ -61,6 +57,26 @@ class Job(ABC):
     @abstractmethod
     def lost(self, reason: str) -> Rows:
         """What comes of it if a worker dies again."""
+
+
+class Workers(Protocol):
+    """Who does jobs.
+
+    `one_machine` tells whether they share a memory, so that a job is alone only if nothing else
+    runs; `look_again_s` is how often to look whether there are more of them, None: never.
+    """
+
+    one_machine: bool
+    look_again_s: float | None
+
+    def lanes(self) -> Mapping[str, int]:
+        """How many jobs each kind of worker takes at once now."""
+
+    def submit(self, lane: str, job: Job) -> Future[Answer]:
+        """Have a job done; the future raises BrokenExecutor if its process died."""
+
+    def close(self) -> None:
+        """End all of them, whatever they are at."""
 
 
 def default_jobs() -> int:
@@ -130,9 +146,7 @@ def run_all(jobs: Iterable[Job], *, log: Path, workers: int = 1) -> Iterator[Row
 class LocalWorkers:
     """Processes of this machine, `most` in each lane, started when they are needed.
 
-    What libraries print in them goes to `log`. Of all workers, `one_machine` tells whether they
-    share a memory, so that a job is alone only if nothing else runs; `look_again_s` is how often to
-    look whether there are more of them, None: never.
+    What libraries print in them goes to `log`.
     """
 
     most: Mapping[str, int]

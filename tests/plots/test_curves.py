@@ -6,9 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from snacbench.plots.drawing import Options, select_plots, to_draw
+from snacbench.plots.drawing import select_plots, to_draw
 from snacbench.plots.per_codec import marks
-from snacbench.plots.plot_data import PlotData
+from snacbench.plots.plot_data import Options, PlotData
 from snacbench.rows import CodeHistogram, Cost
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows

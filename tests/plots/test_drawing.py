@@ -4,8 +4,8 @@ import matplotlib as mpl
 import pytest
 
 from snacbench.errors import StoreError, UserError
-from snacbench.plots.drawing import Options, plot, plots, select_plots, to_draw, write_plots
-from snacbench.plots.plot_data import PlotData
+from snacbench.plots.drawing import plot, plots, select_plots, to_draw, write_plots
+from snacbench.plots.plot_data import Options, PlotData
 from snacbench.plots.style import GREY, looks
 from snacbench.plugins import codec_models
 from snacbench.tables.run_rows import scores_of
