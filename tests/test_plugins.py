@@ -22,8 +22,8 @@ from snacbench.selectors import (
 from snacbench.tables.from_runs import tables_of
 from snacbench.tables.layouts.parts import Layout
 from snacbench.testsets.corpora.corpus import Corpus
-from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
 from snacbench.testsets.folder import corpus_set
+from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
 from snacbench.types import CodecSpec, Metric, MetricSpec, Stream
 from tests.support import plugged
 
