@@ -30,6 +30,7 @@ from snacbench.units import BITS_PER_BYTE
 Value = int | float | str
 Bits = Callable[[bytes, Mapping[str, Value]], int]
 
+_FOLDER = "snacbench-command-"
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w+)\}")
 _GIVEN = {"input", "coded", "output", "kbps", "bit_per_s"}
 _GIVEN |= {"rate_hz", "channels", "num_samples", "seed"}
@@ -209,6 +210,10 @@ class CommandCodec:
         codec = LoadedCommand(spec, self)
         for line in (self.encode, self.decode):
             codec.program(line)
+        for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+            owner = re.match(rf"{_FOLDER}(\d+)-", folder.name)
+            if owner and not Path("/proc", owner[1]).exists():  # of a worker that was killed
+                shutil.rmtree(folder, ignore_errors=True)
         return codec
 
 
@@ -427,7 +432,7 @@ class LoadedCommand:
 def _work_folder() -> Iterator[Path]:
     """A temporary folder for one call, gone afterwards; parallel workers never share one."""
     try:
-        with tempfile.TemporaryDirectory(prefix="snacbench-command-") as name:
+        with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-") as name:
             yield Path(name)
     except OSError as error:
         raise UserError(

@@ -12,6 +12,8 @@ number format: where two codebook entries are almost equally near, the rounding 
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -154,11 +156,17 @@ class VerifyJob(Job):
     points: tuple[Point, ...]
 
     def run(self) -> Rows:
-        """Decode from the bytes alone."""
-        try:
-            return [p.row(p.reason or _differs_elsewhere(p)) for p in self.points]
-        finally:
-            unload()  # the next model to be checked is another, or there is none
+        """Decode from the bytes alone, temporary files of the first process out of sight."""
+        before = os.environ.get("TMPDIR")
+        with tempfile.TemporaryDirectory() as folder:
+            tempfile.tempdir = os.environ["TMPDIR"] = folder
+            try:
+                return [p.row(p.reason or _differs_elsewhere(p)) for p in self.points]
+            finally:
+                unload()  # the next model to be checked is another, or there is none
+                tempfile.tempdir = None
+                os.environ.pop("TMPDIR")
+                os.environ.update({} if before is None else {"TMPDIR": before})
 
     def apart(self) -> Sequence[Job]:
         """Point by point."""

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from subprocess import Popen
 from unittest.mock import Mock
 
 import av
@@ -361,3 +362,14 @@ def test_the_example_of_the_documentation_runs_until_its_file_changes(tmp_path, 
     (model,) = models_in_file(file)
     with pytest.raises(UserError, match="has changed since this run began; start a new run"):
         model.load(model.points[0], located, "cpu")
+
+
+def test_folders_of_killed_workers_are_removed(temporary):
+    gone = Popen(["true"])
+    gone.wait()
+    for owner in (gone.pid, 1):
+        (temporary / f"snacbench-command-{owner}-abc").mkdir()
+    (temporary / "snacbench-command-other").mkdir()
+    opened()
+    left = sorted(folder.name for folder in temporary.iterdir())
+    assert left == ["snacbench-command-1-abc", "snacbench-command-other"]

@@ -1,9 +1,11 @@
 """What codecs promise: the checks of their authors, and the spot check before each run."""
 
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -149,11 +151,11 @@ def checked(monkeypatch, tmp_path):
     whole = [make_clip(tmp_path, name, 17_000 + i) for i, name in enumerate("abc")]
     clips = (Clip("gone", tmp_path / "gone.wav", "", 16_000, 1, 17_000), *whole)
 
-    def of(make):
+    def of(make, first=4):
         planned = replace(TOY, spec=make().spec)
         loaded = loaded_toy(make(), planned=planned)
         monkeypatch.setattr(preparing, "load", lambda planned: loaded)
-        (point,) = PreparationJob(Request(), spots=((planned, clips),)).run()
+        (point,) = PreparationJob(Request(), spots=((planned, clips[:first]),)).run()
         fresh = loaded_toy(make(), planned=planned)
         monkeypatch.setattr(preparing, "load", lambda planned: fresh)
         (row,) = VerifyJob((point,)).run()
@@ -212,6 +214,24 @@ def test_what_is_hidden_from_the_bits_is_found(checked, sent, tweak, message):
     _, row = checked(lambda: Sender(sent=sent, tweak=tweak))
     assert not row.passed
     assert message in row.reason
+
+
+def test_what_lies_in_temporary_folders_is_out_of_sight(monkeypatch, checked, tmp_path):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+    def hide(codec, audio):
+        (Path(tempfile.gettempdir()) / "hidden").write_bytes(audio.samples.tobytes())
+        return Encoded(audio.num_samples, 1, audio.rate_hz)
+
+    def seek(codec, encoded, seed):
+        data = (Path(tempfile.gettempdir()) / "hidden").read_bytes()
+        return np.frombuffer(data, "<f4").reshape(1, -1)
+
+    _, row = checked(lambda: Sender(sent=hide, tweak=seek), first=2)
+    assert "another process cannot decode what was written" in row.reason
+    assert "FileNotFoundError" in row.reason
+    assert tempfile.gettempdir() == str(tmp_path)
 
 
 def test_codecs_that_fail_on_clips_are_left_to_their_rows(checked):
