@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SI_SDR = MetricSpec("si_sdr", "dB", "higher", (-1e9, 1e9), 44_100, "nobody")
 MEL = replace(SI_SDR, name="mel_dac7", unit="log10", better="lower")
 DURATION_S = 4.0
+STATES = ("ok", "undefined", "skipped", "failed")
 
 
 def spec(model: str, kbps: float | None, family: str, **more: Any) -> CodecSpec:
@@ -83,9 +84,11 @@ def run_rows(
             column.coded[i] = (True, True, DOMAINS.index(domain), 0, DURATION_S, bits, 0.0)
         column.speed = speed(one)
         for metric in metrics:
-            status = "undefined" if (one.name, metric.name) in missing else "ok"
-            scored = values if status == "ok" else np.full(clips, np.nan)
-            column.take_scores(metric.name, np.arange(clips), np.full(clips, status), scored)
+            cells = np.zeros(clips, [*((name, "?") for name in STATES), ("value", "f8")])
+            cells["ok"] = (one.name, metric.name) not in missing
+            cells["undefined"] = ~cells["ok"]
+            cells["value"] = np.where(cells["ok"], values, np.nan)
+            column.scores[metric.name] = cells
         columns.append(column)
     facts = tuple(
         Clip(f"c{i}", Path(), "", 24_000, 1, 24_000, domain=d, cluster=f"s{i // 2 % 50}")
