@@ -58,10 +58,7 @@ def table_notes(
     """The footnotes of a table, each once; `compared` is the one of `significance`."""
     facts = [part for part, _ in parts if isinstance(part, Fact)]
     entropy = any(part.column.key in (EFFICIENCY.column.key, ENTROPY.column.key) for part in facts)
-    sets = [
-        {entry.rows.ids[clip] for clip in entry.columns.tried(block.domain).tolist()}
-        for entry in block.entries
-    ]
+    sets = [{*entry.rows.named(entry.columns.tried(block.domain))} for entry in block.entries]
     tried, counts = frozenset[str]().union(*sets), {len(clips) for clips in sets}
     clusters = [block.clusters.get(clip) for clip in tried]
     known, unknown = {*clusters} - {None}, clusters.count(None)

@@ -238,7 +238,7 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     for pair in pairs:
         old, new = (run.codec(name) for run, name in zip(runs, pair, strict=True))
         gone = {*new.tried(ALL_DOMAINS)} - {*new.ok(ALL_DOMAINS)}
-        before = {runs[0].ids[clip] for clip in old.ok(ALL_DOMAINS)}
+        before = set(runs[0].named(old.ok(ALL_DOMAINS)))
         if lost := {runs[1].ids[clip] for clip in gone} & before:
             not_coded[pair[1]] = sorted({*lost, *not_coded.get(pair[1], ())})
     of_sets = [m for m in runs[0].metrics if all(m in r.metrics for r in runs) and m not in specs]

@@ -110,8 +110,7 @@ def _figure(rows: RunRows, expected: Expected) -> Cell | None:
             others = cells[np.setdiff1d(codec.ok(domain), clips)]
             if len(values) and (others["undefined"] | others["skipped"]).all():
                 if metric in codec.embedded:
-                    scored = [rows.ids[clip] for clip in clips]
-                    return set_cell(rows, codec, metric, scored, ci=False)
+                    return set_cell(rows, codec, metric, rows.named(clips), ci=False)
                 return Cell(float(values.mean()))
     return None
 

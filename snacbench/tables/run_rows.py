@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -276,6 +278,10 @@ class RunRows:
         """Ids of the clips, in the order of the columns' cells."""
         return [clip.id for clip in self.clips]
 
+    def named(self, numbers: Cells) -> list[str]:
+        """Ids of clips by their numbers."""
+        return list(map(self.ids.__getitem__, numbers.tolist()))
+
     def numbers_of(self, clips: Collection[str]) -> list[int]:
         """Numbers of some clips in the columns' cells; those that the run lacks are left out."""
         wanted = frozenset(clips)
@@ -284,7 +290,7 @@ class RunRows:
     def scores(self, codec: CodecColumns, metric: str, domain: str) -> dict[str, float]:
         """Clip id -> value of the ``ok`` scores of a metric in a domain."""
         clips, values = codec.scored(metric, domain)
-        return dict(zip((self.ids[clip] for clip in clips), values.tolist(), strict=True))
+        return dict(zip(self.named(clips), values.tolist(), strict=True))
 
     @property
     def metrics(self) -> list[str]:
@@ -386,19 +392,18 @@ def _frame(folder: RunFolder, kind: type[Any]) -> pd.DataFrame:
     import pandas as pd
 
     texts, numbers = _KEPT[kind]
-    known: dict[str, dict[str, int]] = {column: {} for column in texts}
+    known = {column: defaultdict[str, int](count().__next__) for column in texts}  # numbered
     codes = {column: array("i") for column in texts}
     values = {column: array("d") for column in numbers}
     for _, block in folder.read_blocks(kind):
         for column, seen in known.items():
-            found = map(attrgetter(column), block)
-            codes[column].extend([seen.setdefault(text, len(seen)) for text in found])
+            codes[column].extend(map(seen.__getitem__, map(attrgetter(column), block)))
         for column, value_of in numbers.items():
-            of_rows = map(value_of, block)
-            values[column].extend([np.nan if value is None else value for value in of_rows])
+            of_rows = np.array([*map(value_of, block)], float)  # None becomes NaN
+            values[column].frombytes(of_rows.tobytes())
     columns: dict[str, Any] = {}
     for column, seen in known.items():
-        index = pd.Index(seen, dtype=str)
+        index = pd.Index(list(seen), dtype=str)
         columns[column] = pd.Categorical.from_codes(np.array(codes[column], np.intc), index)
     frame = pd.DataFrame({**columns, **{c: np.array(v, float) for c, v in values.items()}})
     key = [column for column in ("clip", "codec", "metric") if column in texts]

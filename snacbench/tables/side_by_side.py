@@ -96,7 +96,7 @@ class Entry:
 
     def coded(self, domain: str) -> list[str]:
         """Ids of the clips of a domain that were coded."""
-        return [self.rows.ids[clip] for clip in self.columns.ok(domain)]
+        return self.rows.named(self.columns.ok(domain))
 
     def kbps(self, clips: Collection[str]) -> float | None:
         """Actual rate in kbps (1000 bit/s) over some coded clips; None if they were not weighed."""
