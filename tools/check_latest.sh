@@ -37,7 +37,7 @@ esac
 python -m pytest -q -p no:cacheprovider tests/test_imports.py tests/test_plugins.py \
     tests/codecs/test_package_codecs.py tests/metrics/test_signal_metrics.py \
     tests/metrics/test_speech_metrics.py tests/stats/test_intervals.py \
-    tests/listening/server/test_serving.py
+    tests/listening/test_serving.py
 
 python --version
 python - <<'END'

@@ -12,11 +12,11 @@ from pathlib import Path
 from snacbench.errors import UserError
 from snacbench.files import writing
 from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, REFERENCE, RESERVED
-from snacbench.listening.analysis import Analysis
+from snacbench.listening.analysis import Analysis, Estimate
 from snacbench.listening.read import Source
 from snacbench.listening.screening import count
 from snacbench.listening.study import Record, safe_cell
-from snacbench.rows import ComparisonSummary, ConditionSummary, ListenerScore, ListeningSummary
+from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.store.run_folder import RUN_FILE, RunFolder
 from snacbench.tables.listening_tables import listening_tables, p_text
 from snacbench.tables.writers import escaped, to_latex, to_markdown
@@ -127,9 +127,8 @@ def _statistics(analysis: Analysis) -> Iterator[str]:
 
 
 def _results(analysis: Analysis) -> Iterator[str]:
-    rows = [one.row for one in analysis.comparisons]
-    alpha = 1 - analysis.level
-    if not (rows or analysis.overall):
+    compared, alpha = analysis.comparisons, 1 - analysis.level
+    if not (compared or analysis.overall):
         yield "no answers are left to report."
     if analysis.overall:
         means = sorted(analysis.overall, key=lambda m: (m.condition in RESERVED, -m.mean))
@@ -141,36 +140,36 @@ def _results(analysis: Analysis) -> Iterator[str]:
             f"systems {alike} (Friedman: chi-square({test.systems - 1}) = {test.statistic:.1f}, "
             f"{_p(test.p_value)}, Kendall's W = {test.w:.2f})."
         )
+    shares = [f"{100 * c.estimate.mean:.0f} %{_ends(c.estimate, 100, 0)}" for c in compared]
     if analysis.study.form == "abx":
-        for one, pair in zip(rows, analysis.comparisons, strict=True):
-            above = sum(result["p_holm"] <= alpha for result in pair.by_listener)
+        for one, share in zip(compared, shares, strict=True):
+            above = sum(result["p_holm"] <= alpha for result in one.by_listener)
             yield (
-                f"listeners told {one.first} from the reference in {one.answers[0]} of "
-                f"{sum(one.answers)} trials ({100 * one.value:.0f} %{_ends(one, 100, 0)}; "
-                f"{_p(one.p_holm)} after correction); {above} of "
-                f"{count(one.listeners, 'listener')} {'was' if above == 1 else 'were'} above "
-                "chance."
+                f"listeners told {one.pair[0]} from the reference in {one.answers[0]} of "
+                f"{sum(one.answers)} trials ({share}; {_p(one.p_holm)} after correction); {above} "
+                f"of {count(len(one.by_listener), 'listener')} {'was' if above == 1 else 'were'} "
+                "above chance."
             )
         return
-    if analysis.study.form == "ab" and rows:
-        named = [f"{p.first} over {p.second} {100 * p.value:.0f} %{_ends(p, 100, 0)}" for p in rows]
+    if analysis.study.form == "ab" and compared:
+        named = [f"{' over '.join(c.pair)} {s}" for c, s in zip(compared, shares, strict=True)]
         yield f"preferences were {listed(named)}."
     better: dict[str, list[str]] = {}
-    for one, record in ((pair.row, pair.record) for pair in analysis.comparisons):
+    for one in compared:
         # In AB by listeners, who are what the sign test counts.
-        difference = record["for_first"] - record["for_second"] if one.answers else one.value
+        sides = [one.told[side] for side in ("for_first", "for_second") if one.answers]
+        difference = sides[0] - sides[1] if sides else one.estimate.mean
         if one.p_holm is not None and one.p_holm <= alpha and difference:
-            ends = (one.first, one.second)
-            winner, loser = ends if difference > 0 else ends[::-1]
+            winner, loser = one.pair if difference > 0 else one.pair[::-1]
             better.setdefault(winner, []).append(loser)
     found, won = sum(map(len, better.values())), FORMS[analysis.study.form].won
-    if rows and not found:
+    if compared and not found:
         yield f"after correction, no pair differed at a family-wise level of {alpha:.2g}."
-    elif rows:
+    elif compared:
         ranked = sorted(better.items(), key=lambda pair: -len(pair[1]))
         named = [f"{winner} {won} {listed(losers)}" for winner, losers in ranked]
-        rest = count(len(rows) - found, "pair")
-        other = f"; the other {rest} did not differ significantly" if found < len(rows) else ""
+        rest = count(len(compared) - found, "pair")
+        other = f"; the other {rest} did not differ significantly" if found < len(compared) else ""
         yield f"at a family-wise level of {alpha:.2g}, {'; '.join(named)}{other}."
 
 
@@ -180,7 +179,7 @@ def _p(p: float | None) -> str:
     return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
-def _ends(of: ConditionSummary | ComparisonSummary, scale: float = 1.0, digits: int = 1) -> str:
+def _ends(of: ConditionSummary | Estimate, scale: float = 1.0, digits: int = 1) -> str:
     if of.low is None or of.high is None:
         return ""
     return f" [{scale * of.low:.{digits}f}, {scale * of.high:.{digits}f}]"

@@ -338,8 +338,8 @@ def test_windows_machines_and_strangers(visit, chromium):
     tab.get_by_role("button", name="Begin").wait_for()
 
 
-def test_connections_that_break(visit):
-    begun = visit(pages=3)
+def test_connections_that_break_and_answers_that_wait(visit):
+    begun = visit(pages=4)
     stage, complaints = begun.stage, begun.complaints
     tab = begun.to_first_page()
 
@@ -375,12 +375,7 @@ def test_connections_that_break(visit):
     assert len(stage.done) == 2
     assert not complaints
 
-
-def test_answers_that_wait_at_the_end(visit):
-    begun = visit()
-    stage, tab = begun.stage, begun.to_first_page()
-
-    # They outlive the page, whose end is warned of.
+    # Answers that wait outlive the page, whose end is warned of.
     dialogs = accepted_dialogs(tab)
     rate_all(tab)
     stage.down = True
@@ -392,8 +387,8 @@ def test_answers_that_wait_at_the_end(visit):
     stage.down = False
     tab = begun.new_tab()
     tab.goto(stage.origin)
-    on_page(tab, 2)
-    until(lambda: len(stage.done) == 1)
+    on_page(tab, 4)
+    until(lambda: len(stage.done) == 3)
 
     # The last page waits for them.
     rate_all(tab)

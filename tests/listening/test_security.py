@@ -163,6 +163,11 @@ def test_security_headers_on_every_kind_of_answer_and_no_trace_of_our_own_faults
     assert told(answer)[:2] == (500, "server")
     assert answer.headers["content-security-policy"] == policy
     assert not re.search("secret|Traceback", answer.text)
+    flood = Mock(side_effect=sessions.Refused(429, "limit", "Too many", **{"Retry-After": "2"}))
+    monkeypatch.setattr(site.service.requests, "take", flood)
+    answer = site.client.get("/")
+    assert (told(answer)[:2], answer.headers["retry-after"]) == ((429, "limit"), "2")
+    assert answer.headers["content-security-policy"] == policy
 
 
 def test_bodies_that_are_something_else(site):

@@ -1,17 +1,17 @@
-"""Servers to test against: in the process, and as a program of their own."""
+"""Servers of listening tests: in the process, as a program, and for a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from snacbench.listening.server import Limiter, application, new_admin_token, open_service
+from snacbench.listening.server import application, new_admin_token, open_service
+from tests.support.listening_page import Begin, Stage, Visit
 from tests.support.listening_server import (
     Program,
     Serve,
@@ -27,15 +27,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """``serve(form="ab")`` serves a small test with these fields."""
     with ExitStack() as stack:
 
-        def begin(
-            *,
-            limits: dict[str, Limiter] | None = None,
-            hosts: tuple[str, ...] = ("*",),
-            **fields: Any,
-        ) -> Site:
+        def begin(*, hosts: tuple[str, ...] = ("*",), **fields: Any) -> Site:
             folder = make_folder(tmp_path / "test", small_test(**fields))
-            service = replace(open_service(folder), **(limits or {}))
-            log: list[str] = []
+            service, log = open_service(folder), list[str]()
             app = application(service, hosts=hosts, log=log.append)
             client = TestClient(app, raise_server_exceptions=False, follow_redirects=False)
             stack.enter_context(client)
@@ -55,3 +49,28 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """A running server of the small test; whoever kills it starts it again."""
     with program_for(make_folder(tmp_path_factory.mktemp("served"), small_test())) as program:
         yield program.start()
+
+
+@pytest.fixture
+def visit(chromium: Any, tmp_path: Path) -> Iterator[Begin]:
+    """Open the page of a test: ``visit(pages=..., systems=...)``."""
+    with ExitStack() as stack:
+
+        def begin(**fields: Any) -> Visit:
+            stage = Stage(tmp_path / "test", **fields)
+            stack.enter_context(stage.served())
+            context = chromium.new_context(viewport={"width": 1280, "height": 800})
+            stack.callback(context.close)
+            return Visit(context, stage)
+
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def modules(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A tab in which the page's modules can be imported and tried."""
+    stage = Stage(tmp_path_factory.mktemp("modules"))
+    with stage.served():
+        context = chromium.new_context()
+        yield Visit(context, stage).open()
+        context.close()
