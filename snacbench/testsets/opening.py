@@ -16,7 +16,7 @@ from snacbench.testsets.corpora import corpora
 from snacbench.testsets.folder import corpus_set, folder_set
 from snacbench.testsets.records import Reading
 from snacbench.testsets.roots import parse_roots, root_of
-from snacbench.testsets.segments import SEGMENT_S, Choice, draw
+from snacbench.testsets.segments import Choice, draw
 from snacbench.testsets.testset import BrokenClip, TestSet, choose, clip_of, joined, make_set
 from snacbench.textfile import read_text
 from snacbench.types import Domain
@@ -96,13 +96,13 @@ NAMED_SETS = {
 class CompositeSet(NamedTuple):
     """Corpora that ``--data NAME`` opens together, as a paper is written on them.
 
-    `parts` are names of corpora; `drawn` is how the paper's authors draw segments, of which options
-    of the command line change single numbers.
+    `parts` are names of corpora; `segments` is how many of 10 s the paper's authors draw of each
+    domain, if the command line says nothing else.
     """
 
     summary: str
     parts: tuple[str, ...]
-    drawn: Choice
+    segments: int
 
 
 COMPOSITE_SETS = {
@@ -111,7 +111,7 @@ COMPOSITE_SETS = {
         "DAC paper, table 3: 1,000 segments of 10 s from each of DAPS (F10, M10), MUSDB18-HQ test, "
         "AudioSet eval",
         ("daps", "musdb18-hq", "audioset"),
-        Choice(segments=1000, segment_s=SEGMENT_S),
+        1000,
     )
 }
 
@@ -176,9 +176,8 @@ def open_chosen(
     `open_test_set`.
     """
     chosen = open_test_set(data, domain=domain, root=root, reading=Reading(progress=progress))
-    usual = COMPOSITE_SETS[data].drawn if data in COMPOSITE_SETS else Choice()
-    if segments := choice.segments or usual.segments:
-        segment_s = choice.segment_s or usual.segment_s
-        what = replace(choice, segments=segments, segment_s=segment_s)
-        return choose(draw(chosen, what, progress=progress), limit=choice.limit)
+    usual = COMPOSITE_SETS[data].segments if data in COMPOSITE_SETS else None
+    if segments := choice.segments or usual:
+        drawn = draw(chosen, replace(choice, segments=segments), progress=progress)
+        return choose(drawn, limit=choice.limit)
     return choose(chosen, segment_s=choice.segment_s, limit=choice.limit)

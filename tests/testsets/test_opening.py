@@ -72,7 +72,7 @@ def test_the_set_of_the_paper_says_how_it_is_drawn(trees, monkeypatch):
     open_chosen("daps", Choice(segments=3, min_lufs=-60.0), root=[str(trees)])
     open_chosen("daps", Choice(), root=[str(trees)])  # is not drawn
     assert asked == [
-        Choice(1000, 10.0, 0, -40.0),
+        Choice(1000, None, 0, -40.0),  # of 10 s
         Choice(1000, 5.0, 7, -40.0),
         Choice(8, 2.0),
         Choice(3, None, 0, -60.0),
