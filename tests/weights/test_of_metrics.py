@@ -15,7 +15,6 @@ from snacbench.metrics._learned import Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.types import Audio, Metric, MetricOptions, MetricSpec
 from snacbench.weights.of_metrics import absent_models, located
-from tests.support.hosts import Host, Reply
 
 SOURCE = WeightsSource("github", "owner/gain", (HostedFile("gain.json", "a/gain.json"),), "v1")
 MODEL = MetricModel("gain-model", SOURCE, "MIT")
@@ -62,19 +61,6 @@ def test_runs_of_one_process_have_each_its_own_folder_and_see_what_changes(tmp_p
     with pytest.raises(WeightsUnavailable, match="a: no such folder"):
         value(by(*one))
     assert (info.source, info.verified) == ("folder", None)
-
-
-def test_one_version_before_and_after_it_is_recorded(all_hosts: Host, tmp_path: Path) -> None:
-    all_hosts.replies["/a/gain.json"] = Reply(b"8")
-    elsewhere = tmp_path / "codecs"  # a folder for a run's codecs, which lacks it
-    elsewhere.mkdir()
-    first, again = by(str(elsewhere)), by("embedded")
-    first.ready()
-    assert located(MODEL, first.options).info.pinned_by == {"gain.json": "first use"}
-    then = first.versions()
-    (tmp_path / "cache" / "weights" / "gain-model" / "gain.json").touch()
-    assert located(MODEL, again.options).info.pinned_by == {"gain.json": "lock"}
-    assert again.versions() == then == by(*folder_of(tmp_path / "same", "8")).versions()
 
 
 def test_what_does_not_load_is_told_before_a_run(
