@@ -33,23 +33,11 @@ _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _BLOCK_BYTES = 1 << 16  # small enough that a slow stream is seen to move
 
 
-@dataclass(frozen=True)
-class RetryPolicy:
-    """How long silence is borne, and how often a request is tried again.
-
-    `stall_s` bounds the time between two arrivals, never the whole download: a slow stream that
-    moves is left alone. `waits_s` are the pauses between tries that bring nothing new; a try that
-    brings something starts them over. A server that asks for a longer pause than `longest_s` is
-    not waited for.
-    """
-
-    connect_s: float = 5.0
-    stall_s: float = 60.0
-    waits_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
-    longest_s: float = 300.0
-
-
-RETRIES = RetryPolicy()
+# Silence that is borne between two arrivals: a slow stream that moves is left alone, however long.
+CONNECT_S, STALL_S = 5.0, 60.0
+# Pauses between tries that bring nothing new; a try that brings something starts them over.
+WAITS_S: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
+LONGEST_S = 300.0  # a server that asks for a longer pause is not waited for
 
 
 class _Again(Exception):
@@ -204,8 +192,8 @@ class _Part:
                 if self.size > furthest:
                     furthest, tries = self.size, 0
                 # A host that never answered is asked once more: most often one is offline.
-                waits_s = RETRIES.waits_s if met else RETRIES.waits_s[:1]
-                if tries >= len(waits_s) or again.wait_s > RETRIES.longest_s:
+                waits_s = WAITS_S if met else WAITS_S[:1]
+                if tries >= len(waits_s) or again.wait_s > LONGEST_S:
                     text = f"cannot fetch {self.url}: {again}"
                     text += f", tried {tries + 1} times" if tries else ""
                     if again.wait_s:
@@ -227,12 +215,18 @@ class _Part:
             self.empty()
         headers = {"User-Agent": f"snacbench/{__version__}", "Accept-Encoding": "identity"}
         headers |= {**self.headers, **({"Range": f"bytes={self.size}-"} if self.size else {})}
-        patience = RETRIES.connect_s, RETRIES.stall_s
+        broken = (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+        )
         unmet = exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyError
         try:
             with (
                 _session() as session,
-                session.get(self.url, headers=headers, stream=True, timeout=patience) as response,
+                session.get(
+                    self.url, headers=headers, stream=True, timeout=(CONNECT_S, STALL_S)
+                ) as response,
             ):
                 total = self._begin(response)
                 for block in response.iter_content(_BLOCK_BYTES):
@@ -243,11 +237,7 @@ class _Part:
         except requests.exceptions.SSLError as error:
             text = f"cannot fetch {self.url}: no trusted connection ({error})"
             raise DownloadError(text) from error
-        except (
-            requests.ConnectionError,
-            requests.Timeout,
-            requests.exceptions.ChunkedEncodingError,
-        ) as error:
+        except broken as error:
             cause = error.args[0] if error.args else error
             cause = getattr(cause, "reason", cause)
             met = not isinstance(cause, unmet)

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from email.utils import formatdate
 from unittest.mock import Mock
 
@@ -20,7 +19,7 @@ from snacbench import download
 from snacbench.download import fetch_file
 from snacbench.errors import CannotKeep, DigestMismatch, DownloadError
 from snacbench.progress import Notes
-from tests.support.hosts import IMPATIENT, Reply, redirect, serve, silent_address
+from tests.support.hosts import Reply, be_impatient, redirect, serve, silent_address
 from tests.support.waiting import PATIENCE_S, until
 
 BODY = os.urandom(1 << 20)
@@ -30,7 +29,7 @@ HALF = len(BODY) // 2
 
 @pytest.fixture
 def host(monkeypatch):
-    monkeypatch.setattr(download, "RETRIES", IMPATIENT)
+    be_impatient(monkeypatch)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     for name in download.OFFLINE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
@@ -179,7 +178,7 @@ def test_a_busy_server_is_asked_again_as_it_wishes_and_a_refusal_is_final(
 ):
     waited: list[float] = []
     host.replies["/f"] = [*replies, Reply(BODY)]
-    monkeypatch.setattr(download, "RETRIES", replace(IMPATIENT, waits_s=(1.0, 2.0, 4.0)))
+    monkeypatch.setattr(download, "WAITS_S", (1.0, 2.0, 4.0))
     monkeypatch.setattr(download, "sleep", waited.append)
     if not message:
         assert fetch_file(f"{host.address}/f", target) == SHA256

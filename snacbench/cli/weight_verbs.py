@@ -18,13 +18,13 @@ from snacbench.errors import (
     did_you_mean,
 )
 from snacbench.files import sha256_of_file
-from snacbench.models import CodecModel, HasWeights
+from snacbench.models import HasWeights
 from snacbench.plugins import codec_families, codec_models, metric_models, metrics
 from snacbench.recipes import find_recipe, shipped_recipes
 from snacbench.request import Request
 from snacbench.selectors import select
 from snacbench.settings import ASR_VARIABLE
-from snacbench.types import NO_OPTIONS, CodecSpec, Metric
+from snacbench.types import NO_OPTIONS, Metric
 from snacbench.weights.locate import locate, what_is_wrong
 from snacbench.weights.lock import Known, known_files, lock_path
 from snacbench.weights.policy import Copy, WeightsPolicy, copies, is_published, weights_folder
@@ -182,17 +182,12 @@ def _named(names: Sequence[str]) -> list[HasWeights]:
                 raise UserError(f"{name} runs no published model: {advice}")
             models |= {model: of_metrics[model] for model in metric.models}
         else:
-            models |= {model.name: model for model, _ in _selected(name)}
+            try:
+                models |= {model.name: model for model, _ in select(name)}
+            except UnknownName as error:
+                running = [name for name, metric in metrics().items() if metric.models]
+                known = [*codec_families(), *codec_models(), *of_metrics, *running]
+                raise UnknownName(
+                    f"no codec, metric or model named {name!r}; {did_you_mean(name, known)}"
+                ) from error
     return list(models.values())
-
-
-def _selected(name: str) -> Sequence[tuple[CodecModel, CodecSpec]]:
-    """What a selector names; `UnknownName` tells names of metrics, too."""
-    try:
-        return select(name)
-    except UnknownName as error:
-        running = [name for name, metric in metrics().items() if metric.models]
-        known = [*codec_families(), *codec_models(), *metric_models(), *running]
-        raise UnknownName(
-            f"no codec, metric or model named {name!r}; {did_you_mean(name, known)}"
-        ) from error

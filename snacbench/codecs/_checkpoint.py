@@ -265,15 +265,11 @@ def find(path: Path, family: str) -> dict[str, Path]:
     """
     weights = path
     if path.is_dir():
+        found: list[Path] = []
         for pattern in ("*", f"{family}/*", f"*/{family}/*", "*/*"):
-            found = [
-                file
-                for file in sorted(path.glob(pattern))
-                if file.suffix in _SUFFIXES and file.stem not in _NO_WEIGHTS and file.is_file()
-            ]
-            if found:
-                break
-        else:
+            files = [] if found else sorted(filter(Path.is_file, path.glob(pattern)))
+            found += [f for f in files if f.suffix in _SUFFIXES and f.stem not in _NO_WEIGHTS]
+        if not found:
             names = ", ".join(sorted(child.name for child in path.iterdir())[:6])
             raise UserError(
                 f"no weights in {path}: expected a file that ends in {', '.join(_SUFFIXES)}, "

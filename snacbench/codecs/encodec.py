@@ -192,17 +192,13 @@ def _static(name: str, told: Mapping[str, Any], rate_hz: int, **facts: Any) -> l
     return EncodecCodec.bandwidths(name, shape, hop, told["target_bandwidths"], **facts)
 
 
-def _source(file: str) -> WeightsSource:
-    """The authors' file host; leading digits of the digest are in a file's name."""
-    digits = file.removesuffix(".th").rpartition("-")[2]
-    hosted = HostedFile(file, f"encodec/v0/{file}", _SHA256.get(file, digits))
-    return WeightsSource("cdn", "encodec", (hosted,), revision="v0")
-
-
 def _published(name: str, file: str, params_m: float) -> CodecModel:
     # The licence is that of the code; the weights are published beside it.
     told, facts = _PUBLISHED[name], {"params_m": params_m, "licence": "MIT"}
-    return EncodecCodec.declared(_static(name, told, told["sample_rate"], **facts), _source(file))
+    digits = file.removesuffix(".th").rpartition("-")[2]  # of the digest, in the file's name
+    hosted = HostedFile(file, f"encodec/v0/{file}", _SHA256.get(file, digits))
+    source = WeightsSource("cdn", "encodec", (hosted,), revision="v0")
+    return EncodecCodec.declared(_static(name, told, told["sample_rate"], **facts), source)
 
 
 _MINI, _MINI_FACTS = embedded.config("encodec-mini"), neural.embedded_facts("encodec-mini")

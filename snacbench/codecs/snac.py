@@ -95,7 +95,8 @@ class SnacCodec(neural.PackageCodec):
 
     def padded_length(self, num_samples: int) -> int:
         """Whole blocks of the coarsest level and of the attention's windows."""
-        block = _block_samples(self.model)
+        window = self.model.attn_window_size or 1
+        block = int(self.model.hop_length) * math.lcm(self.model.vq_strides[0], window)
         return -(-num_samples // block) * block
 
     def quantise(self, batch: Any) -> neural.Quantised:
@@ -114,10 +115,6 @@ class SnacCodec(neural.PackageCodec):
             found = quantizer.out_proj(quantizer.decode_code(level))
             latent = latent + found.repeat_interleave(quantizer.stride, dim=-1)
         return self.model.decoder(latent)
-
-
-def _block_samples(network: Any) -> int:
-    return int(network.hop_length) * math.lcm(network.vq_strides[0], network.attn_window_size or 1)
 
 
 def _noise_blocks(network: Any) -> list[Any]:

@@ -85,11 +85,8 @@ def test_check_codec_tells_an_author_what_is_broken(crowd, tmp_path):
     install(tmp_path / "path", "wrong", wrong)
     done = run_in(tmp_path, "check-codec", "wrong", plugged=tmp_path / "path")
     assert done.returncode == 1, done.stderr
-    said = " ".join(done.stdout.split())
-    assert "another seed gave other audio: declare stochastic=True" in said
-    assert "the same signal was encoded to something else the second time" in said
-    assert "spot check: " in said
-    assert "3 of 16 checks failed" in said
+    for said in ("declare stochastic=True", "spot check: ", "3 of 16 checks failed"):
+        assert said in " ".join(done.stdout.split())
     done = run_in(tmp_path, "check-codec", "sent", plugged=crowd)
     assert done.returncode == 0, done.stdout
     assert "all checks passed" in done.stdout

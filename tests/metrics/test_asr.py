@@ -13,14 +13,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from snacbench import download
 from snacbench.errors import Undefined, UserError, WeightsUnavailable
 from snacbench.metrics import _asr
 from snacbench.metrics.wer import METRICS, error_rate, normalised
 from snacbench.runner.versions import make_ready
 from snacbench.types import Audio, MetricOptions
 from tests.conftest import clip_at
-from tests.support.hosts import IMPATIENT, on_the_hub, serve, silent_address
+from tests.support.hosts import be_impatient, on_the_hub, serve, silent_address
 
 RATE_HZ = 16_000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -138,7 +137,7 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.setenv("SNACBENCH_STATE", str(tmp_path / "state"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    monkeypatch.setattr(download, "RETRIES", IMPATIENT)
+    be_impatient(monkeypatch)
     with serve() as host:
         monkeypatch.setenv("HF_ENDPOINT", host.address)
         yield host

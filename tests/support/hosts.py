@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from snacbench.download import RetryPolicy
+import pytest
+
+from snacbench import download
 
 ENDPOINTS = (
     "HF_ENDPOINT",
@@ -23,7 +25,12 @@ ENDPOINTS = (
     "SNACBENCH_PYPI_ENDPOINT",
 )
 _BLOCK_BYTES = 1 << 16
-IMPATIENT = RetryPolicy(connect_s=2.0, stall_s=0.4, waits_s=(0.01,) * 3)
+
+
+def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Downloads give up, and try again, sooner."""
+    for name, value in {"CONNECT_S": 2.0, "STALL_S": 0.4, "WAITS_S": (0.01,) * 3}.items():
+        monkeypatch.setattr(download, name, value)
 
 
 @dataclass

@@ -8,9 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from snacbench import download
 from tests.support import hosts
-from tests.support.hosts import ENDPOINTS, IMPATIENT, Host, serve
+from tests.support.hosts import ENDPOINTS, Host, be_impatient, serve
 
 _UNSET = (
     "XDG_CACHE_HOME",
@@ -72,6 +71,6 @@ def _nothing_of_this_machine(
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "home" / "token"))
-    monkeypatch.setattr(download, "RETRIES", IMPATIENT)
+    be_impatient(monkeypatch)
     for name in ENDPOINTS:
         monkeypatch.setenv(name, silent_address)
