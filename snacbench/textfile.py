@@ -226,6 +226,6 @@ def _rows(text: str, separator: str, *, quoted: bool, spaced: bool) -> Iterator[
                         f"{line + above + down}, which looks like a row; close it where the cell "
                         "ends"
                     )
-        width = len(cells)
+        width = len(cells) or width
         if any(map(str.strip, cells)):
             yield Record(line, [cell.strip() for cell in cells] if spaced else cells)
