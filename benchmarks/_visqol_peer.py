@@ -58,7 +58,7 @@ def score(*, reference: Audio, degraded: Audio, mode: visqol.Mode) -> float:
     reference, degraded : Audio
         At one rate.
     mode : str
-        As for `snacbench.metrics.visqol.moslqo`.
+        As for `snacbench.metrics.visqol.prepared`.
     """
     x, y = (audio.samples.mean(axis=0, dtype=np.float64) for audio in (reference, degraded))
     return float(_program(mode).measure_from_arrays(x, y, reference.rate_hz).moslqo)

@@ -13,7 +13,8 @@ the reference metric packages after them. Both are timed in turn, so that other 
 hits both.
 
 ``scaling`` divides the wall time of one worker by that of two, and that of two by that of four
-workers of a Dask cluster on this machine, which has been started before.
+workers of a Dask cluster on this machine, which has been started before. Every worker's own start
+(imports, models, first use) is in it, which a longer ``--data`` makes a smaller part.
 
 ``memory`` samples the proportional set size (shared pages divided among their users) of the
 parent and of its workers, and then times the table and the report of the run.
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import json
 import os
 import resource
 import subprocess
@@ -30,7 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +54,9 @@ class Cost:
     wall_s: float
     cpu_s: float
 
+    def __str__(self) -> str:
+        return f"{self.wall_s:.1f} s wall, {self.cpu_s:.1f} s CPU"
+
 
 def main() -> None:
     """Measure what the command line asks for."""
@@ -62,6 +67,7 @@ def main() -> None:
     )
     parser.add_argument("--clips", type=int, help="clips of each domain to be timed")
     parser.add_argument("--segment-s", type=float)
+    parser.add_argument("--data", default="quick", help="test set, for scaling")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2, help="of timing both in turn")
     parser.add_argument("--counts", default="100,1000,10000", help="clips whose memory is watched")
@@ -98,8 +104,7 @@ def overhead(options: argparse.Namespace, folder: Path) -> None:
         peer = _timed([sys.executable, "-m", "benchmarks._peer_run", *asked])
         ratios.append((run.wall_s / peer.wall_s, run.cpu_s / peer.cpu_s))
         print(
-            f"round {index + 1}: peer {peer.wall_s:.1f} s wall, {peer.cpu_s:.1f} s CPU; "
-            f"run {run.wall_s:.1f} s wall, {run.cpu_s:.1f} s CPU; "
+            f"round {index + 1}: peer {peer}; run {run}; "
             f"ratio {ratios[-1][0]:.3f} wall, {ratios[-1][1]:.3f} CPU",
             flush=True,
         )
@@ -111,10 +116,14 @@ def _timed(command: Sequence[str]) -> Cost:
     """A whole command, from its start to its end, and all processes that it leaves behind."""
     before = _children_cpu_s()
     wall_s = _wall_s(command)
+    _wait_for_orphans()
+    return Cost(wall_s, _children_cpu_s() - before)
+
+
+def _wait_for_orphans() -> None:
     with suppress(ChildProcessError):
         while True:
             os.waitpid(-1, 0)
-    return Cost(wall_s, _children_cpu_s() - before)
 
 
 def _wall_s(command: Sequence[str]) -> float:
@@ -138,29 +147,54 @@ def _children_cpu_s() -> float:
 
 def scaling(options: argparse.Namespace, folder: Path) -> None:
     """Print what a second worker gains, and what four workers of a cluster lose to two."""
-    from distributed import LocalCluster
-
     asked = [sys.executable, "-m", "snacbench", "run", "--codecs", options.codecs]
-    asked += ["--weights", "embedded", "--speed-budget-s", "0"]
+    asked += ["--weights", "embedded", "--speed-budget-s", "0", "--data", options.data]
     asked += ["--limit", str(options.clips)] if options.clips else []
+    _adopt_orphans()
     gains, losses = [], []
     for index in range(options.rounds):
 
-        def taken_s(way: str, *how: str, index: int = index) -> float:
-            return _wall_s([*asked, *how, "-o", str(folder / f"{way}{index}")])
+        def taken(way: str, *how: str, index: int = index) -> Cost:
+            return _timed([*asked, *how, "-o", str(folder / f"{way}{index}")])
 
-        one_s, two_s = taken_s("one", "--jobs", "1"), taken_s("two", "--jobs", "2")
-        with LocalCluster(  # only now: one that is idle takes a tenth of a core
-            n_workers=4, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-        ) as cluster:
-            cluster_s = taken_s("cluster", "--cluster", cluster.scheduler_address)
-        gains.append(one_s / two_s)
-        losses.append(cluster_s / two_s)
+        one, two = taken("one", "--jobs", "1"), taken("two", "--jobs", "2")
+        before_s = _children_cpu_s()
+        with _cluster(folder / f"scheduler{index}.json", 4) as address:
+            wall_s = _wall_s([*asked, "--cluster", address, "-o", str(folder / f"cluster{index}")])
+        _wait_for_orphans()
+        four = Cost(wall_s, _children_cpu_s() - before_s)
+        gains.append(one.wall_s / two.wall_s)
+        losses.append(four.wall_s / two.wall_s)
         print(
-            f"round {index + 1}: one {one_s:.1f} s, two {two_s:.1f} s, cluster {cluster_s:.1f} s",
+            f"round {index + 1}: one {one}, two {two}, four of a cluster {four} (its own start "
+            "is in the CPU time)",
             flush=True,
         )
-    print(f"one / two = {np.median(gains):.3f}, cluster / two = {np.median(losses):.3f}")
+    print(f"one / two = {np.median(gains):.3f}, cluster / two = {np.median(losses):.3f} wall")
+
+
+@contextmanager
+def _cluster(file: Path, workers: int) -> Iterator[str]:
+    """The address of a scheduler of this machine, begun only now: idle it takes a tenth of a core.
+
+    It writes `file` when it is there.
+    """
+    dask = [sys.executable, "-m", "dask"]
+    at = ["--scheduler-file", str(file)]
+    commands = [
+        [*dask, "scheduler", "--port", "0", "--no-dashboard", *at],
+        [*dask, "worker", "--nworkers", str(workers), "--nthreads", "1", "--no-dashboard", *at],
+    ]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    servers = [subprocess.Popen(command, **quiet) for command in commands]
+    try:
+        while not file.is_file():
+            time.sleep(_SAMPLING_S)
+        yield json.loads(file.read_text())["address"]
+    finally:
+        for server in reversed(servers):
+            server.terminate()
+            server.wait()
 
 
 # --------------------------------------------------------------------------------------- memory

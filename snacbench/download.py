@@ -11,12 +11,12 @@ import errno
 import hashlib
 import os
 import shutil
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, BinaryIO
 
 from snacbench import __version__
@@ -47,7 +47,6 @@ class RetryPolicy:
     stall_s: float = 60.0
     waits_s: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0, 16.0)
     longest_s: float = 300.0
-    sleep: Callable[[float], None] = time.sleep
 
 
 RETRIES = RetryPolicy()
@@ -81,26 +80,26 @@ def fetch_file(  # noqa: PLR0913 - what is known of a file, all of it by keyword
     target: Path,
     *,
     sha256: str = "",
+    sha1: str = "",
     md5: str = "",
     size_bytes: int | None = None,
     headers: Mapping[str, str] | None = None,
     progress: Progress | None = None,
-    retries: RetryPolicy | None = None,
     offline: bool = False,
 ) -> str:
     """Fetch a file unless it is there already, and return its sha256.
 
     `target` appears complete or not at all. A file that is there and agrees with what is known of
-    it (`sha256` and `md5`, or their leading digits; `size_bytes`) is left as it is, any other is
-    replaced. `headers` are sent along, ``Authorization`` never to another host than the URL's.
+    it (`sha256`, `sha1`, `md5`, or their leading digits; `size_bytes`) is left as it is, any other
+    is replaced. `headers` are sent along, ``Authorization`` never to another host than the URL's.
     `offline`, or SNACBENCH_OFFLINE or HF_HUB_OFFLINE: nothing is asked of the network.
 
     Raises `DownloadError` if the file cannot be fetched (what came is kept for another try if a
     digest is known), `CannotKeep` if there is no room for it or no permission to write, and
     `DigestMismatch` if a complete file is not what it must be; it is not kept.
     """
-    digests, shown = {"sha256": sha256.lower(), "md5": md5.lower()}, progress or Silent()
-    known = {kind: text for kind, text in digests.items() if text}
+    digests, shown = {"sha256": sha256, "sha1": sha1, "md5": md5}, progress or Silent()
+    known = {kind: text.lower() for kind, text in digests.items() if text}
     path = target.with_name(f".{target.name}.partial")
     if not target.is_file():
         refuse_offline(url, offline)
@@ -116,7 +115,7 @@ def fetch_file(  # noqa: PLR0913 - what is known of a file, all of it by keyword
                 with suppress(DigestMismatch, FileNotFoundError):
                     return part.checked(target)
                 refuse_offline(url, offline)
-                return part.completed(retries or RETRIES)
+                return part.completed()
             except BaseException:
                 if not known:  # no later fetch could go on from this
                     part.empty()
@@ -135,7 +134,7 @@ def fetch_file(  # noqa: PLR0913 - what is known of a file, all of it by keyword
 
 @dataclass
 class _Part:
-    """What has come so far of a wanted file; pooch writes the blocks of a response to it.
+    """What has come so far of a wanted file.
 
     `path` is where, and this process's alone for as long as `stream` is open.
     """
@@ -148,7 +147,6 @@ class _Part:
     headers: Mapping[str, str]
     shown: Progress
     stream: BinaryIO
-    total: int | None = None
 
     def __post_init__(self) -> None:
         # A progress bar has the folder's name, too, which tells the model, unless it is hidden.
@@ -156,19 +154,8 @@ class _Part:
         self.name = self.target.name if folder.startswith(".") else f"{folder}/{self.target.name}"
         self.size = os.fstat(self.stream.fileno()).st_size
 
-    def write(self, block: bytes) -> None:
-        """Add what came."""
-        self.stream.write(block)
-        self.size += len(block)
-        self.shown.step(self.name, len(block))
-
-    def flush(self) -> None:
-        """Let it outlive this process."""
-        self.stream.flush()
-
     def empty(self) -> None:
         """Forget what came."""
-        self.stream.flush()
         self.stream.truncate(0)
         self.size = 0
 
@@ -187,12 +174,12 @@ class _Part:
                 )
         return found["sha256"]
 
-    def completed(self, retries: RetryPolicy) -> str:
+    def completed(self) -> str:
         """Fetch until all is here, check it, and make it the target, in one step."""
         went_on = self.size > 0
         while True:
             if not (self.size and self.known) or self.size != self.size_bytes:
-                self.receive(retries)
+                self._receive()
             try:
                 digest = self.checked(self.path)
             except DigestMismatch:
@@ -206,19 +193,19 @@ class _Part:
             self.path.replace(self.target)
             return digest
 
-    def receive(self, retries: RetryPolicy) -> None:
+    def _receive(self) -> None:
         """Repeat requests while another may succeed, with pauses that grow while nothing comes."""
         furthest, tries, met = self.size, 0, False
         while True:
             try:
-                return self._try_once(retries)
+                return self._try_once()
             except _Again as again:
                 met = met or again.met
                 if self.size > furthest:
                     furthest, tries = self.size, 0
                 # A host that never answered is asked once more: most often one is offline.
-                waits_s = retries.waits_s if met else retries.waits_s[:1]
-                if tries >= len(waits_s) or again.wait_s > retries.longest_s:
+                waits_s = RETRIES.waits_s if met else RETRIES.waits_s[:1]
+                if tries >= len(waits_s) or again.wait_s > RETRIES.longest_s:
                     text = f"cannot fetch {self.url}: {again}"
                     text += f", tried {tries + 1} times" if tries else ""
                     if again.wait_s:
@@ -229,51 +216,53 @@ class _Part:
                 wait_s = max(waits_s[tries], again.wait_s)
                 tries += 1
                 self.shown.note(f"{self.url}: {again}; again in {wait_s:g} s")
-                retries.sleep(wait_s)
+                sleep(wait_s)
 
-    def _try_once(self, retries: RetryPolicy) -> None:
+    def _try_once(self) -> None:
         """One request for what is missing; returns when all has come."""
-        import pooch
         import requests
         from urllib3 import exceptions
 
-        agent = {"User-Agent": f"snacbench/{__version__}", "Accept-Encoding": "identity"}
         if not self.known:  # nothing would tell whether two pieces are of one file
             self.empty()
-        missing = {"Range": f"bytes={self.size}-"} if self.size else {}
-        download = pooch.HTTPDownloader(
-            chunk_size=_BLOCK_BYTES,
-            headers={**agent, **self.headers, **missing},
-            timeout=(retries.connect_s, retries.stall_s),
-            hooks={"response": self._begin},
-            auth=lambda request: request,  # without it, ~/.netrc would replace a token
-        )
+        headers = {"User-Agent": f"snacbench/{__version__}", "Accept-Encoding": "identity"}
+        headers |= {**self.headers, **({"Range": f"bytes={self.size}-"} if self.size else {})}
+        patience = RETRIES.connect_s, RETRIES.stall_s
         unmet = exceptions.NewConnectionError, exceptions.ConnectTimeoutError, exceptions.ProxyError
         try:
-            download(self.url, self, None)
+            with (
+                _session() as session,
+                session.get(self.url, headers=headers, stream=True, timeout=patience) as response,
+            ):
+                total = self._begin(response)
+                for block in response.iter_content(_BLOCK_BYTES):
+                    self.stream.write(block)
+                    self.stream.flush()  # it outlives this process
+                    self.size += len(block)
+                    self.shown.step(self.name, len(block))
         except requests.exceptions.SSLError as error:
             text = f"cannot fetch {self.url}: no trusted connection ({error})"
             raise DownloadError(text) from error
-        except (requests.ConnectionError, requests.Timeout) as error:
+        except (
+            requests.ConnectionError,
+            requests.Timeout,
+            requests.exceptions.ChunkedEncodingError,
+        ) as error:
             cause = error.args[0] if error.args else error
             cause = getattr(cause, "reason", cause)
             met = not isinstance(cause, unmet)
             said = "the connection broke" if met else "no connection"
             raise _Again(f"{said} ({type(cause).__name__})", met=met) from error
-        except requests.exceptions.ChunkedEncodingError as error:
-            raise _Again("the connection broke") from error
         except requests.RequestException as error:  # a malformed address, redirects in a circle
             raise DownloadError(f"cannot fetch {self.url}: {error}") from error
-        if self.total is not None and self.size != self.total:
-            raise _Again(f"broke off after {self.size} of {self.total} bytes")
+        if total is not None and self.size != total:
+            raise _Again(f"broke off after {self.size} of {total} bytes")
 
-    def _begin(self, response: requests.Response, **_: object) -> None:
-        """Look at the head of a response: whether it is the rest of the file, and finds room."""
+    def _begin(self, response: requests.Response) -> int | None:
+        """Look at the head of a response: is it the rest of the file, is there room; its size."""
         import urllib3
 
         status, reason = response.status_code, f"{response.status_code} {response.reason}"
-        if response.is_redirect:
-            return
         length = response.headers.get("Content-Length", "")
         if status == HTTPStatus.PARTIAL_CONTENT:
             span, _slash, length = response.headers.get("Content-Range", "").partition("/")
@@ -291,13 +280,11 @@ class _Part:
             raise DownloadError(f"cannot fetch {self.url}: {reason}", status=status)
         if status != HTTPStatus.PARTIAL_CONTENT:
             self.empty()
-        self.total = int(length) if length.isdecimal() else None
-        # What cannot end well is refused at once.
-        if self.total is not None:
-            if self.size_bytes is not None and self.total != self.size_bytes:
-                text = f"{self.url} has {self.total} bytes, expected {self.size_bytes}"
-                raise DigestMismatch(text)
-            folder, missing = self.target.parent, self.total - self.size
+        total = int(length) if length.isdecimal() else None
+        if total is not None:  # what cannot end well is refused at once
+            if self.size_bytes is not None and total != self.size_bytes:
+                raise DigestMismatch(f"{self.url} has {total} bytes, expected {self.size_bytes}")
+            folder, missing = self.target.parent, total - self.size
             if missing > (free_bytes := shutil.disk_usage(folder).free):
                 raise CannotKeep(
                     f"no room for {self.target.name} in {folder}: {missing / 1e6:.1f} MB are to "
@@ -305,4 +292,23 @@ class _Part:
                 )
         # Bytes as they are: an archive that a server calls encoded would lose length and digest.
         response.raw.headers.pop("Content-Encoding", None)
-        self.shown.begin(self.name, self.total, done=self.size, unit="bytes")
+        self.shown.begin(self.name, total, done=self.size, unit="bytes")
+        return total
+
+
+def _session() -> requests.Session:
+    """A session that asks ~/.netrc for nothing: what it names would replace a token."""
+    import requests
+
+    class Session(requests.Session):
+        def rebuild_auth(
+            self, prepared_request: requests.PreparedRequest, response: requests.Response
+        ) -> None:
+            """At a redirect: keep the token on its host, and there alone."""
+            urls = response.request.url, prepared_request.url
+            if self.should_strip_auth(*urls):  # type: ignore[no-untyped-call]
+                prepared_request.headers.pop("Authorization", None)
+
+    session = Session()
+    session.auth = lambda request: request
+    return session

@@ -1,7 +1,8 @@
 """Files that appear whole or not at all, locks that processes take turns at, and digests.
 
-What is being written has the name ``.NAME.PID.partial`` beside its target, so that a process that
-is killed leaves nothing under the target's name and whoever cleans up knows what to remove.
+What is being written has the name ``.NAME.RANDOM.partial`` beside its target: a process that is
+killed leaves nothing under the target's name, and no two writers, of threads or of machines, share
+a file.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
     disk before it is renamed, so that it outlives a loss of power. Raises `OSError`.
     """
     path = path.absolute()  # as "." has no name
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{os.urandom(6).hex()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial

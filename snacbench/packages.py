@@ -17,7 +17,7 @@ from snacbench.errors import MissingPackage, SnacbenchError
 # Packages that only an extra brings, and its name.
 EXTRAS = {
     "transformers": "transformers",
-    "whisper_normalizer": "asr",
+    **dict.fromkeys(("whisper_normalizer", "pocketsphinx", "faster_whisper"), "asr"),
     "parselmouth": "speech",
     "speechmos": "dnsmos",
     "onnxruntime": "dnsmos",

@@ -75,27 +75,13 @@ class Origin:
 OWN = Origin("snacbench", __version__)
 
 
-@dataclass(frozen=True)
-class Refused:
-    """A plug-in that is left out, or one name of it, and why."""
-
-    kind: Kind
-    entry: str
-    origin: Origin
-    reason: str
-
-    def __str__(self) -> str:
-        """One line."""
-        return f"plug-in {self.entry} ({self.kind}) of {self.origin}: {self.reason}"
-
-
 @dataclass
 class Discovered:
-    """All of a kind: what is declared, by name, who brings it, and what is left out."""
+    """All of a kind: what is declared, by name, who brings it, and what is left out and why."""
 
     items: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
     def take(self, item: Any, origin: Origin) -> str:
         """Enter what a module declares; why not, if it cannot be, or nothing."""
@@ -143,8 +129,8 @@ def declared(kind: Kind, type_: type[Item]) -> dict[str, Item]:
     return {name: item for name, item in items.items() if isinstance(item, type_)}
 
 
-def refused(*kinds: Kind) -> list[Refused]:
-    """Plug-ins and names of theirs that are not used; no kind given: of all kinds."""
+def refused(*kinds: Kind) -> list[str]:
+    """Plug-ins and names of theirs that are not used, and why; no kind given: of all kinds."""
     return [refusal for kind in kinds or KINDS for refusal in discovered(kind).refused]
 
 
@@ -208,8 +194,8 @@ def discovered(kind: Kind) -> Discovered:
             if not items:
                 declares = " or ".join(_DECLARATIONS[kind])
                 reasons = [f"it brings nothing: its module declares no {declares}"]
-        refusals = (Refused(kind, entry.name, origin, reason) for reason in reasons if reason)
-        found.refused += refusals
+        told = f"plug-in {entry.name} ({kind}) of {origin}"
+        found.refused += [f"{told}: {reason}" for reason in reasons if reason]
     return found
 
 

@@ -33,6 +33,9 @@ class Silent:
         """Show nothing."""
 
 
+SILENT = Silent()
+
+
 class Notes(Silent):
     """Keeps what a person should read in `texts`, for callers that show no progress."""
 

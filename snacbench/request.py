@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from snacbench.types import Domain, MetricOptions
 
 Channels = Literal["mono", "stereo"]
 ReferenceRule = Literal["source", "codec-input"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 DEFAULT_SPEED_BUDGET_S = 4.0
 REFERENCE = "reference"  # in place of a codec: what metrics say of the untouched clips
 

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from snacbench.forms import FormName
 from snacbench.request import Request
 from snacbench.types import CodecSpec, Domain, Measures, MetricSpec, WeightsInfo
 
@@ -323,7 +324,7 @@ class ListeningSummary:
 
     test: str
     title: str
-    form: str  # ``mushra``, ``mushra-no-anchors``, ``ab`` or ``abx``
+    form: FormName
     simulated: bool  # nobody listened
     listeners_before: int  # with answers
     listeners: int  # whose answers count

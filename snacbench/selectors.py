@@ -2,7 +2,7 @@
 
 ``snac`` is a family, ``dac-44khz@2.67,5.33`` a model at some of its rates, ``NAME=dac:PATH`` a
 checkpoint of one's own under the name that its author gives it, ``my_codec.py@16`` a codec that a
-Python file declares.
+Python file declares, ``NAME=my_codec.py`` one of several.
 """
 
 from __future__ import annotations
@@ -104,36 +104,18 @@ def _opened(selector: str) -> tuple[CodecModel, ...]:
         models = [model]
     else:
         place, models = str(path), list(models_in_file(path))
-        if name and len(models) > 1:
-            models = [model for model in models if model.name == name]
-        if not models:
-            names = ", ".join(model.name for model in models_in_file(path))
-            raise UserError(f"{selector}: {path} declares several codecs, of which one is {names}")
         if name:
-            models = [_renamed(models[0], name)]
+            names = ", ".join(model.name for model in models)
+            models = [model for model in models if model.name == name]
+            if not models:
+                raise UserError(f"{selector}: {path} declares no codec {name}; there are: {names}")
     for model in models:
         if model.name in codec_models() or model.name in codec_families():
             raise UserError(
                 f"{selector}: {model.name} is the name of a codec that snacbench knows; give yours "
-                f"another one: NAME={f'{prefix}:' if prefix else ''}{path}"
+                f"another one: {f'NAME={prefix}:' if prefix else 'name= in '}{path}"
             )
     return tuple(replace(model, selector=f"{model.name}={place}") for model in models)
-
-
-def _renamed(model: CodecModel, name: str) -> CodecModel:
-    """The same model under another name."""
-
-    def named(spec: CodecSpec) -> CodecSpec:
-        return replace(spec, name=f"{name}{spec.name.removeprefix(model.name)}", model=name)
-
-    free = model.free_point
-    return replace(
-        model,
-        name=name,
-        points=tuple(map(named, model.points)),
-        default=tuple(f"{name}{label.removeprefix(model.name)}" for label in model.default),
-        free_point=(lambda text: named(free(text))) if free else None,
-    )
 
 
 def select(
@@ -190,16 +172,12 @@ def among(specs: Sequence[CodecSpec], text: str) -> list[CodecSpec]:
 
 def _is_named(spec: CodecSpec, selector: str) -> bool:
     name, point = _split_point(selector)
+    of_its_model = name in (spec.model, spec.family)
     if point is None or "*" in point:
-        return name in (spec.model, spec.family) or (
-            fnmatch(spec.name, selector) or spec.name.startswith(selector)
-        )
-    own, point = spec.name.partition("@")[2].lower(), point.lower()
-    kbps = float(point.removesuffix("kbps")) if _RATE_ITEM.fullmatch(point) else None
-    return name in (spec.model, spec.family) and (
-        point in (own, re.sub("[a-z]+$", "", own), f"{len(spec.streams)}q")
-        or (kbps is not None and _misses(spec, kbps) <= RATE_TOLERANCE * kbps)
-    )
+        return of_its_model or fnmatch(spec.name, selector) or spec.name.startswith(selector)
+    label = spec.name.partition("@")[2].lower()
+    labels = (label, re.sub("[a-z]+$", "", label))
+    return of_its_model and (point.lower() in labels or bool(_near([spec], point)))
 
 
 def family_models(text: str) -> tuple[CodecModel, ...]:
@@ -244,20 +222,10 @@ def _points(model: CodecModel, point: str | None) -> list[CodecSpec]:
     if point.lower() == "full" and model.points and model.points[-1].streams:
         return [model.points[-1]]
     exact = [s for s in model.points if s.name.partition("@")[2].lower() == point.lower()]
-    if exact:
-        return exact[:1]
-    if model.free_point:
+    if not exact and model.free_point:
         return [model.free_point(point)]
-    # The listed one that a rate (``2.67``) or a depth (``3q``) means.
-    fitting: list[CodecSpec] = []
-    if depth := re.fullmatch(r"(\d+)q", point.lower()):
-        fitting = [spec for spec in model.points if str(len(spec.streams)) == depth[1]]
-    elif _RATE_ITEM.fullmatch(point):
-        kbps = float(point.lower().removesuffix("kbps"))
-        fitting = [s for s in model.points if _misses(s, kbps) <= RATE_TOLERANCE * kbps]
-        fitting.sort(key=lambda spec: _misses(spec, kbps))
-    if fitting:
-        return fitting[:1]
+    if found := exact or _near(model.points, point):
+        return found[:1]
     if len(model.points) == 1:
         raise UnknownPoint(f"{model.name} has one operating point; write {model.name}")
     rates = ", ".join(f"{s.nominal_kbps:.3g}" for s in model.points if s.nominal_kbps)
@@ -267,5 +235,13 @@ def _points(model: CodecModel, point: str | None) -> list[CodecSpec]:
     )
 
 
-def _misses(spec: CodecSpec, kbps: float) -> float:
-    return abs(spec.nominal_kbps - kbps) if spec.nominal_kbps is not None else float("inf")
+def _near(specs: Sequence[CodecSpec], point: str) -> list[CodecSpec]:
+    """Those of some points that a depth (``3q``) or a rate (``2.67``) means, the nearest first."""
+    if depth := re.fullmatch(r"(\d+)q", point.lower()):
+        return [spec for spec in specs if str(len(spec.streams)) == depth[1]]
+    if not _RATE_ITEM.fullmatch(point):
+        return []
+    kbps = float(point.lower().removesuffix("kbps"))
+    misses = [(abs(s.nominal_kbps - kbps), s) for s in specs if s.nominal_kbps is not None]
+    misses.sort(key=lambda pair: pair[0])
+    return [spec for miss, spec in misses if miss <= RATE_TOLERANCE * kbps]

@@ -8,6 +8,8 @@ they like; a quote is one only at the beginning of a cell.
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,7 +101,12 @@ def read_text(path: Path, *, noun: str = "text", refuse: type[UserError] = UserE
 
 
 def read_table(
-    path: Path, known: Collection[str], *, noun: str, refuse: type[UserError] = UserError
+    path: Path,
+    known: Collection[str],
+    *,
+    noun: str,
+    refuse: type[UserError] = UserError,
+    quotes: Quotes = "doubled",
 ) -> Table:
     """Read a table with headings; semicolons and tabs may separate its columns too.
 
@@ -107,7 +114,7 @@ def read_table(
     case. A note names the others. `refuse` is raised, with the line, if it is no such table, a
     column comes twice, or a row has more or fewer cells than there are columns.
     """
-    records, notes = read_records(path, noun=noun, refuse=refuse)
+    records, notes = read_records(path, noun=noun, refuse=refuse, quotes=quotes)
     if not records:
         return Table((), [], notes)
     heading, *rest = records
@@ -166,89 +173,59 @@ def read_records(
     Without a `separator` the first line tells: a comma, a semicolon or a tab. `quotes` is how a
     quote inside of a quoted cell is written: ``doubled``; ``php``, which leaves it as it is after a
     backslash; ``none`` where quotes are characters as others. `refuse` is raised, with the line, if
-    a quote is left open or text follows a closing one.
+    a quote is left open or text follows a closing one. Where a space follows the separators of the
+    first line, cells stand without the spaces around them.
     """
     read = read_text(path, noun=noun, refuse=refuse)
-    between = separator or _separator(_heading(read.text))
-    try:
-        rows = _rows(read.text, between, quotes)
-        records = [record for record in rows if any(map(str.strip, record.cells))]
-    except _Misquoted as error:
-        raise refuse(f"{path}, line {error.line}: the quote that opens here {error}") from error
-    if records and any(cell[:1] == " " for cell in records[0].cells[1:]):  # "path, domain"
-        records = [Record(r.line, [cell.strip() for cell in r.cells]) for r in records]
-    return records, (read.note,) if read.note else ()
-
-
-class _Misquoted(Exception):
-    def __init__(self, line: int, text: str) -> None:
-        super().__init__(text)
-        self.line = line
-
-
-def _rows(text: str, separator: str, quotes: Quotes) -> Iterator[Record]:
-    blanks = "[ ]*+" if separator == "\t" else r"[ \t]*+"
-    ended = rf"(?={blanks}(?:{re.escape(separator)}|\r|\n|\Z))"
-    insides = [r'[^"]|""']
-    if quotes == "php":
-        # A cell that ends in a backslash ends in \" too: either may be meant.
-        insides += [r'\\++"?|""|[^"\\]', rf'\\++(?:"(?!{ended}))?|""|[^"\\]']
-    plain = rf"(?P<plain>(?!{blanks}\")[^{re.escape(separator)}\r\n]*+)"
-    readings = [
-        re.compile(rf'{blanks}"(?P<text>(?:{inside})*+)"{ended}{blanks}|{plain}')
-        for inside in insides
-    ]
-    at, line, width = 0, 1, 0
-    while at < len(text):
-        newline = _NEWLINE.search(text, at)
-        stop, past = newline.span() if newline else (len(text), len(text))
-        if quotes == "none" or text.find('"', at, stop) < 0:
-            cells = text[at:stop].split(separator)
+    heading, texts = _heading(read.text), [read.text]
+    between = separator or _separator(heading)
+    if quotes == "php":  # tried where it is needed: not all that writes such tables is PHP
+        texts.append(re.sub(rf'\\"(?!{re.escape(between)}|[\r\n]|\Z)', r'\\""', read.text))
+    spaced = f"{between} " in heading  # "path, domain"
+    errors = []
+    for text in texts:
+        try:
+            records = list(_rows(text, between, quoted=quotes != "none", spaced=spaced))
+        except csv.Error as error:
+            errors.append(error)
         else:
-            found, wrong = [], []
-            for cell in readings:
-                try:
-                    found.append(_quoted_row(text, at, cell, separator, (line, width)))
-                except _Misquoted as error:
-                    wrong.append(error)
-            if not found:
-                raise wrong[0]
-            # Of all readings the shortest that has as many cells as the row before.
-            cells, past = min(found, key=lambda row: (len(row[0]) != width, row[1]))
-        yield Record(line, cells)
-        line += len(_NEWLINE.findall(text, at, past))
-        at, width = past, len(cells)
+            return records, (read.note,) if read.note else ()
+    raise refuse(f"{path}, {errors[0]}") from errors[0]
 
 
-def _quoted_row(
-    text: str, start: int, cell: re.Pattern[str], separator: str, before: tuple[int, int]
-) -> tuple[list[str], int]:
-    """A row's cells and where the next begins; `before` are its line and the last row's width."""
-    cells: list[str] = []
-    at, (first_line, width) = start, before
+def _rows(text: str, separator: str, *, quoted: bool, spaced: bool) -> Iterator[Record]:
+    """Every row that is not empty; `csv.Error` where a quote is not closed, with its line."""
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=separator,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        skipinitialspace=spaced,
+        strict=True,
+    )
+    width = 0
     while True:
-        line = first_line + len(_NEWLINE.findall(text, start, at))
-        found = cell.match(text, at)
-        if found is None:
-            raise _Misquoted(
-                line,
-                "is not closed where a cell ends; close it there, and write a quote inside of "
-                'quotes twice ("")',
-            )
+        line = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise csv.Error(
+                f"line {line}: the quote that opens here is not closed where a cell ends; close "
+                'it there, and write a quote inside of quotes twice ("")'
+            ) from error
         # An open quote swallows rows until the next: lines inside of a cell look like none.
-        for place, inner in enumerate(inside := _NEWLINE.split(found["text"] or "")):
-            wanted = len(cells) if place == len(inside) - 1 else width - 1
-            like_a_row = inner.count(separator) == wanted > 0 and f"{separator} " not in inner
-            if place and width and like_a_row:
-                raise _Misquoted(
-                    line,
-                    f"encloses line {line + place}, which looks like a row; close it where the "
-                    "cell ends",
-                )
-        quoted = found["text"]
-        cells.append(found["plain"] if quoted is None else quoted.replace('""', '"'))
-        at = found.end()
-        if not text.startswith(separator, at):
-            newline = _NEWLINE.match(text, at)
-            return cells, newline.end() if newline else at
-        at += len(separator)
+        for place, cell in enumerate(cells):
+            _, *inside = _NEWLINE.split(cell)
+            for down, inner in enumerate(inside, start=1):
+                wanted = place if down == len(inside) else width - 1
+                if width and inner.count(separator) == wanted > 0 and f"{separator} " not in inner:
+                    above = len(_NEWLINE.findall("".join(cells[:place])))
+                    raise csv.Error(
+                        f"line {line + above}: the quote that opens here encloses line "
+                        f"{line + above + down}, which looks like a row; close it where the cell "
+                        "ends"
+                    )
+        width = len(cells)
+        if any(map(str.strip, cells)):
+            yield Record(line, [cell.strip() for cell in cells] if spaced else cells)

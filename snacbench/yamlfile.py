@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -16,16 +14,7 @@ from snacbench.errors import UserError, did_you_mean
 Model = TypeVar("Model", bound=BaseModel)
 
 
-@dataclass(frozen=True)
-class YamlFile(Generic[Model]):
-    """What a file says, and the digest of its bytes."""
-
-    path: Path
-    sha256: str
-    content: Model
-
-
-def read_yaml(path: Path, model: type[Model], *, noun: str, docs: str) -> YamlFile[Model]:
+def read_yaml(path: Path, model: type[Model], *, noun: str, docs: str) -> Model:
     """Read a file that holds one model.
 
     For messages, `noun` is what the file is, such as ``recipe``, and `docs` the page that explains
@@ -33,8 +22,7 @@ def read_yaml(path: Path, model: type[Model], *, noun: str, docs: str) -> YamlFi
     missing, unknown or wrong.
     """
     try:
-        content = path.read_bytes()
-        text = content.decode("utf-8")
+        text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the {noun} {path} ({error})") from error
     try:
@@ -53,10 +41,9 @@ def read_yaml(path: Path, model: type[Model], *, noun: str, docs: str) -> YamlFi
         problem = getattr(error, "problem", None) or " ".join(str(error).split())
         raise UserError(f"{path}{line}: not YAML: {problem}") from error
     try:
-        read = model.model_validate(told)
+        return model.model_validate(told)
     except ValidationError as error:
         raise UserError(f"{path}, {_what_is_wrong(error, node, model, docs)}") from error
-    return YamlFile(path, hashlib.sha256(content).hexdigest(), read)
 
 
 def _check_keys(node: yaml.Node, path: Path) -> None:

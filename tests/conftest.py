@@ -27,8 +27,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ["NUMBA_NUM_THREADS"] = "1"
 os.environ["COLUMNS"] = "200"  # no message is broken into lines
 
-# Of one test in a browser. The longest took 44 s on two cores that 25 processes shared.
-BROWSER_LIMIT_S = 300.0
+# Of one test in a browser, and of one step of it. The longest test took 44 s on two cores that 25
+# processes shared.
+BROWSER_LIMIT_S, BROWSER_STEP_S = 600.0, 120.0
 
 _DEFAULT_MATERIAL = Path(__file__).resolve().parents[2] / "shared"
 
@@ -55,7 +56,7 @@ def lyra_folder() -> Path:
 def playwright() -> Iterator[Any]:
     """Drives browsers; its plain interface can be started but once in a process."""
     api = pytest.importorskip("playwright.sync_api")
-    api.expect.set_options(timeout=30_000)
+    api.expect.set_options(timeout=BROWSER_STEP_S * 1000)
     with api.sync_playwright() as started:
         yield started
 

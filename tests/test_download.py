@@ -21,6 +21,7 @@ from snacbench.download import fetch_file
 from snacbench.errors import CannotKeep, DigestMismatch, DownloadError
 from snacbench.progress import Notes
 from tests.support.hosts import IMPATIENT, Reply, redirect, serve, silent_address
+from tests.support.waiting import PATIENCE_S, until
 
 BODY = os.urandom(1 << 20)
 SHA256, MD5 = hashlib.sha256(BODY).hexdigest(), hashlib.md5(BODY).hexdigest()
@@ -96,17 +97,14 @@ def test_a_token_goes_to_the_host_it_is_for_and_no_password_file_replaces_it(
 ):
     token = {"Authorization": "Bearer secret"}
     with serve() as storage:
+        (tmp_path / "netrc").write_text("default login me password mine\n")
+        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
         host.replies["/f"] = redirect("/g")
         host.replies["/g"] = redirect(f"{storage.address}/signed?key=1")
         storage.replies["/signed"] = Reply(BODY)
         assert fetch_file(f"{host.address}/f", target, headers=token) == SHA256
         assert [seen.get("authorization") for seen in host.headers] == ["Bearer secret"] * 2
         assert "authorization" not in storage.headers[0]
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password mine\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    host.replies["/h"] = Reply(BODY)
-    fetch_file(f"{host.address}/h", tmp_path / "h", headers=token)
-    assert host.headers[-1]["authorization"] == "Bearer secret"
 
 
 @pytest.mark.parametrize(
@@ -177,16 +175,17 @@ def test_a_part_is_taken_as_it_is_or_thrown_away_once(host, target, left, note):
     ],
 )
 def test_a_busy_server_is_asked_again_as_it_wishes_and_a_refusal_is_final(
-    host, target, replies, slept, message
+    host, target, monkeypatch, replies, slept, message
 ):
     waited: list[float] = []
     host.replies["/f"] = [*replies, Reply(BODY)]
-    retries = replace(IMPATIENT, waits_s=(1.0, 2.0, 4.0), sleep=waited.append)
+    monkeypatch.setattr(download, "RETRIES", replace(IMPATIENT, waits_s=(1.0, 2.0, 4.0)))
+    monkeypatch.setattr(download, "sleep", waited.append)
     if not message:
-        assert fetch_file(f"{host.address}/f", target, retries=retries) == SHA256
+        assert fetch_file(f"{host.address}/f", target) == SHA256
     else:
         with pytest.raises(DownloadError, match=message) as caught:
-            fetch_file(f"{host.address}/f", target, retries=retries)
+            fetch_file(f"{host.address}/f", target)
         assert caught.value.status == (404 if "404" in message else None)
         assert left_in(target.parent) == []
     assert waited == slept
@@ -221,7 +220,7 @@ def test_what_the_client_raises_is_put_into_words(host, target, monkeypatch, err
     host.replies["/f"] = Reply(BODY)
     if error:
         raised = getattr(requests.exceptions, error)(kind(None, "", "") if kind else cause)
-        monkeypatch.setattr(requests, "get", Mock(side_effect=raised))
+        monkeypatch.setattr(requests.Session, "get", Mock(side_effect=raised))
     monkeypatch.setattr(requests.Response, "iter_content", lambda *_, **__: [b"half"])
     with pytest.raises(DownloadError, match=rf"cannot fetch {host.address}/f: {text}"):
         fetch_file(f"{host.address}/f", target)
@@ -300,7 +299,7 @@ def fetcher(url, target):
 def test_of_fetchers_at_once_others_wait_and_try_only_if_need_be(host, target):
     host.replies["/f"] = [Reply(status=404), Reply(BODY, block_s=0.15)]
     three = [fetcher(f"{host.address}/f", target) for _ in range(3)]
-    outputs = [process.communicate(timeout=60) for process in three]
+    outputs = [process.communicate(timeout=PATIENCE_S) for process in three]
     assert sorted(out.strip() for out, _ in outputs) == ["", SHA256, SHA256]
     assert host.asked == ["GET /f"] * 2
     assert left_in(target.parent) == ["file.bin"]
@@ -311,9 +310,7 @@ def test_after_a_fetcher_is_killed_half_way_the_next_goes_on(host, target):
     host.replies["/f"] = Reply(BODY, ranges=True, block_s=0.1)
     partial = target.parent / ".file.bin.partial"
     killed = fetcher(f"{host.address}/f", target)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and not (partial.exists() and partial.stat().st_size):
-        time.sleep(0.02)
+    until(lambda: partial.exists() and partial.stat().st_size, "the first block")
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     came = partial.stat().st_size

@@ -32,6 +32,10 @@ def test_a_file_or_a_folder_appears_when_it_is_complete(tmp_path):
         assert partial.name.startswith(".")
         assert partial.name.endswith(".partial")
     assert target.read_text() == "half"
+    with atomic(target) as one, atomic(target) as other:  # two threads, or nodes with one PID
+        assert one != other
+        for partial in (one, other):
+            partial.write_text("half")
     (tmp_path / "a").mkdir()
     (tmp_path / "a/old").touch()
     with atomic(tmp_path / "a") as partial:

@@ -15,7 +15,7 @@ import snacbench
 
 PACKAGE = Path(snacbench.__file__).parent
 BASE = {"errors", "units", "types", "models", "rows", "settings", "yamlfile", "textfile"}
-BASE |= {"packages", "files", "progress", "request", "later"}
+BASE |= {"packages", "files", "progress", "request", "later", "forms"}
 MAY_IMPORT: dict[str, set[str]] = {
     "audio": set(),
     "rate": set(),

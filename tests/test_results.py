@@ -12,6 +12,7 @@ from snacbench.store.run_folder import RunFolder
 from snacbench.tables.from_runs import summary_markdown
 from snacbench.tables.ladder import ladder_of
 from snacbench.tables.run_rows import RunRows
+from snacbench.tables.side_by_side import entries_of
 from tools import make_results
 
 RUNS = sorted(p.parent for p in make_results.RESULTS.glob("*/run.json"))
@@ -50,9 +51,9 @@ def test_they_are_small_name_no_machine_and_histograms_alone_give_what_stands_in
     assert not (run / "decoded").exists()
     rows = RunRows.load(RunFolder.open(run))
     assert (run / "summary.md").read_text("utf-8") == summary_markdown([rows])
-    ladders = [ladder_of(rows, codec, "all") for codec in rows.codecs if codec.spec.streams]
-    assert ladders
-    for one in ladders:
-        assert one.record["bitrate_efficiency"] <= one.efficiency.mean <= 1
+    found = [ladder_of(one, "all") for one in entries_of([rows]) if one.columns.spec.streams]
+    assert found
+    for one in found:
+        assert one.record["bitrate_efficiency_percent"] / 100 <= one.efficiency.mean <= 1
         if one.held_out_kbps is not None:  # there is a second speaker or track
             assert one.entropy.low <= one.held_out_kbps

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,10 @@ from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.plugins import left_out
 from snacbench.progress import Notes, Progress, Silent
 from snacbench.rate.coding.coders import ENTROPY_CODERS
-from snacbench.request import DEFAULT_SPEED_BUDGET_S, OutsideFiles, Request
-from snacbench.rows import Coded, CodedBytes, Embedded, Score
-from snacbench.selectors import among
+from snacbench.recipes import find_recipe
+from snacbench.request import DEFAULT_SPEED_BUDGET_S, FromRecipe, OutsideFiles, Request
+from snacbench.rows import CodedBytes
+from snacbench.selectors import among, select
 from snacbench.store.agree import check_agreement
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import late_warnings
@@ -35,15 +35,18 @@ from snacbench.tables.savings import Saving, savings
 from snacbench.tables.side_by_side import By
 from snacbench.tables.table_model import Table
 from snacbench.tables.writers import WRITERS
+from snacbench.weights.policy import absolute_weights
 
 if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client
     from matplotlib.figure import Figure
 
-    from snacbench.runner.engine import Outcome
+    from snacbench.runner.engine import Look
 
 Comparison = Answer
+_LISTS = ("metrics", "weights", "root")
+_NOT_OF_A_RECIPE = ("offline", "jobs", "out")  # how a run is carried out, not what it is
 
 
 def run(  # noqa: PLR0913 - all but the first three are keywords
@@ -56,6 +59,7 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
     retry_failed: bool = False,
     client: Client | str | Path | None = None,
     progress: Progress | None = None,
+    look: Look | None = None,
     **asked: Any,
 ) -> Run:
     """Code a test set through codecs and score what comes out; what fails is a row of the `Run`.
@@ -80,32 +84,29 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
         a YAML file of dask-jobqueue; by default processes of this machine do it.
     progress : Progress
         Told of stages, steps and notes; without one, notes are among the run's `warnings`.
+    look : callable
+        Called with the plan and None before anything is computed, and again with the run's folder.
     **asked
         Other fields of `Request`, for example ``metrics=["pesq_wb"]``, ``weights="embedded"``,
         ``device="cuda"``, ``limit=10``, ``seed=1``, ``jobs=4``.
     """
-    from snacbench.api.requests import request_of
     from snacbench.runner import engine
 
-    given = {
-        name: value
-        for name, value in (("codecs", codecs), ("data", data), ("out", out), *asked.items())
-        if value not in ("", None)
-    }
+    given = {"codecs": codecs, "data": data, "out": out, **asked}
+    given = {name: value for name, value in given.items() if value not in ("", None)}
     shown = progress or Notes()
+    how: dict[str, Any] = {"client": client, "progress": shown, "look": look}
     if resume is None:
         if retry_failed:
-            raise UserError("retry_failed tries again what failed in a run; name it by resume")
-        request = request_of(str(recipe) if recipe else None, given)
-        return finished(engine.run(request, client=client, progress=shown), shown)
+            raise UserError("to try again what failed, name its run: resume=RUN, or --resume RUN")
+        return finished(engine.run(request_of(str(recipe or ""), given), **how), shown)
     if foreign := sorted([*(given.keys() - {"jobs", "offline"}), *(["recipe"] if recipe else [])]):
         raise UserError(
             f"resume takes up the request that {resume} was begun with; leave out "
             f"{', '.join(foreign)}"
         )
-    folder = RunFolder.open(Path(resume))
-    engine.resume(folder, retry_failed=retry_failed, client=client, progress=shown, **given)
-    return finished(folder, shown)
+    how |= {"retry_failed": retry_failed, **given}
+    return finished(engine.resume(RunFolder.open(Path(resume)), **how), shown)
 
 
 def load(path: str | Path) -> Run:
@@ -153,7 +154,6 @@ def score_files(  # noqa: PLR0913 - all but the first three are keywords
     other fields of `Request`: ``metrics``, ``domain``, ``asr``, ``weights``, ``jobs``. Raises
     `UserError` if the files do not belong together, or a name is unknown.
     """
-    from snacbench.api.requests import normal
     from snacbench.runner.outside import score_files as score_outside
 
     given = {key: value for key, value in {**asked, "out": out}.items() if value is not None}
@@ -219,7 +219,7 @@ class Run:
     def _repr_html_(self) -> str:  # what a notebook shows
         from snacbench.tables.writers import html_fragment
 
-        return html_fragment(tables_of([self.rows], layouts()["default"]))
+        return html_fragment(tables_of([self.rows]))
 
     @cached_property
     def rows(self) -> RunRows:
@@ -231,17 +231,10 @@ class Run:
         whole = histograms or "rows" in self.__dict__
         return self.rows if whole else RunRows.load(self.folder, histograms=False)
 
-    @cached_property
-    def outcome(self) -> Outcome:
-        """How many rows there are, how many failed, and the first of those."""
-        from snacbench.runner.engine import outcome_of
-
-        return outcome_of(self.folder)
-
     @property
     def ok(self) -> bool:
         """Whether no row failed; undefined scores are not failures."""
-        return self.outcome.all_ok
+        return self.failed.empty
 
     @property
     def warnings(self) -> list[str]:
@@ -262,20 +255,20 @@ class Run:
         """
         return scores_frame(self.folder)
 
-    @property
+    @cached_property
     def failed(self) -> pd.DataFrame:
-        """What failed: ``clip``, ``codec``, ``metric`` (empty: the coding itself), ``reason``."""
+        """What failed: ``clip``, ``codec``, ``metric`` (empty: the coding itself), ``reason``.
+
+        A coding that failed stands for its scores.
+        """
         import pandas as pd
 
-        lost = [row for row in self.folder.read(Coded) if row.status == "failed"]
-        gone = {(row.clip, row.codec) for row in lost}
-        rows = [(row.clip, row.codec, "", row.reason) for row in lost]
-        rows += [
-            (row.clip, row.codec, row.metric, row.reason)
-            for row in chain(self.folder.read(Score), self.folder.read(Embedded))
-            if row.status == "failed" and (row.clip, row.codec) not in gone
-        ]
-        return pd.DataFrame(rows, columns=["clip", "codec", "metric", "reason"])
+        lost = self.rows_for(histograms=False).lost
+        assert lost is not None  # of a folder
+        found = lost[lost["status"] == "failed"].astype(object).fillna({"metric": ""})
+        coding, pairs = found["metric"] == "", pd.MultiIndex.from_frame(found[["clip", "codec"]])
+        kept = found[coding | ~pairs.isin(pairs[coding])]
+        return kept[["clip", "codec", "metric", "reason"]].reset_index(drop=True)
 
     def summary(
         self,
@@ -344,7 +337,7 @@ class Run:
     def plot(self, name: str, *, beside: Sequence[Run] = (), **options: Any) -> Figure:
         """Draw a plot, one of ``sb.names("plots")``; nothing is written.
 
-        `options` are ``metric``, ``rate``, ``domain``, ``width``, ``baseline``, ``codecs``,
+        `options` are ``metric``, ``rate``, ``domain``, ``by``, ``width``, ``baseline``, ``codecs``,
         ``labels``, ``title`` and ``caption``, see docs/plots.md.
         """
         from snacbench.plots.drawing import plot
@@ -355,31 +348,30 @@ class Run:
         self,
         out: str | Path | None = None,
         *,
-        clips: int | None = None,
+        clips: int = 30,
         lossless: bool = False,
+        by: Grouping | None = None,
         progress: Progress | None = None,
     ) -> Path:
         """Write a report with players into a folder (``report`` in the run's), and return that.
 
-        Players of at most so many clips; they play Opus at 130 kbps, or FLAC if `lossless`. Raises
-        `StoreError` if the folder holds something else, or cannot be written.
+        Players of at most so many clips; they play Opus at 130 kbps, or FLAC if `lossless`. Beside
+        tables of domains there are those of groups `by` ``language``, ``speaker``, ``gender`` or
+        ``corpus``. Raises `StoreError` if the folder holds something else, or cannot be written.
         """
-        from snacbench.report.build import DEFAULT_CLIPS, build_report
+        from snacbench.report.build import build_report
         from snacbench.runner.engine import source_warnings
 
-        shown = progress or Silent()
-        made = build_report(
+        page = build_report(
             self.folder,
             Path(out) if out else self.path / "report",
             lossless=lossless,
-            clips=DEFAULT_CLIPS if clips is None else clips,
+            clips=clips,
+            by=by,
             about_sources=[f"{text}." for text in source_warnings(self.folder)],
-            progress=shown,
+            progress=progress,
         )
-        for problem in made.problems:
-            shown.note(problem, warning=True)
-        shown.note(f"{made.num_clips} clips with players, {made.num_bytes / 1e6:.1f} MB")
-        return made.index.parent
+        return page.parent
 
     def score(  # noqa: PLR0913 - keyword-only options of one verb
         self,
@@ -398,7 +390,6 @@ class Run:
         `weights` say where files of the metrics' models are (``"utmos22-strong=DIR"``), by default
         as the run was asked. `client` is a cluster that does it, as for `run`.
         """
-        from snacbench.api.requests import normal
         from snacbench.runner import engine
 
         asked = normal({"metrics": metrics, "weights": weights, "asr": asr})
@@ -420,7 +411,7 @@ class Run:
 
         shown = progress or Notes()
         engine.measure_speed(self.folder, budget_s=budget_s, offline=offline, progress=shown)
-        return finished(RunFolder.open(self.path), shown)
+        return finished(self.folder, shown)
 
     def measure_cost(self, *, offline: bool = False, progress: Progress | None = None) -> Run:
         """Count operations and measure memory and delay of all operating points."""
@@ -428,7 +419,7 @@ class Run:
 
         shown = progress or Notes()
         engine.measure_cost(self.folder, offline=offline, progress=shown)
-        return finished(RunFolder.open(self.path), shown)
+        return finished(self.folder, shown)
 
     def entropy(  # noqa: PLR0913 - keyword-only options of one verb
         self,
@@ -460,12 +451,12 @@ class Run:
                 known = did_you_mean(name, ENTROPY_CODERS)
                 raise UnknownName(f"no entropy coder {name!r}; {known}")
         kept = kept_codecs(self.folder)
-        chosen = among([codec.spec for codec in kept], codecs) if codecs else ()
-        kept = [codec for codec in kept if not codecs or codec.spec in chosen]
+        chosen = among([spec for spec, _ in kept], codecs) if codecs else ()
+        kept = [(spec, rows) for spec, rows in kept if not codecs or spec in chosen]
         with self.folder.locked():
-            for codec in kept:
-                name, sizes = codec.spec.name, codec.codebook_sizes
-                clips = kept_clips(self.folder, codec)
+            for spec, rows in kept:
+                name, sizes = spec.name, tuple(stream.codebook_size for stream in spec.streams)
+                clips = kept_clips(self.folder, rows)
                 shown.begin(name, len(clips) * len(coders) * (1 + shuffled))
                 if save_tables:
                     Path(save_tables).mkdir(parents=True, exist_ok=True)
@@ -474,8 +465,8 @@ class Run:
                         write_tables(Path(save_tables) / f"{name}.half{number}.npz", made)
                 for control in (False, True) if shuffled else (False,):
                     how: dict[str, Any] = {"coders": coders, "shuffled": control, "seed": seed}
-                    rows = heldout.held_out_rows(name, clips, sizes, **how)
-                    self.folder.append(_stepped(rows, shown, name))
+                    written = heldout.held_out_rows(name, clips, sizes, **how)
+                    self.folder.append(_stepped(written, shown, name))
         return coder_frame(self.folder, kept)
 
 
@@ -511,3 +502,83 @@ def tables(
     if options.baseline:
         options = replace(options, significance=True)
     return tables_of(rows, layouts()[layout], options)
+
+
+# --------------------------------------------- from what a person names, and a recipe, to a request
+
+
+def request_of(recipe: str, given: Mapping[str, Any]) -> Request:
+    """What is asked for: the fields of a recipe, by name or path, and over them those `given`."""
+    told = normal(given)
+    if not recipe:
+        if not told.get("codecs"):
+            raise UserError(
+                "name codecs with --codecs, for example --codecs snac,dac,encodec,opus, or a "
+                "recipe: snacbench run quick; 'snacbench list recipes' shows them"
+            )
+        return Request(**told)
+    from snacbench.runner.plan import missing
+
+    found = find_recipe(recipe)
+    written = found.options()
+    if "codecs" not in written and not told.get("codecs"):
+        raise UserError(
+            f"the recipe {found.name} takes its codecs from the command line, for example "
+            f"{found.recipe.hint or '--codecs snac,dac'}"
+        )
+    if "auto" in told.get("weights", ()):
+        raise UserError(
+            f"--weights auto: the recipe {found.name} never falls back to other weights; give "
+            "published, embedded, DIR or MODEL=DIR, or leave it out"
+        )
+    changed = {
+        name: written.get(name)
+        for name, value in told.items()
+        if name not in _NOT_OF_A_RECIPE and value != written.get(name)
+    }
+    expect = tuple(
+        replace(one, codec=_point(one.codec)) if one.codec else one
+        for figures in found.recipe.expect
+        for one in figures.each()
+    )
+    limits = {str(name): limit for name, limit in found.recipe.limits.items()}
+    table = found.recipe.table
+    record = FromRecipe(found.name, found.sha256, table, changed, expect, limits)
+    request = Request(**{**written, **told}, from_recipe=record)
+    if absent := missing(request):
+        lines = "".join(f"\n  - {text}" for text in absent)
+        raise UserError(f"the recipe {found.name} needs what is not on this machine:{lines}")
+    return request
+
+
+def _point(selector: str) -> str:
+    """The one operating point that figures of a recipe are of."""
+    points = [spec.name for _, spec in select(selector)]
+    if len(points) > 1:
+        raise UserError(
+            f"a recipe's figures are of one operating point each; found {selector!r} under "
+            f"expect, which is {', '.join(points)}: write one of these"
+        )
+    return points[0]
+
+
+def normal(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a `Request` from what a person may write for them: lists as text, paths as text."""
+    known = [field.name for field in fields(Request)]
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise UserError(f"a run cannot be asked for {name!r}; {did_you_mean(name, known)}")
+        if name in _LISTS:
+            parts = value.split(",") if isinstance(value, str) else map(str, value)
+            found[name] = tuple(part.strip() for part in parts if part.strip())
+            if name == "weights":
+                found[name] = absolute_weights(found[name])
+        elif name == "asr" and value and ":" in value:  # a folder, looked for from elsewhere, too
+            kind, _, folder = value.partition(":")
+            found[name] = f"{kind}:{Path(folder).expanduser().absolute()}" if folder else value
+        elif name == "codecs":
+            found[name] = value if isinstance(value, str) else ",".join(value)
+        else:
+            found[name] = {"data": str, "out": Path}.get(name, lambda same: same)(value)
+    return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from snacbench.api.requests import normal
+from snacbench.api.run import normal, score_files
 from snacbench.audio.io import read, write_flac, write_wav
 from snacbench.bitstream.container import load as load_bytes
 from snacbench.bitstream.container import parse, save, write
@@ -83,8 +83,6 @@ def score(
         What `score_files` takes: ``name`` (of the codec in the frame), ``align``, ``domain``,
         ``asr``, ``weights``, ``jobs``; no ``out``, as no run is kept.
     """
-    from snacbench.api.run import score_files
-
     if "out" in asked:
         raise UserError("score keeps no run, so it takes no out; score_files makes one")
     with tempfile.TemporaryDirectory() as place:
@@ -164,16 +162,11 @@ class OpenCodec:
         """Code a signal, brought to the codec's rate; one part, or one for each channel."""
         source = audio_of(signal, rate_hz)
         inputs, _ = codec_inputs(source, self.spec)
-        with self._loaded.computing():
-            return [self._loaded.codec.encode(each) for each in inputs]
+        return self._loaded.encode(inputs)
 
     def decode(self, parts: Sequence[Encoded], *, seed: int = 0) -> Audio:
         """Decode what `encode` gave, at the codec's rate; stochastic decoders draw by `seed`."""
-        with self._loaded.computing():
-            decoded = [
-                self._loaded.codec.decode(part, seed=seed + index)
-                for index, part in enumerate(parts)
-            ]
+        decoded = self._loaded.decode(parts, seed=seed)
         return decoded_signal(decoded, len(parts) if len(parts) > 1 else decoded[0].channels)
 
     def cost(self) -> Cost:
@@ -241,8 +234,7 @@ def encode(  # noqa: PLR0913 - keyword-only options of one verb
     rules = normal({"weights": weights})["weights"]
     loaded = codec_meant(codec, rules, progress, offline=offline)
     inputs, mode = codec_inputs(audio, loaded.planned.spec)
-    with loaded.computing():
-        parts = [loaded.codec.encode(signal) for signal in inputs]
+    parts = loaded.encode(inputs)
     data = write(bitstream_of(loaded.planned.spec, audio, mode, parts, seed=seed), writer)
     save(Path(target), data)
     return Path(target)

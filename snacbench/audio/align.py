@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
+from snacbench.audio.resample import fit_length
 from snacbench.later import np
 from snacbench.types import Audio
 
@@ -157,12 +158,8 @@ def advanced(audio: Audio, samples: int) -> Audio:
     """A signal that comes so many samples earlier (later, if negative), of the same length."""
     if samples == 0:
         return audio
-    shifted = np.zeros_like(audio.samples)
-    if samples > 0:
-        shifted[:, :-samples] = audio.samples[:, samples:]
-    else:
-        shifted[:, -samples:] = audio.samples[:, :samples]
-    return Audio(shifted, audio.rate_hz)
+    shifted = np.pad(audio.samples, [(0, 0), (max(0, -samples), 0)])[:, max(0, samples) :]
+    return Audio(np.ascontiguousarray(fit_length(shifted, audio.num_samples)), audio.rate_hz)
 
 
 def _energy(half_spectrum: NDArray[np.complex128]) -> float:

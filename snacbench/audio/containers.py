@@ -185,14 +185,11 @@ def _ogg(stream: FileIO, size: int, start: int) -> Extent:
             ended = bool(flags & _OGG_ENDS)
     if len(audio) > 1:
         return Extent(problem=f"it holds {len(audio)} streams of audio at once; extract one")
-    return Extent(is_cut=bool(audio) and not (ended and _last_page_is_whole(stream, size)))
-
-
-def _last_page_is_whole(stream: FileIO, size: int) -> bool:
     longest = 27 + 255 + 255 * 255
     tail = _at(stream, max(0, size - longest), longest)
-    page = tail[max(0, tail.rfind(b"OggS\0")) :]
-    return len(page) > 26 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
+    last = tail[max(0, tail.rfind(b"OggS\0")) :]
+    whole = len(last) > 26 and len(last) >= 27 + last[26] + sum(last[27 : 27 + last[26]])
+    return Extent(is_cut=bool(audio) and not (ended and whole))
 
 
 def _mpeg(stream: FileIO, size: int, start: int, *, thorough: bool) -> Extent:

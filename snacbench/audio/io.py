@@ -8,78 +8,62 @@ memory is taken.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
-import shutil
 import stat
 from codecs import getincrementaldecoder
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Any
 
 from snacbench.audio.containers import Extent, extent_of
-from snacbench.errors import AudioError, SnacbenchError, StoreError
-from snacbench.files import atomic
+from snacbench.errors import AudioError, SnacbenchError
+from snacbench.files import write_bytes, writing
 from snacbench.later import np, soundfile
 from snacbench.packages import missing_package
 from snacbench.types import Audio, Clip, FloatSamples
 
 # What is audio, read or refused, by the names that such files usually have. Not among them are
 # names of samples without a header (.raw, .pcm, .vox) and of what is seldom audio (.mat, .ts).
-AUDIO_SUFFIXES = frozenset(
-    f".{name}"
-    for names in (
-        "wav wave bwf rf64 w64 flac ogg oga ogv opus spx mp3 mp2 mp1 mpga aif aiff aifc au snd caf",
-        "sph nist nis m4a m4b m4r mp4 mov 3gp 3g2 aac adts webm weba mka mkv wma asf avi flv ac3",
-        "eac3 dts amr awb ape wv tta tak mpc dsf dff ra rm voc avr ircam svx 8svx iff paf pvf",
-        "wve sds xi qoa",
-    )
-    for name in names.split()
+_NAMES = (
+    "wav wave bwf rf64 w64 flac ogg oga ogv opus spx mp3 mp2 mp1 mpga aif aiff aifc au snd caf sph "
+    "nist nis m4a m4b m4r mp4 mov 3gp 3g2 aac adts webm weba mka mkv wma asf avi flv ac3 eac3 dts "
+    "amr awb ape wv tta tak mpc dsf dff ra rm voc avr ircam svx 8svx iff paf pvf wve sds xi qoa"
 )
+AUDIO_SUFFIXES = frozenset(f".{name}" for name in _NAMES.split())
 NOT_STATED = "length not stated"
 
 # 24 bits: finer than any codec here resolves, and every 16-bit source survives unchanged.
 _PCM_BITS = 24
 _FULL_SCALE = float(2 ** (_PCM_BITS - 1))
-_NEARLY_FULL_BYTES = 1 << 20
-_MAX_FLAC_CHANNELS = 8
-_MAX_FLAC_RATE_HZ = 655_350
 
 _BLOCK_SAMPLES = 1 << 22
 _RATES_HZ = range(1_000, 1_536_001)  # what is resampled from below takes no end of memory
 _MAX_CHANNELS = 1024
 # Silence is what compresses best: FLAC codes 65,535 samples of it in about 12 bytes.
 _MOST_SAMPLES_PER_BYTE = 1 << 14
-_BYTES_PER_SAMPLE = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 _LOUDEST = 32.0  # 30 dB over full scale: no mix is so loud, but whole numbers and damage are
 # Of what libsndfile opens, the kinds whose length `containers` checks.
 _LIBSNDFILE = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3")
-# Of FFmpeg's containers those that hold audio and lead nowhere else (no playlists), and whether
-# they state a length; of the others it is estimated.
-_FFMPEG_STATES = {
-    name: states
-    for states, names in (
-        (True, "mov matroska asf avi wav w64 aiff caf au flac ogg ape wv tta tak mpc mpc8 dsf"),
-        (True, "flv nistsphere xwma qoa"),
-        (False, "mp3 aac ac3 eac3 dts dtshd amr amrnb amrwb loas mpegts mpeg truehd mlp rm shn"),
-        (False, "g722 gsm sbc oma"),
-    )
-    for name in names.split()
-}
+# Of FFmpeg's containers those that hold audio and lead nowhere else (no playlists): such as state a
+# length, and such of which it is estimated.
+_FFMPEG_STATED = (
+    "mov matroska asf avi wav w64 aiff caf au flac ogg ape wv tta tak mpc mpc8 dsf flv nistsphere "
+    "xwma qoa"
+)
+_FFMPEG_ESTIMATED = (
+    "mp3 aac ac3 eac3 dts dtshd amr amrnb amrwb loas mpegts mpeg truehd mlp rm shn g722 gsm sbc oma"
+)
 _LONGEST_FRAME_BYTES, _MORE_FRAMES = 2048, 8  # of an MP3, and such as tags may hold by chance
 _DURATION_TOLERANCE_S = 0.25  # priming, padding, and time stamps in milliseconds
-# What servers and tools leave in place of audio, by how it begins in lower case.
+# What tools leave in place of audio, by how it begins.
 _NOT_AUDIO = {
     rb"version https://git-lfs": "a pointer of Git LFS, not the file itself; run: git lfs pull",
-    rb"<!doctype html|<html": "a web page (HTML), not audio; fetch the file again",
-    rb"<\?xml|<error": "an XML document, not audio; fetch the file again",
-    rb"\{\s*[\"}]|\[\s*[\[{\"]": "JSON text, not audio; fetch the file again",
-    rb"pk\x03\x04|\x1f\x8b": "an archive (ZIP or gzip); unpack it",
+    rb"PK\x03\x04|\x1f\x8b": "an archive (ZIP or gzip); unpack it",
 }
 _TEXT_BYTES = 64
 
@@ -97,18 +81,9 @@ class Header:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """An open file: blocks of shape (channels, time) come from a place on, in order.
-
-    `num_samples` is None where only decoding tells.
-    """
-
-    rate_hz: int
-    channels: int
-    num_samples: int | None
-    note: str
-    blocks: Callable[[int, int | None], Iterator[FloatSamples]]
+# An open file: its header, whose `num_samples` is 0 where only decoding tells, and blocks of shape
+# (channels, time) from a place on, in order, so many samples or all.
+_Opened = tuple[Header, Callable[[int, int | None], Iterator[FloatSamples]]]
 
 
 def probe(path: Path) -> Header:
@@ -117,13 +92,11 @@ def probe(path: Path) -> Header:
     Files that do not state their length, and those that only FFmpeg reads, are decoded. One that is
     missing, unreadable, not audio, not whole, or holds no samples is an `AudioError`.
     """
-    with _opened(path) as file:
-        num_samples = file.num_samples
-        if num_samples is None:
-            num_samples = sum(block.shape[1] for block in file.blocks(0, None))
+    with _opened(path) as (header, blocks):
+        num_samples = header.num_samples or sum(block.shape[1] for block in blocks(0, None))
         if num_samples == 0:
             raise AudioError(f"{path} holds no samples; remove it or record it again")
-        return Header(file.rate_hz, file.channels, num_samples, file.note)
+        return replace(header, num_samples=num_samples)
 
 
 def read(path: Path, *, start: int = 0, num_samples: int | None = None) -> Audio:
@@ -141,22 +114,20 @@ def read(path: Path, *, start: int = 0, num_samples: int | None = None) -> Audio
         says, empty, or holds samples that are not finite or no audio at any level.
     """
     # A segment is part of a file that was looked at as a whole before.
-    with _opened(path, thorough=num_samples is None) as file:
-        expected = num_samples
-        if expected is None and file.num_samples is not None:
-            expected = file.num_samples - start
-        blocks = list(file.blocks(start, num_samples))
-        held = sum(block.shape[1] for block in blocks)
+    with _opened(path, thorough=num_samples is None) as (header, blocks):
+        decoded = list(blocks(start, num_samples))
+        held, rate_hz = sum(block.shape[1] for block in decoded), header.rate_hz
         if held == 0:
             raise AudioError(f"{path} holds no samples; remove it or record it again")
-        if expected is not None and held < expected:
+        expected = num_samples or (header.num_samples - start if header.num_samples else held)
+        if held < expected:
             raise AudioError(
-                f"{path} ends after {held / file.rate_hz:.2f} of {expected / file.rate_hz:.2f} s "
+                f"{path} ends after {held / rate_hz:.2f} of {expected / rate_hz:.2f} s "
                 f"({held} of {expected} samples): the file is truncated or damaged; fetch it again"
             )
-        samples = np.concatenate(blocks, axis=1)[:, :expected]
+        samples = np.concatenate(decoded, axis=1)[:, :expected]
         try:
-            audio = Audio(np.ascontiguousarray(samples), file.rate_hz)
+            audio = Audio(np.ascontiguousarray(samples), rate_hz)
         except AudioError as error:
             raise AudioError(f"{path}: {error}") from error
     peak = float(np.abs(audio.samples).max())
@@ -194,7 +165,7 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
         if status.st_size == 0:
             raise AudioError(f"{path} is empty (0 bytes); fetch it again")
         with path.open("rb", buffering=0) as stream:
-            head = (stream.read(256) or b"").removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+            head = stream.read(256) or b""
             for begin, kind in _NOT_AUDIO.items():
                 if re.match(begin, head):
                     raise AudioError(f"{path} is {kind}")
@@ -204,7 +175,18 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
             if extent.problem:
                 raise AudioError(f"{path} is not one whole recording: {extent.problem}")
             if extent.is_cut:
-                raise _cut_off(path, extent)
+                held_s = sum(frame.samples / frame.sample_rate for frame in _decodable(path))
+                found = f"{held_s:.2f} s and not the mark that ends an Ogg stream"
+                if extent.stated and held_s:
+                    stated_s = held_s * extent.stated / extent.held
+                    found = f"{held_s:.2f} of the {stated_s:.2f} s that its header states"
+                elif extent.stated:
+                    found = (
+                        f"{extent.held} of the {extent.stated} {extent.unit} that its header states"
+                    )
+                raise AudioError(
+                    f"{path} holds {found}: the file is truncated or damaged; fetch it again"
+                )
             with _decoder(path, stream, status.st_size, extent) as opened:
                 yield opened
     except SnacbenchError:  # a package that does not load is not the file's fault
@@ -230,17 +212,6 @@ def _with_frames(path: Path, extent: Extent) -> Extent:
         )
     # Some encoders count the first frame, too.
     return replace(extent, held=held, is_cut=0 < held < stated - 1)
-
-
-def _cut_off(path: Path, extent: Extent) -> AudioError:
-    held_s = _decodable_s(path)
-    found = f"{held_s:.2f} s and not the mark that ends an Ogg stream"
-    if extent.stated and held_s:
-        stated_s = held_s * extent.stated / extent.held
-        found = f"{held_s:.2f} of the {stated_s:.2f} s that its header states"
-    elif extent.stated:
-        found = f"{extent.held} of the {extent.stated} {extent.unit} that its header states"
-    return AudioError(f"{path} holds {found}: the file is truncated or damaged; fetch it again")
 
 
 @contextmanager
@@ -270,14 +241,14 @@ def _decoder(path: Path, stream: FileIO, size: int, extent: Extent) -> Iterator[
         yield _by_ffmpeg(path, container, size, extent)
 
 
-def _check_claim(path: Path, rate_hz: int, channels: int, samples: float, most: float) -> None:
-    """What a header claims, or decoding gives, against what so many bytes can hold."""
+def _check_claim(path: Path, rate_hz: int, channels: int, samples: int, size: int) -> None:
+    """What a header claims, or decoding gives, against what a file of that size can hold."""
     if rate_hz not in _RATES_HZ or not 1 <= channels <= _MAX_CHANNELS:
         raise AudioError(
             f"{path} states {channels} channels at {rate_hz} Hz; expected 1 to {_MAX_CHANNELS} at "
             f"{_RATES_HZ[0]:,} to {_RATES_HZ[-1]:,} Hz: the header is damaged"
         )
-    if samples * channels > most:
+    if samples * channels > size * _MOST_SAMPLES_PER_BYTE:
         raise AudioError(
             f"{path} claims {samples / rate_hz:,.0f} s of audio, more than its bytes can hold: the "
             "header is damaged; fetch the file again"
@@ -289,9 +260,7 @@ def _check_claim(path: Path, rate_hz: int, channels: int, samples: float, most: 
 
 def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Extent) -> _Opened:
     frames, channels, rate_hz = int(file.frames), int(file.channels), int(file.samplerate)
-    sample_bytes = None if file.format == "FLAC" else _BYTES_PER_SAMPLE.get(file.subtype)
-    most = size / sample_bytes if sample_bytes else float(size * _MOST_SAMPLES_PER_BYTE)
-    _check_claim(path, rate_hz, channels, frames, most)
+    _check_claim(path, rate_hz, channels, frames, size)
 
     def blocks(start: int, count: int | None) -> Iterator[FloatSamples]:
         at = 0
@@ -306,7 +275,7 @@ def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Ext
                 block = file.read(frames=min(step, end - at), dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
                 raise AudioError(
-                    f"{path} opens but cannot be decoded beyond {_decodable_s(path):.2f} of the "
+                    f"{path} opens but cannot be decoded to the end of the "
                     f"{frames / rate_hz:.2f} s that its header states ({error.error_string}): the "
                     "file is truncated or damaged; fetch it again"
                 ) from error
@@ -315,7 +284,7 @@ def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Ext
             yield np.ascontiguousarray(block[max(0, start - at) :].T)
             at += len(block)
 
-    return _Opened(rate_hz, channels, frames, NOT_STATED if extent.is_open else "", blocks)
+    return Header(rate_hz, channels, frames, NOT_STATED if extent.is_open else ""), blocks
 
 
 # -------------------------------------------------------------------------------------- FFmpeg
@@ -327,7 +296,7 @@ def _ffmpeg(stream: FileIO) -> Any:
 
     return av.open(
         f"file:/proc/self/fd/{stream.fileno()}",
-        options={"format_whitelist": ",".join(_FFMPEG_STATES)},
+        options={"format_whitelist": ",".join(f"{_FFMPEG_STATED} {_FFMPEG_ESTIMATED}".split())},
         metadata_errors="replace",
     )
 
@@ -336,10 +305,6 @@ def _decodable(path: Path) -> Iterator[Any]:
     """Frames of a file as far as FFmpeg decodes it."""
     with suppress(Exception), path.open("rb", buffering=0) as stream, _ffmpeg(stream) as container:
         yield from container.decode(audio=0)
-
-
-def _decodable_s(path: Path) -> float:
-    return float(sum(frame.samples / frame.sample_rate for frame in _decodable(path)))
 
 
 def _by_ffmpeg(path: Path, container: Any, size: int, extent: Extent) -> _Opened:
@@ -351,10 +316,9 @@ def _by_ffmpeg(path: Path, container: Any, size: int, extent: Extent) -> _Opened
     for frame in _decodable(path):  # a header of AAC may state half of either
         rate_hz, channels = frame.sample_rate, frame.layout.nb_channels
         break
-    most = float(size * _MOST_SAMPLES_PER_BYTE)
-    _check_claim(path, rate_hz, channels, 0, most)
-    states = any(_FFMPEG_STATES.get(name, False) for name in container.format.name.split(","))
-    states = states and not extent.is_open
+    _check_claim(path, rate_hz, channels, 0, size)
+    names = container.format.name.split(",")
+    states = not extent.is_open and not set(_FFMPEG_STATED.split()).isdisjoint(names)
     duration_s = 0.0
     if states and stream.duration:
         duration_s = float(stream.duration * stream.time_base)
@@ -364,7 +328,7 @@ def _by_ffmpeg(path: Path, container: Any, size: int, extent: Extent) -> _Opened
     def blocks(start: int, count: int | None) -> Iterator[FloatSamples]:
         at, end = 0, None if count is None else start + count
         for block in _frames(path, container, (rate_hz, channels), strict=states):
-            _check_claim(path, rate_hz, channels, at + block.shape[1], most)
+            _check_claim(path, rate_hz, channels, at + block.shape[1], size)
             wanted = block[:, max(0, start - at) : None if end is None else max(0, end - at)]
             at += block.shape[1]
             if wanted.shape[1]:
@@ -380,7 +344,7 @@ def _by_ffmpeg(path: Path, container: Any, size: int, extent: Extent) -> _Opened
     notes = [] if extent.stated or (states and duration_s) else [NOT_STATED]
     if len(streams) > 1:
         notes.append(f"the first of {len(streams)} streams of audio")
-    return _Opened(rate_hz, channels, None, "; ".join(notes), blocks)
+    return Header(rate_hz, channels, 0, "; ".join(notes)), blocks
 
 
 def _frames(
@@ -435,11 +399,6 @@ def write_flac(path: Path, audio: Audio) -> int:
     A sample clips when it lies outside [-1, 1 - 2**-23], the range of 24-bit PCM. A rate or number
     of channels that FLAC cannot hold is an `AudioError`; what cannot be written a `StoreError`.
     """
-    if audio.channels > _MAX_FLAC_CHANNELS or audio.rate_hz > _MAX_FLAC_RATE_HZ:
-        raise AudioError(
-            f"FLAC holds up to {_MAX_FLAC_CHANNELS} channels at {_MAX_FLAC_RATE_HZ} Hz, found "
-            f"{audio.channels} channels at {audio.rate_hz} Hz"
-        )
     return _write_24_bits(path, audio, "FLAC")
 
 
@@ -453,26 +412,16 @@ def _write_24_bits(path: Path, audio: Audio, container: str) -> int:
     clipped = int(np.count_nonzero((scaled < -_FULL_SCALE) | (scaled > _FULL_SCALE - 1)))
     pcm = np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int32)
     pcm <<= 32 - _PCM_BITS  # libsndfile takes the upper 24 bits of an int32
-    how = {"format": container, "subtype": f"PCM_{_PCM_BITS}"}
+    encoded, how = BytesIO(), {"format": container, "subtype": f"PCM_{_PCM_BITS}"}
     try:
-        with atomic(path) as partial:
-            soundfile.write(str(partial), pcm, audio.rate_hz, **how)
-            frames = soundfile.info(str(partial)).frames
-            if frames != audio.num_samples:  # libsndfile reports a full disk only so
-                text = f"only {frames} of {audio.num_samples} samples written"
-                raise OSError(errno.ENOSPC, text)
-    except (OSError, soundfile.LibsndfileError) as error:
-        # libsndfile calls a full disk a system error.
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        if not isinstance(error, OSError) and path.parent.is_dir():
-            full = shutil.disk_usage(path.parent).free < _NEARLY_FULL_BYTES
-        if full:
-            raise StoreError(
-                f"the disk is full while writing {path}; free some space and resume the run"
-            ) from error
-        raise StoreError(
-            f"cannot write {path} ({error}); check the folder's permissions and the free space"
+        soundfile.write(encoded, pcm, audio.rate_hz, **how)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{container} cannot hold {audio.channels} channels at {audio.rate_hz} Hz "
+            f"({error.error_string}); FLAC holds up to 8 channels at up to 655,350 Hz"
         ) from error
+    with writing(str(path)):
+        write_bytes(path, encoded.getvalue())
     return clipped
 
 
@@ -485,9 +434,10 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return f"{path} needs more memory than there is; use --segment-s, or cut the file"
     with suppress(OSError, UnicodeDecodeError), path.open("rb") as stream:
         # The last character may be cut in two.
-        text = getincrementaldecoder("utf-8")().decode(stream.read(_TEXT_BYTES)).strip()
-        if text and "".join(text.split()).isprintable():
-            return f"{path} is not audio but text; it begins {text.splitlines()[0][:40]!r}"
+        text = getincrementaldecoder("utf-8-sig")().decode(stream.read(_TEXT_BYTES))
+        begin = " ".join(text.split())[:40]
+        if begin and begin.isprintable():
+            return f"{path} is not audio but text, which begins {begin!r}; fetch the file again"
     # Their own words alone: before them stands a descriptor, another one in each run.
     reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
     return (

@@ -48,14 +48,6 @@ _FALL_DB, _DEEP_FALL_DB = 20.0, 40.0  # where nothing above holds signal, and wh
 _HISS_FALL_DB = 6.0
 
 
-@dataclass(frozen=True)
-class Bandwidth:
-    """Effective bandwidth in Hz (None: silence, or too short), and whether it ends at once."""
-
-    hz: float | None
-    brickwall: bool
-
-
 @dataclass(frozen=True, eq=False)
 class _Bands:
     """Levels of bands of equal width from 0 Hz upwards, dB relative to a mean square of 1.
@@ -83,30 +75,33 @@ def measure(audio: Audio) -> Measures:
         return Measures(None, None, peak, 0)
     clipped = clipped_samples(audio)
     spoilt = np.any(clipped | (np.abs(audio.samples) >= _FULL_SCALE), axis=0)
-    band = effective_bandwidth(audio, spoilt=spoilt)
+    bandwidth_hz, brickwall = effective_bandwidth(audio, spoilt=spoilt)
     return Measures(
-        bandwidth_hz=band.hz,
+        bandwidth_hz=bandwidth_hz,
         loudness_lufs=loudness_lufs(audio),
         peak_dbfs=peak,
         clipped_samples=int(clipped.sum()),
-        brickwall=band.brickwall,
+        brickwall=brickwall,
     )
 
 
-def effective_bandwidth(audio: Audio, *, spoilt: NDArray[np.bool_] | None = None) -> Bandwidth:
-    """Effective bandwidth of a clip at its own rate, in Hz; wider is more.
+def effective_bandwidth(
+    audio: Audio, *, spoilt: NDArray[np.bool_] | None = None
+) -> tuple[float | None, bool]:
+    """Effective bandwidth of a clip at its own rate, in Hz, and whether it ends in a brick wall.
 
-    Samples that are `spoilt`, shape (time,), say nothing of the recording, as clipped ones do;
-    frames with them are left out if enough others remain.
+    Wider is more; None for silence, and for clips too short. Samples that are `spoilt`, shape
+    (time,), say nothing of the recording, as clipped ones do; frames with them are left out if
+    enough others remain.
     """
     bands = _bands(audio, spoilt)
     if bands is None:
-        return Bandwidth(None, brickwall=False)
+        return None, False
     steady = bands.level_db > max(bands.loudest_db - _STEADY_RANGE_DB, _STEADY_FLOOR_DBFS)
     audible = bands.level_db > max(bands.loudest_db - _MOVING_RANGE_DB, bands.dither_db)
     signal = audible & (steady | (bands.moving_db > _MOVING_DB))
     if not signal.any():
-        return Bandwidth(None, brickwall=False)
+        return None, False
     beside_another = signal & (np.convolve(signal, np.ones(3), mode="same") >= 2)
     chosen = beside_another if beside_another.any() else signal
     edges = np.flatnonzero(np.diff(chosen.astype(int), prepend=0, append=0)).reshape(-1, 2).tolist()
@@ -120,7 +115,7 @@ def effective_bandwidth(audio: Audio, *, spoilt: NDArray[np.bool_] | None = None
     top = int(edges[-1][1]) - 1
     edge = _brickwall(bands, top)
     upper_hz = ((top if edge is None else edge) + 1) * bands.width_hz
-    return Bandwidth(min(upper_hz, audio.rate_hz / 2), edge is not None)
+    return min(upper_hz, audio.rate_hz / 2), edge is not None
 
 
 def _bands(audio: Audio, spoilt: NDArray[np.bool_] | None) -> _Bands | None:

@@ -12,9 +12,9 @@ import click
 
 from snacbench.cli.terminal import out, show_facts, show_rows
 from snacbench.cli.verbs import offline_option, option, weights_option
+from snacbench.errors import UserError
 from snacbench.models import CodecModel
 from snacbench.plugins import (
-    Refused,
     codec_families,
     codec_models,
     codec_openers,
@@ -24,8 +24,7 @@ from snacbench.plugins import (
 )
 from snacbench.selectors import select
 from snacbench.types import CodecSpec
-from snacbench.weights.locate import state_of
-from snacbench.weights.policy import WeightsPolicy
+from snacbench.weights.policy import WeightsPolicy, state_of
 
 if TYPE_CHECKING:
     from snacbench.rows import Cost
@@ -58,11 +57,13 @@ def list_(what: str) -> None:
         show_refused(refused("codecs"))
     elif what == "metrics":
         rows, published = [], WeightsPolicy("published")
-        for spec in (metric.spec for metric in metrics().values()):
+        for spec, metric in ((metric.spec, metric) for metric in metrics().values()):
             domains = "all" if len(spec.domains) > 1 else spec.domains[0]
             told = (spec.unit, f"{spec.better} is better", str(spec.rate_hz), domains)
-            models = (metric_models()[name] for name in metrics()[spec.name].models)
+            models = [metric_models()[name] for name in metric.models]
             runs = "; ".join(f"{m.name}, {m.licence}, {state_of(m, published)}" for m in models)
+            if metric.configure and not models:
+                runs = "needs transcripts and a recogniser, which --asr names"
             rows.append((spec.name, *told, "default" if spec.default else "", runs))
         show_rows(("metric", "unit", "direction", "Hz", "domains", "", "runs a model"), rows)
         show_refused(refused("metrics"))
@@ -85,7 +86,7 @@ def list_(what: str) -> None:
         click.echo("\nrun one by 'snacbench run NAME', or one of your own by its path (.yaml)")
 
 
-def show_refused(left_out: list[Refused]) -> None:
+def show_refused(left_out: list[str]) -> None:
     """Plug-ins that are left out, one line each."""
     if left_out:
         click.echo("\nleft out:")
@@ -116,6 +117,8 @@ def codec(name: str, measure: bool, **options: Any) -> None:
     def number(value: float | None, unit: str = "") -> str:
         return "-" if value is None else f"{value:.4g} {unit}".strip()
 
+    if not measure and (options["offline"] or options["weights"] != ("auto",)):
+        raise UserError("--weights and --offline say what --measure loads; add it, or drop them")
     chosen, costs = _measured(name, options) if measure else (select(name), {})
     for index, (model, spec) in enumerate(chosen):
         if index:
@@ -161,15 +164,18 @@ def codec(name: str, measure: bool, **options: Any) -> None:
 def _measured(name: str, options: Mapping[str, Any]) -> tuple[Points, dict[str, Cost]]:
     """The operating points, and what each costs as processes of their own measure it."""
     from snacbench.request import Request
-    from snacbench.runner.measured_cost import measured
+    from snacbench.rows import Cost
+    from snacbench.runner.measured_cost import CostJob, workers_for
     from snacbench.runner.plan import check_packages, locate_all, plan_codecs
+    from snacbench.runner.pool import run_all
 
     planned, policy, _ = plan_codecs(Request(codecs=name, **options))
     check_packages(planned)
     located = locate_all(planned, policy)  # of which some may be -local, by name
-    costs = measured(located, log=Path(os.devnull))
+    jobs, log = [CostJob(codec) for codec in located], Path(os.devnull)
+    found = [row for rows in run_all(jobs, log=log, workers=workers_for(located)) for row in rows]
     points = tuple((codec.model, codec.spec) for codec in located)
-    return points, {cost.codec: cost for cost in costs}
+    return points, {row.codec: row for row in found if isinstance(row, Cost)}
 
 
 def _cost_facts(cost: Cost) -> dict[str, str]:

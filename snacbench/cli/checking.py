@@ -14,18 +14,13 @@ from snacbench.cli.terminal import ProgressBar, show_line, show_rows
 from snacbench.cli.verbs import offline_option, option, weights_option
 from snacbench.packages import EXTRAS, fault_of, is_installed
 from snacbench.plugins import codec_models, metric_models, metrics, refused
-from snacbench.request import PRECISIONS, Request
-from snacbench.runner.calibrate import agreements
-from snacbench.runner.plan import make_plan, with_weights
 from snacbench.runner.versions import package_versions
 from snacbench.types import MetricOptions
-from snacbench.weights.locate import state_of
 from snacbench.weights.of_metrics import policy_for
-from snacbench.weights.policy import parse_policy
+from snacbench.weights.policy import parse_policy, state_of
 
 EXIT_BROKEN_PACKAGE, EXIT_BROKEN_PROMISE = 2, 1
 
-_DEMONSTRATION = "snac-mini,dac-mini,encodec-mini"
 # What no codec or metric asks for, and some verb needs.
 _FOR_ALL = ["soundfile", "soxr", "scipy", "safetensors", "huggingface_hub", "requests"]
 _FOR_ALL += ["constriction", "pandas", "tabulate", "matplotlib", "jinja2", "starlette", "uvicorn"]
@@ -33,28 +28,11 @@ _FOR_ALL += ["constriction", "pandas", "tabulate", "matplotlib", "jinja2", "star
 
 @click.command
 @option("--weights", ("auto",), "As for run.", multiple=True)
-@option("--agreement", bool, "Compare codes with those of the CPU in fp32.")
-@option("--codecs", _DEMONSTRATION, "Which to compare.")
-@option("--device", ["cuda", "cpu"])
-@option("--precision", list(PRECISIONS))
-def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
+def check(weights: tuple[str, ...]) -> int:
     """Report what is installed, and which weights are at hand.
 
     Packages are imported: one that does not load is named with the reason, and the exit code is 2.
-
-    With --agreement, report instead how many codes a device and a precision leave as the CPU
-    computes them in 32-bit floats, on excerpts of the quick set.
     """
-    if agreement:
-        plan, found = make_plan(Request(weights=weights, limit=1, **compared)), []
-        for row in agreements(with_weights(plan)):
-            share = "-" if row.share is None else f"{row.share:.3%}"
-            snr = "equal" if row.snr_db is None else f"{row.snr_db:.1f} dB"
-            equal = f"{row.equal} of {row.tokens}"
-            found.append((row.codec, row.computed, row.baseline, equal, share, snr))
-        headings = ("codec", "computed on", "compared with", "codes equal", "share", "audio SNR")
-        show_rows(headings, found)
-        return 0
     policy = parse_policy(weights)
     show_rows(("package", "version"), list(package_versions().items()))
     models, specs = codec_models().values(), [metric.spec for metric in metrics().values()]

@@ -18,6 +18,7 @@ from snacbench.cli.terminal import ProgressBar, out, show_facts, show_line, show
 from snacbench.cli.verbs import PATH, offline_option, option, weights_option
 from snacbench.errors import BitstreamError
 from snacbench.rate.coding.coders import CODERS
+from snacbench.request import Channels
 from snacbench.runner.bitstreams import spec_of
 from snacbench.types import CodecSpec
 from snacbench.units import BITS_PER_BYTE
@@ -31,7 +32,7 @@ from snacbench.units import BITS_PER_BYTE
     "--coder", list(CODERS), "How codes become bits: whole bits per index, or an entropy coder."
 )
 @option("--tables", PATH, "Trained tables of the coder.")
-@option("--channels", ["mono", "stereo"], "Downmix, or keep stereo, as snacbench run does.")
+@option("--channels", Channels, "Downmix, or keep stereo, as snacbench run does.")
 @option(
     "--seed",
     click.IntRange(0, (1 << 63) - 1),

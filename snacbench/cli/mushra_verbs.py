@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import socket
 import sys
 from pathlib import Path
@@ -15,72 +16,49 @@ from snacbench.api.run import load
 from snacbench.cli import terminal
 from snacbench.cli.verbs import PATH, option
 from snacbench.errors import UserError
-from snacbench.files import write_text
-from snacbench.listening.design import DEFAULT_EXCERPT_S, check_free, make_test
+from snacbench.files import write_text, writing
+from snacbench.forms import FORMS, FormName
+from snacbench.listening.design import DEFAULT_EXCERPT_S, make_test
 from snacbench.listening.design import design as designed
-from snacbench.listening.stimuli import (
-    FACTS_FILE,
-    Facts,
-    design_sha256,
-    facts_at_hand,
-    make_stimuli,
-)
-from snacbench.listening.test import (
-    ANSWERS_FILE,
-    STIMULI_FOLDER,
-    TEST_FILE,
-    Form,
-    ListeningTest,
-    read_test,
-)
+from snacbench.listening.stimuli import FACTS_FILE, Facts, make_stimuli
+from snacbench.listening.test import STIMULI_FOLDER, TEST_FILE, ListeningTest, read_test
 from snacbench.listening.webmushra import FOLDER as WEBMUSHRA
-from snacbench.listening.webmushra import export_webmushra
+from snacbench.listening.webmushra import cautions, export_webmushra
 from snacbench.selectors import split_selectors
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TEST = click.argument("test", type=PATH)
+_EXPORT = option(
+    "--export",
+    click.Choice(["webmushra"]),
+    "Also write what webMUSHRA 1.4 needs, into TEST/webmushra, and again once it is there.",
+)
 
 
 @click.command
 @click.argument("run", type=PATH)
 @option("-o --out target", PATH, "New folder for the test.", required=True)
-@option("--systems", help="Codecs of the run, 9 at most: opus@14,lyra.  [default: all]")
 @option(
-    "--items num_items",
-    click.IntRange(1),
-    "Rated pages.  [default: 1.5 times as many as systems, at least 6]",
+    "--systems",
+    help="Codecs of the run: opus@14,lyra.  [default: all, or 9 by turns of models]",
 )
+@option("--items num_items", click.IntRange(1), "Rated pages.  [default: 1.5 a system, 6 at least]")
 @option("--item items", help="A clip that is to be an item; repeatable.", multiple=True)
-@option("--form", click.Choice(get_args(Form)), "What listeners are asked.", default="mushra")
-@option(
-    "--pages-per-listener",
-    click.IntRange(1),
-    "Everybody rates a balanced subset of so many pages.  [default: all]",
-)
-@option(
-    "--training", click.IntRange(0), "Pages to practise on, of clips that are no items.", default=1
-)
+@option("--form", click.Choice(get_args(FormName)), "What listeners are asked.", default="mushra")
+@option("--pages-per-listener", click.IntRange(1), "A balanced subset for each.  [default: all]")
+@option("--training", click.IntRange(0), "Pages to practise on, of other clips.", default=1)
 @option("--seed", 0, "Of the choice of clips, and of orders.")
 @option("--title", "", "What listeners read at the top of the page.")
 @option("--language", "en", "Of the page and its texts.")
-@option(
-    "--excerpt-s",
-    DEFAULT_EXCERPT_S,
-    "Length of excerpts in seconds, about; clips that are shorter are heard whole.",
-)
-@option(
-    "--export",
-    click.Choice(["webmushra"]),
-    "Also write what webMUSHRA 1.4 needs, into TEST/webmushra.",
-)
+@option("--excerpt-s", DEFAULT_EXCERPT_S, "Length of excerpts in seconds, about.")
+@_EXPORT
 def design(run: Path, target: Path, systems: str | None, export: str | None, **wishes: Any) -> None:
     """Make a listening test from RUN: a test.yaml to read and edit, and its stimuli."""
-    folder, selectors = load(run).folder, split_selectors(systems or "")
-    check_free(target)
     with terminal.ProgressBar() as bar:
-        test = designed(folder, target, systems=selectors, **wishes, progress=bar)
-        facts = make_test(target, test, webmushra=export == "webmushra", progress=bar)
-    _show_items(test, facts)
+        selectors = split_selectors(systems or "")
+        test = designed(load(run).folder, target, systems=selectors, **wishes, progress=bar)
+        facts = make_test(target, test, webmushra=export is not None, progress=bar)
+    _show_items(test, facts, export)
     terminal.say(
         f"Edit the texts, above all consent and contact, then: snacbench mushra serve {target}"
     )
@@ -89,34 +67,27 @@ def design(run: Path, target: Path, systems: str | None, export: str | None, **w
 
 @click.command
 @_TEST
-@option(
-    "--export",
-    click.Choice(["webmushra"]),
-    "Also write what webMUSHRA 1.4 needs, into TEST/webmushra.  [default: if it is there]",
-)
+@_EXPORT
 def stimuli(test: Path, export: str | None) -> None:
     """Make the stimuli of TEST again, as its test.yaml now says."""
-    told, old = read_test(test), facts_at_hand(test)
-    heard = (test / ANSWERS_FILE).exists()
-    if heard and (old is None or old.design_sha256 != design_sha256(told)):
-        raise UserError(
-            f"{test} has answers to other stimuli, in {ANSWERS_FILE}; make a new test with "
-            "'snacbench mushra design', or remove the file if these answers were only a try"
-        )
+    told = read_test(test)
     with terminal.ProgressBar() as bar:
         facts = make_stimuli(test, told, progress=bar)
-    if export == "webmushra" or (test / WEBMUSHRA).exists():
+    if (test / WEBMUSHRA).exists():
+        export = "webmushra"
+    if export:
         export_webmushra(test, told, facts)
-    _show_items(told, facts)
+    _show_items(told, facts, export)
     terminal.show_line(f"{test / STIMULI_FOLDER}, {test / FACTS_FILE}")
 
 
-def _show_items(test: ListeningTest, facts: Facts) -> None:
+def _show_items(test: ListeningTest, facts: Facts, export: str | None) -> None:
     """What listeners will hear, and what to know of it."""
     rows = [[i.id, i.clip, f"{i.duration_s:.2f}"] for i in (*test.items, *test.training)]
     terminal.show_rows(["item", "clip", "s"], rows)
     for name, known in facts.items.items():
         terminal.show_warnings([f"{name}: {warning}" for warning in known.warnings])
+    terminal.show_warnings(cautions(test) if export else [])
 
 
 @click.command
@@ -127,10 +98,9 @@ def _show_items(test: ListeningTest, facts: Facts) -> None:
 @option(
     "--difference differences",
     click.FloatRange(0, 100, min_open=True),
-    "Difference of two systems' means to be found, in points; may be repeated.",
+    "Of two systems' means, in points, that is to be found; repeatable.",
     multiple=True,
     default=(5.0, 10.0, 15.0),
-    show_default="5, 10, 15",
 )
 @option("--power", click.FloatRange(0.05, 1, max_open=True), "Probability to find it.", default=0.8)
 @option("--sd-listener listener_system", click.FloatRange(0), "SD of opinions on one system.")
@@ -155,11 +125,11 @@ def power(
     correction over all pairs of systems. The spread of ratings is what others measured on neural
     codecs, unless the --sd options say otherwise.
     """  # noqa: D301 - click must get the control character itself, which a raw string has not
-    from snacbench.listening.power import STUDIES, Question, Spread, listeners_needed
+    from snacbench.listening.power import LEVEL, STUDIES, Question, Spread, listeners_needed
 
     if test is not None:
         plan = read_test(test)
-        if not plan.form.startswith("mushra"):
+        if not FORMS[plan.form].rates:
             raise UserError(
                 f"{test}: power is counted in points of the MUSHRA scale; a test of form "
                 f"{plan.form} has none"
@@ -172,16 +142,17 @@ def power(
     rows = []
     for difference in differences:
         question = Question(difference, items, systems, s, pages_per_listener, power)
-        need = listeners_needed(question)
-        found = f"{100 * need.power:.1f} +- {100 * need.power_error:.1f} %"
-        rows.append((f"{difference:g} points", str(need.listeners), found))
+        needed, found = listeners_needed(question)
+        error = math.sqrt(found * (1 - found) / STUDIES)
+        often = f"{100 * found:.1f} +- {100 * error:.1f} %"
+        rows.append((f"{difference:g} points", str(needed), often))
     terminal.show_rows(["difference", "listeners who count", "power"], rows)
     terminal.out.print()
     facts = {
         "design": f"{items} items, {systems} systems, {question.pages} pages per listener; "
         "differences are those on these items",
         "analysis": f"Wilcoxon on listener means, Holm over {question.pairs} pairs, family-wise "
-        f"error {question.level:g}; power {power:g}",
+        f"error {LEVEL:g}; power {power:g}",
         "spread (SD)": f"listener on a system {s.listener_system:.3g}, system on an item "
         f"{s.item_system:.3g}, residual {s.residual:.3g} points (neural codecs on speech, Stahl et "
         "al. 2024, if not given)",
@@ -195,23 +166,9 @@ def power(
 @_TEST
 @option("--host", "127.0.0.1", "Address to listen at; 0.0.0.0 for all of this machine's.")
 @option("--port", click.IntRange(0, 65_535), "0 takes any that is free.", default=8000)
-@option(
-    "--invite",
-    click.IntRange(1, 10_000),
-    "Print N more invitations; nobody takes part without one then.",
-    metavar="N",
-)
-@option(
-    "--url",
-    help="How listeners reach the server, for the links that are printed; no other name of it is "
-    "then accepted.",
-    metavar="URL",
-)
-@option(
-    "--proxy",
-    help="Believe the reverse proxy at this address whom it speaks for.",
-    metavar="ADDRESS",
-)
+@option("--invite", click.IntRange(1, 10_000), "So many more; then none takes part without.")
+@option("--url", help="How listeners reach it, for the links; no other name is then accepted.")
+@option("--proxy", help="Address of a reverse proxy that is believed whom it speaks for.")
 @option("--new-admin-token", bool, "Make the older one useless.")
 def serve(
     test: Path,
@@ -229,9 +186,8 @@ def serve(
 
     The admin's address is printed at the first start only; what is kept of it is a digest.
     """
-    from snacbench.listening.responses.sessions import by_invitation, make_invitations
-    from snacbench.listening.server import app
-    from snacbench.listening.server import serve as server
+    from snacbench.listening import server
+    from snacbench.listening.responses import by_invitation, make_invitations
 
     accepted = accepted_hosts(host, url)
     service = server.open_service(test)
@@ -246,15 +202,15 @@ def serve(
             click.echo(f"{invite} invitations, each for one listener, shown only now:")
             for code in make_invitations(responses, invite):
                 click.echo(f"  {address}/?invite={code}")
-        if new_admin_token or responses.fact(app.ADMIN_FACT) is None:
+        if new_admin_token or responses.fact(server.ADMIN_FACT) is None:
             click.echo("Your own page, shown only now; --new-admin-token makes another:")
-            click.echo(f"  {address}/admin#token={app.new_admin_token(responses)}")
+            click.echo(f"  {address}/admin#token={server.new_admin_token(responses)}")
         else:
             click.echo(f"Your own page: {address}/admin with the token of the first start")
         who = "by invitation" if by_invitation(responses) else "open to all"
         click.echo(f"{service.test.title} ({who}): {address}/")
         terminal.say("Ctrl-C stops the server; no answer gets lost.")
-        page = app.application(service, hosts=accepted, log=terminal.say)
+        page = server.application(service, hosts=accepted, log=terminal.say)
         server.serve(page, listening, proxy=proxy)
     except KeyboardInterrupt:
         terminal.say("stopped; all answers are kept")
@@ -281,48 +237,28 @@ def export(test: Path, out: Path | None) -> None:
 
     The server may go on running. Training pages are left out.
     """
-    from snacbench.listening.responses.overview import read_study
-    from snacbench.listening.tidy import write_tidy
+    from snacbench.listening.responses import read_study
+    from snacbench.listening.study import write_tidy
 
     study, stream = read_study(read_test(test), test), io.StringIO(newline="")
     write_tidy(study, stream)
     told = f"{len(study.answers)} answers of {len(study.listeners)} listeners"
     if out in (None, Path("-")):
         sys.stdout.write(stream.getvalue())
-        terminal.say(told)
-        return
-    try:
-        write_text(out, stream.getvalue())
-    except OSError as error:
-        raise UserError(
-            f"cannot write {out} ({error.strerror}); check the folder's permissions"
-        ) from error
-    terminal.say(f"wrote {out}: {told}")
+    else:
+        with writing(f"the answers to {out}"):
+            write_text(out, stream.getvalue())
+        told = f"wrote {out}: {told}"
+    terminal.say(told)
 
 
 @click.command
 @click.argument("source", metavar="TEST|CSV", type=PATH)
-@option(
-    "-o --out target", PATH, "Folder for the files.  [default: TEST/analysis, or beside the CSV]"
-)
-@option(
-    "--test test_folder",
-    PATH,
-    "The test whose answers a CSV holds: tells domains, rates, levels, training pages.  "
-    "[default: the one beside it]",
-)
-@option(
-    "--run",
-    PATH,
-    "Run that the results go into, for its report.  [default: the test's own, if it is there]",
-)
+@option("-o --out target", PATH, "Folder.  [default: TEST/analysis, or beside the CSV]")
+@option("--test test_folder", PATH, "Test whose answers a CSV holds.  [default: the one beside it]")
+@option("--run", PATH, "Run that gets the results, for its report.  [default: the test's own]")
 @option("--no-screening", bool, "Do not apply the rules of BS.1534-3.")
-@option(
-    "--level",
-    click.FloatRange(0.5, 0.999),
-    "Of all intervals; tests are at 1 minus this.",
-    default=0.95,
-)
+@option("--level", click.FloatRange(0.5, 0.999), "Of intervals; tests: 1 minus this.", default=0.95)
 def analyse(
     source: Path,
     target: Path | None,
@@ -342,9 +278,8 @@ def analyse(
     paragraph for the paper are written, and the results go into the run, whose report shows them
     beside the objective metrics. docs/listening-tests.md says how everything is computed.
     """  # noqa: D301
-    from snacbench.listening.analysis.analyse import analyse as analysed
-    from snacbench.listening.analysis.output import write_all
-    from snacbench.listening.publish import published, run_of, write_rows
+    from snacbench.listening.analysis import analyse as analysed
+    from snacbench.listening.publish import published, run_of, write_all, write_rows
     from snacbench.listening.read import read_source
     from snacbench.tables.listening_tables import listening_tables
 
@@ -380,8 +315,7 @@ def delete(test: Path, listener: str) -> None:
     Name, answers, ratings and comments are overwritten in the file, not only marked as deleted.
     CSV files that were exported before still have them. The server may go on running.
     """
-    from snacbench.listening.responses.database import open_responses
-    from snacbench.listening.responses.sessions import delete_listener
+    from snacbench.listening.responses import delete_listener, open_responses
 
     responses = open_responses(test, read_test(test), create=False)
     try:

@@ -13,17 +13,9 @@ from snacbench.api.run import load, tables, writer_named
 from snacbench.cli.terminal import ProgressBar, out, say, show_line, show_tables
 from snacbench.cli.verbs import PATH, comma_separated, label_option, numbers, option, pairs
 from snacbench.errors import UserError
-from snacbench.plots.drawing import (
-    FORMATS,
-    Options,
-    Rate,
-    Width,
-    plots,
-    select_plots,
-    to_draw,
-    write_plots,
-)
-from snacbench.tables.from_runs import Options as TableOptions
+from snacbench.plots import drawing
+from snacbench.plots.plot_data import GroupedBy, PlotData
+from snacbench.tables.from_runs import Options
 from snacbench.tables.gate import KBPS, comparison_json, comparison_markdown
 from snacbench.tables.ladder import ladder_tables
 from snacbench.tables.layouts import layouts
@@ -43,7 +35,7 @@ _RUNS = click.argument("runs", nargs=-1, required=True, type=PATH)
 
 @click.command
 @_RUNS
-@option("--format form", click.Choice(["terminal", *WRITERS]), default="terminal")
+@option("--format form", ["terminal", *WRITERS])
 @option(
     "--layout",
     click.Choice(list(layouts())),
@@ -79,9 +71,11 @@ def table(
     Best in bold, second underlined; footnotes say what the numbers rest on.
     """
     loaded = [load(path) for path in runs]
-    made = tables(loaded, layout, TableOptions(complete=form == "csv", **options), codecs=codecs)
+    made = tables(loaded, layout, Options(complete=form == "csv", **options), codecs=codecs)
     if len({one.folder.run.set_sha256 for one in loaded}) > 1:
         say("warning: these runs are on different test sets; do not compare their rows")
+    for text in [text for one in made for text in one.above] if form == "csv" else ():
+        say(f"warning: {text}")  # what stands above tables is no data
     _print(made, form)
 
 
@@ -94,7 +88,7 @@ def _print(made: Sequence[Table], form: str | None) -> None:
 
 def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
-        for known in plots().values():
+        for known in drawing.plots().values():
             click.echo(f"{known.name:<14}{known.description}")
         context.exit()
 
@@ -108,11 +102,12 @@ def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 @label_option
 @option("--title", "", "Above every figure.", metavar="TEXT")
 @option("--no-caption caption", True, "Without small print.", flag_value=False)
-@option("--rate", click.Choice(get_args(Rate)), "Which rate runs along the axis.", default="actual")
-@option("--domain", "all", "speech, music, environment.")
+@option("--rate", drawing.Rate, "Which rate runs along the axis.")
+@option("--domain", "all", "speech, music, environment; with --by one of the groups.")
+@option("--by", GroupedBy, "What the panels of domains are, and what --domain names.")
 @option("--baseline", "", "[default: the run's first codec]", metavar="CODEC")
 @option("--format forms", "svg", "Any of svg,pdf,png.", callback=comma_separated)
-@option("--width", click.Choice(get_args(Width)), "3.5 in for one column, or 7.", default="single")
+@option("--width", drawing.Width, "3.5 in for one column, or 7.")
 @option("--list", bool, "List plots.", is_eager=True, expose_value=False, callback=_list_plots)
 def plot(
     runs: tuple[Path, ...],
@@ -128,22 +123,21 @@ def plot(
 
     Plots of a metric are drawn once for every metric. 'snacbench plot --list' names all plots.
     """
-    chosen = select_plots(name)
+    chosen = drawing.select_plots(name)
     if missing := [run for run in runs[1:] if not run.exists()]:
         raise UserError(
             f"there is no run {missing[0]}; one plot name is expected after the runs: "
-            f"{', '.join(plots())}, or all"
+            f"{', '.join(drawing.plots())}, or all"
         )
-    if not forms or not set(forms) <= set(FORMATS):
-        known, found = ", ".join(FORMATS), ",".join(forms)
+    if not forms or not set(forms) <= set(drawing.FORMATS):
+        known, found = ", ".join(drawing.FORMATS), ",".join(forms)
         raise UserError(f"--format takes {known}, separated by commas; found {found!r}")
-    from snacbench.plots.plot_data import PlotData
-
-    data = PlotData([load(path).rows for path in runs], codecs=codecs, labels=labels)
-    wanted = to_draw(data, chosen, Options(**options), metrics)
+    asked, rows = drawing.Options(**options), [load(path).rows for path in runs]
+    data = PlotData(rows, codecs=codecs, labels=labels, by=asked.by)
+    wanted = drawing.to_draw(data, chosen, asked, metrics)
     if data.repeated:
         say(f"warning: drawn from the first run that has them: {', '.join(data.repeated)}")
-    for paths in write_plots(data, wanted, forms, out):
+    for paths in drawing.write_plots(data, wanted, forms, out):
         for path in paths:
             click.echo(path)
 
@@ -151,6 +145,7 @@ def plot(
 @click.command
 @click.argument("run", type=PATH)
 @option("-o --out", PATH, "New folder, or an older report.  [default: RUN/report]")
+@option("--by", click.Choice(get_args(Grouping)), "Also a table per language, speaker, ...")
 @option("--lossless", bool, "Players play FLAC in place of Opus at 130 kbps.")
 @option(
     "--clips",
@@ -186,7 +181,7 @@ def report(run: Path, **options: Any) -> None:
     metavar="METRIC=VALUE",
 )
 @option("--strict", bool, "Fail what is not shown to be within its tolerance.")
-@option("--format form", click.Choice(["terminal", "markdown", "json"]), default="terminal")
+@option("--format form", ["terminal", "markdown", "json"])
 def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
     """Compare RUN_B, the candidate, with RUN_A, the baseline, on the clips that both have.
 

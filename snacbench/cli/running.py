@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
 from math import isnan
 from pathlib import Path
 from typing import Any
 
 import click
 
-from snacbench.api.requests import request_of
-from snacbench.api.run import Run, finished, load, tables
+from snacbench.api.run import Run, load, tables
 from snacbench.api.run import merge as merge_runs
+from snacbench.api.run import run as make_run
 from snacbench.api.run import score_files as score_outside
 from snacbench.cli import terminal
 from snacbench.cli.verbs import (
@@ -26,16 +26,13 @@ from snacbench.cli.verbs import (
     option,
     weights_option,
 )
-from snacbench.errors import UserError
 from snacbench.progress import Notes
 from snacbench.rate.coding.coders import ENTROPY_CODERS
-from snacbench.request import DEFAULT_SPEED_BUDGET_S, PRECISIONS
-from snacbench.runner.cluster import described
-from snacbench.runner.engine import RUNS, execute, resumed_plan, start
+from snacbench.request import DEFAULT_SPEED_BUDGET_S, Channels, Precision, ReferenceRule
 from snacbench.runner.estimate import estimate
-from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
-from snacbench.store.run_folder import new_folder
-from snacbench.tables.from_runs import Options, summary_tables
+from snacbench.runner.plan import Plan, summary_of, with_weights
+from snacbench.store.run_folder import RunFolder
+from snacbench.tables.from_runs import Options, tables_of
 from snacbench.types import DOMAINS
 
 EXIT_FAILED_ROWS = 1
@@ -47,7 +44,7 @@ EXIT_FAILED_ROWS = 1
 @option("--data", "quick", "Set, corpus, manifest or folder.")
 @option("--metrics", "", "Names, comma-separated.  [default: the default set]")
 @weights_option
-@option("-o --out folder", PATH, "New run folder.")
+@option("-o --out", PATH, "New run folder.")
 @option("--resume", PATH, "Go on with a run; repeats nothing.")
 @option("--retry-failed", bool, "With --resume: try again what failed, and only that.")
 @choice_options
@@ -55,14 +52,14 @@ EXIT_FAILED_ROWS = 1
 @jobs_option
 @cluster_option
 @option("--device", ["cpu", "cuda"])
-@option("--precision", list(PRECISIONS), "Number format of PyTorch codecs; less changes codes.")
+@option("--precision", Precision, "Number format of PyTorch codecs; less changes codes.")
 @option(
     "--batch",
     click.IntRange(1),
     "Clips of equal length at once.  [default: as many as the GPU holds, one on the CPU]",
 )
-@option("--channels", ["mono", "stereo"], "Downmix every clip, or keep stereo.")
-@option("--reference", ["source", "codec-input"], "What decodes are compared with.")
+@option("--channels", Channels, "Downmix every clip, or keep stereo.")
+@option("--reference", ReferenceRule, "What decodes are compared with.")
 @option(
     "--allow-missing-metrics",
     bool,
@@ -84,11 +81,6 @@ EXIT_FAILED_ROWS = 1
 def run(
     context: click.Context,
     /,
-    recipe: str | None,
-    folder: Path | None,
-    resume: Path | None,
-    retry_failed: bool,
-    jobs: int | None,
     client: str | None,
     discard_decoded: bool,
     plan_only: bool,
@@ -104,54 +96,40 @@ def run(
     --resume RUN. What failed for a reason that has passed is
     tried again by --resume RUN --retry-failed.
     """
-    if retry_failed and not resume:
-        raise UserError("--retry-failed tries again what failed in a run; name it by --resume RUN")
     chosen, source = click.core.ParameterSource.COMMANDLINE, context.get_parameter_source
     given = {name: value for name, value in options.items() if source(name) is chosen}
     given |= {"keep_decoded": False} if discard_decoded else {}
-    foreign = [f"--{name.replace('_', '-')}" for name in given if name != "offline"]
-    foreign = [*([recipe] if recipe else []), *foreign, *(["--out"] if folder else [])]
-    if resume and foreign:
-        raise UserError(
-            f"--resume takes up the request that {resume} was begun with; leave out "
-            f"{', '.join(foreign)}"
-        )
-    if client:
-        described(client, jobs)
+    made: list[RunFolder] = []
+
+    def make(bar: terminal.ProgressBar) -> Run:
+        def look(plan: Plan, folder: RunFolder | None) -> None:
+            if folder is None or "resume" in given:
+                terminal.show_facts(summary_of(plan), to=terminal.err)
+                if timed:
+                    terminal.show_line(f"estimate    {estimate(with_weights(plan, bar), bar)}")
+                if plan_only or timed:
+                    context.exit()
+            if folder:
+                made.append(folder)
+                terminal.say(f"run folder  {folder.path}")
+
+        return make_run(**given, client=client, progress=bar, look=look)
+
+    try:
+        return _shown(make)
+    except KeyboardInterrupt:
+        if made:
+            terminal.say(f"stopped; go on with: snacbench run --resume {made[0].path}")
+        raise
+
+
+def _shown(make: Callable[[terminal.ProgressBar], Run]) -> int:
+    """Make a run, show its tables as its recipe has them, say what failed; the exit code."""
     with terminal.ProgressBar() as bar:
-        if resume:
-            made = load(resume).folder
-            offline = options["offline"]
-            plan = resumed_plan(made, bar, retry_failed=retry_failed, offline=offline)
-        else:
-            plan = make_plan(request_of(recipe, given), bar)
-        plan = replace(plan, request=replace(plan.request, jobs=jobs))
-        terminal.show_facts(summary_of(plan), to=terminal.err)
-        if plan_only:
-            return 0
-        for warning in warnings_before(plan, resume or folder or RUNS):
-            bar.note(warning, warning=True)
-        if not resume or timed:
-            plan = with_weights(plan, bar)
-        if timed:
-            terminal.show_line(f"estimate    {estimate(plan, bar)}")
-            return 0
-        if not resume:
-            made = start(plan, folder or new_folder(RUNS))
-        terminal.say(f"run folder  {made.path}")
-        try:
-            execute(plan, made, client=client, progress=bar, retry_failed=retry_failed)
-        except KeyboardInterrupt:
-            terminal.say(f"stopped; go on with: snacbench run --resume {made.path}")
-            raise
-    return _shown(finished(made))
-
-
-def _shown(made: Run) -> int:
-    """Show a run's tables, as its recipe has them, say what failed, and give the exit code."""
+        made = make(bar)
     terminal.show_tables(tables([made], None, Options()))
     terminal.show_warnings(made.warnings)
-    terminal.show_failures(made.outcome)
+    terminal.show_failures(made.failed)
     terminal.show_line(f"\n{made.path}")
     return 0 if made.ok else EXIT_FAILED_ROWS
 
@@ -172,9 +150,7 @@ def score(run: Path, **options: Any) -> int:
 
     Scores that failed for a reason that has passed are tried again with --retry-failed.
     """
-    with terminal.ProgressBar() as bar:
-        made = load(run).score(**options, progress=bar)
-    return _shown(made)
+    return _shown(lambda bar: load(run).score(**options, progress=bar))
 
 
 @click.command
@@ -186,14 +162,12 @@ def score(run: Path, **options: Any) -> int:
     default=DEFAULT_SPEED_BUDGET_S,
 )
 @offline_option
-def speed(run: Path, budget_s: float, offline: bool) -> int:
+def speed(run: Path, **options: Any) -> int:
     """Measure how fast the codecs of RUN are on this machine; nothing else of it changes.
 
     Each operating point by itself, in one process with one numerical thread, several times.
     """
-    with terminal.ProgressBar() as bar:
-        made = load(run).measure_speed(budget_s, offline=offline, progress=bar)
-    return _shown(made)
+    return _shown(lambda bar: load(run).measure_speed(**options, progress=bar))
 
 
 @click.command
@@ -205,9 +179,7 @@ def cost(run: Path, offline: bool) -> int:
     Large models take minutes each. 'snacbench show codec NAME --measure' does the same for
     a codec without a run.
     """
-    with terminal.ProgressBar() as bar:
-        made = load(run).measure_cost(offline=offline, progress=bar)
-    return _shown(made)
+    return _shown(lambda bar: load(run).measure_cost(offline=offline, progress=bar))
 
 
 @click.command("score-files")
@@ -229,9 +201,7 @@ def score_files(reference: Path, degraded: Path, **options: Any) -> int:
     What comes out is a run like any other: 'snacbench table' shows it beside runs on the same
     references.
     """
-    with terminal.ProgressBar() as bar:
-        made = score_outside(reference, degraded, **options, progress=bar)
-    return _shown(made)
+    return _shown(lambda bar: score_outside(reference, degraded, **options, progress=bar))
 
 
 @click.command
@@ -246,7 +216,7 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
     """
     notes = Notes()
     made = merge_runs([load(path) for path in runs], target, progress=notes)
-    terminal.show_tables(summary_tables([made.rows]))
+    terminal.show_tables(tables_of([made.rows]))
     terminal.out.print()
     for text in (*notes.texts, str(target)):
         terminal.show_line(text)
@@ -254,12 +224,7 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
 
 @click.command
 @click.argument("run", type=PATH)
-@option(
-    "--coders",
-    ",".join(ENTROPY_CODERS),
-    "Names.",
-    callback=comma_separated,
-)
+@option("--coders", ",".join(ENTROPY_CODERS), "Names.", callback=comma_separated)
 @option("--codecs", "", "Those of the run to code.  [default: all]", metavar="PATTERNS")
 @option(
     "--shuffled", bool, "Also code permuted tokens: a control, in which context can save nothing."

@@ -13,14 +13,14 @@ from rich.table import Table
 from snacbench.progress import Unit
 
 if TYPE_CHECKING:  # take numpy and scipy along, for which a list should not wait
+    import pandas as pd
     from rich.progress import Task
 
-    from snacbench.runner.engine import Outcome
     from snacbench.tables.table_model import Table as Numbers
 
 _PIPED_WIDTH = 200
 _SECONDS_BETWEEN_LINES = 15.0
-_LINES_SHOWN = 20
+_LINES_SHOWN, _FAILURES_SHOWN = 20, 8
 
 out = Console(width=None if Console().is_terminal else _PIPED_WIDTH, highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -160,14 +160,19 @@ def show_tables(tables: Sequence[Numbers]) -> None:
         out.print(part)
 
 
-def show_failures(outcome: Outcome) -> None:
-    """Which rows failed and why, the first few of each kind."""
-    for what, tally in (("codings", outcome.coded), ("scores", outcome.scores)):
-        if not tally.failed:
+def show_failures(failed: pd.DataFrame) -> None:
+    """Which rows failed and why, the first few of each kind; of a codec that was stopped, one."""
+    from snacbench.runner.schedule import STOPPED
+
+    of_codings = failed["metric"] == ""
+    for what, rows in (("codings", failed[of_codings]), ("scores", failed[~of_codings])):
+        if rows.empty:
             continue
-        say(f"{tally.failed} {what} failed:", style="bold red")
-        for row in tally.first_failed:
-            metric = f"{row.metric} of " if hasattr(row, "metric") else ""
-            say(f"  {metric}{row.codec} on {row.clip}: {row.reason}")
-        if more := tally.failed - len(tally.first_failed):
+        say(f"{len(rows)} {what} failed:", style="bold red")
+        stopped = rows["reason"].str.startswith(STOPPED)
+        shown = rows[~(stopped & rows["codec"].where(stopped).duplicated())][:_FAILURES_SHOWN]
+        for row in shown.to_dict("records"):
+            metric = f"{row['metric']} of " if row["metric"] else ""
+            say(f"  {metric}{row['codec']} on {row['clip']}: {row['reason']}")
+        if more := len(rows) - len(shown):
             say(f"  ... and {more} more, in the run's rows")

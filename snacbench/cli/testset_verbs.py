@@ -12,6 +12,7 @@ import click
 from snacbench.cli.terminal import ProgressBar, say, show_facts, show_first, show_line, show_rows
 from snacbench.cli.verbs import PATH, choice_options, offline_option, option
 from snacbench.errors import TestSetError, did_you_mean
+from snacbench.settings import cache_warning
 from snacbench.testsets import Choice, TestSet, open_chosen, open_test_set, set_names
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import Corpus
@@ -20,6 +21,7 @@ from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
 from snacbench.testsets.records import Reading
 from snacbench.testsets.roots import parse_roots, root_from_settings, root_of
 from snacbench.testsets.testset import counted
+from snacbench.types import Domain
 
 EXIT_DIFFERENCES = 1
 
@@ -35,8 +37,8 @@ _ROOT = option("--root", (), "Where a corpus lies, or CORPUS=DIR.", multiple=Tru
 @sets.command("list", short_help="What sets there are, and which are on this disk.")
 def list_() -> None:
     """List the named sets and known corpora, and where the configuration file says they lie."""
-    rows = [(s.name, s.summary, "") for s in NAMED_SETS.values()]
-    rows += [(s.name, s.summary, f"needs {', '.join(s.parts)}") for s in COMPOSITE_SETS.values()]
+    rows = [(name, s.summary, "") for name, s in NAMED_SETS.items()]
+    rows += [(name, s.summary, f"needs {', '.join(s.parts)}") for name, s in COMPOSITE_SETS.items()]
     for corpus in corpora().values():
         state = "can be fetched" if corpus.downloads else "-"
         try:
@@ -65,7 +67,7 @@ def index(name: str, root: tuple[str, ...], fresh: bool) -> int:
             found = corpus_set(corpus, place, reading=reading)
         else:
             found = folder_set(place, reading=reading)
-    say(f"indexed in {time.monotonic() - started:.1f} s")
+    say(cache_warning() or f"indexed in {time.monotonic() - started:.1f} s")
     show_line(f"{found.name}: {len(found.clips)} files, {found.duration_s / 3600:.2f} h")
     show_first((*found.missing, *found.notes, *(clip.reason for clip in found.broken)))
     return EXIT_DIFFERENCES if found.missing or found.broken else 0
@@ -98,8 +100,7 @@ def show(name: str, **options: Any) -> None:
     """
     from snacbench.testsets.describe import facts_by_domain, facts_of
 
-    with ProgressBar() as bar:
-        test_set = _opened(name, options, bar)
+    test_set = _opened(name, **options)
     facts = facts_by_domain(test_set)
     labels = next(iter(facts.values()), {})
     show_rows(("", *facts), [(label, *(f[label] for f in facts.values())) for label in labels])
@@ -140,8 +141,7 @@ def export(name: str, target: Path, **options: Any) -> int:
     """
     from snacbench.testsets.manifest import write_manifest
 
-    with ProgressBar() as bar:
-        test_set = _opened(name, options, bar)
+    test_set = _opened(name, **options)
     write_manifest(test_set, target)
     show_line(f"{target}: {len(test_set.clips)} clips, set digest {test_set.sha256}")
     problems = [clip.reason for clip in test_set.broken]
@@ -155,16 +155,20 @@ def export(name: str, target: Path, **options: Any) -> int:
 @offline_option
 def fetch(name: str, root: Path, offline: bool) -> None:
     """Fetch the corpus NAME into a folder, check it and unpack it; go on where a fetch stopped."""
-    from snacbench.testsets.fetch import downloads_of
     from snacbench.testsets.fetch import fetch as fetch_item
 
-    for item in downloads_of(_corpus(name)):
+    corpus = _corpus(name)
+    if not corpus.downloads:
+        raise TestSetError(
+            f"{name} cannot be fetched by a program. Where to get it: {corpus.where}"
+        )
+    for item in corpus.downloads:
         with ProgressBar() as bar:
             line = fetch_item(item, root, progress=bar, offline=offline)
         show_first([line])
     show_line(f"next: snacbench sets index {name} --root {root}")
 
 
-def _opened(name: str, options: dict[str, Any], bar: ProgressBar) -> TestSet:
-    root, domain = options.pop("root"), options.pop("domain")
-    return open_chosen(name, Choice(**options), domain=domain, root=root, progress=bar)
+def _opened(name: str, root: Sequence[str], domain: Domain, **choice: Any) -> TestSet:
+    with ProgressBar() as bar:
+        return open_chosen(name, Choice(**choice), domain=domain, root=root, progress=bar)

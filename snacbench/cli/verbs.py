@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from functools import partial, reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -121,13 +121,13 @@ PATH: Any = click.Path(path_type=Path)
 def option(names: str, kind: Any = None, help: str | None = None, **how: Any) -> Decorator:
     """An option by its names, separated by spaces, and what the help says of it.
 
-    `kind` is its type, ``bool`` for a flag, a list of texts of which the first is the default, or
-    else its default, which tells the type. The help shows a default that says anything.
+    `kind` is its type, ``bool`` for a flag, a `Literal` or list of texts of which the first is the
+    default, or else its default, which tells the type. The help shows a default that says anything.
     """
     if kind is bool:
         how["is_flag"] = True
-    elif isinstance(kind, list):
-        how |= {"type": click.Choice(kind), "default": kind[0], **how}
+    elif choices := kind if isinstance(kind, list) else get_args(kind):
+        how |= {"type": click.Choice(choices), "default": choices[0], **how}
     elif isinstance(kind, type | click.ParamType):
         how["type"] = kind
     elif kind is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 from rich.filesize import decimal
 
 from snacbench.cli.terminal import ProgressBar, say, show_line, show_rows
-from snacbench.cli.verbs import offline_option, option
+from snacbench.cli.verbs import offline_option
 from snacbench.errors import (
     MissingPackage,
     UnknownName,
@@ -17,20 +17,17 @@ from snacbench.errors import (
     WeightsUnavailable,
     did_you_mean,
 )
+from snacbench.files import sha256_of_file
 from snacbench.models import CodecModel, HasWeights
-from snacbench.plugins import (
-    codec_families,
-    codec_models,
-    metric_models,
-    metrics,
-)
+from snacbench.plugins import codec_families, codec_models, metric_models, metrics
 from snacbench.recipes import find_recipe, shipped_recipes
 from snacbench.request import Request
 from snacbench.selectors import select
+from snacbench.settings import ASR_VARIABLE
 from snacbench.types import NO_OPTIONS, CodecSpec, Metric
-from snacbench.weights.locate import items, locate
-from snacbench.weights.lock import lock_path
-from snacbench.weights.policy import WeightsPolicy, is_published, weights_folder
+from snacbench.weights.locate import locate, what_is_wrong
+from snacbench.weights.lock import Known, known_files, lock_path
+from snacbench.weights.policy import Copy, WeightsPolicy, copies, is_published, weights_folder
 
 EXIT_WRONG = 1
 _MODELS = click.argument("models", nargs=-1, metavar="[MODEL]...")
@@ -51,45 +48,46 @@ def weights() -> None:
 def list_(models: tuple[str, ...]) -> None:
     """List files of weights: size, place, and by what their digests are known."""
     rows = []
-    for item in (item for model in _named(models) for item in items(model, WeightsPolicy())):
-        size = "" if item.size_bytes is None else decimal(item.size_bytes)
-        rows.append((item.model, item.file, size, item.place, item.digest))
+    for model, known, copy in _copies(models):
+        size = decimal(known.entry.size_bytes) if known.entry else ""
+        if copy:
+            size = decimal(copy.path.stat().st_size)
+        place = copy.place if copy else "not here"
+        rows.append((model.name, known.file.name, size, place, _known_by(model, known)))
     show_rows(("model", "file", "size", "where", "digest"), rows)
     click.echo(f"\nsnacbench cache: {weights_folder()}\nlock file: {lock_path()}")
 
 
 @weights.command(short_help="Fetch published weights into snacbench's cache.")
-@_MODELS
-@option("--all everything", bool, "Every published model.")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @offline_option
-def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
+def fetch(models: tuple[str, ...], offline: bool) -> int:
     """Fetch what is not on this disk, and check what is.
 
     MODEL may be a recipe, of which everything is fetched: its codecs and its metrics' models. A
-    fetch that was stopped goes on where it was. Exit code 1: some of a recipe or of --all could not
-    be had.
+    fetch that was stopped goes on where it was. Exit code 1: some of a recipe could not be had.
     """
-    if not models and not everything:
-        raise UserError(
-            "name models to fetch, for example 'snacbench weights fetch snac', or --all"
-        )
-    from snacbench.runner.plan import chosen_metrics
+    from snacbench.runner.plan import chosen_metrics, plan_codecs
 
-    of_recipes = [n for n in models if n in shipped_recipes() or n.endswith((".yaml", ".yml"))]
-    recipes, named = list(map(find_recipe, of_recipes)), [n for n in models if n not in of_recipes]
-    asked = (Request(**{**recipe.options(), "offline": offline}) for recipe in recipes)
-    failed = sum(_is_lacking(metric) for request in asked for metric in chosen_metrics(request))
-    named += [codec for recipe in recipes for codec in recipe.recipe.codecs or ()]
-    for model in _named(named) if named or everything else ():
-        if everything and not is_published(model):
-            continue
-        if recipes and (model.source is None or model.source.host == "embedded"):
-            continue
+    recipes = [n for n in models if n in shipped_recipes() or n.endswith((".yaml", ".yml"))]
+    wanted = dict[str, tuple[HasWeights, WeightsPolicy]]()
+    if named := [name for name in models if name not in recipes]:
+        policy = WeightsPolicy("published", offline=offline)
+        wanted |= {model.name: (model, policy) for model in _named(named)}
+    failed = 0
+    for recipe in map(find_recipe, recipes):
+        request = Request(**{**recipe.options(), "offline": offline})
+        if request.codecs:
+            planned, policy, _ = plan_codecs(request)
+            of_recipe = [codec.model for codec in planned if is_published(codec.model)]
+            wanted |= {model.name: (model, policy) for model in of_recipe}
+        failed += sum(map(_is_lacking, chosen_metrics(request)))
+    for model, policy in wanted.values():
         try:
             with ProgressBar() as bar:
-                located = locate(model, WeightsPolicy("published", offline=offline), bar)
+                located = locate(model, policy, bar)
         except (WeightsUnavailable, WeightsMismatch) as error:
-            if not everything and not recipes:
+            if not recipes:
                 raise
             failed += 1
             say(f"{model.name}: {error}", style="bold red")
@@ -123,12 +121,15 @@ def verify(models: tuple[str, ...]) -> int:
 
     Exit code 1: a file is not what it must be; the list names it.
     """
-    rows, wrong, policy = [], [], WeightsPolicy()
-    for item in (item for model in _named(models) for item in items(model, policy, read=True)):
-        if item.path:
-            state = "unknown" if item.digest == "unknown" else "ok"
-            rows.append((item.model, "wrong" if item.wrong else state, str(item.path), item.digest))
-            wrong += [f"wrong: {item.path} {item.wrong}"] * bool(item.wrong)
+    rows, wrong = [], []
+    for model, known, copy in _copies(models):
+        if copy is None:
+            continue
+        digest = _known_by(model, known)
+        fault = what_is_wrong(copy, sha256_of_file(copy.path), known)
+        state = "wrong" if fault else "unknown" if digest == "unknown" else "ok"
+        rows.append((model.name, state, str(copy.path), digest))
+        wrong += [f"wrong: {copy.path} {fault}"] * bool(fault)
     show_rows(("model", "state", "file", "digest"), rows)
     show_line(f"\n{len(rows)} files read, {len(wrong)} wrong")
     for line in wrong:
@@ -143,6 +144,21 @@ def path(model: str) -> None:
     for chosen in _named((model,)):
         if located := locate(chosen, WeightsPolicy(offline=True)):
             click.echo("\n".join(map(str, located.files.values())))
+
+
+def _copies(names: Sequence[str]) -> Iterator[tuple[HasWeights, Known, Copy | None]]:
+    """What is known of every file of some models, with each copy, or None where there is none."""
+    for model in _named(names):
+        for known in known_files(model):
+            found = copies(model, known.file, WeightsPolicy())
+            yield from ((model, known, copy) for copy in found)
+            if not found:
+                yield model, known, None
+
+
+def _known_by(model: HasWeights, known: Known) -> str:
+    by = {"package": "pinned", "lock": "locked", None: "unknown"}
+    return by[known.by] if is_published(model) else ""
 
 
 def _named(names: Sequence[str]) -> list[HasWeights]:
@@ -161,7 +177,8 @@ def _named(names: Sequence[str]) -> list[HasWeights]:
             if not metric.models:
                 advice = "there is nothing to fetch"
                 if metric.configure:
-                    advice = "of the recognisers under it name one, such as hubert-large"
+                    advice = f"it hears by the recogniser that {ASR_VARIABLE} names; set it to one "
+                    advice += "that is published, or fetch one by its name, such as hubert-large"
                 raise UserError(f"{name} runs no published model: {advice}")
             models |= {model: of_metrics[model] for model in metric.models}
         else:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile, is_zipfile
+from zipfile import ZipFile, is_zipfile
 
 from snacbench.errors import UserError, WeightsMismatch
 from snacbench.models import LocatedWeights
@@ -35,12 +34,11 @@ _SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".safetensors", ".th")
 _USUAL = ("weights.pth", "pytorch_model.bin", "model.safetensors")
 _NO_WEIGHTS = {"package", "optimizer", "scheduler", "tracker", "metadata", "training_args"}
 _SAYS_NOTHING = {"weights", "model", "pytorch_model", "latest", "best", "snac", "dac", "encodec"}
-_TRAINING_ONLY = ("cluster_size", "cluster_usage", "embed_avg", "inited", "initialized")
 
 
 def params_m(state: Mapping[str, torch.Tensor]) -> float:
     """Parameters in millions, without the running averages that only training needs."""
-    counted = (t.numel() for k, t in state.items() if not k.endswith(_TRAINING_ONLY))
+    counted = (t.numel() for k, t in state.items() if not k.endswith(embedded.TRAINING_ONLY))
     return float(sum(counted)) / 1e6
 
 
@@ -57,11 +55,6 @@ class Checkpoint:
     config: Path | None = None
 
     @property
-    def params_m(self) -> float:
-        """Parameters in millions, see `params_m`."""
-        return params_m(self.state)
-
-    @property
     def origin(self) -> Path:
         """The file that tells how the network is built."""
         return self.config or self.path
@@ -73,14 +66,7 @@ class Checkpoint:
         """
         if self.config is None:
             return {}
-        try:
-            read = json.loads(self.config.read_text("utf-8"))
-        except ValueError as error:
-            raise UserError(f"{self.config} is not JSON ({error})") from error
-        if not isinstance(read, dict):
-            raise UserError(
-                f"{self.config}: expected an object of names and values, found {read!r:.40}"
-            )
+        read = read_config(self.config)
         inner = read.get("model")
         if not isinstance(inner, dict):
             return read
@@ -107,6 +93,17 @@ class Checkpoint:
             raise UserError(f"{self.origin}: a rate of {rate_hz!r}, expected a whole number of Hz")
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """A ``config.json``; `WeightsMismatch` where it holds something else."""
+    try:
+        read = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise WeightsMismatch(f"{path} is not JSON ({error}); fetch or save it again") from error
+    if not isinstance(read, dict):
+        raise WeightsMismatch(f"{path}: expected an object of names and values, found {read!r:.40}")
+    return read
+
+
 def load_tensors(path: Path) -> Any:
     """What a ``.safetensors`` or PyTorch file holds, without executing code from it.
 
@@ -123,10 +120,8 @@ def load_tensors(path: Path) -> Any:
         raise WeightsMismatch(f"{path} is empty; fetch or save it again")
     if start.startswith(b"version https://git-lfs"):
         raise WeightsMismatch(f"{path} is a git-lfs pointer, not the file; run: git lfs pull")
-    inside: set[str] = set()
-    with suppress(BadZipFile):  # the loader says what is wrong with it
-        if start.startswith(b"PK"):
-            inside = {name.partition("/")[2] for name in ZipFile(path).namelist()}
+    zipped = is_zipfile(path)
+    inside = {name.partition("/")[2] for name in ZipFile(path).namelist()} if zipped else set()
     if inside & {".data/extern_modules", "constants.pkl"}:
         raise WeightsMismatch(
             f"{path} is a program (a torch.package or TorchScript): loading it runs code, which is "
@@ -141,7 +136,7 @@ def load_tensors(path: Path) -> Any:
             return dict(load_file(path))
         with torch.serialization.safe_globals(harmless):
             # Mapped, a file of hundreds of megabytes costs nothing until a tensor is copied.
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except OSError:
         raise
     except Exception as error:  # parsers of damaged files raise whatever they stumble over
@@ -160,16 +155,14 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
-def read_files(files: Mapping[str, Path]) -> Checkpoint:
-    """The weights among a model's files, with the configuration if it is there."""
-    weights = next(path for name, path in files.items() if name != CONFIG)
-    return replace(read_checkpoint(weights), config=files.get(CONFIG))
+def read_checkpoint(files: Mapping[str, Path]) -> Checkpoint:
+    """The weights among a model's files, with the configuration if it is there.
 
-
-def read_checkpoint(path: Path) -> Checkpoint:
-    """A codec's tensors by name, or such under ``state_dict``; else `WeightsMismatch`."""
+    Raises `WeightsMismatch` unless they are tensors by name, or such under ``state_dict``.
+    """
     import torch
 
+    path = next(path for name, path in files.items() if name != CONFIG)
     held = load_tensors(path)
     inner = held.get("state_dict") if isinstance(held, Mapping) else None
     state = inner if isinstance(inner, Mapping) else held
@@ -185,7 +178,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
             "the codec's own: torch.save(model.state_dict(), PATH)"
         )
     metadata = held.get("metadata") if inner is not None else None
-    return Checkpoint(path, state, metadata if isinstance(metadata, Mapping) else {})
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    return Checkpoint(path, state, metadata, files.get(CONFIG))
 
 
 def fitting(

@@ -66,18 +66,13 @@ class _Format:
 
     def model(self, *default_kbps: int) -> CodecModel:
         """The codec as `MODELS` has it."""
-
-        def any_point(text: str) -> CodecSpec:
-            assert self.any_kbps is not None
-            return self.point(any_rate(self.name, text, *self.any_kbps))
-
         return CodecModel(
             name=self.name,
             family=self.family,
             points=tuple(map(self.point, self.listed_kbps)),
             default=tuple(f"{self.name}@{kbps}kbps" for kbps in default_kbps),
             load=lambda spec, weights, device: ClassicCodec(spec, self),
-            free_point=any_point if self.any_kbps else None,
+            free_point=any_rate(self.name, self.any_kbps, self.point),
             requires=("av",),
             versions=_libopus_versions if self.name == "opus" else _libavcodec_versions,
         )

@@ -143,17 +143,6 @@ class EncodecCodec(neural.PackageCodec):
         facts["latency_samples"] = waits
         return cls.bandwidths(name, shape, hop, network.target_bandwidths, **facts)
 
-    @classmethod
-    def check(cls, spec: CodecSpec, network: Any, origin: object) -> None:
-        """A network also must know the bandwidth."""
-        super().check(spec, network, origin)
-        kbps = spec.settings["bandwidth_kbps"]
-        if kbps not in network.target_bandwidths:
-            raise WeightsMismatch(
-                f"{origin} has bandwidths {list(network.target_bandwidths)}, not the {kbps} of "
-                f"{spec.model}"
-            )
-
     @property
     def block_samples(self) -> int:
         """Segments begin anew."""

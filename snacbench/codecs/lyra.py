@@ -26,15 +26,18 @@ _ENCODER, _QUANTIZER, _DECODER = "soundstream_encoder.tflite", "quantizer.tflite
 
 _STREAM = Stream(Fraction(RATE_HZ, _HOP), _QUANTIZER_ENTRIES)
 _SOURCE = WeightsSource(
-    "folder",
+    "github",
     "google/lyra",
-    tuple(HostedFile(name, name) for name in (_ENCODER, _QUANTIZER, _DECODER)),
+    tuple(
+        HostedFile(name, f"google/lyra/raw/v1.3.2/lyra/model_coeffs/{name}", sha256)
+        for name, sha256 in (
+            (_ENCODER, "237da0b16226fb0a68d49551c81bebf614e42142af72764448359f68581e88f1"),
+            (_QUANTIZER, "841ee05989687d32d1f616a8ad1419fc7eda37599d3c05c7cf5a0d60ccf8ac5c"),
+            (_DECODER, "50e7839cda4f30599a3a34cfaddcd9c98449b049eee884e1a74295780448ad06"),
+        )
+    ),
     revision="v1.3.2",
     environment_variable="SNACBENCH_LYRA_DIR",
-    advice=(
-        f"{_ENCODER}, {_QUANTIZER} and {_DECODER} are published in the folder "
-        "lyra/model_coeffs of github.com/google/lyra (Apache-2.0)"
-    ),
 )
 
 

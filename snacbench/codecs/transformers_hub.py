@@ -8,7 +8,6 @@ over on either side.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, ClassVar, Self
@@ -38,14 +37,8 @@ class TransformersCodec(neural.NeuralCodec):
         transformers.utils.logging.set_verbosity_error()  # what does not fit is reported below
         transformers.utils.logging.disable_progress_bar()
         files, kind = checkpoints.files_of(spec, weights), f"{cls.NAME}Model"
-        try:
-            described = json.loads(files[CONFIG].read_text("utf-8"))
-        except ValueError as error:
-            raise WeightsMismatch(
-                f"{files[CONFIG]} is not JSON ({error}); fetch it again"
-            ) from error
-        found = described.get("model_type") if isinstance(described, dict) else None
-        if found != (expected := cls.NAME.lower()):
+        described = checkpoints.read_config(files[CONFIG])
+        if (found := described.get("model_type")) != (expected := cls.NAME.lower()):
             raise WeightsMismatch(
                 f"{files[CONFIG]} describes a model of type {found}, expected {expected}"
             )

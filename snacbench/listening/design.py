@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,14 +20,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from snacbench import __version__
 from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
 from snacbench.files import atomic, writing
+from snacbench.forms import FORMS, FormName
 from snacbench.listening.stimuli import Facts, RunSignals, make_stimuli
 from snacbench.listening.test import (
     DOCS,
     MAX_EXCERPT_S,
     MAX_SYSTEMS,
-    REFERENCE,
     TEST_FILE,
-    Form,
     Item,
     ListeningTest,
     System,
@@ -36,11 +34,11 @@ from snacbench.listening.test import (
 )
 from snacbench.listening.webmushra import export_webmushra
 from snacbench.progress import Progress, Silent
-from snacbench.rows import ClipMeasures, Coded
+from snacbench.rows import ClipMeasures
 from snacbench.selectors import among
 from snacbench.store.run_folder import RunFolder
+from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, actual_kbps_of
 from snacbench.types import DOMAINS, Audio, Clip, CodecSpec
-from snacbench.units import kbps
 
 DEFAULT_EXCERPT_S = 10.0
 
@@ -65,7 +63,7 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
     num_items: int | None = None,
     items: Sequence[str] = (),
     training: int = 1,
-    form: Form = "mushra",
+    form: FormName = "mushra",
     pages_per_listener: int | None = None,
     seed: int = 0,
     title: str = "",
@@ -75,28 +73,35 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
 ) -> ListeningTest:
     """The test that is to stand in a folder; nothing is written.
 
-    `systems` are selectors (none: all codecs of the run but anchors), `items` clips that are to be
-    among the items, by id or by how it ends, `num_items` includes them (None: as many as are named,
-    or 1.5 times as many as systems), `training` counts pages to practise on. `UserError` if systems
-    or items are not in the run, are too many, or cannot be heard.
+    `systems` are selectors (none: see `chosen_systems`), `items` clips that are to be among the
+    items, by id or by how it ends, `num_items` includes them (None: as many as are named, or 1.5
+    times as many as systems), `training` counts pages to practise on. `UserError` if systems or
+    items are not in the run, are too many, or cannot be heard; `StoreError` if the folder is taken.
     """
+    check_free(target)
     if not _SHORTEST_EXCERPT_S <= excerpt_s <= MAX_EXCERPT_S:
         raise UserError(
             f"--excerpt-s {excerpt_s:g}: excerpts are {_SHORTEST_EXCERPT_S:g} to "
             f"{MAX_EXCERPT_S:g} s long (ITU-R BS.1534-3: about 10 s, 12 at most)"
         )
-    run, codecs = RunSignals(folder), chosen_systems(systems, folder.run.codecs)
+    run, shown, seen = RunSignals(folder), progress or Silent(), Counter[str]()
+    codecs = chosen_systems(systems, folder.run.codecs)
+    left = [c.name for c in folder.run.codecs if not (systems or c.anchor or c in codecs)]
+    if left:
+        shown.note(
+            f"a page holds {MAX_SYSTEMS} systems: the run's models took turns, which leaves out "
+            f"{', '.join(left)}; choose others with --systems"
+        )
     if form == "ab" and len(codecs) < 2:
         raise UserError(f"form ab compares systems with each other, found one: {codecs[0].name}")
     rated, practice = choose_clips(
         run, codecs, items, num_items=num_items, training=training, seed=seed
     )
-    if pages_per_listener and form.startswith("mushra") and pages_per_listener > len(rated):
+    if pages_per_listener and FORMS[form].rates and pages_per_listener > len(rated):
         raise UserError(
             f"--pages-per-listener {pages_per_listener}, but there are {len(rated)} items; leave "
             "it out, so that everybody rates all of them"
         )
-    shown, seen = progress or Silent(), Counter[str]()
     shown.begin("excerpts", len(rated) + len(practice))
 
     def item(clip: Clip, kind: str) -> Item:
@@ -106,6 +111,9 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
         excerpt = {"start_s": start_s, "duration_s": duration_s}
         return Item(id=f"{kind}-{seen[kind]}", clip=clip.id, domain=clip.domain, **excerpt)
 
+    columns = RunRows.load(folder, histograms=False).codecs
+    actual = {codec.spec.name: actual_kbps_of(codec, ALL_DOMAINS) for codec in columns}
+    rates = {name: None if kbps is None else round(kbps, 3) for name, kbps in actual.items()}
     texts = texts_of(language)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", target.absolute().name).strip("-_.")
     return ListeningTest(
@@ -116,7 +124,7 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
         run=Path(os.path.relpath(folder.path.absolute(), target.absolute())).as_posix(),
         run_id=folder.run.id,
         set_sha256=folder.run.set_sha256,
-        systems=tuple(System(name=c.name, kbps=actual_kbps(c.name, run.coded)) for c in codecs),
+        systems=tuple(System(name=spec.name, kbps=rates[spec.name]) for spec in codecs),
         items=tuple(item(c, "item" if c.domain == "unknown" else c.domain) for c in rated),
         training=tuple(item(clip, "training") for clip in practice),
         pages_per_listener=pages_per_listener,
@@ -164,11 +172,18 @@ def make_test(
 
 
 def chosen_systems(selectors: Sequence[str], codecs: Sequence[CodecSpec]) -> tuple[CodecSpec, ...]:
-    """Codecs of a run that selectors name, in the order asked for; all but anchors if none are.
+    """Codecs of a run that selectors name, in the order asked for.
 
-    `UserError` if the run has no such codec, or there are more than nine, or none at all.
+    Without selectors all but anchors; if these are more than nine, models take turns, each with its
+    next operating point, in the order of the run. `UserError` if the run has no such codec, or more
+    than nine are named, or there are none at all.
     """
-    chosen = {spec.name: spec for spec in codecs if not (selectors or spec.anchor)}
+    seen, turn = Counter[str](), dict[str, int]()  # of a model, its first point, its second, ...
+    for spec in codecs:
+        if not (selectors or spec.anchor):
+            turn[spec.name], seen[spec.model] = seen[spec.model], seen[spec.model] + 1
+    taken = sorted(turn, key=turn.__getitem__)[:MAX_SYSTEMS]
+    chosen = {spec.name: spec for spec in codecs if spec.name in taken}
     for selector in selectors:
         try:
             chosen |= {spec.name: spec for spec in among(codecs, selector)}
@@ -186,15 +201,6 @@ def chosen_systems(selectors: Sequence[str], codecs: Sequence[CodecSpec]) -> tup
             "--systems"
         )
     return tuple(chosen.values())
-
-
-def actual_kbps(codec: str, coded: Mapping[tuple[str, str], Coded]) -> float | None:
-    """All bits that a decoder needs, over all of the run; None where they were not weighed."""
-    rows = [row for (_, name), row in coded.items() if name == codec and row.status == "ok"]
-    if not rows or any(row.bits is None or not row.duration_s for row in rows):
-        return None
-    bits = sum(row.bits.total for row in rows if row.bits)
-    return round(kbps(bits, math.fsum(row.duration_s or 0.0 for row in rows)), 3)
 
 
 def choose_clips(  # noqa: PLR0913 - all that the choice depends on
@@ -224,8 +230,6 @@ def choose_clips(  # noqa: PLR0913 - all that the choice depends on
         raise UserError(f"--item {name}: {wrong}")
     if num_items is not None and num_items < len(first):
         raise UserError(f"--items {num_items}, but {len(first)} are named with --item")
-    usual = len(first) or max(_FEWEST_ITEMS, math.ceil(_ITEMS_PER_SYSTEM * len(codecs)))
-    number = usual if num_items is None else num_items
 
     measures = {row.clip: row.measures for row in run.folder.read(ClipMeasures)}
     fit = []  # long enough and, where that was measured, not silent
@@ -236,6 +240,9 @@ def choose_clips(  # noqa: PLR0913 - all that the choice depends on
             fit.append(clip)
     rest = (clip for clip in in_order_of_choice(fit, seed) if clip.id not in first)
     clips = [*first.values(), *rest]
+    usual = len(first) or math.ceil(_ITEMS_PER_SYSTEM * len(codecs))
+    least = len(first) or _FEWEST_ITEMS
+    number = max(least, min(usual, len(clips) - training)) if num_items is None else num_items
     if len(clips) < number + training:
         lost = [f"{id_}: {reason}" for id_, reason in why.items() if reason]
         example = f" ({len(lost)} cannot, for example {lost[0]})" if lost else ""
@@ -299,26 +306,21 @@ def choose_excerpt(audio: Audio, wanted_s: float = DEFAULT_EXCERPT_S) -> tuple[f
 # ----------------------------------------------------------------------------------- who hears what
 
 
-Kind = Literal["mushra", "ab", "abx"]
-
-
 @dataclass(frozen=True)
 class Page:
-    """One page of one listener; `number` counts all of them, training included.
+    """One page of one listener.
 
     `conditions` are in the order of the page: for ``ab`` the two sides; for ``abx`` A, B, and what
     X is; for MUSHRA with the hidden reference, without the open one.
     """
 
-    number: int
-    kind: Kind
     item: str
     conditions: tuple[str, ...]
     training: bool = False
 
 
 Trial = tuple[str, tuple[str, ...], int]
-"""An item; what ``ab`` and ``abx`` compare on it, empty in MUSHRA; which repetition it is."""
+"""An item; what is compared on it, empty where all is rated; which repetition it is."""
 
 
 def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
@@ -337,7 +339,7 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
 
     The conditions of a page are shuffled per listener and page.
     """
-    trials = _trials(test, test.items)
+    trials = trials_of(test, test.items)
     count = len(trials)
     take = min(test.pages_per_listener or count, count)
     turn, place = divmod(listener_number, count)
@@ -349,34 +351,26 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
         lap = count // math.gcd(count, take)  # after so many listeners a circle is worn evenly
         row = [(place * take + place // lap + j) % count for j in range(take)]
     practice: dict[str, Trial] = {}  # the first trial of each item
-    for item, pair, _ in _trials(test, test.training):
+    for item, pair, _ in trials_of(test, test.training):
         practice.setdefault(item, (item, pair, -1))
     chosen = [*practice.values(), *(trials[circle[i]] for i in row)]
-    kind: Kind = test.form if test.form in ("ab", "abx") else "mushra"
     pages = []
     for number, (item, pair, repeat) in enumerate(chosen):
         rng = _random(test, "page", listener_number, item, *pair, repeat)
         if pair:
             shown = pair if rng.integers(2) else pair[::-1]
-            shown += (shown[int(rng.integers(2))],) if kind == "abx" else ()
+            shown += (shown[int(rng.integers(2))],) if test.form == "abx" else ()
         else:
             shown = tuple(test.conditions[i] for i in rng.permutation(len(test.conditions)))
-        pages.append(Page(number, kind, item, shown, number < len(practice)))
+        pages.append(Page(item, shown, number < len(practice)))
     return tuple(pages)
 
 
-def num_trials(test: ListeningTest) -> int:
-    """How many different rated pages the test has."""
-    return len(_trials(test, test.items))
-
-
-def _trials(test: ListeningTest, items: Sequence[Item]) -> list[Trial]:
-    names = [system.name for system in test.systems]
-    if test.form.startswith("mushra"):
-        return [(item.id, (), 0) for item in items]
-    ab = list(itertools.combinations(names, 2))
-    pairs = ab if test.form == "ab" else [(REFERENCE, name) for name in names]
-    return [(i.id, pair, turn) for turn in range(test.repeats) for i in items for pair in pairs]
+def trials_of(test: ListeningTest, items: Sequence[Item]) -> list[Trial]:
+    """All that can be asked on some items."""
+    form, names = FORMS[test.form], [system.name for system in test.systems]
+    turns = range(1 if form.rates else test.repeats)
+    return [(i.id, pair, turn) for turn in turns for i in items for pair in form.pairs(names)]
 
 
 def _random(test: ListeningTest, *of: object) -> np.random.Generator:

@@ -17,6 +17,7 @@ from scipy import stats
 from snacbench.errors import UserError
 
 STUDIES = 10_000
+LEVEL = 0.05  # the family-wise error over all pairs
 MOST_LISTENERS = 2_000
 _CHUNK_VALUES = 2_000_000
 
@@ -45,8 +46,7 @@ class Spread:
 class Question:
     """A true difference of two systems' means, in points, that is to be found.
 
-    Without `pages_per_listener` everybody rates all items. `power` is the probability to find it,
-    `level` the family-wise error over all pairs.
+    Without `pages_per_listener` everybody rates all items. `power` is the probability to find it.
     """
 
     difference: float
@@ -55,12 +55,11 @@ class Question:
     spread: Spread
     pages_per_listener: int | None = None
     power: float = 0.8
-    level: float = 0.05
 
     def __post_init__(self) -> None:
         wrong = {
             f"a difference of {self.difference:g} points": not self.difference > 0,
-            f"a power of {self.power:g}": not self.level < self.power < 1,
+            f"a power of {self.power:g}": not LEVEL < self.power < 1,
             "1 system; a comparison takes 2 or more": self.systems < 2,
             f"{self.pages} pages per listener; there must be 1 to {self.items}": (
                 self.pages not in range(1, self.items + 1)
@@ -82,25 +81,16 @@ class Question:
     @property
     def least_listeners(self) -> int:
         """Below this, no ratings at all can give a p value small enough: 2 / 2^n is the least."""
-        return math.ceil(1 - math.log2(self.level / self.pairs))
+        return math.ceil(1 - math.log2(LEVEL / self.pairs))
 
 
-@dataclass(frozen=True)
-class Need:
-    """Listeners whose answers count; the share of studies that find it, and its standard error."""
-
-    listeners: int
-    power: float
-    power_error: float
-
-
-def listeners_needed(question: Question, *, studies: int = STUDIES, seed: int = 0) -> Need:
-    """Smallest number of listeners with which the difference is found often enough.
+def listeners_needed(question: Question, *, studies: int = STUDIES) -> tuple[int, float]:
+    """The smallest number of listeners that count and find the difference often enough; how often.
 
     More than `MOST_LISTENERS` are a `UserError`.
     """
     low, high = question.least_listeners - 1, question.least_listeners
-    while (found := power_of(question, high, studies=studies, seed=seed)) < question.power:
+    while (found := power_of(question, high, studies=studies)) < question.power:
         if high == MOST_LISTENERS:
             raise UserError(
                 f"a difference of {question.difference:g} points takes more than {MOST_LISTENERS} "
@@ -110,20 +100,20 @@ def listeners_needed(question: Question, *, studies: int = STUDIES, seed: int = 
         low, high = high, min(2 * high, MOST_LISTENERS)
     while high - low > 1:
         middle = (low + high) // 2
-        tried = power_of(question, middle, studies=studies, seed=seed)
+        tried = power_of(question, middle, studies=studies)
         if tried < question.power:
             low = middle
         else:
             high, found = middle, tried
-    return Need(high, found, math.sqrt(found * (1 - found) / studies))
+    return high, found
 
 
-def power_of(question: Question, listeners: int, *, studies: int = STUDIES, seed: int = 0) -> float:
+def power_of(question: Question, listeners: int, *, studies: int = STUDIES) -> float:
     """Probability that so many listeners show the difference, 0 to 1; higher is better.
 
     Each deviation of one system's scores counts twice, once per system.
     """
-    rng, s = np.random.default_rng([seed, listeners]), question.spread
+    rng, s = np.random.default_rng([0, listeners]), question.spread
     block = max(1, _CHUNK_VALUES // (listeners * question.items))
     hits = 0
     for start in range(0, studies, block):
@@ -138,5 +128,5 @@ def power_of(question: Question, listeners: int, *, studies: int = STUDIES, seed
             dealt = (first + np.arange(question.pages)) % question.items
             values = np.take_along_axis(values, dealt[:, :, None], axis=1)
         p_values = stats.wilcoxon(values.mean(axis=1), axis=0).pvalue
-        hits += int((p_values <= question.level / question.pairs * (1 + 1e-12)).sum())
+        hits += int((p_values <= LEVEL / question.pairs * (1 + 1e-12)).sum())
     return hits / studies

@@ -1,16 +1,272 @@
-"""An analysis as rows of a run, where tables and reports find it beside the objective metrics."""
+"""What an analysis comes to: a paragraph for the paper, files, and rows of the run.
+
+Tables and reports find the rows beside the objective metrics.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from snacbench.errors import UserError
-from snacbench.listening.analysis.analyse import Analysis
-from snacbench.listening.analysis.paragraph import paragraph
+from snacbench.files import writing
+from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, REFERENCE, RESERVED
+from snacbench.listening.analysis import Analysis
 from snacbench.listening.read import Source
-from snacbench.rows import ListenerScore, ListeningSummary
+from snacbench.listening.screening import count
+from snacbench.listening.study import Record, safe_cell
+from snacbench.rows import ComparisonSummary, ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.store.run_folder import RUN_FILE, RunFolder
+from snacbench.tables.listening_tables import listening_tables, p_text
+from snacbench.tables.writers import escaped, to_latex, to_markdown
+from snacbench.types import DOMAINS
+
+FIGURE_FORMATS = ("svg", "pdf", "png")
+_FIGURES = ("scores", "distribution", "rate", "answers")
+_REASONS = {
+    "unfinished": "did not finish",
+    "reference": "rated the hidden reference below 90 on more than 15 % of their items",
+    "anchor": "rated the 7 kHz anchor above 90 on more than 15 % of their items",
+}
+
+
+def paragraph(source: Source, analysis: Analysis) -> str:
+    """Design, listeners, exclusions, statistics and main results, ready for a paper.
+
+    What a CSV does not tell, such as levels, is not said.
+    """
+    sentences = [
+        *_design(source, analysis),
+        *_listeners(analysis),
+        *(_statistics(analysis) if analysis.screening.kept else ()),
+        *_results(analysis),
+    ]
+    return " ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences)
+
+
+def _design(source: Source, analysis: Analysis) -> Iterator[str]:
+    asked, test, study = source.study, source.test, analysis.study
+    known = {name: study.kbps.get(name) for name in study.systems}
+    names = [n if kbps is None else f"{n} at {kbps:.3g} kbps" for n, kbps in known.items()]
+    rated = {r.condition for r in asked.ratings}
+    hidden = {
+        REFERENCE: "the hidden reference",
+        ANCHOR35: "a 3.5 kHz low-pass anchor",
+        ANCHOR70: "a 7 kHz low-pass anchor",
+    }
+    systems = f"{count(len(names), 'system')} ({', '.join(names)})"
+    heard = listed([systems, *(text for name, text in hidden.items() if name in rated)])
+    on = {answer.item for answer in asked.answers}
+    domains = Counter(asked.domains.get(item, "unknown") for item in on)
+    kinds = [f"{domains[d]} {d}" for d in DOMAINS if domains[d] and d != "unknown"]
+    items = count(len(on), "item") + (f" ({', '.join(kinds)})" if kinds else "")
+    if test:
+        items += f" of at most {max(item.duration_s for item in test.items):.3g} s"
+    yield FORMS[study.form].asked.format(heard=heard, items=items)
+    if not test:
+        return
+    loudness = f"{test.level.loudness_lufs:g} LUFS".replace("-", "−")
+    peak = f"{test.level.true_peak_dbtp:g} dBTP".replace("-", "−")
+    if test.level.match_per_condition:
+        yield (
+            f"every condition was set to {loudness} on its own, which hides errors of level that "
+            "a system makes."
+        )
+    else:
+        yield (
+            f"one gain per item, for all its conditions, set the reference to {loudness}, or as "
+            f"much lower as kept all true peaks at or below {peak}."
+        )
+    if pages := test.pages_per_listener:
+        yield f"each listener was given a balanced random subset of {count(pages, 'page')}."
+    if test.training:
+        yield f"{count(len(test.training), 'training page')} came first, and did not count."
+
+
+def _listeners(analysis: Analysis) -> Iterator[str]:
+    screening = analysis.screening
+    before, kept = len(screening.before), len(screening.kept)
+    who = count(before, "listener")
+    if before == kept:
+        yield f"{who} took part; none was excluded."
+    else:
+        rules = Counter(str(e.rule) for e in screening.exclusions)
+        why = listed([f"{rules[rule]} {text}" for rule, text in _REASONS.items() if rules[rule]])
+        several = sum(rules.values()) - len({e.listener for e in screening.exclusions})
+        why += f", {several} of them both" if several else ""
+        verb = "was" if before - kept == 1 else "were"
+        yield f"of {who}, {before - kept} {verb} excluded ({why}), which leaves {kept}."
+    if FORMS[analysis.study.form].rates:
+        there = {r.condition for r in analysis.whole.ratings}
+        if not screening.rules:
+            yield "the post-screening of BS.1534-3 was not applied."
+        elif REFERENCE not in there:
+            yield "there was no hidden reference to screen listeners by."
+        elif ANCHOR70 not in there:
+            yield "listeners were screened by the hidden reference alone."
+    if screening.transparent_items and screening.rules:
+        yield (
+            f"on {count(len(screening.transparent_items), 'item')} the 7 kHz anchor was not held "
+            "against listeners, since more than 25 % of them rated it above 90."
+        )
+
+
+def _statistics(analysis: Analysis) -> Iterator[str]:
+    form = FORMS[analysis.study.form]
+    complete = analysis.means and analysis.ratings.complete
+    by = "a t interval on listener means" if complete else "jackknife over listeners, t"
+    yield (
+        f"{form.numbers} are means in which every item counts the same, with "
+        f"{100 * analysis.level:g} % confidence intervals over listeners ({by})."
+    )
+    if analysis.comparisons:
+        friedman = "Friedman's test over listeners and by " if analysis.friedman else ""
+        noun = "system" if analysis.study.form == "abx" else "pair"
+        yield form.tested.format(friedman=friedman, pairs=count(len(analysis.comparisons), noun))
+
+
+def _results(analysis: Analysis) -> Iterator[str]:
+    rows = [one.row for one in analysis.comparisons]
+    alpha = 1 - analysis.level
+    if not (rows or analysis.overall):
+        yield "no answers are left to report."
+    if analysis.overall:
+        means = sorted(analysis.overall, key=lambda m: (m.condition in RESERVED, -m.mean))
+        named = [f"{m.condition} {m.mean:.1f}{_ends(m)}" for m in means]
+        yield f"mean scores were {listed(named)}."
+    if test := analysis.friedman:
+        alike = "differed" if test.p_value <= alpha else "did not differ significantly"
+        yield (
+            f"systems {alike} (Friedman: chi-square({test.systems - 1}) = {test.statistic:.1f}, "
+            f"{_p(test.p_value)}, Kendall's W = {test.w:.2f})."
+        )
+    if analysis.study.form == "abx":
+        for one, pair in zip(rows, analysis.comparisons, strict=True):
+            above = sum(result["p_holm"] <= alpha for result in pair.by_listener)
+            yield (
+                f"listeners told {one.first} from the reference in {one.answers[0]} of "
+                f"{sum(one.answers)} trials ({100 * one.value:.0f} %{_ends(one, 100, 0)}; "
+                f"{_p(one.p_holm)} after correction); {above} of "
+                f"{count(one.listeners, 'listener')} {'was' if above == 1 else 'were'} above "
+                "chance."
+            )
+        return
+    if analysis.study.form == "ab" and rows:
+        named = [f"{p.first} over {p.second} {100 * p.value:.0f} %{_ends(p, 100, 0)}" for p in rows]
+        yield f"preferences were {listed(named)}."
+    better: dict[str, list[str]] = {}
+    for one, record in ((pair.row, pair.record) for pair in analysis.comparisons):
+        # In AB by listeners, who are what the sign test counts.
+        difference = record["for_first"] - record["for_second"] if one.answers else one.value
+        if one.p_holm is not None and one.p_holm <= alpha and difference:
+            ends = (one.first, one.second)
+            winner, loser = ends if difference > 0 else ends[::-1]
+            better.setdefault(winner, []).append(loser)
+    found, won = sum(map(len, better.values())), FORMS[analysis.study.form].won
+    if rows and not found:
+        yield f"after correction, no pair differed at a family-wise level of {alpha:.2g}."
+    elif rows:
+        ranked = sorted(better.items(), key=lambda pair: -len(pair[1]))
+        named = [f"{winner} {won} {listed(losers)}" for winner, losers in ranked]
+        rest = count(len(rows) - found, "pair")
+        other = f"; the other {rest} did not differ significantly" if found < len(rows) else ""
+        yield f"at a family-wise level of {alpha:.2g}, {'; '.join(named)}{other}."
+
+
+def _p(p: float | None) -> str:
+    """``p = 0.031``, ``p < 0.001``."""
+    text = p_text(p)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
+def _ends(of: ConditionSummary | ComparisonSummary, scale: float = 1.0, digits: int = 1) -> str:
+    if of.low is None or of.high is None:
+        return ""
+    return f" [{scale * of.low:.{digits}f}, {scale * of.high:.{digits}f}]"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    *head, last = words
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+# ------------------------------------------------------------------------------ files
+
+
+def write_all(
+    analysis: Analysis, summary: ListeningSummary, scores: Sequence[ListenerScore], folder: Path
+) -> list[Path]:
+    """Write everything into a folder, in place of what an earlier analysis left there."""
+    from snacbench.plots._ratings import figures_of
+    from snacbench.plots.style import paper_style, write_figure
+
+    tables, numbers = listening_tables(summary), records_of(analysis)
+    out = [f"Excluded {one.listener}: {one.reason}" for one in analysis.screening.exclusions]
+    notes = "\n".join(f"- {escaped(note)}" for note in (*summary.notes, *out))
+    parts = [
+        f"# {escaped(summary.title)}",
+        escaped(summary.text),
+        to_markdown(tables).rstrip(),
+        f"### Notes\n\n{notes}" if notes else "",
+    ]
+    texts = {
+        "summary.md": "\n\n".join(filter(None, parts)) + "\n",
+        "paragraph.txt": summary.text + "\n",
+        "tables.tex": to_latex(tables),
+        **{f"{name}.csv": csv_text(records) for name, records in numbers.items() if records},
+    }
+    # What this study does not give must not stay from one that did.
+    figures = [f"{name}.{form}" for name in _FIGURES for form in FIGURE_FORMATS]
+    with writing(f"the analysis to {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (*figures, *(f"{name}.csv" for name in numbers)):
+            (folder / name).unlink(missing_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, "utf-8")
+    paths = [folder / name for name in texts]
+    with paper_style():
+        for name, figure in figures_of(summary, scores).items():
+            paths += write_figure(figure, folder / name, FIGURE_FORMATS)
+    return paths
+
+
+def csv_text(records: Sequence[Record]) -> str:
+    """Records as CSV: numbers in full, what is not known empty, no cell a formula."""
+    from pandas import DataFrame
+
+    safe = [
+        {key: safe_cell(v) if isinstance(v, str) else v for key, v in record.items()}
+        for record in records
+    ]
+    return str(DataFrame(safe, dtype=object).to_csv(index=False, lineterminator="\n"))
+
+
+def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:
+    """Every table of numbers by the name of its file, those that the form has not empty."""
+    out = dict[str, str]()
+    for left in analysis.screening.exclusions:
+        out[left.listener] = "; ".join(filter(None, (out.get(left.listener), left.reason)))
+    answers = {one.id: one.answers for one in analysis.whole.listeners}
+    means = {"after": analysis.means, "before": analysis.means_before}
+    compared = {FORMS[analysis.study.form].file: [one.record for one in analysis.comparisons]}
+    return {
+        "scores": [{"screening": when, **vars(m)} for when, of in means.items() for m in of],
+        **{form.file: compared.get(form.file, []) for form in FORMS.values()},
+        "abx-listeners": [result for c in analysis.comparisons for result in c.by_listener],
+        "items": analysis.items,
+        "listeners": [
+            check
+            | {"kept": "no" if (name := check["listener"]) in out else "yes"}
+            | {"excluded": out.get(name, "")}
+            | {f"said_{question}": said for question, said in answers[name].items()}
+            for check in analysis.screening.checks
+        ],
+    }
+
+
+# ------------------------------------------------------------------------------ rows of the run
 
 
 def published(source: Source, analysis: Analysis) -> tuple[ListeningSummary, list[ListenerScore]]:
@@ -50,7 +306,7 @@ def _notes(source: Source, analysis: Analysis) -> Iterator[str]:
         )
     if silent := len(analysis.whole.listeners) - len(screening.before):
         yield f"{silent} listeners began and answered no page."
-    if form.startswith("mushra") and not analysis.ratings.complete:
+    if FORMS[form].rates and not analysis.ratings.complete:
         yield (
             "Not every listener rated every item: means are means of item means, and tests "
             "compare systems within each listener, on the items that this one rated."

@@ -14,32 +14,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from snacbench.listening.study import Study
-from snacbench.listening.test import ANCHOR70, REFERENCE
-from snacbench.listening.words import count
+from snacbench.forms import ANCHOR70, REFERENCE
+from snacbench.listening.study import Record, Study
 
 GOOD = 90.0
 MOST_PERCENT_OF_ITEMS = 15
 MOST_PERCENT_OF_LISTENERS = 25
 
 Rule = Literal["unfinished", "reference", "anchor"]
-
-
-@dataclass(frozen=True)
-class ListenerCheck:
-    """What the rules saw of one listener: complete pages answered, and of how many planned.
-
-    `reference_low` items have the hidden reference below 90, of the `reference_items` on which it
-    was rated; `anchor_high` have the 7 kHz anchor above 90, of the `anchor_items` that count.
-    """
-
-    listener: str
-    pages: int
-    pages_planned: int | None
-    reference_low: int
-    reference_items: int
-    anchor_high: int
-    anchor_items: int
 
 
 @dataclass(frozen=True)
@@ -55,13 +37,16 @@ class Exclusion:
 class Screening:
     """Who was kept, who was not, and why; `rules` says whether those of BS.1534-3 were applied.
 
-    `checks` has every listener with an answer; on `transparent_items` too many rated the 7 kHz
-    anchor above 90 for it to be held against them. `broken_pages`, of listener and item, lacked
-    conditions that others rated there, and were left out.
+    `checks` has of every listener with an answer the complete ``pages`` and the ``pages_planned``,
+    on how many of the ``reference_items`` the hidden reference is below 90 (``reference_low``), and
+    on how many of the ``anchor_items`` that count the 7 kHz anchor is above 90 (``anchor_high``).
+    On `transparent_items` too many rated that anchor above 90 for it to be held against them.
+    `broken_pages`, of listener and item, lacked conditions that others rated there, and were left
+    out.
     """
 
     rules: bool
-    checks: tuple[ListenerCheck, ...]
+    checks: tuple[Record, ...]
     exclusions: tuple[Exclusion, ...]
     transparent_items: tuple[str, ...]
     broken_pages: Mapping[tuple[str, str], Collection[str]]
@@ -69,7 +54,7 @@ class Screening:
     @property
     def before(self) -> tuple[str, ...]:
         """Listeners with an answer."""
-        return tuple(check.listener for check in self.checks)
+        return tuple(check["listener"] for check in self.checks)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -88,43 +73,36 @@ def screen(study: Study, *, rules: bool = True) -> tuple[Study, Screening]:
     answered = Counter(listener for listener, _ in {(r.listener, r.item) for r in whole.ratings})
     answered.update(choice.listener for choice in whole.choices)
     present = [listener for listener in whole.listeners if answered[listener.id]]
-    unfinished = list[Exclusion]()
-    for one in present:
-        pages, planned = answered[one.id], one.pages_planned
-        if planned is None and not one.finished:
-            reason = f"left early, after {count(pages, 'page')}"
-            unfinished.append(Exclusion(one.id, "unfinished", reason))
-        elif planned is not None and pages < planned:
-            reason = f"answered {pages} of {count(planned, 'page')}"
-            unfinished.append(Exclusion(one.id, "unfinished", reason))
-    early = {exclusion.listener for exclusion in unfinished}
+    plans = {one.id: one.pages_planned or 0 for one in present}
+    early = {name for name, planned in plans.items() if answered[name] < planned}
 
     anchors = [r for r in whole.ratings if r.condition == ANCHOR70 and r.listener not in early]
     heard = Counter(r.item for r in anchors)
     high = Counter(r.item for r in anchors if r.score > GOOD)
     transparent = tuple(i for i in heard if _over(MOST_PERCENT_OF_LISTENERS, high[i], heard[i]))
 
-    checks, broke_rules = list[ListenerCheck](), list[Exclusion]()
+    checks, exclusions = list[Record](), list[Exclusion]()
     for one in present:
-        own = [r for r in whole.ratings if r.listener == one.id]
+        own, pages = [r for r in whole.ratings if r.listener == one.id], answered[one.id]
         low = [r.score < GOOD for r in own if r.condition == REFERENCE]
-        loud = [
-            r.score > GOOD for r in own if r.condition == ANCHOR70 and r.item not in transparent
-        ]
-        check = ListenerCheck(
-            one.id, answered[one.id], one.pages_planned, sum(low), len(low), sum(loud), len(loud)
-        )
-        checks.append(check)
+        rated = [r for r in own if r.condition == ANCHOR70 and r.item not in transparent]
+        loud = [r.score > GOOD for r in rated]
+        check: Record = {"listener": one.id, "pages": pages, "pages_planned": one.pages_planned}
+        check |= {"reference_low": sum(low), "reference_items": len(low)}
+        checks.append(check | {"anchor_high": sum(loud), "anchor_items": len(loud)})
+        if one.id in early:
+            reason = f"answered {pages} of {count(plans[one.id], 'page')}"
+            exclusions.append(Exclusion(one.id, "unfinished", reason))
+            continue
         broken_by: tuple[tuple[Rule, str, list[bool]], ...] = (
             ("reference", "hidden reference below 90", low),
             ("anchor", "7 kHz anchor above 90", loud),
         )
-        for rule, what, of in broken_by if rules and one.id not in early else ():
+        for rule, what, of in broken_by if rules else ():
             if _over(MOST_PERCENT_OF_ITEMS, sum(of), len(of)):
                 share = f"{sum(of)} of {count(len(of), 'item')} ({100 * sum(of) / len(of):.0f} %)"
-                broke_rules.append(Exclusion(one.id, rule, f"{what} on {share}"))
-    exclusions = (*unfinished, *broke_rules)
-    return whole, Screening(rules, tuple(checks), exclusions, transparent, broken)
+                exclusions.append(Exclusion(one.id, rule, f"{what} on {share}"))
+    return whole, Screening(rules, tuple(checks), tuple(exclusions), transparent, broken)
 
 
 def answers_of(study: Study, listeners: Collection[str]) -> Study:
@@ -132,8 +110,7 @@ def answers_of(study: Study, listeners: Collection[str]) -> Study:
     return replace(
         study,
         listeners=tuple(one for one in study.listeners if one.id in listeners),
-        ratings=tuple(one for one in study.ratings if one.listener in listeners),
-        choices=tuple(one for one in study.choices if one.listener in listeners),
+        answers=tuple(one for one in study.answers if one.listener in listeners),
     )
 
 
@@ -145,8 +122,13 @@ def _complete_pages(study: Study) -> tuple[Study, dict[tuple[str, str], set[str]
         found.setdefault((rating.listener, rating.item), set()).add(rating.condition)
     missing = {page: expected[page[1]] - rated for page, rated in found.items()}
     broken = {page: conditions for page, conditions in missing.items() if conditions}
-    kept = tuple(r for r in study.ratings if (r.listener, r.item) not in broken)
-    return replace(study, ratings=kept), broken
+    kept = tuple(one for one in study.answers if (one.listener, one.item) not in broken)
+    return replace(study, answers=kept), broken
+
+
+def count(number: int, noun: str) -> str:
+    """``1 item``, ``2 items``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _over(percent: int, part: int, whole: int) -> bool:

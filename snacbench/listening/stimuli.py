@@ -27,11 +27,12 @@ from snacbench.audio.levels import limited, loudness_lufs
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError, ClipError, StoreError, UserError
 from snacbench.files import atomic, sha256_of_file, writing
+from snacbench.forms import REFERENCE
 from snacbench.listening.test import (
     ANCHOR_CUTOFFS_HZ,
+    ANSWERS_FILE,
     FADE_S,
     RATE_HZ,
-    REFERENCE,
     STIMULI_FOLDER,
     Item,
     Level,
@@ -121,35 +122,21 @@ def design_sha256(test: ListeningTest) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def facts_text(facts: Facts) -> str:
-    """The content of ``stimuli.json``."""
-    return json.dumps(to_jsonable(facts), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def read_facts(folder: Path, test: ListeningTest) -> Facts:
     """The facts of a test's stimuli; `UserError` if there are none, or not those of its design."""
-    facts, again = facts_at_hand(folder), f"make them with 'snacbench mushra stimuli {folder}'"
-    if facts is None:
-        raise UserError(f"{folder} has no stimuli yet: no {FACTS_FILE} that can be read; {again}")
+    path, again = folder / FACTS_FILE, f"make them with 'snacbench mushra stimuli {folder}'"
+    try:
+        facts = from_json(path.read_bytes(), Facts, origin=str(path))
+    except (OSError, StoreError) as error:
+        raise UserError(
+            f"{folder} has no stimuli yet: no {FACTS_FILE} that can be read; {again}"
+        ) from error
     if facts.design_sha256 != design_sha256(test):
         raise UserError(
             f"the stimuli in {folder} are not those of its test.yaml, which was changed after they "
             f"were made; {again}"
         )
-    for stimulus in (one for item in facts.items.values() for one in item.conditions.values()):
-        file = folder / stimulus.file
-        if not file.is_file() or file.stat().st_size != stimulus.num_bytes:
-            raise UserError(f"{file} is missing or was changed; {again}")
     return facts
-
-
-def facts_at_hand(folder: Path) -> Facts | None:
-    """The facts in a folder, whatever design they are of; None where there are none to read."""
-    path = folder / FACTS_FILE
-    try:
-        return from_json(path.read_bytes(), Facts, origin=str(path))
-    except (OSError, StoreError):
-        return None
 
 
 class RunSignals:
@@ -289,9 +276,17 @@ def gains(signals: Mapping[str, Audio], level: Level) -> tuple[dict[str, float],
 def make_stimuli(folder: Path, test: ListeningTest, *, progress: Progress | None = None) -> Facts:
     """Make the stimuli of a test in its folder, in place of older ones.
 
-    `UserError` if the test's run is not found, is another one, or a stimulus cannot be made or
-    written.
+    `UserError` if the test has answers to others, its run is not found or another one, or a
+    stimulus cannot be made or written.
     """
+    if (folder / ANSWERS_FILE).exists():
+        try:
+            read_facts(folder, test)
+        except UserError as error:
+            raise UserError(
+                f"{folder} has answers to other stimuli, in {ANSWERS_FILE}; make a new test with "
+                "'snacbench mushra design', or remove the file if these answers were only a try"
+            ) from error
     run, found = RunSignals.behind(folder, test), {}
     items, progress = (*test.items, *test.training), progress or Silent()
     progress.begin("stimuli", len(items))
@@ -300,9 +295,11 @@ def make_stimuli(folder: Path, test: ListeningTest, *, progress: Progress | None
         for item in items:
             found[item.id] = make_item(run, test, item, partial)
             progress.step("stimuli")
-        digest = design_sha256(test)
-        facts = Facts(__version__, digest, test.run_id, test.set_sha256, RATE_HZ, "wav", found)
-        told.write_text(facts_text(facts), "utf-8")
+        facts = Facts(
+            __version__, design_sha256(test), test.run_id, test.set_sha256, RATE_HZ, "wav", found
+        )
+        text = json.dumps(to_jsonable(facts), indent=1, ensure_ascii=False, allow_nan=False)
+        told.write_text(f"{text}\n", "utf-8")
         # Whoever finds stimuli.json finds the stimuli that it tells of.
         kept.unlink(missing_ok=True)
     return facts

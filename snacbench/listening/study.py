@@ -1,15 +1,52 @@
-"""What listeners answered: the same nouns whoever collected the answers."""
+"""What listeners answered: the same nouns whoever collected the answers, and their CSV.
+
+A CSV has a line per rating, or per answer to a pair. Texts in it are safe to open in a spreadsheet:
+where one begins as a formula does, an apostrophe stands before it, which is taken away again where
+the line is read.
+"""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self, TextIO
 
-from snacbench.listening.test import Form, ListeningTest
+from pydantic import BeforeValidator, Field
+
+from snacbench.forms import FORMS, RESERVED, FormName
+from snacbench.listening.test import ListeningTest
 from snacbench.types import Domain
 
-Answer = Literal["a", "b", "tie"]
+Record = dict[str, Any]
+"""A line of a table, by the names of the columns that files have."""
+
+# What spreadsheets take for the beginning of a formula, full-width forms included.
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+
+
+def safe_cell(text: str) -> str:
+    """The text as no spreadsheet takes it for a formula; nothing else is changed."""
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
+
+
+def plain_text(cell: str) -> str:
+    """What `safe_cell` was given."""
+    quoted = cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA)
+    return cell[1:] if quoted else cell
+
+
+def _condition(cell: str) -> str:
+    """The name of a condition; those of the hidden reference and the anchors in any case."""
+    name = plain_text(cell.strip())
+    return name.lower() if name.lower() in RESERVED else name
+
+
+_Name = Annotated[str, BeforeValidator(lambda c: plain_text(c.strip())), Field(min_length=1)]
+_Condition = Annotated[str, BeforeValidator(_condition), Field(min_length=1)]
+_Comment = Annotated[str, BeforeValidator(plain_text)]
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -20,14 +57,19 @@ class Rating:
     what the page took. None where not recorded.
     """
 
-    listener: str
-    item: str
-    condition: str
-    score: float
+    listener: _Name
+    item: _Name
+    condition: _Condition
+    score: Annotated[_Finite, Field(ge=0, le=100)]
     page: int | None = None
     place: int | None = None
-    time_s: float | None = None
-    comment: str = ""
+    time_s: _Finite | None = None
+    comment: _Comment = ""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What was heard for it."""
+        return (self.condition,)
 
 
 @dataclass(frozen=True)
@@ -39,15 +81,20 @@ class Choice:
     it for: right where `taken` is `x`.
     """
 
-    listener: str
-    item: str
-    a: str
-    b: str
-    answer: Answer
-    x: str | None = None
+    listener: _Name
+    item: _Name
+    a: _Condition
+    b: _Condition
+    answer: Literal["a", "b", "tie"]
+    x: _Condition | None = None
     page: int | None = None
-    time_s: float | None = None
-    comment: str = ""
+    time_s: _Finite | None = None
+    comment: _Comment = ""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What was heard for it."""
+        return (self.a, self.b)
 
     @property
     def taken(self) -> str | None:
@@ -57,17 +104,16 @@ class Choice:
 
 @dataclass(frozen=True)
 class Listener:
-    """A random name, answers to the questionnaire, and how far they came, where that is known."""
+    """A random name, answers to the questionnaire, and rated pages to come, where it is known."""
 
     id: str
     answers: Mapping[str, str] = field(default_factory=dict)
     pages_planned: int | None = None
-    finished: bool = True
 
 
 @dataclass(frozen=True)
 class Study:
-    """All answers of a test, before any screening.
+    """All answers of a test, before any screening: ratings, or choices, whichever the form has.
 
     `systems` are the conditions under test in the test's order, without reference and anchors, and
     `kbps` their actual rates; `domains` and `clips` (ids of the run) are by item. Mappings are
@@ -75,27 +121,30 @@ class Study:
     """
 
     name: str
-    form: Form
+    form: FormName
     listeners: tuple[Listener, ...]
     systems: tuple[str, ...]
-    ratings: tuple[Rating, ...] = ()
-    choices: tuple[Choice, ...] = ()
+    answers: tuple[Rating | Choice, ...] = ()
     domains: Mapping[str, Domain] = field(default_factory=dict)
     clips: Mapping[str, str] = field(default_factory=dict)
     kbps: Mapping[str, float | None] = field(default_factory=dict)
 
-    @property
-    def answers(self) -> tuple[Rating | Choice, ...]:
-        """Ratings and choices, whichever the form has."""
-        return (*self.ratings, *self.choices)
+    @cached_property
+    def ratings(self) -> tuple[Rating, ...]:
+        """The answers, if they are ratings."""
+        return tuple(one for one in self.answers if isinstance(one, Rating))
+
+    @cached_property
+    def choices(self) -> tuple[Choice, ...]:
+        """The answers, if they are to pairs."""
+        return tuple(one for one in self.answers if isinstance(one, Choice))
 
     @classmethod
     def of(
         cls,
         test: ListeningTest,
         listeners: tuple[Listener, ...],
-        ratings: tuple[Rating, ...] = (),
-        choices: tuple[Choice, ...] = (),
+        answers: tuple[Rating | Choice, ...],
     ) -> Self:
         """Answers to a test, with all that the test says of its items and systems."""
         return cls(
@@ -103,9 +152,40 @@ class Study:
             form=test.form,
             listeners=listeners,
             systems=tuple(system.name for system in test.systems),
-            ratings=ratings,
-            choices=choices,
+            answers=answers,
             domains={item.id: item.domain for item in test.items},
             clips={item.id: item.clip for item in test.items},
             kbps={system.name: system.kbps for system in test.systems},
         )
+
+
+RATING_COLUMNS = (
+    "listener", "item", "domain", "clip", "condition", "kbps", "score", "page", "place", "time_s",
+    "comment",
+)  # fmt: skip
+CHOICE_COLUMNS = (
+    "listener", "item", "a", "b", "x", "answer", "correct", "page", "time_s", "comment",
+)  # fmt: skip
+"""`correct` says for people what follows from the others."""
+
+
+def write_tidy(study: Study, stream: TextIO) -> None:
+    """Write all answers of a study; times in seconds."""
+    columns = RATING_COLUMNS if FORMS[study.form].rates else CHOICE_COLUMNS
+    writer = csv.writer(stream)  # lines end as RFC 4180 has it; else a lone CR would go unquoted
+    writer.writerow(columns)
+    for answer in study.answers:
+        told: dict[str, Any] = dict(vars(answer))
+        if isinstance(answer, Rating):
+            told["domain"] = study.domains.get(answer.item)
+            told["clip"] = study.clips.get(answer.item)
+            told["kbps"] = study.kbps.get(answer.condition)
+        elif answer.x is not None:
+            told["correct"] = int(answer.taken == answer.x)
+        cells: list[Any] = []
+        for value in map(told.get, columns):
+            if isinstance(value, float) and value.is_integer():
+                cells.append(int(value))
+            else:
+                cells.append(safe_cell(value) if isinstance(value, str) else value)
+        writer.writerow(cells)

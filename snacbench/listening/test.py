@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -22,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, REFERENCE, RESERVED, FormName
 from snacbench.types import Domain
 from snacbench.yamlfile import read_yaml
 
@@ -29,21 +29,14 @@ TEST_FILE = "test.yaml"
 STIMULI_FOLDER = "stimuli"
 ANSWERS_FILE = "answers.sqlite"
 DOCS = "docs/listening-tests.md"
+PAGE = Path(__file__).with_name("page")
 
-REFERENCE, ANCHOR35, ANCHOR70 = "reference", "anchor35", "anchor70"
 ANCHOR_CUTOFFS_HZ = {ANCHOR35: 3_500, ANCHOR70: 7_000}
-RESERVED = (REFERENCE, ANCHOR35, ANCHOR70)
-
 RATE_HZ = 48_000
 MAX_SYSTEMS = 9  # ITU-R BS.1534-3: 12 signals a page at most, reference and two anchors included
 MAX_EXCERPT_S = 12.0
 FADE_S = 0.005
 MIN_LOOP_S = 0.5
-
-Form = Literal["mushra", "mushra-no-anchors", "ab", "abx"]
-"""``mushra`` rates all systems, the hidden reference and two anchors against the open reference;
-``mushra-no-anchors`` leaves the anchors out (as the DAC paper did); ``ab`` asks which of two
-systems is preferred; ``abx`` asks which of reference and system X is."""
 
 Count = Annotated[StrictInt, Field(ge=1)]
 
@@ -121,7 +114,7 @@ class ListeningTest(Part):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
     """Names the test in results."""
     title: str
-    form: Form = "mushra"
+    form: FormName = "mushra"
     """mushra, mushra-no-anchors, ab or abx."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
     """Of the page's own texts; the texts below stand as they are."""
@@ -171,13 +164,13 @@ class ListeningTest(Part):
     @property
     def conditions(self) -> tuple[str, ...]:
         """Every condition that has a stimulus, the reference first, then anchors, then systems."""
-        anchors = (ANCHOR35, ANCHOR70) if self.form == "mushra" else ()
+        anchors = ANCHOR_CUTOFFS_HZ if FORMS[self.form].anchors else ()
         return (REFERENCE, *anchors, *(system.name for system in self.systems))
 
 
 def read_test(folder: Path) -> ListeningTest:
     """The test in a folder; `UserError` names file, line and field of what is wrong in it."""
-    return read_yaml(folder / TEST_FILE, ListeningTest, noun="listening test", docs=DOCS).content
+    return read_yaml(folder / TEST_FILE, ListeningTest, noun="listening test", docs=DOCS)
 
 
 class Texts(Part):
@@ -194,7 +187,6 @@ class Texts(Part):
 @cache
 def texts_of(language: str) -> Texts:
     """What a new test says to its listeners; in English where the language has no texts yet."""
-    folder = files("snacbench.listening") / "page" / "texts"
-    entry = folder / f"{language.partition('-')[0]}.yaml"
-    with as_file(entry if entry.is_file() else folder / "en.yaml") as path:
-        return read_yaml(path, Texts, noun="texts", docs=DOCS).content
+    path = PAGE / "texts" / f"{language.partition('-')[0]}.yaml"
+    path = path if path.is_file() else path.with_name("en.yaml")
+    return read_yaml(path, Texts, noun="texts", docs=DOCS)

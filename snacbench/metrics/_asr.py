@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,9 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-from snacbench.errors import MissingPackage, Undefined, UserError, did_you_mean
+from snacbench.errors import Undefined, UserError, did_you_mean
 from snacbench.later import np
 from snacbench.models import HostedFile, MetricModel, WeightsSource
+from snacbench.packages import check_installed, missing_package
 from snacbench.settings import ASR_VARIABLE, asr_selector
 from snacbench.types import NO_OPTIONS, Audio, MetricOptions
 from snacbench.weights.of_metrics import located
@@ -54,6 +54,9 @@ class Recogniser(Protocol):
         Raises `Undefined` if it does not know the language.
         """
 
+    def load(self) -> Any:
+        """The model, read anew."""
+
 
 def recogniser(options: MetricOptions = NO_OPTIONS) -> Recogniser:
     """The recogniser that options name; if they name none, whichever the user has set.
@@ -64,8 +67,8 @@ def recogniser(options: MetricOptions = NO_OPTIONS) -> Recogniser:
     chosen = options.asr or asr_selector()
     if not chosen:
         raise UserError(
-            f"word and character error rates need a recogniser; name one with --asr: {CHOICES} "
-            f"(or set {ASR_VARIABLE})"
+            f"word and character error rates need a recogniser; name one with --asr, or "
+            f"by {ASR_VARIABLE}: {CHOICES}"
         )
     return _opened(chosen, options)
 
@@ -76,11 +79,34 @@ def _opened(selector: str, options: MetricOptions) -> Recogniser:
     kind, _, device = name.partition("@")
     if kind not in MAKERS:
         raise UserError(
-            f"--asr {selector}: no such recogniser (written as one of {CHOICES}); "
+            f"there is no recogniser {selector!r} (written as one of {CHOICES}); "
             f"{did_you_mean(kind, MAKERS)}"
         )
     made: Recogniser = MAKERS[kind](kind, detail, device, options)
     return made
+
+
+def check_model(options: MetricOptions = NO_OPTIONS) -> None:
+    """Read a recogniser's model once, and let it go; those who hear by it read it themselves.
+
+    Raises `UserError` if that fails, and as `recogniser`.
+    """
+    recogniser(options)
+    _read(options.asr or asr_selector(), options)
+
+
+@functools.cache
+def _read(selector: str, options: MetricOptions) -> None:
+    try:
+        _opened(selector, options).load()
+    except Exception as error:
+        if missing := missing_package(error):
+            raise missing from error
+        why = " ".join(str(error).split())
+        raise UserError(
+            f"--asr {selector}: its model cannot be loaded ({type(error).__name__}: {why:.300}); "
+            "give the files as they were published"
+        ) from error
 
 
 def heard_in(audio: Audio, language: str, options: MetricOptions = NO_OPTIONS) -> str:
@@ -102,24 +128,17 @@ def _heard(samples: bytes, language: str, selector: str, options: MetricOptions)
 def _code_in(known: Iterable[str], language: str, name: str) -> str:
     """A language's code among those that a recogniser knows; else raises `Undefined`."""
     codes = list(known)
-    code = language if language in codes else _WHISPERS_CODES.get(language, "")
-    if code in codes:
-        return code
-    knows = f"{name} knows {len(codes)} languages, and the clip is in {language!r}; leave it out"
+    for code in (language, _WHISPERS_CODES.get(language)):
+        if code in codes:
+            return code
     if codes == [ENGLISH]:
-        knows = (
+        raise Undefined(
             f"{name} knows English alone ({ENGLISH!r}), and the clip is in {language!r}; name "
             "whisper-large-v3 or faster-whisper:FOLDER with --asr"
         )
-    raise Undefined(knows)
-
-
-def _check_package(package: str, kind: str, extra: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise MissingPackage(
-            f"--asr {kind} needs a package that is not installed; run pip install "
-            f"'.[{extra}]' in snacbench's checkout"
-        )
+    raise Undefined(
+        f"{name} knows {len(codes)} languages, and the clip is in {language!r}; leave it out"
+    )
 
 
 class PocketSphinx:
@@ -136,7 +155,7 @@ class PocketSphinx:
                 f"--asr {kind} takes nothing more, found {detail or device!r}: its model lies in "
                 "its package, and it runs on the CPU"
             )
-        _check_package("pocketsphinx", kind, "asr")
+        check_installed({f"--asr {kind}": ["pocketsphinx"]})
         self.revision = f"package {version('pocketsphinx')} with its own en-us model"
 
     def transcribe(self, audio: Audio, language: str) -> str:
@@ -151,11 +170,13 @@ class PocketSphinx:
         found = self._decoder.hyp()
         return found.hypstr if found else ""
 
-    @cached_property
-    def _decoder(self) -> Any:
+    def load(self) -> Any:
+        """The model, read anew."""
         from pocketsphinx import Decoder
 
         return Decoder(samprate=RATE_HZ, cmn="batch", loglevel="FATAL")
+
+    _decoder = cached_property(load)
 
 
 class FasterWhisper:
@@ -173,7 +194,7 @@ class FasterWhisper:
                 f"--asr {kind}:{detail}: there is no {_WEIGHTS} in it; name the folder of a "
                 "whisper model in CTranslate2's format"
             )
-        _check_package("faster_whisper", kind, "asr")
+        check_installed({f"--asr {kind}": ["faster_whisper"]})
         # Nobody but the folder's name knows which size of model it is.
         self.name = f"faster-whisper {self._folder.name}"
 
@@ -197,8 +218,8 @@ class FasterWhisper:
         )
         return " ".join(segment.text.strip() for segment in segments)
 
-    @cached_property
-    def _model(self) -> Any:
+    def load(self) -> Any:
+        """The model, read anew."""
         from faster_whisper import WhisperModel
 
         return WhisperModel(
@@ -208,6 +229,8 @@ class FasterWhisper:
             cpu_threads=1,
             local_files_only=True,
         )
+
+    _model = cached_property(load)
 
 
 @dataclass(frozen=True)
@@ -279,7 +302,7 @@ class OfTheHub:
                 f"--asr {kind} can be followed by @cpu or @cuda alone, found {detail or device!r}: "
                 f"its model is the published one; a copy is named by --weights {kind}=DIR"
             )
-        _check_package("transformers", kind, "transformers")
+        check_installed({f"--asr {kind}": ["transformers"]})
         self.name, self._device, self._published = kind, device or "cpu", PUBLISHED[kind]
         found = located(self._published.model, options)
         self._files, info = found.files, found.info
@@ -312,8 +335,8 @@ class OfTheHub:
         tokens = self._pipeline.model.generation_config.lang_to_id
         return [token.strip("<|>") for token in tokens]
 
-    @cached_property
-    def _pipeline(self) -> Any:
+    def load(self) -> Any:
+        """The model, read anew."""
         import torch
         import transformers
 
@@ -325,6 +348,8 @@ class OfTheHub:
             return transformers.pipeline(
                 "automatic-speech-recognition", together, device=self._device, dtype=torch.float32
             )
+
+    _pipeline = cached_property(load)
 
 
 def models_of(options: MetricOptions) -> tuple[str, ...]:

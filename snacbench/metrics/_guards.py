@@ -17,10 +17,33 @@ from snacbench.types import Audio, Embeddings, Metric, MetricSpec, PreparedMetri
 REFERENCE = "reference"
 DEGRADED = "degraded signal"
 
+# What specs have in common: of a distance, and of what is heard of a voice.
+DISTANCE = MetricSpec(
+    name="",
+    unit="1",
+    better="lower",
+    range=(0.0, math.inf),
+    rate_hz=44_100,
+    citation="",
+    default=False,
+    ladder=("noise", "low-pass", "clipping"),
+)
+VOICE = MetricSpec(
+    name="",
+    unit="1",
+    better="higher",
+    range=(1.0, 5.0),
+    rate_hz=16_000,
+    citation="",
+    domains=("speech",),
+    any_length=True,
+    default=False,
+)
+
 
 def guarded(  # noqa: PLR0913 - keyword-only rules of one metric
     spec: MetricSpec,
-    prepare: Callable[[Audio], Callable[[Audio], float]],
+    prepare: Callable[..., Callable[[Audio], float]],
     versions: Callable[[], Mapping[str, str]] = dict,
     *,
     min_s: float = 0.0,
@@ -29,19 +52,17 @@ def guarded(  # noqa: PLR0913 - keyword-only rules of one metric
 ) -> Metric:
     """A metric that compares signals which passed all checks.
 
-    `prepare` takes an accepted reference and returns what scores one degraded signal after another;
-    it may raise `Undefined` too. The score is in the unit of the spec, which says what is better.
+    `prepare` takes an accepted reference (of metrics of words also the transcript and the code of
+    its language) and returns what scores one degraded signal after another; it may raise
+    `Undefined` too. The score is in the unit of the spec, which says what is better.
     """
 
-    def prepared(reference: Audio) -> PreparedMetric:
-        accept_reference(reference, spec, min_s=min_s)
-        compare = prepare(reference)
+    def prepared(reference: Audio, *spoken: str) -> PreparedMetric:
+        _accept(reference, spec, min_s=min_s)
+        compare = prepare(reference, *spoken)
 
         def score(*, degraded: Audio) -> float:
-            accept_degraded(degraded, reference, spec)
-            min_duration(degraded, min_degraded_s, which=DEGRADED)
-            if not silence_has_score:
-                not_silent(degraded, which=DEGRADED)
+            _accept(degraded, spec, reference, min_s=min_degraded_s, silence_too=silence_has_score)
             value = compare(degraded)
             if not math.isfinite(value):
                 raise Undefined(f"{spec.name} came out as {value}; a finite value is needed")
@@ -49,7 +70,7 @@ def guarded(  # noqa: PLR0913 - keyword-only rules of one metric
 
         return score
 
-    return Metric(spec, prepared, versions)
+    return Metric(spec, prepared, versions, prepared if spec.needs_transcript else None)
 
 
 def set_level(
@@ -65,7 +86,8 @@ def set_level(
     rounded to float16, as fadtk and kadtk keep them. A silent decode has them, too.
     """
 
-    def embedded(audio: Audio) -> Embeddings:
+    def embedded(audio: Audio, reference: Audio | None = None) -> Embeddings:
+        _accept(audio, spec, reference, min_s=min_s, silence_too=reference is not None)
         with np.errstate(over="ignore"):
             found = np.asarray(embed(audio)).astype(np.float16)
         if not np.isfinite(found).all():
@@ -75,14 +97,7 @@ def set_level(
         return found
 
     def prepared(reference: Audio) -> tuple[Embeddings, Callable[[Audio], Embeddings]]:
-        accept_reference(reference, spec, min_s=min_s)
-
-        def embedded_too(degraded: Audio) -> Embeddings:
-            accept_degraded(degraded, reference, spec)
-            min_duration(degraded, min_s, which=DEGRADED)
-            return embedded(degraded)
-
-        return embedded(reference), embedded_too
+        return embedded(reference), lambda degraded: embedded(degraded, reference)
 
     def no_pair(_reference: Audio) -> PreparedMetric:
         raise Undefined(
@@ -93,57 +108,48 @@ def set_level(
     return Metric(spec, no_pair, versions, embed=prepared)
 
 
-def accept_reference(reference: Audio, spec: MetricSpec, *, min_s: float = 0.0) -> None:
-    """Check a reference's rate, channels and duration, and that it is not silent."""
-    _right_rate(reference, spec, which=REFERENCE)
-    if spec.mono and reference.channels != 1:
-        raise Undefined(
-            f"the reference has {reference.channels} channels, {spec.name} is defined on 1; "
-            "downmix it first"
-        )
-    min_duration(reference, min_s, which=REFERENCE)
-    not_silent(reference, which=REFERENCE)
+def _accept(
+    audio: Audio,
+    spec: MetricSpec,
+    reference: Audio | None = None,
+    *,
+    min_s: float = 0.0,
+    silence_too: bool = False,
+) -> None:
+    """Check rate, channels, length and duration, and that no channel is silent.
 
-
-def accept_degraded(degraded: Audio, reference: Audio, spec: MetricSpec) -> None:
-    """Check that the rate, the channels and (unless any will do) the length are the reference's.
-
-    Silence is not checked: it has no similarity to anything, but it has a distance.
+    A degraded signal must have its `reference`'s channels and, unless any will do, its length. It
+    may be silent where that has a score: silence is like nothing, but at a distance from all.
     """
-    _right_rate(degraded, spec, which=DEGRADED)
-    if degraded.channels != reference.channels:
-        raise Undefined(
-            f"the degraded signal has {degraded.channels} channels, the reference has "
-            f"{reference.channels}; give both the same channels"
-        )
-    if not spec.any_length and degraded.num_samples != reference.num_samples:
-        raise Undefined(
-            f"the degraded signal lasts {degraded.duration_s:.3f} s ({degraded.num_samples} "
-            f"samples), the reference {reference.duration_s:.3f} s ({reference.num_samples}); cut "
-            "or pad the degraded signal to the reference's length"
-        )
-
-
-def _right_rate(audio: Audio, spec: MetricSpec, *, which: str) -> None:
+    which = REFERENCE if reference is None else DEGRADED
     if audio.rate_hz != spec.rate_hz:
         raise Undefined(
             f"the {which} is at {audio.rate_hz} Hz, {spec.name} is defined at {spec.rate_hz} Hz; "
             "resample it first"
         )
-
-
-def min_duration(audio: Audio, duration_s: float, *, which: str) -> None:
-    """Check that a signal is long enough."""
-    if audio.duration_s < duration_s:
+    if reference is None and spec.mono and audio.channels != 1:
         raise Undefined(
-            f"too short: the {which} lasts {audio.duration_s:.3f} s, {duration_s:.3f} s are needed"
+            f"the reference has {audio.channels} channels, {spec.name} is defined on 1; "
+            "downmix it first"
         )
-
-
-def not_silent(audio: Audio, *, which: str) -> None:
-    """Check that no channel is constant: a constant offset carries as much sound as zeros."""
+    if reference and audio.channels != reference.channels:
+        raise Undefined(
+            f"the degraded signal has {audio.channels} channels, the reference has "
+            f"{reference.channels}; give both the same channels"
+        )
+    if reference and not spec.any_length and audio.num_samples != reference.num_samples:
+        raise Undefined(
+            f"the degraded signal lasts {audio.duration_s:.3f} s ({audio.num_samples} "
+            f"samples), the reference {reference.duration_s:.3f} s ({reference.num_samples}); cut "
+            "or pad the degraded signal to the reference's length"
+        )
+    if audio.duration_s < min_s:
+        raise Undefined(
+            f"too short: the {which} lasts {audio.duration_s:.3f} s, {min_s:.3f} s are needed"
+        )
     for channel, samples in enumerate(audio.samples):
-        if np.all(samples == samples[0]):
+        # A constant offset carries as much sound as zeros.
+        if not silence_too and np.all(samples == samples[0]):
             where = f" in channel {channel}" if audio.channels > 1 else ""
             raise Undefined(
                 f"the {which} is silent{where}: all {audio.num_samples} samples are "

@@ -14,17 +14,14 @@ from typing import Any
 
 from snacbench.errors import SnacbenchError, WeightsMismatch
 from snacbench.metrics._guards import guarded
-from snacbench.models import LocatedWeights, MetricModel
+from snacbench.models import MetricModel
 from snacbench.packages import missing_package
 from snacbench.types import NO_OPTIONS, Audio, Embeddings, Metric, MetricOptions, MetricSpec
-from snacbench.weights.of_metrics import digests_of, located
+from snacbench.weights.of_metrics import NETWORKS, digests_of, located
 
 Files = Mapping[str, Path]
 Load = Callable[[Files], Any]
 Compare = Callable[[Audio], float]
-
-_loaded: dict[tuple[str, Load], tuple[LocatedWeights, Any]] = {}
-_tried: dict[tuple[str, Load], LocatedWeights] = {}
 
 
 def learned(  # noqa: PLR0913 - keyword-only rules of one metric
@@ -48,13 +45,10 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
         return prepare(network(model, load, options), reference)
 
     def versions() -> Mapping[str, str]:
-        return {model.name: described(model, options)}
+        return {model.name: digests_of(located(model, options).info)}
 
-    def ready() -> None:  # before hours of coding; workers load it for themselves
-        found = located(model, options)
-        if _tried.get((model.name, load)) != found:
-            _made(model, load, found)
-            _tried[model.name, load] = found
+    def ready() -> None:  # before hours of coding
+        network(model, load, options)
 
     again = partial(learned, spec, model, load, prepare, checked=checked, **rules)
     return replace(
@@ -72,16 +66,11 @@ def network(model: MetricModel, load: Load, options: MetricOptions) -> Any:
     Raises `WeightsMismatch` if they are no files of that model, and as `located`.
     """
     found = located(model, options)
-    before, made = _loaded.get((model.name, load), (None, None))
-    if before != found:
-        made = _made(model, load, found)
-        _loaded[model.name, load] = found, made
-    return made
-
-
-def _made(model: MetricModel, load: Load, found: LocatedWeights) -> Any:
+    before, made = NETWORKS.get((model.name, load), (None, None))
+    if before == found:
+        return made
     try:
-        return load(found.files)
+        made = load(found.files)
     except SnacbenchError:
         raise
     except Exception as error:
@@ -92,8 +81,5 @@ def _made(model: MetricModel, load: Load, found: LocatedWeights) -> Any:
             f"{paths} cannot be loaded as {model.name}: expected the published file, found "
             f"{type(error).__name__}: {why:.300}"
         ) from error
-
-
-def described(model: MetricModel, options: MetricOptions) -> str:
-    """Which files a model's scores come from, for the record of a run."""
-    return digests_of(located(model, options).info)
+    NETWORKS[model.name, load] = found, made
+    return made

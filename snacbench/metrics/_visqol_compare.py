@@ -12,19 +12,18 @@ finds the few lags that can be the peak; double precision decides between them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
 from snacbench.later import np
-from snacbench.metrics._visqol_similarity import (
+from snacbench.metrics._visqol_spectrogram import (
     Similarity,
+    bands_of,
     best_positions,
     compare,
     similarities,
 )
-from snacbench.metrics._visqol_spectrogram import bands_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 SINGLE_PRECISION = 2e-6
 # With more lags than these in question, a transform in double precision is cheaper.
 MANY_LAGS = 64
-# Degraded signals mostly have the length of their reference, so one size would nearly do.
-SIZES_KEPT = 2
 AUDIO_FRAMES, SPEECH_FRAMES = 30, 20
 
 # Voice activity: chunks of 20 ms at 16 bits; one is silent if it and the two before it are below.
@@ -79,63 +76,42 @@ def _single_envelope(signal: Signal) -> NDArray[np.float32]:
 
 
 class Envelope:
-    """The envelope of a reference, with its transforms, ready to be aligned with many signals."""
+    """The envelope of a reference, with its transform, ready to be aligned with many signals."""
 
     def __init__(self, signal: Signal) -> None:
         self.signal = signal
         self.norm = float(np.linalg.norm(_single_envelope(signal)))
-        self._transforms: dict[int, NDArray[np.complex64]] = {}
+        self._padded = 0, np.zeros(0, np.complex64)  # to so many samples: of most signals the same
 
-    def transform(self, size: int) -> NDArray[np.complex64]:
-        """Spectrum of the envelope, padded with zeros to `size` samples; computed once."""
+    def lag_of(self, degraded: Signal) -> int:
+        """Lag in samples by which a signal must be delayed to match the reference.
+
+        A lag of more than half the reference is taken for a mistake and given as 0.
+        """
         from scipy import fft
 
-        if size not in self._transforms:
-            if len(self._transforms) == SIZES_KEPT:
-                self._transforms.clear()
-            self._transforms[size] = fft.rfft(_single_envelope(self.signal), size)
-        return self._transforms[size]
-
-
-def lags_of(references: Sequence[Envelope], degraded: Sequence[Signal]) -> list[int]:
-    """Lags in samples by which signals must be delayed to match their references.
-
-    A lag of more than half a reference is taken for a mistake and given as 0.
-    """
-    from scipy import fft
-
-    lags = [0] * len(degraded)
-    sizes = [max(len(x.signal), len(y)) for x, y in zip(references, degraded, strict=True)]
-    for longest in sorted(set(sizes)):
-        # Signals of one size go through the transform side by side, which is faster.
-        rows = [row for row, size in enumerate(sizes) if size == longest and len(degraded[row])]
+        if not len(degraded):
+            return 0
+        longest, envelope = max(len(self.signal), len(degraded)), _single_envelope(degraded)
         size = fft.next_fast_len(2 * longest - 1, real=True)
-        envelopes = np.zeros((len(rows), longest), np.float32)
-        for envelope, row in zip(envelopes, rows, strict=True):
-            envelope[: len(degraded[row])] = _single_envelope(degraded[row])
-        spectra = fft.rfft(envelopes, size, axis=1)
-        np.conjugate(spectra, out=spectra)
-        for index, row in enumerate(rows):
-            spectra[index] *= references[row].transform(size)
-        correlations = fft.irfft(spectra, size, axis=1)
-        for row, envelope, correlation in zip(rows, envelopes, correlations, strict=True):
-            reference = references[row]
-            error = SINGLE_PRECISION * reference.norm * float(np.linalg.norm(envelope))
-            # A negative lag is an index from the end. Those that may be the peak, in rising order:
-            early, late = correlation[size - longest + 1 :], correlation[:longest]
-            least = max(late.max(), early.max(initial=-np.inf)) - 2 * error
-            earlier = np.flatnonzero(early >= least) - len(early)
-            peaks = np.concatenate([earlier, np.flatnonzero(late >= least)])
-            found = peaks[0] if len(peaks) == 1 else _best_of(peaks, reference, degraded[row])
-            lags[row] = int(found) if abs(found) <= len(reference.signal) / 2 else 0
-    return lags
+        spectrum = fft.rfft(envelope, size)
+        np.conjugate(spectrum, out=spectrum)
+        if self._padded[0] != size:
+            self._padded = size, fft.rfft(_single_envelope(self.signal), size)
+        spectrum *= self._padded[1]
+        # A negative lag is an index from the end. Those that may be the peak, in rising order:
+        correlation = np.roll(fft.irfft(spectrum, size), longest - 1)[: 2 * longest - 1]
+        error = SINGLE_PRECISION * self.norm * float(np.linalg.norm(envelope))
+        peaks = np.flatnonzero(correlation >= correlation.max() - 2 * error) - (longest - 1)
+        found = peaks[0] if len(peaks) == 1 else _best_of(peaks, self.signal, degraded)
+        return int(found) if abs(found) <= len(self.signal) / 2 else 0
 
 
-def _best_of(lags: NDArray[np.intp], reference: Envelope, degraded: Signal) -> np.intp:
+def _best_of(lags: NDArray[np.intp], reference: Signal, degraded: Signal) -> np.intp:
     """Lag of the highest correlation in double precision; of equal ones the lowest."""
     from scipy import fft
 
-    x, y = upper_envelope(reference.signal), upper_envelope(degraded)
+    x, y = upper_envelope(reference), upper_envelope(degraded)
 
     def correlation_at(lag: int) -> float:
         ours, theirs = x[max(lag, 0) :], y[max(-lag, 0) :]
@@ -249,18 +225,9 @@ class _Patch:
 
     start: int
     start_s: float
-    end_s: float
     piece: Piece
     levels: Levels
     envelope: Envelope
-
-
-class _Match(NamedTuple):
-    """How alike a patch and its like are, and from when to when, in the reference's time."""
-
-    similarity: Similarity
-    start_s: float
-    end_s: float
 
 
 class Reference:
@@ -286,11 +253,9 @@ class Reference:
         self.patches = []
         for start in starts.tolist():
             start_s = start * self.bands.hop_s
-            end_s = start_s + self.patch_s
-            part = piece(signal, rate_hz, start_s, end_s)
+            part = piece(signal, rate_hz, start_s, start_s + self.patch_s)
             levels = self._levels_of(part, self.levels)
-            envelope = Envelope(part.samples)
-            self.patches.append(_Patch(start, start_s, end_s, part, levels, envelope))
+            self.patches.append(_Patch(start, start_s, part, levels, Envelope(part.samples)))
         self.power = float(np.mean(np.square(signal)))
         self.envelope = Envelope(signal)
 
@@ -300,7 +265,7 @@ class Reference:
         Raises `Undefined` if too little is left of it once it is in line with the reference, or
         only silence.
         """
-        (lag,) = lags_of([self.envelope], [degraded])
+        lag = self.envelope.lag_of(degraded)
         shifted = degraded[-lag:] if lag < 0 else np.concatenate([np.zeros(lag), degraded])
         if len(shifted) <= self.bands.frame or not shifted.any():
             raise Undefined(
@@ -310,11 +275,9 @@ class Reference:
         levelled = shifted * math.sqrt(self.power / float(np.mean(np.square(shifted))))
         levels = _levels(self.bands.amplitudes(levelled))
         matches = self._matches(levelled, levels)
-        means = np.array([match.similarity.means for match in matches])
-        deviations = np.array([match.similarity.deviations for match in matches])
-        # Rounded up, of a difference of times: a patch of 20 frames can count as 21.
-        hop_s = self.bands.hop_s
-        frames = np.array([[math.ceil((m.end_s - m.start_s) / hop_s)] for m in matches])
+        means = np.array([similarity.means for similarity, _ in matches])
+        deviations = np.array([similarity.deviations for similarity, _ in matches])
+        frames = np.array([[count] for _, count in matches])
         lowest = max(1, int(len(matches) * LOWEST_SHARE))
         mean = means.mean(axis=0)
         squares = ((frames - 1) * deviations**2 + frames * means**2).sum(axis=0)
@@ -323,11 +286,14 @@ class Reference:
             means=mean,
             lowest_means=np.sort(means, axis=0)[:lowest].mean(axis=0),
             deviations=np.sqrt(np.maximum(variance, 0)),
-            energies=np.array([match.similarity.energies for match in matches]).mean(axis=0),
+            energies=np.array([similarity.energies for similarity, _ in matches]).mean(axis=0),
         )
 
-    def _matches(self, degraded: Signal, levels: Levels) -> list[_Match]:
-        """Find the patches in the degraded signal, then shift within each to be more alike."""
+    def _matches(self, degraded: Signal, levels: Levels) -> list[tuple[Similarity, int]]:
+        """Find the patches in the degraded signal, then shift within each to be more alike.
+
+        Gives how alike each and its like are, and as how many frames it counts.
+        """
         # But for the last ones that lie half a patch and more behind the signal's end.
         latest = len(levels) + self.patch_frames // 2
         patches = [patch for patch in self.patches if patch.start <= latest]
@@ -347,14 +313,13 @@ class Reference:
             )
             if is_lost:
                 similarity = replace(similarity, means=np.zeros_like(similarity.means))
-            matches.append(_Match(similarity, patch.start_s, patch.end_s))
+            matches.append((similarity, self._frames_from(patch.start_s, self.patch_s)))
 
-        found = np.flatnonzero(~lost)
-        times_s = (positions[found] * self.bands.hop_s).tolist()
-        pieces = [piece(degraded, self.rate_hz, s, s + self.patch_s) for s in times_s]
-        lags = lags_of([patches[i].envelope for i in found], [p.samples for p in pieces])
-        for index, part, lag in zip(found, pieces, lags, strict=True):
-            match, patch = matches[index], patches[index]
+        for index in np.flatnonzero(~lost).tolist():
+            patch = patches[index]
+            start_s = float(positions[index] * self.bands.hop_s)
+            part = piece(degraded, self.rate_hz, start_s, start_s + self.patch_s)
+            lag = patch.envelope.lag_of(part.samples)
             ours, theirs = aligned(patch.piece, part, lag, self.rate_hz)
             if len(ours) <= self.bands.frame:
                 continue
@@ -364,11 +329,15 @@ class Reference:
                 our_levels = self._levels_of(ours, self.levels)
             reference_db, degraded_db = _above_floor(our_levels, self._levels_of(theirs, levels))
             similarity = compare(reference=reference_db, degraded=degraded_db)
-            if similarity.overall >= match.similarity.overall:
-                start_s = match.start_s + max(lag, 0) / self.rate_hz
-                end_s = start_s + len(ours) / self.rate_hz
-                matches[index] = _Match(similarity, start_s, end_s)
+            if similarity.overall >= matches[index][0].overall:
+                start_s = patch.start_s + max(lag, 0) / self.rate_hz
+                count = self._frames_from(start_s, len(ours) / self.rate_hz)
+                matches[index] = similarity, count
         return matches
+
+    def _frames_from(self, start_s: float, duration_s: float) -> int:
+        """Frames in a time, rounded up of a difference of times: 20 of them can count as 21."""
+        return math.ceil((start_s + duration_s - start_s) / self.bands.hop_s)
 
     def _levels_of(self, part: Piece, levels: Levels) -> Levels:
         """Levels of a part of a signal, of which the levels are known at every hop.

@@ -29,7 +29,7 @@ def bandwidth_khz(degraded: Audio) -> float:
     """Effective bandwidth in kHz; raises `Undefined` where nothing is heard."""
     from snacbench.audio.measures import effective_bandwidth
 
-    found = effective_bandwidth(degraded).hz
+    found, _ = effective_bandwidth(degraded)
     if found is None:
         raise Undefined(
             f"no bandwidth: the degraded signal is silent but for rounding, or too short: "

@@ -14,22 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from snacbench.later import np
-from snacbench.metrics._guards import guarded, versions_of
+from snacbench.metrics._guards import VOICE, guarded, versions_of
 from snacbench.types import Audio, Metric, MetricSpec
 
 # The networks take 9.01 s; shorter signals are repeated, which of a fraction makes a rattle.
 MIN_DURATION_S = 1.0
 _SIGNALS_KEPT = 2  # four metrics ask for the same signal
 
-OVERALL = MetricSpec(
+OVERALL = replace(
+    VOICE,
     name="dnsmos_ovrl",
     unit="MOS",
-    better="higher",
-    range=(1.0, 5.0),
-    rate_hz=16_000,
-    domains=("speech",),
-    any_length=True,
-    default=False,
     citation="Reddy, Gopal, Cutler: DNSMOS P.835, ICASSP 2022",
     implementation="speechmos",
     requires=("speechmos", "onnxruntime", "librosa"),

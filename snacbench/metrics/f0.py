@@ -12,7 +12,6 @@ Praat's autocorrelation method with its standard settings but for the range of 6
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
 from snacbench.later import np
-from snacbench.metrics._guards import guarded, versions_of
+from snacbench.metrics._guards import DISTANCE, guarded, versions_of
 from snacbench.types import Audio, Metric, MetricSpec
 
 if TYPE_CHECKING:
@@ -33,17 +32,16 @@ _SIGNALS_KEPT = 4  # two metrics ask for the same two signals
 
 Pitch: TypeAlias = "NDArray[np.float64]"
 
-F0_RMSE = MetricSpec(
+F0_RMSE = replace(
+    DISTANCE,
     name="f0_rmse_cents",
     unit="cent",
-    better="lower",
-    range=(0.0, math.inf),
     rate_hz=16_000,
     domains=("speech",),
     citation="RMS of the pitch's ratio; pitch after Boersma, IFA Proceedings 17, 1993",
-    default=False,
     implementation="praat-parselmouth",
     requires=("parselmouth",),
+    ladder=(),
 )
 VOICING = replace(
     F0_RMSE,

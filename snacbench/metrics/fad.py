@@ -22,10 +22,10 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from snacbench.later import np
-from snacbench.metrics._guards import set_level
+from snacbench.metrics._guards import DISTANCE, set_level
 from snacbench.metrics._learned import Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
-from snacbench.types import Audio, Embeddings, Metric, MetricSpec
+from snacbench.types import Audio, Embeddings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +39,7 @@ BANDS, LOWEST_HZ, HIGHEST_HZ = 64, 125.0, 7_500.0
 LOG_OFFSET = 0.01
 FRAMES = 96  # of an example, which is a hop of 0.96 s
 MIN_DURATION_S = (WINDOW + (FRAMES - 1) * HOP) / RATE_HZ  # 0.975 s: one example
+_AT_ONCE = 32  # examples in the network, which then takes 0.2 GB whatever the signal's length
 _SIGNALS_KEPT = 4  # two metrics ask for the same reference and decode
 
 _REPOSITORY, _FILE = "harritaylor/torchvggish", "vggish-10086976.pth"
@@ -52,16 +53,14 @@ VGGISH = MetricModel(
     requires=("torch",),
 )
 
-FAD = MetricSpec(
+FAD = replace(
+    DISTANCE,
     name="fad_vggish",
-    unit="1",
-    better="lower",
-    range=(0.0, math.inf),
     rate_hz=RATE_HZ,
     citation="Kilgour, Zuluaga, Roblek, Sharifi: Frechet Audio Distance, Interspeech 2019",
-    default=False,
     requires=("torch",),
     distance="frechet",
+    ladder=(),
 )
 KAD = replace(
     FAD,
@@ -144,7 +143,9 @@ def load(files: Files) -> Vggish:
 @lru_cache(maxsize=_SIGNALS_KEPT)
 def by_vggish(network: Vggish, audio: Audio) -> Embeddings:
     """VGGish's embeddings of a mono signal at 16 kHz, shape (examples, 128)."""
-    return network(examples(audio))
+    found = examples(audio)
+    some = (found[start : start + _AT_ONCE] for start in range(0, len(found), _AT_ONCE))
+    return np.concatenate([network(few) for few in some])
 
 
 @lru_cache(maxsize=_SIGNALS_KEPT)
@@ -154,12 +155,11 @@ def by_log_mel(audio: Audio) -> Embeddings:
     return np.asarray(np.concatenate([found.mean(axis=1), found.std(axis=1)], axis=1))
 
 
-def _by_network(spec: MetricSpec) -> Metric:
-    return learned(spec, VGGISH, load, by_vggish, checked=set_level, min_s=MIN_DURATION_S)
-
-
 MODELS = (VGGISH,)
 METRICS = (
-    *map(_by_network, (FAD, KAD)),
+    *(
+        learned(spec, VGGISH, load, by_vggish, checked=set_level, min_s=MIN_DURATION_S)
+        for spec in (FAD, KAD)
+    ),
     *(set_level(spec, by_log_mel, min_s=MIN_DURATION_S) for spec in (FAD_LOGMEL, KAD_LOGMEL)),
 )

@@ -10,23 +10,21 @@ otherwise come out as one that leaves loudness alone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from snacbench.audio.levels import loudness_lufs
 from snacbench.errors import Undefined
-from snacbench.metrics._guards import DEGRADED, REFERENCE, guarded, versions_of
-from snacbench.types import Audio, MetricSpec
+from snacbench.metrics._guards import DEGRADED, DISTANCE, REFERENCE, guarded, versions_of
+from snacbench.types import Audio
 
-LOUDNESS_DIFF = MetricSpec(
+LOUDNESS_DIFF = replace(
+    DISTANCE,
     name="loudness_diff_lu",
     unit="LU",
-    better="lower",
-    range=(0.0, math.inf),
     rate_hz=48_000,
     mono=False,
     citation="ITU-R BS.1770-4 (2015), annex 1",
-    default=False,
     implementation="pyloudnorm",
     requires=("pyloudnorm",),
     ladder=("noise", "clipping"),

@@ -10,13 +10,13 @@ Gray, Markel: "Distance Measures for Speech Processing", IEEE TASSP 24(5), 1976,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from snacbench.later import np
-from snacbench.metrics._guards import guarded
-from snacbench.types import Audio, MetricSpec
+from snacbench.metrics._guards import DISTANCE, guarded
+from snacbench.types import Audio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,15 +27,11 @@ HOP = 512
 # a lower floor the distance would be that of silences which no file of 16 bits can hold.
 POWER_FLOOR = 1e-7
 
-LSD = MetricSpec(
+LSD = replace(
+    DISTANCE,
     name="lsd",
     unit="dB",
-    better="lower",
-    range=(0.0, math.inf),
-    rate_hz=44_100,
     citation="Gray and Markel, IEEE TASSP 24(5), 1976, section III",
-    default=False,
-    ladder=("noise", "low-pass", "clipping"),
 )
 
 

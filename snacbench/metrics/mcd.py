@@ -14,12 +14,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
 from snacbench.later import np
-from snacbench.metrics._guards import guarded, versions_of
-from snacbench.types import Audio, MetricSpec
+from snacbench.metrics._guards import DISTANCE, guarded, versions_of
+from snacbench.types import Audio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,17 +33,14 @@ SPEECH_RANGE_DB = 40.0
 
 Values: TypeAlias = "NDArray[np.float64]"
 
-MCD = MetricSpec(
+MCD = replace(
+    DISTANCE,
     name="mcd",
     unit="dB",
-    better="lower",
-    range=(0.0, math.inf),
     rate_hz=RATE_HZ,
     domains=("speech",),
     citation="Kubichek, IEEE PACRIM 1993, equation 1; 24 coefficients of 40 mel bands",
-    default=False,
     requires=("librosa",),
-    ladder=("noise", "low-pass", "clipping"),
 )
 
 

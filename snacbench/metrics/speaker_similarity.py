@@ -14,26 +14,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from snacbench.later import np
+from snacbench.metrics._guards import VOICE
 from snacbench.metrics._learned import Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
-from snacbench.types import Audio, Metric, MetricSpec
+from snacbench.types import Audio, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 MIN_DURATION_S = 0.5  # the widest of the networks pools what it sees in 15 frames of 20 ms
-
-SPEC = MetricSpec(
-    name="speaker_sim",
-    unit="1",
-    better="higher",
-    range=(-1.0, 1.0),
-    rate_hz=16_000,
-    domains=("speech",),
-    any_length=True,
-    default=False,
-    citation="cosine of the angle between speaker vectors",
-)
 
 
 def cosine(x: Tensor, y: Tensor) -> float:
@@ -49,7 +38,7 @@ def _prepare(embed: Callable[[Audio], Tensor], reference: Audio) -> Callable[[Au
 
 def _metric(network: str, model: MetricModel, citation: str) -> Metric:
     name = f"speaker_sim_{network}"
-    spec = replace(SPEC, name=name, citation=citation, requires=model.requires)
+    spec = replace(VOICE, name=name, range=(-1.0, 1.0), citation=citation, requires=model.requires)
 
     def load(files: Files) -> Any:
         networks = import_module("snacbench.metrics._speaker_networks")  # which imports torch

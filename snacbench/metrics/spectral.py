@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from snacbench.errors import Undefined
 from snacbench.later import np
-from snacbench.metrics._guards import guarded, versions_of
+from snacbench.metrics._guards import DISTANCE, guarded, versions_of
 from snacbench.types import Audio, MetricSpec
 
 if TYPE_CHECKING:
@@ -155,18 +155,10 @@ def _features(form: Form, audio: Audio) -> Iterator[tuple[Pieces, Pieces]]:
 
 
 def _bands(form: Form, scale: Scale, audio: Audio) -> Iterator[NDArray[np.float32]]:
-    bins = magnitude(
-        audio,
-        fft=scale.fft,
-        hop=scale.hop,
-        window=scale.window,
-        shape=form.window,
-        edge=form.edge(scale),
-    )
     filters = _mel_filters(form, audio.rate_hz, scale) if scale.bands else None
     added = np.float32(form.power_added)
     floor = np.float32(math.sqrt(form.power_floor))
-    for piece in bins:
+    for piece in magnitude(audio, replace(scale, bands=0), form.window, form.edge(scale)):
         x: Any = np.sqrt(piece**2 + added) if added else piece
         x = np.maximum(x, floor) if floor else x
         x = x**form.exponent if form.exponent != 1 else x
@@ -174,9 +166,7 @@ def _bands(form: Form, scale: Scale, audio: Audio) -> Iterator[NDArray[np.float3
 
 
 @functools.lru_cache(maxsize=_SPECTRA_KEPT)
-def magnitude(  # noqa: PLR0913 - keyword-only options of one transform
-    audio: Audio, *, fft: int, hop: int, window: int, shape: str, edge: int
-) -> Pieces:
+def magnitude(audio: Audio, scale: Scale, window: str, edge: int) -> Pieces:
     """Magnitude of the short-time Fourier transform at ``fft / 2 + 1`` frequencies.
 
     Kept by the identity of the signal, which is read-only; so are the pieces.
@@ -184,30 +174,29 @@ def magnitude(  # noqa: PLR0913 - keyword-only options of one transform
     import torch
 
     padded = torch.from_numpy(np.pad(audio.samples, [(0, 0), (edge, edge)], mode="reflect"))
-    frames_at_a_time = _BLOCK_SAMPLES // fft
+    frames_at_a_time = _BLOCK_SAMPLES // scale.fft
     pieces = []
     for of_channel in padded:
-        for frames in of_channel.unfold(0, fft, hop).split(frames_at_a_time):
-            spectrum = torch.fft.rfft(frames * _window(fft, window, shape))
+        for frames in of_channel.unfold(0, scale.fft, scale.hop).split(frames_at_a_time):
+            spectrum = torch.fft.rfft(frames * _window(scale, window))
             pieces.append(np.ascontiguousarray(np.abs(spectrum.numpy()).T))
-    for piece in pieces:
-        piece.flags.writeable = False
+            pieces[-1].flags.writeable = False
     return tuple(pieces)
 
 
 @functools.cache
-def _window(fft: int, window: int, shape: str) -> Tensor:
+def _window(scale: Scale, shape: str) -> Tensor:
     """A window of a form, zeros before and after it."""
     import torch
     from scipy.signal import get_window
 
     if shape == "hann":
-        samples = torch.from_numpy(get_window("hann", window)).float()
+        samples = torch.from_numpy(get_window("hann", scale.window)).float()
     else:
-        samples = torch.hann_window(window)
+        samples = torch.hann_window(scale.window)
         samples = samples.sqrt() if shape == "torch sqrt hann" else samples
-    before = (fft - window) // 2
-    return torch.nn.functional.pad(samples, (before, fft - window - before))
+    before = (scale.fft - scale.window) // 2
+    return torch.nn.functional.pad(samples, (before, scale.fft - scale.window - before))
 
 
 @functools.cache
@@ -250,6 +239,8 @@ CODECBENCH = replace(DAC_DEFAULT, window="torch sqrt hann")
 # Kong et al.: "HiFi-GAN", NeurIPS 2020.
 _ONE = Form((Scale(1024, 256, 1024, 80),), log_weight=1.0, log="ln", window="torch hann")
 HIFIGAN = replace(_ONE, centred=False, power_added=1e-9)
+# Lee et al.: "BigVGAN", ICLR 2023. HiFi-GAN's with more bands, at 24 kHz.
+BIGVGAN = replace(HIFIGAN, scales=(Scale(1024, 256, 1024, 100),))
 # Siuzdak: "Vocos", ICLR 2024.
 VOCOS = replace(_ONE, scales=(Scale(1024, 256, 1024, 100),), clamp=1e-7, mel="htk")
 # Della Libera et al.: "FocalCodec", NeurIPS 2025. Decibels as of power, but of magnitudes.
@@ -271,19 +262,16 @@ _PWG = Form(
 PWG_CONVERGENCE = replace(_PWG, convergence_weight=1 / 3)
 PWG_LOG = replace(_PWG, log_weight=1 / 3)
 
-MEL_DAC7 = MetricSpec(
+MEL_DAC7 = replace(
+    DISTANCE,
     name="mel_dac7",
     unit="log10",
-    better="lower",
-    range=(0.0, math.inf),
-    rate_hz=44_100,
     mono=False,
     citation="Kumar et al., NeurIPS 2023, section 3.5 (7 scales, summed)",
     version="2",
+    default=True,
     requires=("torch", "librosa"),
-    ladder=("noise", "low-pass", "clipping"),
 )
-MEL_DAC7_22K = replace(MEL_DAC7, name="mel_dac7_22k", rate_hz=22_050, default=False)
 MEL_DAC_DEFAULT = replace(
     MEL_DAC7,
     name="mel_dac_default",
@@ -291,7 +279,6 @@ MEL_DAC_DEFAULT = replace(
     citation="MelSpectrogramLoss of descript-audio-codec 1.0.0 with its default arguments",
     default=False,
 )
-MEL_DAC_DEFAULT_22K = replace(MEL_DAC_DEFAULT, name="mel_dac_default_22k", rate_hz=22_050)
 STFT_DAC = replace(
     MEL_DAC7,
     name="stft_dac",
@@ -299,9 +286,6 @@ STFT_DAC = replace(
     citation="Kumar et al., NeurIPS 2023, table 3 (after Engel et al., ICLR 2020)",
     requires=("torch",),
 )
-STFT_DAC_22K = replace(STFT_DAC, name="stft_dac_22k", rate_hz=22_050, default=False)
-# For sources at 16 kHz: at 44.1 kHz 64 % of the bins lie above 8 kHz, with nothing to be near to.
-STFT_DAC_16K = replace(STFT_DAC, name="stft_dac_16k", rate_hz=16_000, default=False)
 _ON_MONO = replace(MEL_DAC7, version="1", mono=True, default=False)
 MEL_CODECBENCH = replace(
     _ON_MONO,
@@ -316,6 +300,12 @@ MEL_HIFIGAN = replace(
     unit="ln",
     rate_hz=22_050,
     citation="mel_spectrogram of HiFi-GAN, meldataset.py, as config_v1.json has it for the loss",
+)
+MEL_BIGVGAN = replace(
+    MEL_HIFIGAN,
+    name="mel_bigvgan",
+    rate_hz=24_000,
+    citation="mel_spectrogram of BigVGAN, meldataset.py, as bigvgan_24khz_100band.json has it",
 )
 MEL_VOCOS = replace(
     _ON_MONO,
@@ -346,18 +336,27 @@ STFT_PWG_LOG = replace(
     citation="Yamamoto et al., ICASSP 2020, table 1; LogSTFTMagnitudeLoss of ParallelWaveGAN",
 )
 
+
+def _at(spec: MetricSpec, rate_hz: int) -> MetricSpec:
+    """The same distance at another rate, by a name that says so."""
+    return replace(spec, name=f"{spec.name}_{rate_hz // 1000}k", rate_hz=rate_hz, default=False)
+
+
 METRICS = tuple(
     guarded(spec, distance(form), versions_of(*spec.requires), silence_has_score=True)
-    for form, specs in (
-        (DAC7, (MEL_DAC7, MEL_DAC7_22K)),
-        (DAC_DEFAULT, (MEL_DAC_DEFAULT, MEL_DAC_DEFAULT_22K)),
-        (DAC_STFT, (STFT_DAC, STFT_DAC_22K, STFT_DAC_16K)),
-        (CODECBENCH, (MEL_CODECBENCH,)),
-        (HIFIGAN, (MEL_HIFIGAN,)),
-        (VOCOS, (MEL_VOCOS,)),
-        (FOCALCODEC, (MEL_FOCALCODEC,)),
-        (PWG_CONVERGENCE, (STFT_PWG_CONVERGENCE,)),
-        (PWG_LOG, (STFT_PWG_LOG,)),
+    for form, *specs in (
+        (DAC7, MEL_DAC7, _at(MEL_DAC7, 22_050)),
+        (DAC_DEFAULT, MEL_DAC_DEFAULT, _at(MEL_DAC_DEFAULT, 22_050)),
+        # At 16 kHz for sources that have no more: at 44.1 kHz 64 % of the bins lie above 8 kHz,
+        # with nothing to be near to.
+        (DAC_STFT, STFT_DAC, _at(STFT_DAC, 22_050), _at(STFT_DAC, 16_000)),
+        (CODECBENCH, MEL_CODECBENCH),
+        (HIFIGAN, MEL_HIFIGAN),
+        (BIGVGAN, MEL_BIGVGAN),
+        (VOCOS, MEL_VOCOS),
+        (FOCALCODEC, MEL_FOCALCODEC),
+        (PWG_CONVERGENCE, STFT_PWG_CONVERGENCE),
+        (PWG_LOG, STFT_PWG_LOG),
     )
     for spec in specs
 )

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from snacbench.errors import Undefined
+from snacbench.metrics._guards import VOICE
 from snacbench.metrics._learned import Compare, Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.types import Audio, Metric, MetricSpec
@@ -22,15 +23,10 @@ MAX_DURATION_S = 20.0  # takes 2 GB, and 40 s take 7: memory grows with the squa
 _SIGNALS_KEPT = 2  # three metrics ask for the same signal
 _FILE = "squim_objective_dns2020.pth"
 
-STOI = MetricSpec(
+STOI = replace(
+    VOICE,
     name="squim_stoi",
-    unit="1",
-    better="higher",
     range=(0.0, 1.0),
-    rate_hz=16_000,
-    domains=("speech",),
-    any_length=True,
-    default=False,
     citation="Kumar et al.: TorchAudio-Squim, ICASSP 2023",
     implementation="torchaudio",
     requires=("torch", "torchaudio"),

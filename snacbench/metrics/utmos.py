@@ -11,24 +11,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+from snacbench.metrics._guards import VOICE
 from snacbench.metrics._learned import Compare, Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
-from snacbench.types import Audio, MetricSpec
+from snacbench.types import Audio
 
 # A choice of ours: listeners rated whole sentences. A frame of wav2vec 2.0 takes 25 ms.
 MIN_DURATION_S = 1.0
 
-UTMOS = MetricSpec(
+UTMOS = replace(
+    VOICE,
     name="utmos",
     unit="MOS",
-    better="higher",
     range=(-math.inf, math.inf),  # 1 to 5 are rated, and nothing limits what is predicted
-    rate_hz=16_000,
-    domains=("speech",),
-    any_length=True,
-    default=False,
     citation="Saeki et al.: UTMOS (strong learner), Interspeech 2022",
     requires=("torch", "torchaudio"),
 )
@@ -129,17 +127,19 @@ def naturalness(network: Any, audio: Audio) -> float:
         return float(network["projection"](hidden).mean()) * 2 + 3
 
 
-def _of_degraded(network: Any, _reference: Audio) -> Compare:
-    return lambda degraded: naturalness(network, degraded)
-
-
 def _of_reference(network: Any, reference: Audio) -> Compare:
     value = naturalness(network, reference)
     return lambda _degraded: value
 
 
 METRICS = (
-    learned(UTMOS, MODEL, load, _of_degraded, min_degraded_s=MIN_DURATION_S),
+    learned(
+        UTMOS,
+        MODEL,
+        load,
+        lambda network, _reference: partial(naturalness, network),
+        min_degraded_s=MIN_DURATION_S,
+    ),
     learned(
         replace(UTMOS, name="utmos_reference"),
         MODEL,

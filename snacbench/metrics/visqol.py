@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from snacbench.errors import MissingPackage, Undefined
 from snacbench.later import np
-from snacbench.metrics import _guards
 from snacbench.metrics._guards import guarded, versions_of
 from snacbench.metrics._visqol_compare import FLOOR_DB, Features, Reference
 from snacbench.types import Audio, Metric, MetricSpec
@@ -86,39 +85,28 @@ SPEECH_EXPONENTIAL_UNSCALED = replace(
 )
 
 
-def moslqo(*, reference: Audio, degraded: Audio, mode: Mode) -> float:
-    """Predicted mean opinion score, 1 (bad) to 5 (excellent), at any rate and channel count.
+def prepared(reference: Audio, mode: Mode) -> Callable[[Audio], float]:
+    """What scores degraded signals against a reference: 1 (bad) to 5 (excellent), at any rate.
 
     Channels are averaged. The metrics of this file hold the rate to 48 kHz or 16 kHz, for which
     the mappings were trained; this function does not, like Google's own program. Raises `Undefined`
-    if a signal is silent or too short, or nothing of the reference can be compared.
+    if the reference is too quiet, or nothing of it can be compared.
     """
-    least_s = _least_s(mode)
-    for audio, which in ((reference, _guards.REFERENCE), (degraded, _guards.DEGRADED)):
-        _guards.min_duration(audio, least_s, which=which)
-        _guards.not_silent(audio, which=which)
-    return _prepare(reference, mode)(degraded)
 
-
-def _least_s(mode: Mode) -> float:
-    return AUDIO_MIN_DURATION_S if mode == "audio" else SPEECH_MIN_DURATION_S
-
-
-def _prepare(reference: Audio, mode: Mode) -> Callable[[Audio], float]:
     def mono(audio: Audio) -> NDArray[np.float64]:
         return np.asarray(audio.samples.mean(axis=0, dtype=np.float64))
 
-    prepared = Reference(mono(reference), reference.rate_hz, speech=mode != "audio")
+    of_reference = Reference(mono(reference), reference.rate_hz, speech=mode != "audio")
     # Below the floor everywhere, any two signals would look the same and get the full score.
-    if prepared.loudest_band <= FLOOR_AMPLITUDE:
+    if of_reference.loudest_band <= FLOOR_AMPLITUDE:
         raise Undefined(
-            f"the reference is too quiet: its loudest band is at {prepared.loudest_band:.1e} of "
-            f"full scale, more than {FLOOR_AMPLITUDE:.1e} is needed"
+            f"the reference is too quiet: its loudest band is at {of_reference.loudest_band:.1e} "
+            f"of full scale, more than {FLOOR_AMPLITUDE:.1e} is needed"
         )
     quality = mapper(mode)
 
     def compare(degraded: Audio) -> float:
-        features = prepared.features(mono(degraded))
+        features = of_reference.features(mono(degraded))
         if features.means.mean() < MIN_SIMILARITY:
             return LOWEST_MOS
         return round(quality(features), DECIMALS)
@@ -193,13 +181,10 @@ def _lattice(path: Path) -> Mapper:
 
 
 def _metric(spec: MetricSpec, mode: Mode, mapping: str, *packages: str) -> Metric:
-    return guarded(
-        spec,
-        functools.partial(_prepare, mode=mode),
-        versions_of("numpy", "scipy", *packages, visqol_mapper=mapping),
-        min_s=_least_s(mode),
-        min_degraded_s=_least_s(mode),
-    )
+    versions = versions_of("numpy", "scipy", *packages, visqol_mapper=mapping)
+    s = AUDIO_MIN_DURATION_S if mode == "audio" else SPEECH_MIN_DURATION_S
+    of_mode = functools.partial(prepared, mode=mode)
+    return guarded(spec, of_mode, versions, min_s=s, min_degraded_s=s)
 
 
 METRICS = (

@@ -10,23 +10,18 @@ RVQGAN", NeurIPS 2023 (``L1Loss`` in ``scripts/evaluate.py`` of descript-audio-c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
 from snacbench.later import np
-from snacbench.metrics._guards import guarded
-from snacbench.types import Audio, MetricSpec
+from snacbench.metrics._guards import DISTANCE, guarded
+from snacbench.types import Audio
 
-WAVEFORM_L1 = MetricSpec(
+WAVEFORM_L1 = replace(
+    DISTANCE,
     name="waveform_l1",
-    unit="1",
-    better="lower",
-    range=(0.0, math.inf),
-    rate_hz=44_100,
     mono=False,
     citation="L1Loss of descript-audio-codec 1.0.0, scripts/evaluate.py",
-    default=False,
     ladder=("noise", "low-pass", "clipping", "shift"),
 )
 WAVEFORM_L1_22K = replace(WAVEFORM_L1, name="waveform_l1_22k", rate_hz=22_050)

@@ -18,11 +18,11 @@ from dataclasses import replace
 from typing import Literal
 
 from snacbench.errors import Undefined
-from snacbench.metrics import _asr, _guards
+from snacbench.metrics import _asr
 from snacbench.metrics._asr import ENGLISH
-from snacbench.metrics._guards import versions_of
-from snacbench.metrics._learned import described
-from snacbench.types import NO_OPTIONS, Audio, Metric, MetricOptions, MetricSpec, PreparedMetric
+from snacbench.metrics._guards import VOICE, guarded, versions_of
+from snacbench.types import NO_OPTIONS, Audio, Metric, MetricOptions, MetricSpec
+from snacbench.weights.of_metrics import digests_of, located
 
 Unit = Literal["words", "characters"]
 Of = Literal["degraded", "reference", "delta"]
@@ -35,21 +35,20 @@ _PLAIN = str.maketrans({**dict.fromkeys(_APOSTROPHES, "'"), "\u2026": "..."})
 # came with the third model, as in its authors' tokenizer).
 _UNSPACED = {"zh", "ja", "th", "lo", "my", "yue"}
 
+# Chinese of Hong Kong is Cantonese where somebody speaks it, as in Common Voice.
+_CANTONESE = {"zh-HK", "zh-Hant-HK"}
+
 _LANGUAGES = "each clip's own, English where none is stated"
 
 # Recognisers look at windows of 25 ms and need a few of them.
 MIN_DURATION_S = 0.1
 
-WER = MetricSpec(
+WER = replace(
+    VOICE,
     name="wer",
-    version="3",
-    unit="1",
+    version="4",
     better="lower",
     range=(0.0, math.inf),
-    rate_hz=_asr.RATE_HZ,
-    domains=("speech",),
-    any_length=True,
-    default=False,
     citation="Levenshtein distance in words over their number; texts as Radford et al. 2022",
     implementation="jiwer",
     requires=("jiwer", "whisper_normalizer"),
@@ -80,25 +79,20 @@ def normalised(text: str, language: str = ENGLISH, unit: Unit = "words") -> str:
     spaces are their letters.
     """
     if language != ENGLISH:
-        return str(_basic(unit == "words" and language in _UNSPACED)(text)).strip()
+        apart = unit == "words" and language in _UNSPACED
+        return str(_normaliser(english=False, split_letters=apart)(text)).strip()
     composed = unicodedata.normalize("NFC", text).translate(_PLAIN)
     shown = "".join(c for c in composed if unicodedata.category(c) != "Cf")
-    return str(_normaliser()(shown)).strip()
+    return str(_normaliser(english=True, split_letters=False)(shown)).strip()
 
 
 @functools.cache
-def _normaliser() -> Callable[[str], str]:
+def _normaliser(*, english: bool, split_letters: bool) -> Callable[[str], str]:
+    from whisper_normalizer.basic import BasicTextNormalizer
     from whisper_normalizer.english import EnglishTextNormalizer
 
-    found: Callable[[str], str] = EnglishTextNormalizer()
-    return found
-
-
-@functools.cache
-def _basic(split_letters: bool) -> Callable[[str], str]:
-    from whisper_normalizer.basic import BasicTextNormalizer
-
-    found: Callable[[str], str] = BasicTextNormalizer(split_letters=split_letters)
+    basic = functools.partial(BasicTextNormalizer, split_letters=split_letters)
+    found: Callable[[str], str] = EnglishTextNormalizer() if english else basic()
     return found
 
 
@@ -109,9 +103,9 @@ def _metric(base: MetricSpec, unit: Unit, of: Of, options: MetricOptions = NO_OP
 
     def prepare(
         reference: Audio, transcript: str | None = None, stated: str = ""
-    ) -> PreparedMetric:
-        _guards.accept_reference(reference, spec, min_s=MIN_DURATION_S)
-        language = stated.partition("-")[0] or ENGLISH  # regions make no difference here
+    ) -> Callable[[Audio], float]:
+        # Other regions make no difference here.
+        language = "yue" if stated in _CANTONESE else stated.partition("-")[0] or ENGLISH
         if transcript is None:
             raise Undefined(
                 f"{spec.name} compares words, and nobody says which are spoken; give the transcript"
@@ -133,32 +127,25 @@ def _metric(base: MetricSpec, unit: Unit, of: Of, options: MetricOptions = NO_OP
             )
         of_reference = error_rate(transcript, heard, unit, language)
 
-        def score(*, degraded: Audio) -> float:
-            _guards.accept_degraded(degraded, reference, spec)
+        def compare(degraded: Audio) -> float:
             if of == "reference":
                 return of_reference
             heard = _asr.heard_in(degraded, language, options)
             of_degraded = error_rate(transcript, heard, unit, language)
             return of_degraded - of_reference if of == "delta" else of_degraded
 
-        return score
+        return compare
 
     def versions() -> Mapping[str, str]:
         chosen = _asr.recogniser(options)
         facts = {"asr": f"{chosen.name}, {chosen.revision}", "asr language": _LANGUAGES}
         for name in _asr.models_of(options):
-            facts[name] = described(_asr.PUBLISHED[name].model, options)
+            facts[name] = digests_of(located(_asr.PUBLISHED[name].model, options).info)
         return {**versions_of("jiwer", "whisper-normalizer")(), **facts}
 
-    def ready() -> None:
-        _asr.recogniser(options)
-
-    return Metric(
-        spec,
-        prepare,
-        versions=versions,
-        prepare_spoken=prepare,
-        ready=ready,
+    return replace(
+        guarded(spec, prepare, versions, min_s=MIN_DURATION_S, silence_has_score=True),
+        ready=lambda: _asr.check_model(options),
         options=options,
         configure=lambda options: replace(
             _metric(base, unit, of, options), models=_asr.models_of(options)
@@ -167,7 +154,8 @@ def _metric(base: MetricSpec, unit: Unit, of: Of, options: MetricOptions = NO_OP
 
 
 MODELS = tuple(published.model for published in _asr.PUBLISHED.values())
+_OF: tuple[Of, ...] = ("degraded", "reference", "delta")
 METRICS = (
-    *(_metric(WER, "words", of) for of in ("degraded", "reference", "delta")),
-    *(_metric(CER, "characters", of) for of in ("degraded", "reference", "delta")),
+    *(_metric(WER, "words", of) for of in _OF),
+    *(_metric(CER, "characters", of) for of in _OF),
 )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from snacbench.forms import FORMS, RESERVED
 from snacbench.plots import style
-from snacbench.plots._labels import codec_label
 from snacbench.plots.against import (
     Point,
     bar_lengths,
@@ -23,7 +23,6 @@ from snacbench.plots.drawing import Options, Width
 from snacbench.plots.per_codec import BOX, draw_row
 from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
-from snacbench.tables.listening_tables import RESERVED
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def figures_of(
     test = _Test(summary, rows, [known.get(r.condition) or _guessed(r.condition) for r in rows])
     found: dict[str, Figure] = {}
     with style.paper_style():
-        if summary.form in ("ab", "abx"):
+        if not FORMS[summary.form].rates:
             found |= {"answers": _draw_answers(test)} if summary.comparisons else {}
         elif rows:
             found["scores"] = _draw_scores(test)
@@ -97,7 +96,7 @@ def _guessed(name: str) -> CodecSpec:
 
 
 def _labels(specs: Sequence[CodecSpec]) -> list[str]:
-    return [RESERVED.get(spec.name) or codec_label(spec) for spec in specs]
+    return [RESERVED.get(spec.name) or style.codec_label(spec) for spec in specs]
 
 
 def _draw_scores(test: _Test) -> Figure:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from snacbench.plots import _labels as words
 from snacbench.plots import style
 from snacbench.plots.drawing import Options, Plot
-from snacbench.plots.plot_data import PlotData
+from snacbench.plots.plot_data import PlotData, point_span
 from snacbench.stats.intervals import Interval
 from snacbench.tables.footnotes import speed_notes
 from snacbench.tables.run_rows import ALL_DOMAINS
@@ -25,9 +24,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-_LONGEST_NAME = 30
+_LONGEST_NAME, _TITLE = 30, 14
 _MARGIN = 1.35  # what a logarithmic axis leaves beside its outermost marks, as a factor
 _TICKS = ((1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))  # of a decade
+_FEW_PANELS = 4  # beside each other in two columns of a paper, or below each other in one
 _AXIS_LABELS_IN = 0.6  # left of a panel
 _CHARACTER_IN = 0.64 * style.SMALL_PT / 72
 
@@ -79,33 +79,24 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
     near; `notes` are what the caption must say of the points. `domains` get a panel each, on one
     scale of quality; without them there is one, of the domain asked for.
     """
-    several, single = bool(domains), options.width == "single"
-    domains = domains or [options.domain]
-    rows = len(domains) if single else 1
-    width_in = style.WIDTH_IN[options.width] * rows / len(domains)
-    figure = style.new_figure(options, 0.35 + (1.75 if single and several else 2.3) * rows)
-    grid = figure.subplots(rows, len(domains) // rows, sharex=True, sharey=True, squeeze=False)
-    y_label = words.metric_label(data, options.metric)
-    if several:
-        figure.supylabel(y_label, fontsize=style.FONT_PT)
-    else:
-        grid.flat[0].set_ylabel(y_label)
+    several, domains = bool(domains), domains or [options.domain]
+    figure, grid, width_in = _panels(options, len(domains), label, several=several)
+    named = figure.supylabel if several else grid[0].set_ylabel
+    named(style.metric_label(data, options.metric), fontsize=style.FONT_PT)
     look = style.looks(data.specs)
-    panels = [_points(data, options.metric, domain, across) for domain in domains]
-    drawn = [point for points in panels for point in points]
+    found = [_points(data, options.metric, domain, across) for domain in domains]
+    drawn = [point for points in found for point in points]
     if drawn:
         ends = [end for point in drawn for end in point.across or (point.x,)]
         near = line_at is not None and line_at / 2 < max(ends)
-        log_axis(grid.flat[0], [*ends, *([line_at] if line_at and near else [])], width_in)
+        log_axis(grid[0], [*ends, *([line_at] if line_at and near else [])], width_in)
     beyond: list[str] = []
-    for axes, domain, points in zip(grid.flat, domains, panels, strict=True):
+    for axes, domain, points in zip(grid, domains, found, strict=True):
         if several:
             clips = max((point.y.n for point in points), default=0)
-            axes.set_title(f"{domain} (n = {clips})", loc="left")
-        if not single or axes is grid.flat[-1]:
-            axes.set_xlabel(label)
+            axes.set_title(f"{style.shortened(domain, _TITLE)} (n = {clips})", loc="left")
         if not points:
-            metric = words.metric_name(options.metric)
+            metric = style.metric_name(options.metric)
             style.say_empty(axes, f"no codec has {metric} scores and {needed}", ticks=bool(drawn))
             continue
         draw_series(axes, series_of(points, look, data.labels))
@@ -116,21 +107,39 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
         beyond += draw_levels(axes, anchors)
     known, scored = {p.spec.name for p in drawn}, data.scores(options.metric, options.domain)
     rest = [s.name for s in data.specs if s.name not in known and not s.anchor]
-    where = "per panel" if several else words.where(data, options.domain)
+    where = f"per {data.by}".replace("domain", "panel") if several else data.called(options.domain)
     style.caption(
         figure,
         options,
-        words.sizes(where, [point.y for point in drawn]),
+        style.sizes(where, [point.y for point in drawn]),
         notes(drawn),
-        words.remarks([point.spec for point in drawn], truncated=": hollow, not joined"),
-        words.left_out(beyond, "anchors beyond the axis"),
-        words.left_out([name for name in rest if name in scored], f"no {needed}"),
-        words.left_out([name for name in rest if name not in scored], "no score"),
-        words.beside(data, options.metric, ALL_DOMAINS if several else options.domain),
+        style.remarks([point.spec for point in drawn], truncated=": hollow, not joined"),
+        style.left_out(beyond, "anchors beyond the axis"),
+        style.left_out([name for name in rest if name in scored], f"no {needed}"),
+        style.left_out([name for name in rest if name not in scored], "no score"),
+        style.beside(data, options.metric, ALL_DOMAINS if several else options.domain),
     )
     if drawn:
         style.legend_above(figure, [legend_entry(s) for s in series_of(drawn, look, data.labels)])
     return figure
+
+
+def _panels(
+    options: Options, count: int, label: str, *, several: bool
+) -> tuple[Figure, list[Axes], float]:
+    """A figure of so many panels on one scale, named along the lowest; width of each in inches."""
+    single = options.width == "single"
+    beside = 1 if single and count <= _FEW_PANELS else 2 if single else _FEW_PANELS
+    columns = min(beside, count)
+    rows = -(-count // columns)
+    figure = style.new_figure(options, 0.35 + (1.75 if single and several else 2.3) * rows)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes in grid[count - columns : count]:
+        axes.set_xlabel(label)
+        axes.tick_params(labelbottom=True)
+    for axes in grid[count:]:
+        axes.set_visible(False)
+    return figure, list(grid[:count]), style.WIDTH_IN[options.width] / columns
 
 
 def _points(data: PlotData, metric: str, domain: str, across: Across) -> list[Point]:
@@ -155,7 +164,7 @@ def series_of(
     for model, of in by_model.items():
         label = labels.get(model, model) + (" (demo)" if of[0].spec.demonstration else "")
         in_order = sorted(of, key=lambda point: (point.spec.nominal_kbps or 0.0, point.x))
-        found.append(Series(words.shortened(label, _LONGEST_NAME), look[model], tuple(in_order)))
+        found.append(Series(style.shortened(label, _LONGEST_NAME), look[model], tuple(in_order)))
     return tuple(found)
 
 
@@ -201,7 +210,7 @@ def bar_lengths(intervals: Sequence[Interval]) -> tuple[list[float], list[float]
 
 
 def draw_levels(axes: Axes, levels: Mapping[str, float]) -> list[str]:
-    """Names and means as dotted lines across, named at their left end; those far off, in words.
+    """Names and means as dotted lines across, named at their left end; those far off, in style.
 
     They do not stretch the axis: what the figure is about are the curves.
     """
@@ -213,7 +222,7 @@ def draw_levels(axes: Axes, levels: Mapping[str, float]) -> list[str]:
             continue
         axes.axhline(mean, color=style.GREY, linestyle=":", linewidth=0.8, zorder=1)
         axes.annotate(
-            words.shortened(name, _LONGEST_NAME), (0.0, mean), va="bottom", xytext=(2, 1.5),
+            style.shortened(name, _LONGEST_NAME), (0.0, mean), va="bottom", xytext=(2, 1.5),
             xycoords=("axes fraction", "data"), textcoords="offset points", gid="level",
             fontsize=style.SMALL_PT - 1, color="#555555",
         )  # fmt: skip
@@ -248,15 +257,15 @@ def quality_rate(data: PlotData, options: Options, domains: Sequence[str] = ()) 
         data,
         options,
         lambda spec, domain: data.rate(spec.name, domain, options.rate),
-        label=words.RATE_LABELS[options.rate],
+        label=style.RATE_LABELS[options.rate],
         needed=f"{options.rate} rate",
-        notes=lambda points: [words.RANGE] if any(point.across for point in points) else [],
+        notes=lambda points: [style.RANGE] if any(point.across for point in points) else [],
         domains=domains,
     )
 
 
 def by_domain(data: PlotData, options: Options) -> Figure:
-    """Quality against rate, one panel per domain of the run, on one scale of quality."""
+    """Quality against rate, one panel per domain or group of clips, on one scale of quality."""
     return quality_rate(data, options, domains=data.domains or ["all"])
 
 
@@ -265,7 +274,7 @@ def tokens(data: PlotData, options: Options) -> Figure:
     return _draw(
         data,
         options,
-        lambda spec, _: Span(*(spec.tokens_per_s,) * 3) if spec.tokens_per_s else None,
+        lambda spec, _: point_span(spec.tokens_per_s),
         label="tokens per second  ← shorter sequences",
         needed="tokens",
     )
@@ -298,7 +307,7 @@ def macs(data: PlotData, options: Options) -> Figure:
 
     def gmacs(spec: CodecSpec, _: str) -> Span | None:
         cost = data.codecs[spec.name].cost
-        return Span(*(cost.macs_per_s / 1e9,) * 3) if cost and cost.macs_per_s else None
+        return point_span(cost.macs_per_s, 1e-9) if cost else None
 
     return _draw(
         data,
@@ -314,13 +323,13 @@ PLOTS = (
         "quality-rate",
         "quality against rate, with intervals",
         quality_rate,
-        frozenset({"metric", "rate", "domain"}),
+        ("metric", "rate", "domain"),
     ),
     Plot(
         "domains",
-        "quality against rate, a panel per domain",
+        "quality against rate, a panel per domain or group",
         by_domain,
-        frozenset({"metric", "rate"}),
+        ("metric", "rate", "by"),
     ),
     Plot("tokens", "quality against tokens per second", tokens),
     Plot("speed", "quality against the time that coding takes", speed),
@@ -328,8 +337,6 @@ PLOTS = (
         "macs",
         "quality against multiply-accumulates per second",
         macs,
-        useful=lambda data: any(
-            codec.cost and codec.cost.macs_per_s for codec in data.codecs.values()
-        ),
+        useful=lambda data: any(c.cost and c.cost.macs_per_s for c in data.codecs.values()),
     ),
 )

@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.plots import style
+from snacbench.plots.plot_data import GroupedBy, PlotData
 from snacbench.plugins import declared, left_out, running
+from snacbench.tables.run_rows import RunRows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from snacbench.plots.plot_data import PlotData
-    from snacbench.tables.run_rows import RunRows
-
 Rate = Literal["actual", "nominal", "entropy"]
 Width = Literal["single", "double"]
-Uses = Literal["metric", "rate", "domain", "baseline"]
+Uses = Literal["metric", "rate", "domain", "by", "baseline"]
 FORMATS = ("svg", "pdf", "png")
 
 
@@ -29,23 +29,24 @@ FORMATS = ("svg", "pdf", "png")
 class Options:
     """What can be chosen about a plot; each plot reads what it has a use for.
 
-    The domain ``all`` has the clips of every one; the width is one column of a paper (3.5 in) or
-    two (7 in). Without a `baseline` it is the first codec of the run that is no anchor. The
-    `caption` is the small text below.
+    The domain ``all`` has the clips of every one; where clips are grouped `by` something else, it
+    names a group. The width is one column of a paper (3.5 in) or two (7 in). Without a `baseline`
+    it is the first codec of the run that is no anchor. The `caption` is the small text below.
     """
 
     metric: str = ""
     rate: Rate = "actual"
     domain: str = "all"
+    by: GroupedBy = "domain"
     width: Width = "single"
     baseline: str = ""
     title: str = ""
     caption: bool = True
 
     def __post_init__(self) -> None:
-        for found, known in ((self.rate, get_args(Rate)), (self.width, get_args(Width))):
-            if found not in known:
-                raise UserError(f"{found!r} is none of: {', '.join(known)}")
+        for found, kind in ((self.rate, Rate), (self.width, Width), (self.by, GroupedBy)):
+            if found not in get_args(kind):
+                raise UserError(f"{found!r} is none of: {', '.join(get_args(kind))}")
 
 
 @dataclass(frozen=True)
@@ -60,19 +61,22 @@ class Plot:
     name: str
     description: str
     draw: Callable[[PlotData, Options], Figure]
-    uses: frozenset[Uses] = frozenset({"metric", "domain"})
+    uses: tuple[Uses, ...] = ("metric", "domain")
     useful: Callable[[PlotData], bool] = lambda data: True
     by_clip: bool = False
 
     def stem(self, options: Options) -> str:
         """Name of its files without extension; choices that are the default go unnamed."""
+        grouped = options.by != "domain"
         parts = {
             "metric": options.metric,
             "rate": options.rate.removeprefix("actual"),
-            "domain": options.domain if options.domain != "all" else "",
-            "baseline": options.baseline and f"vs-{options.baseline.replace('/', '-')}",
+            "by": f"by-{options.by}" * grouped,
+            "domain": (f"{options.by}-" * grouped + options.domain) * (options.domain != "all"),
+            "baseline": options.baseline and f"vs-{options.baseline}",
         }
-        return "-".join([self.name, *(p for use, p in parts.items() if p and use in self.uses)])
+        used = (part.replace("/", "-") for use, part in parts.items() if use in self.uses)
+        return "-".join([self.name, *filter(None, used)])
 
 
 def plots() -> dict[str, Plot]:
@@ -106,14 +110,11 @@ def plot(
     `options` are fields of `Options`, whose metric is the run's first where none is named.
     UserError if a name is none of the runs' or of the plots'.
     """
-    from snacbench.plots.plot_data import PlotData
-    from snacbench.tables.run_rows import RunRows
-
     if name == "all":
         raise UserError(f"one plot name is expected; there are: {', '.join(plots())}")
     several = [runs] if isinstance(runs, RunRows) else list(runs)
-    data = PlotData(several, codecs=codecs, labels=labels)
     chosen = Options(**options)
+    data = PlotData(several, codecs=codecs, labels=labels, by=chosen.by)
     metrics = [chosen.metric] if chosen.metric else data.metrics[:1]
     ((found, checked),) = to_draw(data, select_plots(name), chosen, metrics)
     return _drawn(data, found, checked)
@@ -159,11 +160,9 @@ def to_draw(
 
 def _drawn(data: PlotData, plot: Plot, options: Options) -> Figure:
     """The figure of a plot, laid out; the caller's settings of matplotlib are left alone."""
-    from snacbench.plots.style import paper_style, settle
-
-    with paper_style(), running("plots", plot.name):
+    with style.paper_style(), running("plots", plot.name):
         figure = plot.draw(data, options)
-        settle(figure)
+        style.settle(figure)
     return figure
 
 
@@ -171,8 +170,6 @@ def write_plots(
     data: PlotData, wanted: Sequence[tuple[Plot, Options]], formats: Sequence[str], folder: Path
 ) -> Iterator[list[Path]]:
     """Draw plot after plot, write each in each format; StoreError if a file cannot be written."""
-    from snacbench.plots.style import write_figure
-
     for plot, options in wanted:
         stem = folder / plot.stem(options)
-        yield write_figure(_drawn(data, plot, options), stem, formats)
+        yield style.write_figure(_drawn(data, plot, options), stem, formats)

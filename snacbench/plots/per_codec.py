@@ -1,4 +1,4 @@
-"""Plots with a row per codec: distribution and differences."""
+"""Plots with a row or a panel per codec: distribution, differences, codebooks."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from snacbench.plots import _labels as words
 from snacbench.plots import style
 from snacbench.plots.against import bar_lengths
 from snacbench.plots.drawing import Options, Plot
 from snacbench.plots.plot_data import PlotData
+from snacbench.tables.ladder import Ladder
+from snacbench.types import CodecSpec
+from snacbench.units import bits_per_code
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_CHARACTERS = {1: 44, 2: 23, 3: 32}  # of a name that fit over one of so many panels
+_FEW_PANELS = 3
 _MOST_POINTS = 150  # of a codec; beyond them the box says more
 _BOX = (5, 25, 50, 75, 95)  # matplotlib's own whiskers end at clips within the percentiles
 BOX = "box: quartiles and median; whiskers: 5th to 95th percentile; diamond: mean"
@@ -29,24 +33,24 @@ def distribution(data: PlotData, options: Options) -> Figure:
     """Every clip's score as a point, a box of quartiles, and the mean."""
     scores, look = data.scores(options.metric, options.domain), style.looks(data.specs)
     specs = [spec for spec in data.specs if spec.name in scores]
-    names = words.row_names(data, specs, options)
+    names = style.row_names(data, specs, options)
     figure, axes = style.rows_figure(options, names, 0.24)
     for row, spec in enumerate(specs):
         draw_row(axes, row, np.array(list(scores[spec.name].values())), look[spec.model])
-    axes.set_xlabel(words.metric_label(data, options.metric))
+    axes.set_xlabel(style.metric_label(data, options.metric))
     if specs:
         style.name_rows(axes, names)
     else:
-        style.say_empty(axes, f"no {words.metric_name(options.metric)} scores")
+        style.say_empty(axes, f"no {style.metric_name(options.metric)} scores")
     intervals = data.intervals(options.metric, options.domain).values()
     style.caption(
         figure,
         options,
-        words.sizes(words.where(data, options.domain), intervals, bars=False),
+        style.sizes(data.called(options.domain), intervals, bars=False),
         BOX,
-        words.remarks(specs),
-        words.left_out([s.name for s in data.specs if s.name not in scores], "no score"),
-        words.beside(data, options.metric, options.domain),
+        style.remarks(specs),
+        style.left_out([s.name for s in data.specs if s.name not in scores], "no score"),
+        style.beside(data, options.metric, options.domain),
     )
     return figure
 
@@ -79,7 +83,7 @@ def differences(data: PlotData, options: Options) -> Figure:
     pairs = data.differences(options.metric, options.domain, baseline)
     shown = [(pair, pair.difference) for pair in pairs if pair.difference is not None]
     specs, look = {spec.name: spec for spec in data.specs}, style.looks(data.specs)
-    names = words.row_names(data, [specs[pair.first] for pair, _ in shown], options)
+    names = style.row_names(data, [specs[pair.first] for pair, _ in shown], options)
     figure, axes = style.rows_figure(options, names, 0.22)
     for row, (pair, difference) in enumerate(shown):
         of, stars = look[specs[pair.first].model], marks(pair.p_holm)
@@ -97,12 +101,12 @@ def differences(data: PlotData, options: Options) -> Figure:
     if shown:
         axes.axvline(0, color=style.BLACK, linewidth=0.8, zorder=1.5)
         style.name_rows(axes, names)
-        against = words.shortened(words.named(baseline, data.labels), 40)
+        against = style.shortened(style.named(baseline, data.labels), 40)
         axes.set_title(f"compared with {against}", loc="left", fontsize=style.SMALL_PT)
-        axes.set_xlabel(words.metric_label(data, options.metric, "difference in "))
+        axes.set_xlabel(style.metric_label(data, options.metric, "difference in "))
     else:
         why = "nothing to compare it with" if baseline else "the run has no codecs"
-        style.say_empty(axes, f"no {words.metric_name(options.metric)} differences: {why}")
+        style.say_empty(axes, f"no {style.metric_name(options.metric)} differences: {why}")
     intervals = [difference for _, difference in shown]
     tests = "; ".join(dict.fromkeys(p.test for p in pairs if p.p_value is not None))
     holm = f"{_STARS} after Holm over these {len(pairs)} pairs ({tests}); hollow: not significant"
@@ -112,12 +116,12 @@ def differences(data: PlotData, options: Options) -> Figure:
         figure,
         options,
         f"minus {baseline}, on shared clips",
-        words.sizes(words.where(data, options.domain), intervals),
+        style.sizes(data.called(options.domain), intervals),
         holm if tests else "",
         f"{lost} clips that only one of a pair has were left out" if lost else "",
-        words.remarks([s for s in data.specs if s.name in scored]),
-        words.left_out([s.name for s in data.specs if s.name not in scored], "no score"),
-        words.beside(data, "", options.domain),
+        style.remarks([s for s in data.specs if s.name in scored]),
+        style.left_out([s.name for s in data.specs if s.name not in scored], "no score"),
+        style.beside(data, "", options.domain),
     )
     return figure
 
@@ -127,18 +131,101 @@ def marks(p_holm: float | None) -> str:
     return next((s for level, s in _LEVELS if p_holm is not None and p_holm <= level), "")
 
 
+def codebooks(data: PlotData, options: Options) -> Figure:
+    """Bits per token of every codebook beside the bits that it takes; a panel per model.
+
+    As figure 1 of the DAC paper has it (Kumar et al., NeurIPS 2023). A model is shown at its
+    deepest point, which holds the codebooks of the others. Where a codebook has fewer tokens than
+    entries its entropy is a range, drawn as one.
+    """
+    deepest: dict[str, CodecSpec] = {}
+    for spec in data.specs:
+        if len(spec.streams) > (len(deepest[spec.model].streams) if spec.model in deepest else 0):
+            deepest[spec.model] = spec
+    ladders = [(spec, data.ladder(spec.name, options.domain)) for spec in deepest.values()]
+    shown = [(spec, one) for spec, one in ladders if one.books]
+    columns = 3 if options.width == "double" else 1 if len(shown) <= _FEW_PANELS else 2
+    characters, columns = _CHARACTERS[columns], min(columns, max(1, len(shown)))
+    rows = max(1, -(-len(shown) // columns))
+    figure = style.new_figure(options, 0.3 + 1.55 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    look = style.looks(data.specs)
+    for axes, (spec, one) in zip(grid.flat, shown, strict=False):
+        _draw_panel(axes, one, look[spec.model].colour)
+        name = style.shortened(style.codec_label(spec, 99, data.labels), characters)
+        axes.set_title(name, loc="left", fontsize=style.SMALL_PT, pad=19)
+    for axes in list(grid.flat)[len(shown) :]:
+        axes.set_visible(not shown)
+    for row in grid if shown else ():
+        row[0].set_ylabel("bits per token")
+    for axes in list(grid.flat)[: len(shown)][-columns:]:
+        axes.set_xlabel("codebook")
+    if not shown:
+        style.say_empty(grid.flat[0], "no codec of this run has codebooks whose codes were counted")
+    books = [book.entropy for _, one in shown for book in one.books]
+    style.caption(
+        figure,
+        options,
+        data.called(options.domain),
+        "grey: bits that a packed index takes; coloured: entropy of the codes (Chao-Wang-Jost "
+        "estimate) with its 95 % interval (jackknife over clusters); N: tokens per codebook; "
+        "used: entries that occur; dead: those that do not",
+        "hatched: few tokens per entry or few clips, so the entropy may read low"
+        if not all(book.reliable for book in books)
+        else "",
+        "where tokens are fewer than entries, the line is a range and no interval: unreliable"
+        if any(book.range_only for book in books)
+        else "",
+        style.remarks([spec for spec, _ in shown]),
+    )
+    return figure
+
+
+def _draw_panel(axes: Axes, one: Ladder, colour: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    books = [book.entropy for book in one.books]
+    places = range(1, len(books) + 1)
+    most = [bits_per_code(book.codebook_size) for book in books]
+    axes.bar(places, most, 0.84, color="#E2E2E2", gid="most")
+    bars = axes.bar(places, [b.lowest_bits for b in books], 0.84, color=colour, gid="entropy")
+    for place, bar, book in zip(places, bars, one.books, strict=True):
+        of, interval = book.entropy, book.interval
+        if not of.reliable:
+            bar.set(hatch="//////", facecolor="white", edgecolor=colour, linewidth=0.6)
+        ends = (of.lowest_bits, of.highest_bits) if of.range_only else (interval.low, interval.high)
+        line = np.array(ends, float)  # not drawn where there is none
+        axes.plot([place, place], line, color="#222222", linewidth=0.8, gid="interval")
+    used, entries = sum(b.used for b in books), sum(b.codebook_size for b in books)
+    tokens = dict.fromkeys(
+        f"{n:,}" for n in (min(b.tokens for b in books), max(b.tokens for b in books))
+    )
+    text = f"used {100 * used / entries:.1f} %; dead codes: {entries - used:,}"
+    axes.text(
+        0, 1.02, f"N = {'–'.join(tokens)}\n{text}", transform=axes.transAxes,
+        fontsize=style.CAPTION_PT, va="bottom", color="#444444", linespacing=1.2, gid="tokens",
+    )  # fmt: skip
+    axes.set_xlim(0.4, max(4, len(books)) + 0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10], integer=True))
+    axes.grid(visible=False, axis="x")
+
+
 PLOTS = (
     Plot(
-        "distribution",
-        "spread of a metric over clips, a row per codec",
-        distribution,
-        by_clip=True,
+        "codebooks",
+        "entropy per codebook beside the bits it takes, a panel per model",
+        codebooks,
+        ("domain",),
+    ),
+    Plot(
+        "distribution", "spread of a metric over clips, a row per codec", distribution, by_clip=True
     ),
     Plot(
         "differences",
         "paired differences to a baseline, with intervals and Holm's marks",
         differences,
-        frozenset({"metric", "domain", "baseline"}),
+        ("metric", "domain", "baseline"),
         by_clip=True,
     ),
 )

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from snacbench.errors import UserError, did_you_mean
 from snacbench.stats.intervals import Interval
 from snacbench.stats.pairs import PairedDifference, paired_differences
 from snacbench.tables.ladder import Ladder, ladder_of
-from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, clusters_of, scores_of
-from snacbench.tables.side_by_side import Block, Span, block_of, coded_together, entries_of
+from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, Grouping, RunRows, clusters_of
+from snacbench.tables.side_by_side import (
+    Block,
+    Entry,
+    Span,
+    block_of,
+    coded_together,
+    entries_of,
+    groups_of,
+)
 from snacbench.types import CodecSpec, MetricSpec
+
+GroupedBy = Literal["domain", Grouping]
+
+
+def point_span(value: float | None, factor: float = 1.0) -> Span | None:
+    """A figure that is known, without a range; None where it is not, or 0."""
+    return Span(*(factor * value,) * 3) if value else None
 
 
 class PlotData:
@@ -23,7 +37,8 @@ class PlotData:
     `codecs` are operating points, models or families to draw, none: all; `labels` say what one is
     called on figures. UserError if no run has a codec that they name. A codec that several runs
     hold is in the first of them only, and `repeated`. `ladder` gives, of a codec and a domain, all
-    rates, with the intervals of its entropy.
+    rates, with the intervals of its entropy. Where clips are grouped `by` language, speaker, gender
+    or corpus, these groups take the place of domains.
     """
 
     def __init__(
@@ -32,8 +47,9 @@ class PlotData:
         *,
         codecs: Sequence[str] = (),
         labels: Mapping[str, str] | None = None,
+        by: GroupedBy = "domain",
     ) -> None:
-        self.labels = dict(labels or {})
+        self.labels, self.by = dict(labels or {}), by
         specs = [codec.spec for rows in runs for codec in rows.codecs]
         names = dict.fromkeys(n for s in specs for n in (s.name, s.model, s.family))
         for name in (*codecs, *self.labels):
@@ -48,11 +64,9 @@ class PlotData:
             repeated |= dict.fromkeys(name for name in chosen if name in self.codecs)
             fresh = {name: c for name, c in chosen.items() if name not in self.codecs}
             self.codecs |= fresh
-            kept.append(replace(rows, codecs=tuple(fresh.values())))
+            kept.append(rows.only(fresh))
         self.runs, self.repeated = tuple(kept), tuple(repeated)
-        self.clusters = clusters_of(self.runs)
-        self._entries = {entry.label: entry for entry in entries_of(self.runs)}
-        self._block = cache(self._block_of)
+        self._among, self._block = cache(self._entries_among), cache(self._block_of)
         self._record, self.ladder = cache(self._record_of), cache(self._ladder_of)
 
     @property
@@ -68,9 +82,18 @@ class PlotData:
 
     @property
     def domains(self) -> list[str]:
-        """Domains of any run's clips, without ``all``."""
+        """Domains, or groups, of any run's clips, without ``all``."""
+        if self.by != "domain":
+            return groups_of(self.runs, self.by)
         named = (d for rows in self.runs for d in rows.domains if d != ALL_DOMAINS)
         return list(dict.fromkeys(named))
+
+    def called(self, domain: str) -> str:
+        """A domain or group in words: ``speech``, ``language en``, ``all domains``."""
+        if domain == ALL_DOMAINS and len(self.domains) != 1:
+            return "all domains" if self.by == "domain" else "all clips"
+        name = self.domains[0] if domain == ALL_DOMAINS else domain
+        return name if self.by == "domain" else f"{self.by} {name}"
 
     def metric(self, name: str) -> MetricSpec | None:
         """What is declared of a metric; None if the runs do not say."""
@@ -91,17 +114,27 @@ class PlotData:
 
     def differences(self, metric: str, domain: str, baseline: str) -> list[PairedDifference]:
         """Every other codec with a value minus the baseline, Holm's correction over these."""
-        found = scores_of(self.runs, metric, domain)
-        scores = {name: values for name, values in found.items() if values}
+        entries, domain = self._among(domain)
+        scores = {e.label: values for e in entries if (values := e.scores(metric, domain))}
         pairs = [(name, baseline) for name in scores if name != baseline]
-        return paired_differences(scores, pairs, self.clusters) if baseline in scores else []
+        known = baseline in scores
+        return paired_differences(scores, pairs, clusters_of(self.runs)) if known else []
+
+    def _entries_among(self, domain: str) -> tuple[list[Entry], str]:
+        """Codecs on the clips of a domain; of a group, on these alone, whatever their domain."""
+        entries = entries_of(self.runs)
+        if self.by == "domain" or domain == ALL_DOMAINS:
+            return entries, domain
+        return [entry.within(self.by, domain) for entry in entries], ALL_DOMAINS
 
     def _block_of(self, metric: str, domain: str) -> Block:
-        return block_of(list(self._entries.values()), [metric], domain, ci=True)
+        entries, domain = self._among(domain)
+        return block_of(entries, [metric], domain, ci=True)
 
     def _record_of(self, codec: str, domain: str) -> dict[str, Any]:
-        clips = coded_together(list(self._entries.values()), domain).clips.get(codec, ())
-        return self._entries[codec].record(domain, clips)
+        entries, domain = self._among(domain)
+        clips = coded_together(entries, domain).clips.get(codec, ())
+        return next(e for e in entries if e.label == codec).record(domain, clips)
 
     def rate(self, codec: str, domain: str, rate: str) -> Span | None:
         """A rate in kbps with the ends of its range; None: not known.
@@ -112,8 +145,8 @@ class PlotData:
         if isinstance(found, Span):  # codes that never change may take nothing: no place on a log
             middle = math.sqrt(found.low * found.high)
             return found._replace(value=middle) if middle else None
-        return Span(found, found, found) if found else None
+        return point_span(found)
 
     def _ladder_of(self, codec: str, domain: str) -> Ladder:
-        entry = self._entries[codec]
-        return ladder_of(entry.rows, entry.columns, domain)
+        entries, domain = self._among(domain)
+        return ladder_of(next(e for e in entries if e.label == codec), domain)

@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from snacbench.errors import UnknownName, did_you_mean
+from snacbench.files import sha256_of_file
 from snacbench.request import REFERENCE, Expected
 from snacbench.types import Domain
 from snacbench.yamlfile import read_yaml
@@ -143,8 +144,8 @@ class NamedRecipe:
 
 def read_recipe(path: Path) -> NamedRecipe:
     """Read a recipe; it goes by the name of its file."""
-    file = read_yaml(path, Recipe, noun="recipe", docs="docs/recipes.md")
-    return NamedRecipe(path.stem, path, file.sha256, file.content)
+    recipe = read_yaml(path, Recipe, noun="recipe", docs="docs/recipes.md")
+    return NamedRecipe(path.stem, path, sha256_of_file(path), recipe)
 
 
 def shipped_recipes() -> dict[str, Path]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import resources
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +17,36 @@ from snacbench import __version__
 from snacbench.errors import StoreError, UserError
 from snacbench.files import atomic, writing
 from snacbench.plots.drawing import Options, plots, to_draw, write_plots
+from snacbench.plots.plot_data import PlotData
 from snacbench.progress import Progress, Silent
-from snacbench.report import spectrograms
 from snacbench.report.listening_section import listening_sections
-from snacbench.report.players import FOLDER, Preview, Sources, script_json, sources, write_players
-from snacbench.report.scores import score_data
-from snacbench.rows import Coded, Embedded, Run, Score
+from snacbench.report.players import (
+    FOLDER,
+    Preview,
+    picture_scale,
+    script_json,
+    sources,
+    write_players,
+)
+from snacbench.rows import Run
 from snacbench.store.jsonl import to_jsonable
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import notes as table_notes
 from snacbench.tables.from_runs import Options as TableOptions
-from snacbench.tables.from_runs import summary_csv, tables_of
-from snacbench.tables.layouts import layouts
-from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, actual_kbps_of, scores_of
-from snacbench.tables.writers import html_fragment
+from snacbench.tables.from_runs import tables_of
+from snacbench.tables.run_rows import (
+    ALL_DOMAINS,
+    Cells,
+    Grouping,
+    RunRows,
+    actual_kbps_of,
+    scores_of,
+)
+from snacbench.tables.table_model import Table
+from snacbench.tables.writers import html_fragment, to_csv
 
 INDEX = "index.html"
 STATIC_FILES = ("report.css", "report.js", "player.js")
-DEFAULT_CLIPS = 30
 _FILES = "snacbench.report", "files"
 
 # A folder that can still be sent: of these 60 MB the pictures and scores take some 9.
@@ -52,30 +64,22 @@ _ORDER = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Report:
-    """A report that was made: where it is, how large, and what it lacks."""
-
-    index: Path
-    num_clips: int
-    num_bytes: int
-    problems: tuple[str, ...]
-
-
 def build_report(  # noqa: PLR0913 - what can be chosen
     folder: RunFolder,
     target: Path,
     *,
     lossless: bool = False,
-    clips: int = DEFAULT_CLIPS,
+    clips: int,
+    by: Grouping | None = None,
     about_sources: Sequence[str] = (),
     progress: Progress | None = None,
-) -> Report:
-    """Write the report of a run into a new folder, or in place of an older report.
+) -> Path:
+    """Write the report of a run into a new folder, or in place of an older report; its page.
 
-    So many clips get players, which play FLAC if `lossless`, else Opus at 130 kbps. `about_sources`
-    are warnings about the recordings. A folder that holds something else, or cannot be written, is
-    a `StoreError`.
+    So many clips get players, which play FLAC if `lossless`, else Opus at 130 kbps. Tables are also
+    given of the groups of clips that are made `by` language, speaker, gender or corpus.
+    `about_sources` are warnings about the recordings. What the report lacks is noted, and its size.
+    A folder that holds something else, or cannot be written, is a `StoreError`.
     """
     if target.exists() and not target.is_dir():
         raise StoreError(f"{target} is a file; choose a folder for the report with -o")
@@ -86,9 +90,12 @@ def build_report(  # noqa: PLR0913 - what can be chosen
         )
     rows, progress = RunRows.load(folder), progress or Silent()
     found = sources(folder) if folder.has_decoded else {}
-    chosen = chosen_clips(
-        rows, [c.id for c in rows.clips if _is_playable(folder, found, c.id)], clips
-    )
+    playable = {
+        clip
+        for clip, of in found.items()
+        if any(row.decoded and (folder.path / row.decoded).is_file() for row in of.coded.values())
+    }
+    chosen = chosen_clips(rows, [clip for clip in rows.ids if clip in playable], clips)
     # Whole clips if they fit into a folder that can be sent, else as much of each as does.
     fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, len(chosen) * (len(rows.codecs) + 1))
     durations_s = [clip.duration_s for id_ in chosen if (clip := found[id_].clip)]
@@ -108,15 +115,15 @@ def build_report(  # noqa: PLR0913 - what can be chosen
         with ThreadPoolExecutor(os.cpu_count()) as threads:  # what takes long there is in C
             media = list(threads.map(write, range(len(chosen))))
         players = dict(zip(chosen, media, strict=True))
-        write_page(folder, rows, partial, players, preview, figures, about_sources)
+        said = notes(rows, about_sources=about_sources)
+        shown = {"preview": preview, "figures": figures, "notes": said}
+        write_page(folder, rows, partial, players, by=by, shown=shown)
         size = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
-    problems += dict.fromkeys(problem for one in media for problem in one["problems"])
-    return Report(target / INDEX, len(chosen), size, tuple(problems))
-
-
-def _is_playable(folder: RunFolder, found: Mapping[str, Sources], clip: str) -> bool:
-    coded = found[clip].coded.values() if clip in found else ()
-    return any(row.decoded and (folder.path / row.decoded).is_file() for row in coded)
+    problems += [problem for one in media for problem in one["problems"]]
+    for problem in dict.fromkeys(problems):
+        progress.note(problem, warning=True)
+    progress.note(f"{len(chosen)} clips with players, {size / 1e6:.1f} MB")
+    return target / INDEX
 
 
 def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[str]:
@@ -148,30 +155,33 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
 # ------------------------------------------------------------------------------------ the page
 
 
-def write_page(  # noqa: PLR0913, PLR0917 - all that stands on it
+def write_page(  # noqa: PLR0913 - all that stands on it
     folder: RunFolder,
     rows: RunRows,
     target: Path,
     players: Mapping[str, Mapping[str, Any]],
-    preview: Preview,
-    figures: Sequence[Mapping[str, str]] = (),
-    about_sources: Sequence[str] = (),
+    *,
+    by: Grouping | None,
+    shown: Mapping[str, Any],
 ) -> None:
-    """Write the page and its data: everything but players' files, by clip id, and figures."""
+    """Write the page of what is `shown`, of `players` by clip id, and tables; and its data."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     data = score_data(rows, {clip: number for number, clip in enumerate(players)})
-    data |= {"media": list(players.values()), "preview": preview.label}
+    data |= {"media": list(players.values()), "preview": shown["preview"].label}
     (target / "data.js").write_text(f"snacbench.data({script_json(data)});\n", "utf-8")
-    (target / "summary.csv").write_text(summary_csv([rows]), "utf-8")
+    made = tables_of([rows], options=TableOptions(complete=True))
+    grouped = tables_of([rows], options=TableOptions(by, ci=True)) if by else ()
+    (target / "summary.csv").write_text(to_csv(made), "utf-8")
     for name in STATIC_FILES:
         text = resources.files(_FILES[0]).joinpath(_FILES[1], name).read_text("utf-8")
         (target / name).write_text(text, "utf-8")
     domains = {clip.id: clip.domain for clip in rows.clips}
-    said = notes(rows, about_sources=about_sources)
     coded = [codec.coded[codec.tried(ALL_DOMAINS)] for codec in rows.codecs]
     longest_s = max((float(of["duration_s"][of["ok"]].sum()) for of in coded), default=0.0)
     content = {
+        **shown,
+        **picture_scale(),
         "run": rows.run,
         "title": f"{rows.run.test_set}: {len(rows.codecs)} codecs on {len(rows.clips)} clips",
         "tiles": [
@@ -182,9 +192,8 @@ def write_page(  # noqa: PLR0913, PLR0917 - all that stands on it
             (f"{len(rows.metrics)}", "metrics"),
             (f"{sum(int((~of['ok']).sum()) for of in coded):,}", "failed codings"),
         ],
-        "tables": summary_tables(rows, said),
-        "notes": said,
-        "troubles": troubles(folder),
+        "tables": summary_tables(rows, made, shown["notes"], grouped),
+        "troubles": troubles(rows),
         "provenance": provenance(rows.run),
         "num_clips": len(rows.clips),
         "version": __version__,
@@ -192,14 +201,7 @@ def write_page(  # noqa: PLR0913, PLR0917 - all that stands on it
             {"number": number, "id": id_, "domain": domains[id_], **media}
             for number, (id_, media) in enumerate(players.items())
         ],
-        "preview": preview,
-        "figures": figures,
         "listening": listening_sections(folder, rows, target),
-        "level_gradient": spectrograms.gradient("magma"),
-        "change_gradient": spectrograms.gradient("RdBu_r"),
-        "range_db": f"{spectrograms.RANGE_DB:g}",
-        "change_db": f"{spectrograms.CHANGE_DB:g}",
-        "picture_size": (spectrograms.WIDTH, spectrograms.HEIGHT),
     }
     environment = Environment(
         loader=PackageLoader(*_FILES),
@@ -213,16 +215,20 @@ def write_page(  # noqa: PLR0913, PLR0917 - all that stands on it
     (target / INDEX).write_text(page, "utf-8")
 
 
-def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """The run's tables as HTML, all domains together first: domain, and what stands there.
+def summary_tables(
+    rows: RunRows, made: Sequence[Table], said: Sequence[str] = (), grouped: Sequence[Table] = ()
+) -> list[tuple[str, str]]:
+    """The run's complete tables as HTML, all domains together first: domain, what stands there.
 
-    Rates and then metrics, as many beside each other as a window shows; footnotes that are `said`
-    elsewhere are left out.
+    Those of groups of clips come last. Rates and then metrics, as many beside each other as a
+    window shows; footnotes that are `said` elsewhere are left out. What must be known before any
+    number is believed stands in each.
     """
     demo = {codec.spec.name for codec in rows.codecs if codec.spec.demonstration}
     found = []
-    for table in tables_of([rows], layouts()["default"], TableOptions(by="both", ci=True)):
-        domain = table.title.rpartition(", ")[2]
+    above = made[0].above if made else ()
+    for table in (*(made[:1] if len(made) == 2 else made), *grouped):  # all are of one domain
+        domain = " ".join(table.group or ()) or table.title.rpartition(", ")[2]
         marked = tuple(
             replace(row, label=f"{row.label} (demo)") if row.label in demo else row
             for row in table.rows
@@ -238,7 +244,7 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
         whole = replace(table, rows=marked, footnotes=footnotes)
         split = [
             replace(
-                whole, title=title, columns=tuple(part), above=whole.above if not at else ()
+                whole, title=title, columns=tuple(part), above=above if not at else ()
             ).lettered()
             for at, (title, part) in enumerate(parts)
             if part
@@ -249,8 +255,6 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
 
 def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], list[str]]:
     """Draw the run's plots; one for which it holds too little is left out, and why is said."""
-    from snacbench.plots.plot_data import PlotData
-
     data, known = PlotData([rows]), plots()
     drawn, problems = list[dict[str, str]](), list[str]()
     for plot in (known[name] for name in dict.fromkeys((*_ORDER, *known))):
@@ -271,6 +275,65 @@ def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], l
     return drawn, problems
 
 
+# ---------------------------------------------------------------------------------- every score
+
+
+def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
+    """Clips, with the numbers of their players' files in `media`, codecs, metrics, and scores.
+
+    ``rows`` holds columns of one length: ``clip`` and ``codec`` are indices, ``kbps`` is the clip's
+    actual rate, ``scores`` one column per metric. A cell without a number is "undefined", or None
+    where the metric failed or is not meant for the clip.
+    """
+    columns: dict[str, list[Any]] = {"clip": [], "codec": [], "kbps": [], "ok": []}
+    scores: list[list[Any]] = [[] for _ in rows.clip_metrics]
+    codecs = []
+    for index, codec in enumerate(rows.codecs):
+        spec, kbps, tried = codec.spec, actual_kbps_of(codec, ALL_DOMAINS), codec.tried(ALL_DOMAINS)
+        coded = codec.coded[tried]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rates = coded["bits"] / coded["duration_s"] / 1000
+        columns["clip"] += tried.tolist()
+        columns["codec"] += [index] * len(tried)
+        columns["kbps"] += _rounded(rates)
+        columns["ok"] += coded["ok"].astype(int).tolist()
+        for column, metric in zip(scores, rows.clip_metrics, strict=True):
+            cells = codec.scores.get(metric)
+            if cells is None:
+                column.extend([None] * len(tried))
+                continue
+            found = cells[tried]
+            values = _rounded(np.where(found["ok"], found["value"], np.nan))
+            for place in np.flatnonzero(found["undefined"]).tolist():
+                values[place] = "undefined"
+            column.extend(values)
+        codecs.append(
+            {
+                "name": spec.name,
+                "model": spec.model,
+                "kbps": None if kbps is None else round(kbps, 3),
+                "anchor": spec.anchor,
+                "demonstration": spec.demonstration,
+            }
+        )
+    specs = {metric.name: metric for metric in rows.run.metrics}
+    known_specs = [(name, specs.get(name)) for name in rows.clip_metrics]
+    return {
+        "metrics": [
+            {"name": name, "unit": m.unit if m else "", "better": m.better if m else "higher"}
+            for name, m in known_specs
+        ],
+        "codecs": codecs,
+        "clips": [{"id": c.id, "domain": c.domain, "media": media.get(c.id)} for c in rows.clips],
+        "rows": {**columns, "scores": scores},
+    }
+
+
+def _rounded(values: Cells) -> list[Any]:
+    """Numbers to five digits; what is no finite number becomes None."""
+    return [float(f"{v:.5g}") if math.isfinite(v) else None for v in values.tolist()]
+
+
 # ------------------------------------------------------------------------ notes and provenance
 
 
@@ -287,18 +350,16 @@ def notes(rows: RunRows, *, about_sources: Sequence[str] = ()) -> list[str]:
     return [*found, *about_sources]
 
 
-def troubles(folder: RunFolder) -> list[dict[str, Any]]:
+def troubles(rows: RunRows) -> list[dict[str, Any]]:
     """Kinds of rows without a number: how many, what, why, and the first clip concerned.
 
     Failed codings and scores, and undefined scores, by reason, the most frequent first.
     """
     kinds: dict[tuple[str, str, str], list[str]] = {}
-    scores = chain(folder.read(Score), folder.read(Embedded))
-    for row in chain[Coded | Score](folder.read(Coded), scores):
-        if row.status in ("failed", "undefined"):
-            named = f"{row.metric} of" if isinstance(row, Score) else "coding with"
-            what = f"{named} {row.codec}"
-            kinds.setdefault((row.status, what, row.reason), []).append(row.clip)
+    for row in rows.lost.to_dict("records") if rows.lost is not None else ():
+        named = f"{row['metric']} of" if isinstance(row["metric"], str) else "coding with"
+        kind = row["status"], f"{named} {row['codec']}", row["reason"]
+        kinds.setdefault(kind, []).append(row["clip"])
     ordered = sorted(kinds.items(), key=lambda one: (one[0][0] != "failed", -len(one[1])))
     return [
         {"status": status, "what": what, "reason": reason, "count": len(of), "example": of[0]}

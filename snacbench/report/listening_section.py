@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from snacbench.forms import FORMS, RESERVED
 from snacbench.plots._ratings import figures_of
 from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
 from snacbench.store.run_folder import RunFolder
-from snacbench.tables.listening_tables import FORMS, RESERVED, listening_tables
+from snacbench.tables.listening_tables import listening_tables
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of, scores_of
 from snacbench.tables.table_model import Cell, Column, Row, Table
 from snacbench.tables.writers import html_fragment
@@ -51,10 +52,9 @@ def listening_sections(folder: RunFolder, rows: RunRows, target: Path) -> list[S
             title = name.capitalize() + simulated.upper()
             wide = "yes" if figure.get_figwidth() > WIDTH_IN["single"] else ""
             drawn.append({"file": f"figures/{path.name}", "title": title, "wide": wide})
-        form = FORMS.get(summary.form, summary.form)
         table = html_fragment(listening_tables(summary))
         agreement = _agreement(of_test, rows, simulated)
-        found.append(Section(summary, form, table, tuple(drawn), agreement))
+        found.append(Section(summary, FORMS[summary.form].label, table, tuple(drawn), agreement))
     return found
 
 

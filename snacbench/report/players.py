@@ -1,4 +1,4 @@
-"""The files behind a clip's players: one script with its audio, and small pictures.
+"""The files behind a clip's players: one script with its audio, and small spectrograms.
 
 Browsers let a page from disk load scripts, images and style sheets, but not read any other file. So
 the audio of a clip comes as a script. Its bytes go into characters, 15 bits each, in a script in
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from snacbench.audio.channels import downmix
 from snacbench.audio.io import read, read_clip
@@ -24,7 +25,6 @@ from snacbench.audio.levels import limited
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError
 from snacbench.files import sha256_of_file
-from snacbench.report import spectrograms
 from snacbench.rows import Coded
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip
@@ -41,6 +41,19 @@ _PREVIEW_BYTES_PER_S = 17_000  # with Ogg's own
 _BITS = 15
 _FIRST = 0x3000  # from here 2**15 code points follow that are neither surrogates nor line ends
 _WEIGHTS = (1 << np.arange(_BITS - 1, -1, -1)).astype(np.uint16)
+
+WIDTH, HEIGHT = 440, 132
+RANGE_DB = 80.0  # from the loudest spot of the reference down
+CHANGE_DB = 30.0
+
+_WINDOW = 2048
+_FRAMES_PER_COLUMN = 2
+_SILENCE = 1e-12
+_QUALITY = 62
+_MARKS_HZ = (250, 500, 1_000, 2_000, 4_000, 8_000, 16_000)
+_MEL = 1127.0  # O'Shaughnessy's mel: 1127 ln(1 + f / 700 Hz)
+
+Picture = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -119,17 +132,17 @@ def write_players(  # noqa: PLR0913, PLR0917 - the first four are the same for a
     top_hz = min(RATE_HZ, clip.rate_hz if clip else RATE_HZ) / 2
     pictures = target / FOLDER / str(number)
     pictures.mkdir(parents=True)
-    levels = [None if s is None else spectrograms.levels_db(s, top_hz) for s in signals]
+    levels = [None if s is None else levels_db(s, top_hz) for s in signals]
     reference = levels[0]
     top_db = next((float(np.max(picture)) for picture in levels if picture is not None), 0.0)
     change = [False] * len(levels)
     for index, picture in enumerate(levels):
         if picture is None:
             continue
-        image = spectrograms.spectrogram_image(picture, top_db)
+        image = spectrogram_image(picture, top_db)
         (pictures / f"{index}.webp").write_bytes(image)
         if index and reference is not None:
-            image = spectrograms.change_image(reference=reference, degraded=picture, top_db=top_db)
+            image = change_image(reference=reference, degraded=picture, top_db=top_db)
             (pictures / f"{index}-change.webp").write_bytes(image)
             change[index] = True
     facts = [
@@ -144,7 +157,7 @@ def write_players(  # noqa: PLR0913, PLR0917 - the first four are the same for a
         "change": change,
         "held_s": round(next((s.duration_s for s in signals if s is not None), 0.0), 4),
         "full_s": round(clip.duration_s, 3) if clip else None,
-        "marks": spectrograms.marks(top_hz),
+        "marks": marks(top_hz),
         "transcript": clip.transcript if clip else None,
         "facts": " · ".join(fact for fact in facts if fact),
         "problems": problems,
@@ -201,3 +214,75 @@ def script_json(value: Any) -> str:
     for character in "<>\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
+
+
+# ------------------------------------------------------------------------------------ pictures
+
+
+def levels_db(audio: Audio, top_hz: float) -> Picture:
+    """Level in dB, arbitrary reference: shape (`HEIGHT`, `WIDTH`), in equal steps of mel and time.
+
+    The highest frequency comes first.
+    """
+    mono = audio.samples.mean(axis=0)
+    padded = np.pad(mono, (_WINDOW // 2, _WINDOW // 2 + _WINDOW))
+    starts = np.linspace(0, len(mono), WIDTH * _FRAMES_PER_COLUMN, endpoint=False).astype(np.intp)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[starts]
+    spectrum = np.fft.rfft(frames * np.hanning(_WINDOW), axis=1)
+    power = (spectrum.real**2 + spectrum.imag**2).reshape(WIDTH, _FRAMES_PER_COLUMN, -1).mean(1)
+    top_mel = _MEL * np.log1p(top_hz / 700)
+    edges_hz = 700 * np.expm1(np.linspace(0, top_mel, HEIGHT + 1) / _MEL)
+    # Mean power between edges that are given in bins and may lie within one.
+    total = np.concatenate([np.zeros((len(power), 1)), np.cumsum(power, axis=1)], axis=1)
+    edges = np.clip(edges_hz * _WINDOW / audio.rate_hz + 0.5, 0, total.shape[1] - 1)
+    whole = np.minimum(edges.astype(np.intp), total.shape[1] - 2)
+    upto = total[:, whole] + (edges - whole) * (total[:, whole + 1] - total[:, whole])
+    rows = np.diff(upto, axis=1) / np.maximum(np.diff(edges), 1e-9)
+    return np.asarray(10 * np.log10(rows.T[::-1] + _SILENCE))
+
+
+def marks(top_hz: float) -> list[tuple[str, float]]:
+    """Frequencies to label, and how high each lies in a picture, in percent of its height."""
+    top_mel = np.log1p(top_hz / 700)
+    heights = ((hz, 100 * float(np.log1p(hz / 700) / top_mel)) for hz in _MARKS_HZ)
+    return [
+        (f"{hz / 1000:g}k" if hz >= 1000 else str(hz), round(height, 2))
+        for hz, height in heights
+        if height < 97
+    ]
+
+
+def spectrogram_image(levels: Picture, top_db: float) -> bytes:
+    """Levels as a WebP picture: the lightest colour is `top_db`, the darkest 80 dB less."""
+    return _webp((levels - top_db) / RANGE_DB + 1, "magma")
+
+
+def change_image(*, reference: Picture, degraded: Picture, top_db: float) -> bytes:
+    """What was added (red) and what is missing (blue), in dB, as a WebP picture.
+
+    What is more than 80 dB under the loudest spot of the reference counts as silence.
+    """
+    floor = top_db - RANGE_DB
+    change = np.maximum(degraded, floor) - np.maximum(reference, floor)
+    return _webp(change / (2 * CHANGE_DB) + 0.5, "RdBu_r")
+
+
+def _webp(shares: Picture, colours: str) -> bytes:
+    from matplotlib.image import imsave
+
+    file = io.BytesIO()
+    how = {"quality": _QUALITY, "method": 4}
+    imsave(file, shares, vmin=0, vmax=1, cmap=colours, format="webp", pil_kwargs=how)
+    return file.getvalue()
+
+
+def picture_scale() -> dict[str, Any]:
+    """What the page must know of all pictures: size in pixels, ranges in dB, colours in CSS."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    scale: dict[str, Any] = {"range_db": f"{RANGE_DB:g}", "change_db": f"{CHANGE_DB:g}"}
+    for what, name in (("level", "magma"), ("change", "RdBu_r")):
+        stops = colormaps[name](np.linspace(0, 1, 9))
+        scale[f"{what}_gradient"] = ", ".join(map(to_hex, stops))
+    return {**scale, "picture_size": (WIDTH, HEIGHT)}

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from snacbench.audio.resample import num_samples_at
 from snacbench.bitstream.container import Bitstream, Header, load, read
@@ -34,8 +35,9 @@ from snacbench.runner.plan import LOCAL, PlannedCodec, check_packages, locate_al
 from snacbench.runner.signal_rules import coded_channels, decoded_signal
 from snacbench.selectors import select
 from snacbench.store.run_folder import RunFolder
-from snacbench.types import Audio, Clip, CodecSpec, Encoded
-from snacbench.units import BITS_PER_BYTE, kbps
+from snacbench.types import Audio, Clip, CodecSpec, Encoded, WeightsInfo
+from snacbench.units import BITS_PER_BYTE, BITS_PER_KILOBIT
+from snacbench.weights.of_metrics import digests_of
 from snacbench.weights.policy import WeightsPolicy
 
 if TYPE_CHECKING:
@@ -44,7 +46,6 @@ if TYPE_CHECKING:
 # A codec pads, and may code parts of a signal twice; but a few frames are no hour of audio.
 _SLACK_S = 10.0
 _SLACK_RATIO = 16
-_SHOWN_DIGITS = 12
 
 
 def bitstream_of(
@@ -75,7 +76,13 @@ def decode_bitstream(bitstream: Bitstream, loaded: LoadedCodec) -> Audio:
     CodecError if the codec refuses it.
     """
     spec = loaded.planned.spec
-    check_weights(bitstream.header, spec)
+    made, here = WeightsInfo(sha256=bitstream.header.weights_sha256), spec.weights
+    if sorted(made.sha256.values()) != sorted(here.sha256.values()):
+        raise BitstreamError(  # codes mean nothing to other weights than those that made them
+            f"the file was made with other weights of {bitstream.header.codec} than those here: "
+            f"{digests_of(made) or 'none'}, found {digests_of(here) or 'none'}; name the right "
+            "ones by --weights DIR or, for a checkpoint of your own, by --codec"
+        )
     check_fits(bitstream, spec)
     try:
         decoded = loaded.decode(bitstream.parts, seed=bitstream.header.seed)
@@ -98,22 +105,6 @@ def check_contract(spec: CodecSpec, given: Audio | Encoded, output: Audio) -> No
         raise CodecError(
             f"{spec.name} returned {returned} (channels, samples, Hz) for {expected}; a codec must "
             "return the length, channels and rate it was given"
-        )
-
-
-def check_weights(header: Header, spec: CodecSpec) -> None:
-    """Codes mean nothing to other weights than those that made them."""
-
-    def shown(digests: Mapping[str, str]) -> str:
-        texts = (f"{name} {digest[:_SHOWN_DIGITS]}" for name, digest in sorted(digests.items()))
-        return ", ".join(texts) or "none"
-
-    made, here = header.weights_sha256, spec.weights.sha256
-    if sorted(made.values()) != sorted(here.values()):
-        raise BitstreamError(
-            f"the file was made with other weights of {header.codec} than those here: "
-            f"{shown(made)}, found {shown(here)}; name the right ones by --weights DIR or, for "
-            "a checkpoint of your own, by --codec"
         )
 
 
@@ -236,45 +227,32 @@ def _selector_of(header: Header) -> str:
 # --------------------------------------------------- codes that a run kept, and what coders made
 
 
-@dataclass(frozen=True)
-class KeptCodec:
-    """A codec of a run, and the rows of its clips whose codes were kept."""
-
-    spec: CodecSpec
-    rows: tuple[Coded, ...]
-
-    @property
-    def codebook_sizes(self) -> tuple[int, ...]:
-        """Entries of the codebooks, coarse to fine."""
-        return tuple(stream.codebook_size for stream in self.spec.streams)
-
-
-def kept_codecs(folder: RunFolder) -> list[KeptCodec]:
-    """Codecs with codebooks whose codes a run kept, in the run's order."""
+def kept_codecs(folder: RunFolder) -> list[tuple[CodecSpec, list[Coded]]]:
+    """Codecs with codebooks whose codes a run kept, in the run's order, each with those rows."""
     found: dict[str, dict[str, Coded]] = {}
     for row in folder.read(Coded):  # of two rows of a clip the last one counts
         found.setdefault(row.codec, {})[row.clip] = row
-    kept = []
-    for spec in folder.run.codecs:
-        rows = tuple(row for row in found.get(spec.name, {}).values() if row.codes)
-        if rows and spec.streams:
-            kept.append(KeptCodec(spec, rows))
-    if not kept:
+    kept = [
+        (spec, [row for row in found.get(spec.name, {}).values() if row.codes])
+        for spec in folder.run.codecs
+        if spec.streams
+    ]
+    if not any(rows for _, rows in kept):
         raise UserError(
             f"{folder.path} keeps no codes; make it again with 'snacbench run --keep-codes', with "
             "a codec that has codebooks"
         )
-    return kept
+    return [(spec, rows) for spec, rows in kept if rows]
 
 
-def kept_clips(folder: RunFolder, codec: KeptCodec) -> list[KeptClip]:
+def kept_clips(folder: RunFolder, rows: Iterable[Coded]) -> list[KeptClip]:
     """The codes of a codec's clips; a clip of no known speaker or track is a cluster of its own.
 
     Raises StoreError if a file is not the one that the run wrote. Raises BitstreamError if a file
     cannot be read.
     """
     clusters, kept = {clip.id: clip.cluster for clip in folder.read(Clip)}, []
-    for row in codec.rows:
+    for row in rows:
         path = folder.path / str(row.codes)
         data = load(path)
         digest = hashlib.sha256(data).hexdigest()
@@ -289,7 +267,9 @@ def kept_clips(folder: RunFolder, codec: KeptCodec) -> list[KeptClip]:
     return kept
 
 
-def coder_frame(folder: RunFolder, codecs: Sequence[KeptCodec]) -> pd.DataFrame:
+def coder_frame(
+    folder: RunFolder, codecs: Sequence[tuple[CodecSpec, Sequence[Coded]]]
+) -> pd.DataFrame:
     """What entropy coders made of kept codes: a row for each codec, coder and set of clips.
 
     `actual_kbps` is of codes at whole bits per index, `coded_kbps` of the bytes that a coder wrote,
@@ -297,28 +277,24 @@ def coder_frame(folder: RunFolder, codecs: Sequence[KeptCodec]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    coded = {(row.codec, row.clip): row for codec in codecs for row in codec.rows}
-    found: dict[tuple[str, bool, str], dict[str, CodedBytes]] = {}
-    for row in folder.read(CodedBytes):  # of two rows of a clip the last one counts
-        if (row.codec, row.clip) in coded:
-            found.setdefault((row.codec, row.shuffled, row.coder), {})[row.clip] = row
-    nominal = {codec.spec.name: codec.spec.nominal_kbps for codec in codecs}
-    order, rows = list(nominal), []
-    for name, shuffled, coder in sorted(found, key=lambda key: (order.index(key[0]), key[1])):
-        written = found[name, shuffled, coder]
-        clips = [coded[name, clip] for clip in written]
-        seconds = math.fsum(clip.duration_s or 0.0 for clip in clips)
-        side_info = sum(clip.bits.side_info for clip in clips if clip.bits)
-        rates = (
-            sum(clip.bits.total for clip in clips if clip.bits),
-            sum(sum(row.stream_bytes) for row in written.values()) * BITS_PER_BYTE + side_info,
-            math.fsum(math.fsum(row.ideal_bits) for row in written.values()) + side_info,
-        )
-        kbps_of = [kbps(bits, seconds) for bits in rates]
-        rows.append((name, nominal[name], coder, shuffled, *kbps_of, len(clips)))
-    columns = ["codec", "nominal_kbps", "coder", "shuffled"]
-    columns += ["actual_kbps", "coded_kbps", "ideal_kbps", "clips"]
-    frame = pd.DataFrame(rows, columns=columns).astype({"nominal_kbps": float})
+    coded = {(row.codec, row.clip): row for _, rows in codecs for row in rows}
+    written = []
+    for row in folder.read(CodedBytes):
+        if (clip := coded.get((row.codec, row.clip))) and clip.bits:
+            side_info, own_bits = clip.bits.side_info, sum(row.stream_bytes) * BITS_PER_BYTE
+            bits = clip.bits.total, own_bits + side_info, math.fsum(row.ideal_bits) + side_info
+            name = row.codec, row.coder, row.shuffled, row.clip
+            written.append((*name, *bits, clip.duration_s))
+    of, rates = ["codec", "coder", "shuffled"], ["actual_kbps", "coded_kbps", "ideal_kbps"]
+    frame = pd.DataFrame(written, columns=[*of, "clip", *rates, "seconds"])
+    # Of two rows of a clip the last one counts.
+    clips = frame.groupby([*of, "clip"], sort=False).last().groupby(of, sort=False)
+    frame = clips.sum().assign(clips=clips.size()).reset_index()
+    frame[rates] = frame[rates].div(BITS_PER_KILOBIT * frame.pop("seconds"), axis=0)
+    nominal = {spec.name: spec.nominal_kbps for spec, _ in codecs}
+    frame.insert(1, "nominal_kbps", frame["codec"].map(nominal).astype(float))
+    order = frame["codec"].map(list(nominal).index)
+    frame = frame.iloc[np.lexsort((frame["shuffled"], order))].reset_index(drop=True)
     # What a context model falls back on, over the same clips.
     same = ["codec", "shuffled", "clips"]
     base = frame.loc[frame["coder"] == "adaptive", [*same, "coded_kbps"]]

@@ -53,21 +53,13 @@ def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
         If ``distributed``, or for a file ``dask-jobqueue``, is not installed.
     """
     found = described(cluster, jobs)
-    import dask
-    from distributed import Client
-
     if found is None:
-        try:
-            client = Client(cluster, timeout=CONNECT_S, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"no scheduler answers at {cluster} ({error}); start one with 'dask scheduler', "
-                "and name the address that it prints"
-            ) from error
-        with client:
+        with _client_of(cluster) as client:
             yield client
         return
+    import dask
     import dask_jobqueue
+    from distributed import Client
 
     name, settings = found
     merged = dask.config.merge(dask.config.config, settings)  # beside what dask-jobqueue presumes
@@ -78,9 +70,9 @@ def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
 
 
 def described(cluster: str, jobs: int | None) -> tuple[str, Mapping[str, Any]] | None:
-    """The queue that a YAML file describes, and its settings; None for a scheduler's address.
+    """The queue that a YAML file describes, and its settings; None for a scheduler that answers.
 
-    Raises as `connected`, of what can be told before anything is started.
+    Raises as `connected`: all that can be told before anything is started.
     """
     by_file = cluster.endswith((".yaml", ".yml"))
     try:
@@ -94,6 +86,7 @@ def described(cluster: str, jobs: int | None) -> tuple[str, Mapping[str, Any]] |
             "--cluster needs Dask; run pip install '.[cluster]' in snacbench's checkout"
         ) from error
     if not by_file:
+        _client_of(cluster).close()
         return None
     if not Path(cluster).is_file():
         raise UserError(
@@ -112,6 +105,18 @@ def described(cluster: str, jobs: int | None) -> tuple[str, Mapping[str, Any]] |
     if jobs is None:
         raise UserError(f"say how many workers are to be asked of the queue in {cluster}: --jobs N")
     return queues[0], settings
+
+
+def _client_of(address: str) -> Client:
+    from distributed import Client
+
+    try:
+        return Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"no scheduler answers at {address} ({error}); start one with 'dask scheduler', "
+            "and name the address that it prints"
+        ) from error
 
 
 @contextmanager

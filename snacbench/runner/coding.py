@@ -52,7 +52,7 @@ def row_seed(run_seed: int, *, codec: str, clip: str) -> int:
 
 @dataclass(frozen=True)
 class CodingJob(Job):
-    """Clips for one codec; `batch` signals go through it at once, None: as many as fit.
+    """Clips for one codec.
 
     `cuts` are lower points of the codec's model, which get the first streams of its codes.
     `refused` is why none is to be coded: the codec has failed its spot check, or was stopped.
@@ -62,7 +62,6 @@ class CodingJob(Job):
     clips: tuple[Clip, ...]
     request: Request
     run_folder: Path
-    batch: int | None = 1
     refused: str = ""
     cuts: tuple[PlannedCodec, ...] = ()
 
@@ -82,7 +81,7 @@ class CodingJob(Job):
     def apart(self) -> list[CodingJob]:
         """Clip by clip and point by point: of those only one may be what the worker died of."""
         return [
-            replace(self, codec=point, cuts=(), clips=(clip,), batch=1)
+            replace(self, codec=replace(point, batch=1), cuts=(), clips=(clip,))
             for clip in self.clips
             for point in self.points
         ]
@@ -125,25 +124,38 @@ def source_of(clip: Clip, codec: PlannedCodec, request: Request) -> Source:
 
 
 def code_clips(job: CodingJob) -> Rows:
-    """Code clips and write what was decoded; a failure of a clip becomes a row."""
+    """Code clips and write what was decoded; a failure of a clip becomes a row.
+
+    Where the codec takes batches, clips of equal padded length go together.
+    """
     if job.refused:
         return job.lost(job.refused)
     try:
         loaded = load(job.codec)
     except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
         return [row for clip in job.clips for row in _all_failed(job, clip, error)]
-    if job.batch != 1 and isinstance(loaded.codec, BatchCodec):
-        return _code_in_batches(job, loaded, loaded.codec)
-    coded: Rows = []
-    for clip in job.clips:
-        try:
-            source = source_of(clip, job.codec, job.request)
-        except Exception as error:  # noqa: BLE001 - becomes a failed row
-            coded += _all_failed(job, clip, error)
-            continue
-        for came in _coded(job, loaded, [source], source.inputs[0].num_samples):
-            coded += _finished(job, *came)
-    return coded
+    batching = loaded.codec if isinstance(loaded.codec, BatchCodec) else None
+
+    def padded_length(clip: Clip) -> int:
+        rate_hz = job.codec.spec.rate_hz or clip.rate_hz
+        length = num_samples_at(clip.num_samples, clip.rate_hz, rate_hz)
+        return batching.padded_length(length) if batching else length
+
+    most, in_order = job.codec.batch if batching else 1, sorted(job.clips, key=padded_length)
+    done, writing = Rows(), list[Future[Rows]]()
+    with ThreadPoolExecutor(_THREADS) as threads:
+        reading = {c.id: threads.submit(source_of, c, job.codec, job.request) for c in in_order}
+        for length, group in groupby(in_order, key=padded_length):
+            while clips := list(islice(group, loaded.batch_size(length, most))):
+                sources = []
+                for clip in clips:
+                    try:
+                        sources.append(reading.pop(clip.id).result())
+                    except Exception as error:  # noqa: BLE001 - becomes a failed row
+                        done += _all_failed(job, clip, error)
+                for came in _coded(job, loaded, sources, length):
+                    writing.append(threads.submit(_finished, job, *came))
+        return done + [row for future in writing for row in future.result()]
 
 
 def reason_of(error: Exception) -> str:
@@ -162,7 +174,7 @@ def reason_of(error: Exception) -> str:
     beyond: list[tuple[str, str]] = []
     for frame, line in traceback.walk_tb(error.__traceback__):
         module = str(frame.f_globals.get("__name__", ""))
-        if beyond or not module.startswith("snacbench.runner"):
+        if beyond or not module.startswith(("snacbench.runner", "concurrent.futures")):
             place = f"{Path(frame.f_code.co_filename).name}:{line}"
             beyond.append((module.partition(".")[0], place))
     own = [f" ({place})" for package, place in beyond if package == beyond[0][0]]
@@ -235,34 +247,6 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
         return [row, *histograms_of(came.encoded, clip=clip.id, spec=spec)]
     except Exception as error:  # noqa: BLE001 - becomes a failed row
         return [_failed(point, source.clip, error)]
-
-
-# ------------------------------------------------------------------------------------- batches
-
-
-def _code_in_batches(job: CodingJob, loaded: LoadedCodec, codec: BatchCodec) -> Rows:
-    """Code clips, those of equal padded length together."""
-
-    def padded_length(clip: Clip) -> int:
-        rate_hz = codec.spec.rate_hz or clip.rate_hz
-        return codec.padded_length(num_samples_at(clip.num_samples, clip.rate_hz, rate_hz))
-
-    done: Rows = []
-    writing: list[Future[Rows]] = []
-    in_order = sorted(job.clips, key=padded_length)
-    with ThreadPoolExecutor(_THREADS) as threads:
-        reading = {c.id: threads.submit(source_of, c, job.codec, job.request) for c in in_order}
-        for length, group in groupby(in_order, key=padded_length):
-            while clips := list(islice(group, loaded.batch_size(length, job.batch))):
-                sources = []
-                for clip in clips:
-                    try:
-                        sources.append(reading.pop(clip.id).result())
-                    except Exception as error:  # noqa: BLE001 - becomes a failed row
-                        done += _all_failed(job, clip, error)
-                for came in _coded(job, loaded, sources, length):
-                    writing.append(threads.submit(_finished, job, *came))
-        return done + [row for future in writing for row in future.result()]
 
 
 def _coded(

@@ -1,8 +1,6 @@
-"""What every codec promises: a spot check before each run, and checks that its author can run.
+"""What every codec promises, checked for its author by ``snacbench check-codec NAME``.
 
-A decoder sees what was encoded and the seed, nothing else. In the spot check, of two clips an
-excerpt is encoded and decoded, twice, and once more from the written bytes in a process that never
-encoded anything. ``snacbench check-codec NAME`` makes the other checks; each raises `CodecError`.
+Each check raises `CodecError`. The last one is that of every run (`preparing`).
 """
 
 from __future__ import annotations
@@ -10,8 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,213 +17,20 @@ import numpy as np
 
 from snacbench.audio.channels import downmix
 from snacbench.bitstream.container import read, write
-from snacbench.errors import BitstreamError, CodecError, UserError
+from snacbench.errors import CodecError, UserError
 from snacbench.rate.bits import bits_of
 from snacbench.rate.coding.coders import PACKED
 from snacbench.request import Request
 from snacbench.rows import SpotCheck
-from snacbench.runner.bitstreams import bitstream_of, check_contract, check_fits, decode_bitstream
-from snacbench.runner.calibrate import residual_delay
-from snacbench.runner.coding import Source, row_seed, source_of
-from snacbench.runner.loading import BatchCodec, LoadedCodec, is_out_of_memory, load, unload
-from snacbench.runner.plan import CPU, CUDA, PlannedCodec
-from snacbench.runner.pool import Job, Rows, run_jobs
-from snacbench.runner.signal_rules import decoded_signal
+from snacbench.runner.bitstreams import bitstream_of, check_contract, check_fits
+from snacbench.runner.loading import BatchCodec, load
+from snacbench.runner.plan import PlannedCodec
+from snacbench.runner.pool import run_all
+from snacbench.runner.preparing import VerifyJob, clips_to_check, point_of, residual_delay
 from snacbench.store.jsonl import from_json, to_jsonable
 from snacbench.testsets import NAMED_SETS
-from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded, nominal_kbps_of
+from snacbench.types import Audio, Codec, CodecSpec, nominal_kbps_of
 from snacbench.units import lateness
-
-CLIPS_CHECKED = 2
-_CANDIDATES = 4  # some clips may be unreadable
-_EXCERPT_S = 0.5
-_CUDA_SNR_DB = 60.0  # sums on a GPU may be rounded in another order each time
-
-
-@dataclass(frozen=True)
-class Excerpt:
-    """A signal, the bytes that a decoder is to need of it, and what they were decoded to."""
-
-    source: Source
-    seed: int
-    data: bytes
-    decoded: Audio
-
-
-@dataclass(frozen=True)
-class Point:
-    """An operating point on its way to the second process; `reason`: why it has failed before."""
-
-    codec: PlannedCodec
-    excerpts: tuple[Excerpt, ...] = ()
-    reason: str = ""
-
-    def row(self, reason: str) -> SpotCheck:
-        """What came of it; nothing was found where the reason is empty."""
-        said = f"spot check: {reason}" if reason else ""
-        return SpotCheck(self.codec.spec.name, len(self.excerpts), not reason, said)
-
-
-@dataclass(frozen=True)
-class SpotJob(Job):
-    """Operating points of one model that are to be checked, each on clips of its own."""
-
-    points: tuple[tuple[PlannedCodec, tuple[Clip, ...]], ...]
-    request: Request
-
-    def run(self) -> Rows:
-        """Encode and decode the excerpts twice; what is left to verify: a `Point` each, no rows."""
-        return [_point(codec, clips, self.request) for codec, clips in self.points]
-
-    def lost(self, reason: str) -> Rows:
-        """Nothing: a codec that ends its worker will do so on clips."""
-        return []
-
-
-@dataclass(frozen=True)
-class VerifyJob(Job):
-    """What is to be decoded in a process that has encoded nothing."""
-
-    points: tuple[Point, ...]
-
-    def run(self) -> Rows:
-        """Decode from the bytes alone, temporary files of the first process out of sight."""
-        before = os.environ.get("TMPDIR")
-        with tempfile.TemporaryDirectory() as folder:
-            tempfile.tempdir = os.environ["TMPDIR"] = folder
-            try:
-                return [p.row(p.reason or _differs_elsewhere(p)) for p in self.points]
-            finally:
-                unload()  # the next model to be checked is another, or there is none
-                tempfile.tempdir = None
-                os.environ.pop("TMPDIR")
-                os.environ.update({} if before is None else {"TMPDIR": before})
-
-    def apart(self) -> Sequence[Job]:
-        """Point by point."""
-        return [VerifyJob((point,)) for point in self.points]
-
-    def lost(self, reason: str) -> Rows:
-        """The rows of points that no process survives to decode."""
-        return [p.row(f"another process cannot decode it: {reason}") for p in self.points]
-
-
-def clips_to_check(clips: Sequence[Clip], codec: str, seed: int) -> tuple[Clip, ...]:
-    """The clips of an operating point, by hash; more than are checked, for some may not do."""
-    by_hash = sorted(clips, key=lambda clip: row_seed(seed, codec=codec, clip=clip.id))
-    return tuple(by_hash[:_CANDIDATES])
-
-
-def _point(codec: PlannedCodec, clips: Sequence[Clip], request: Request) -> Point:
-    """A point's excerpts; none where its own code fails, as each clip's row will say."""
-    excerpts: list[Excerpt] = []
-    try:
-        loaded = load(codec)
-        for clip in clips:
-            if len(excerpts) < CLIPS_CHECKED and (found := _excerpt(loaded, clip, request)):
-                excerpts.append(found)
-        for excerpt in excerpts:
-            if reason := _differs_again(loaded, excerpt):
-                return Point(codec, tuple(excerpts), reason)
-    except BitstreamError as error:
-        return Point(codec, reason=f"what it encodes cannot be written down ({error})")
-    except UserError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-        if excerpts and not is_out_of_memory(error):
-            return Point(codec, reason=f"what it has decoded once it cannot again ({error})")
-        return Point(codec)
-    return Point(codec, tuple(excerpts))
-
-
-def _excerpt(loaded: LoadedCodec, clip: Clip, request: Request) -> Excerpt | None:
-    """The middle of a clip through the codec; all of it where the codec takes no less, or none."""
-    num_samples = min(clip.num_samples, round(_EXCERPT_S * clip.rate_hz))
-    start = clip.start + (clip.num_samples - num_samples) // 2
-    seed = row_seed(request.seed, codec=loaded.planned.spec.name, clip=clip.id)
-    for part in (replace(clip, start=start, num_samples=num_samples), clip):
-        try:
-            source = source_of(part, loaded.planned, request)
-            encoded = loaded.encode(source.inputs)
-            decoded = _decoded(loaded, source, encoded, seed)
-        except UserError:
-            raise
-        except Exception:  # noqa: BLE001 - each clip's row will say what is wrong
-            continue
-        return Excerpt(source, seed, _written(loaded, source, encoded, seed), decoded)
-    return None
-
-
-def _differs_again(loaded: LoadedCodec, excerpt: Excerpt) -> str:
-    """How decoding and encoding once more differs, in words; empty if it does not."""
-    source, seed = excerpt.source, excerpt.seed
-    kept = read(excerpt.data).parts
-    again = _decoded(loaded, source, kept, seed)
-    if found := difference(loaded.planned, excerpt.decoded, again):
-        return (
-            f"decoding the same codes twice gave {found}: randomness that does not follow from "
-            "the seed, or a state that is not in the codes"
-        )
-    if loaded.planned.device == CUDA:  # where rounding may turn a code
-        return ""
-    if _written(loaded, source, loaded.encode(source.inputs), seed) != excerpt.data:
-        return (
-            "encoding the same signal twice gave other bits: randomness, or a state that other "
-            "signals left behind"
-        )
-    return ""
-
-
-def _differs_elsewhere(point: Point) -> str:
-    """How decoding in this process differs, in words; empty if it does not."""
-    for excerpt in point.excerpts:
-        try:
-            bitstream = read(excerpt.data)
-            decoded = decode_bitstream(bitstream, load(point.codec))
-        except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-            if is_out_of_memory(error):
-                return ""  # which says nothing of the codec
-            return (
-                f"another process cannot decode what was written ({error}): the decoder needs "
-                "more than was encoded"
-            )
-        if found := difference(point.codec, excerpt.decoded, decoded):
-            return (
-                f"another process decoded what was written to {found}: the decoder uses more than "
-                "was encoded, or randomness that is not declared"
-            )
-    return ""
-
-
-def difference(codec: PlannedCodec, first: Audio, second: Audio) -> str:
-    """How two decodes differ, bit for bit, in words; on a GPU beyond the rounding of sums."""
-    if first.samples.shape != second.samples.shape:
-        return f"{second.num_samples} samples in place of {first.num_samples}"
-    error = second.samples.astype(np.float64) - first.samples
-    noise, power = (float(np.square(x, dtype=np.float64).sum()) for x in (error, first.samples))
-    if not error.any() or (codec.device == CUDA and noise <= power * 10 ** (-_CUDA_SNR_DB / 10)):
-        return ""
-    return f"other audio (by up to {float(np.abs(error).max()):.2g} of full scale)"
-
-
-def _decoded(loaded: LoadedCodec, source: Source, parts: Sequence[Encoded], seed: int) -> Audio:
-    decoded = loaded.decode(parts, seed=seed)
-    for audio, output in zip(source.inputs, decoded, strict=True):
-        check_contract(loaded.planned.spec, audio, output)
-    return decoded_signal(decoded, source.audio.channels)
-
-
-def _written(loaded: LoadedCodec, source: Source, parts: Sequence[Encoded], seed: int) -> bytes:
-    """The bytes of a .sncb file; a BitstreamError if that is not what a codec may encode."""
-    spec = loaded.planned.spec
-    try:
-        coded = bitstream_of(spec, source.audio, source.channel_mode, parts, seed=seed)
-        return write(coded, PACKED)
-    except Exception as error:
-        raise BitstreamError(str(error)) from error
-
-
-# ----------------------------------------------------------------------- checks for the author
 
 LENGTHS = (1, 10, 319, 320, 321, 4_801, 24_000)
 _ANY_RATE_HZ = 44_100
@@ -434,13 +238,8 @@ def check_nested(planned: PlannedCodec) -> None:
 def check_elsewhere(planned: PlannedCodec) -> None:
     """The spot check of every run, on clips of the embedded set."""
     clips = clips_to_check(NAMED_SETS["quick"].build().clips, planned.spec.name, seed=0)
-    point = _point(planned, clips, Request())
-    jobs = [VerifyJob((point,))]
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "workers.log"
-        ((_, (row,)),) = run_jobs(
-            lambda lane: jobs.pop() if jobs else None, lanes={CPU: 1}, log=log
-        )
+    point = point_of(planned, clips, Request())
+    ((row,),) = run_all([VerifyJob((point,))], log=Path(os.devnull))
     assert isinstance(row, SpotCheck)
     _require(row.passed, row.reason)
     _require(row.excerpts > 0, "it can code none of the clips of the embedded set")

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench import __version__
 from snacbench.audio.resample import RESAMPLER
 from snacbench.errors import StoreError, UserError
-from snacbench.progress import Progress, Silent
+from snacbench.progress import SILENT, Progress
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
 from snacbench.rows import (
     MISSING,
     Calibration,
     ClipMeasures,
     Coded,
+    Cost,
     Embedded,
     Run,
     Score,
     Speed,
     SpotCheck,
 )
-from snacbench.runner import measured_cost
+from snacbench.runner import versions
 from snacbench.runner.cluster import described, workers_on
-from snacbench.runner.measured_speed import SpeedJob, measured
+from snacbench.runner.measured_cost import CostJob, workers_for
+from snacbench.runner.measured_speed import SpeedJob
 from snacbench.runner.plan import (
     CPU,
     CUDA,
@@ -48,55 +49,51 @@ from snacbench.runner.plan import (
     warnings_before,
     with_weights,
 )
-from snacbench.runner.pool import default_jobs, run_jobs
-from snacbench.runner.schedule import CHECK, STOPPED, Schedule
-from snacbench.runner.scoring import unscored
-from snacbench.runner.versions import (
-    asked,
-    check_versions,
-    facts_of,
-    gpu,
-    machine,
-    make_ready,
-    package_versions,
-    scored_too,
-    versions_of_codecs,
-    versions_of_metrics,
-    weights_of_metrics,
-)
+from snacbench.runner.pool import LOG, LocalWorkers, default_jobs, run_all, run_jobs
+from snacbench.runner.schedule import CHECK, Schedule
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import SCHEMA_VERSION, RunFolder, new_folder
 from snacbench.testsets import TestSet
 from snacbench.testsets.describe import warnings_of
 from snacbench.testsets.testset import counted
 from snacbench.types import Clip, CodecSpec, Metric
+from snacbench.weights.of_metrics import NETWORKS
 
 if TYPE_CHECKING:
     from distributed import Client
 
-Row = TypeVar("Row", Coded, Score)
 Cluster: TypeAlias = "Client | str | Path | None"
+Look: TypeAlias = Callable[[Plan, RunFolder | None], None]
+"""Is shown a plan before anything of it is computed, and again with the folder of its run."""
 
 RUNS = Path("runs")  # where runs go that name no folder
 MEASURE_SPEED = "measure speed"
 MEASURE_COST = "measure cost"
-_FAILURES_KEPT = 8
 _NO_SPEED = "speeds depend on the node: measure them on the machine in question by snacbench speed"
 
 
-def run(request: Request, *, client: Cluster = None, progress: Progress | None = None) -> RunFolder:
+def run(
+    request: Request,
+    *,
+    client: Cluster = None,
+    progress: Progress = SILENT,
+    look: Look | None = None,
+) -> RunFolder:
     """Code a test set through codecs and score what comes out; failures are rows.
 
     `client` is a cluster that does it, as `cluster.workers_on` takes it; None: this machine.
     """
-    shown = progress or Silent()
     _check_cluster(client, request.jobs)
-    plan = make_plan(request, shown)
+    plan = make_plan(request, progress)
     for text in warnings_before(plan, request.out or RUNS):
-        shown.note(text, warning=True)
-    plan = with_weights(plan, shown)
+        progress.note(text, warning=True)
+    if look:
+        look(plan, None)
+    plan = with_weights(plan, progress)
     folder = start(plan, request.out or new_folder(RUNS))
-    execute(plan, folder, client=client, progress=shown)
+    if look:
+        look(plan, folder)
+    execute(plan, folder, client=client, progress=progress)
     return folder
 
 
@@ -107,18 +104,22 @@ def resume(  # noqa: PLR0913 - keyword-only options of one verb
     retry_failed: bool = False,
     jobs: int | None = None,
     offline: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
+    look: Look | None = None,
 ) -> RunFolder:
     """Go on with a run: nothing is repeated, but with `retry_failed` what has failed.
 
     Raises UserError if the test set, the weights or what computes codecs and metrics are no longer
     those that the run began with, or it cannot go on.
     """
-    shown = progress or Silent()
     _check_cluster(client, jobs)
-    plan = resumed_plan(folder, shown, retry_failed=retry_failed, offline=offline)
+    plan = resumed_plan(folder, progress, retry_failed=retry_failed, offline=offline)
     plan = replace(plan, request=replace(plan.request, jobs=jobs))
-    execute(plan, folder, client=client, progress=shown, retry_failed=retry_failed)
+    for text in warnings_before(plan, folder.path):
+        progress.note(text, warning=True)
+    if look:
+        look(plan, folder)
+    execute(plan, folder, client=client, progress=progress, retry_failed=retry_failed)
     return folder
 
 
@@ -127,35 +128,51 @@ def measure_speed(
     *,
     budget_s: float = DEFAULT_SPEED_BUDGET_S,
     offline: bool = False,
-    progress: Progress | None = None,
-) -> RunFolder:
+    progress: Progress = SILENT,
+) -> None:
     """Time all operating points of a run again, for `budget_s` seconds each.
 
     Raises UserError if the weights or what computes the codecs are no longer those that the run
     began with; its test set and its metrics need not be there.
     """
-    shown = progress or Silent()
-    codecs = _codecs_again(folder, shown, offline=offline)
+    codecs = _codecs_again(folder, progress, offline=offline)
     with folder.locked():
-        _measure_speeds(codecs, folder, shown, budget_s=budget_s)
-    return folder
+        _measure(MEASURE_SPEED, _speed_jobs(codecs, folder, budget_s), folder, progress)
 
 
-def measure_cost(
-    folder: RunFolder, *, offline: bool = False, progress: Progress | None = None
-) -> RunFolder:
+def measure_cost(folder: RunFolder, *, offline: bool = False, progress: Progress = SILENT) -> None:
     """Count the operations of all operating points of a run, and measure memory and delay.
 
     Raises as `measure_speed`.
     """
-    shown = progress or Silent()
-    codecs = _codecs_again(folder, shown, offline=offline)
+    codecs = _codecs_again(folder, progress, offline=offline)
     with folder.locked():
-        shown.begin(MEASURE_COST, len(codecs))
-        for row in measured_cost.measured(codecs, log=folder.path / "workers.log"):
-            folder.append([row])
-            shown.step(MEASURE_COST, failed=bool(row.reason))
-    return folder
+        jobs, workers = [CostJob(codec) for codec in codecs], workers_for(codecs)
+        _measure(MEASURE_COST, jobs, folder, progress, workers=workers)
+
+
+def _speed_jobs(
+    codecs: Iterable[PlannedCodec], folder: RunFolder, budget_s: float
+) -> list[SpeedJob]:
+    channels = folder.run.request.channels
+    return [SpeedJob(codec, channels, budget_s) for codec in codecs]
+
+
+def _measure(
+    stage: str,
+    jobs: Sequence[SpeedJob | CostJob],
+    folder: RunFolder,
+    progress: Progress,
+    *,
+    workers: int = 1,
+) -> None:
+    """Measure operating points, speeds one after another; every other worker has ended before."""
+    if jobs:
+        progress.begin(stage, len(jobs))
+    for rows in run_all(jobs, log=folder.path / LOG, workers=workers):
+        folder.append(rows)
+        failed = sum(bool(row.reason) for row in rows if isinstance(row, Speed | Cost))
+        progress.step(stage, failed=failed)
 
 
 def score_again(  # noqa: PLR0913 - keyword-only options of one verb
@@ -168,7 +185,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     retry_failed: bool = False,
     jobs: int | None = None,
     offline: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> RunFolder:
     """Score the decodes of a run by metrics that they lack, and enter these in it.
 
@@ -184,7 +201,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
             "name metrics with --metrics, or try failed scores again with --retry-failed"
         )
     _check_cluster(client, jobs)
-    shown, run, request = progress or Silent(), folder.run, folder.run.request
+    run, request = folder.run, folder.run.request
     if not request.keep_decoded:
         raise UserError(
             f"the decoded audio of {folder.path} was not kept: nothing more can be scored; run its "
@@ -193,12 +210,11 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     names = list(metrics or ()) or [spec.name for spec in run.metrics]
     named, asr = tuple(metrics or request.metrics), asr or request.asr
     check_weight_names(weights, [spec.model for spec in run.codecs])
-    request = replace(request, metrics=named, asr=asr, offline=offline, keep_decoded=True)
+    request = replace(request, metrics=named, asr=asr, offline=offline)
     request = replace(request, weights=tuple(weights) or request.weights)
     chosen = chosen_metrics(request, names)
-    make_ready(chosen, shown)
-    run = scored_too(run, chosen, place=str(folder.path))
-    clips = {clip.id: clip for clip in folder.read(Clip)}
+    versions.make_ready(chosen, progress)
+    run = versions.scored_too(run, chosen, place=str(folder.path))
     with folder.locked():
         folder.rewrite_run(run)
         lost = {(row.clip, row.codec) for row in folder.read(Coded) if row.status != "ok"}
@@ -207,12 +223,11 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
             decoded = (row.clip, row.codec) not in lost
             return row.status == "failed" and row.metric in names and decoded
 
-        retried = _scores_taken_out(folder, of=failed) if retry_failed else []
+        if retry_failed:
+            _say_retried(_scores_taken_out(folder, of=failed), progress)
         ledger = Ledger(folder, run.codecs, [metric.spec for metric in chosen])
-        schedule = Schedule(ledger, clips, run.codecs, request)
-        _carry_out(schedule, ledger, clips, shown, jobs=jobs, client=client)
-    if retry_failed:
-        shown.note(_retried_in_words(folder, retried))
+        schedule = Schedule(ledger, list(folder.read(Clip)), request)
+        _carry_out(schedule, folder, progress, jobs=jobs, client=client)
     return folder
 
 
@@ -225,18 +240,18 @@ def start(plan: Plan, path: Path) -> RunFolder:
         "precision": PRECISION_TEXTS[request.precision],
         "workers": f"{request.jobs or default_jobs()}, one thread each"
         + (", and one for the GPU" if on_gpu else ""),
-        "gpu": gpu() if on_gpu else "",
+        "gpu": versions.gpu() if on_gpu else "",
         MISSING: "; ".join(plan.test_set.missing),
         "test set": "; ".join(plan.test_set.notes),
     }
     facts = {name: text for name, text in facts.items() if text}
     models = {codec.spec.model: codec.model for codec in plan.codecs}
     for model in models.values():
-        facts.update(asked(model.versions, model.name))
+        facts.update(versions.asked(model.versions, model.name))
     specs = tuple(planned.spec for planned in plan.codecs)
     run = describe_run(recorded(request), plan.test_set, specs, plan.metrics, facts)
-    run = replace(_with_digests(run, plan), codec_versions=versions_of_codecs(models))
-    run = replace(run, lacking=plan.lacking)
+    computed_by = versions.versions_of_codecs(models)
+    run = replace(_with_digests(run, plan), codec_versions=computed_by, lacking=plan.lacking)
     return RunFolder.create(path, run, plan.test_set.clips)
 
 
@@ -266,11 +281,11 @@ def describe_run(
         set_sha256=test_set.sha256,
         codecs=codecs,
         metrics=tuple(metric.spec for metric in metrics),
-        packages=package_versions(),
-        metric_versions=versions_of_metrics(metrics),
-        metric_weights=weights_of_metrics(metrics),
-        facts={"resampler": RESAMPLER, **facts, **facts_of(metrics)},
-        machine=machine(),
+        packages=versions.package_versions(),
+        metric_versions=versions.versions_of_metrics(metrics),
+        metric_weights=versions.weights_of_metrics(metrics),
+        facts={"resampler": RESAMPLER, **facts, **versions.facts_of(metrics)},
+        machine=versions.machine(),
     )
 
 
@@ -279,7 +294,7 @@ def execute(
     folder: RunFolder,
     *,
     client: Cluster = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     retry_failed: bool = False,
 ) -> None:
     """Do what of a plan is not done yet; what has failed is, unless it is to be tried again.
@@ -287,140 +302,59 @@ def execute(
     Raises UserError if the run cannot go on: the disk is full, weights are damaged, the folder is
     in use.
     """
-    request, shown = plan.request, progress or Silent()
-    clips = {clip.id: clip for clip in plan.test_set.clips}
+    request, clips = plan.request, plan.test_set.clips
     with folder.locked():
-        retried: list[Coded | Score] = []
         if retry_failed and folder.run.set_sha256 != plan.test_set.sha256:
             # Files that can be read again become clips of the run.
-            folder.replace(Clip, plan.test_set.clips, of=lambda clip: True)
+            folder.replace(Clip, clips, of=lambda clip: True)
             folder.rewrite_run(_with_digests(folder.run, plan))
         if retry_failed:
             # Codings last: a run that is stopped in between still has failed as a whole.
-            scores = _scores_taken_out(folder, of=lambda row: row.status == "failed")
+            retried = _scores_taken_out(folder, of=lambda row: row.status == "failed")
             folder.take_out(SpotCheck, of=lambda row: not row.passed)
             work = {row.codec for row in folder.read(Coded) if row.status == "ok"}
             folder.take_out(Calibration, of=lambda row: not row.found and row.codec not in work)
             retried += folder.take_out(Coded, of=lambda row: row.status == "failed")
-            retried += scores
-        specs = folder.run.codecs
-        ledger = Ledger(folder, specs, [metric.spec for metric in plan.metrics])
+            _say_retried(retried, progress)
+        ledger = Ledger(folder, folder.run.codecs, [metric.spec for metric in plan.metrics])
         ledger.append(  # files of the test set that nobody can read count as coded, and failed
             Coded(broken.id, codec.spec.name, "failed", broken.reason, broken.domain)
             for broken in plan.test_set.broken
             for codec in plan.codecs
             if not ledger.is_coded(broken.id, codec.spec.name)
         )
-        whole = plan.whole.clips
-        schedule = Schedule(ledger, clips, specs, request, plan.codecs, whole=whole)
-        _carry_out(schedule, ledger, clips, shown, jobs=request.jobs, client=client)
+        schedule = Schedule(ledger, clips, request, plan.codecs, whole=plan.whole.clips)
+        _carry_out(schedule, folder, progress, jobs=request.jobs, client=client)
         if client is not None:
-            shown.note(f"{_NO_SPEED} {folder.path}")
-            return
-        done = {row.codec for row in folder.read(Speed)}
-        budget_s = request.speed_budget_s
-        _measure_speeds(plan.codecs, folder, shown, budget_s=budget_s, without=done)
-    if retry_failed:
-        shown.note(_retried_in_words(folder, retried))
+            progress.note(f"{_NO_SPEED} {folder.path}")
+        elif budget_s := request.speed_budget_s:
+            done = {row.codec for row in folder.read(Speed)}
+            untimed = (codec for codec in plan.codecs if codec.spec.name not in done)
+            _measure(MEASURE_SPEED, _speed_jobs(untimed, folder, budget_s), folder, progress)
 
 
-def _carry_out(  # noqa: PLR0913 - of which two only say who works
+def _carry_out(
     schedule: Schedule,
-    ledger: Ledger,
-    clips: Collection[str],
+    folder: RunFolder,
     progress: Progress,
     *,
     jobs: int | None,
     client: Cluster,
 ) -> None:
     """Run the jobs; what comes of each is on disk before the next is looked at."""
-    for clip in [clip for clip in ledger.clips() if clip not in clips]:
-        ledger.append(  # a file that could not be read is no reference either
-            score
-            for coded, metrics in ledger.unscored(clip)
-            for score in unscored(coded, metrics, f"not decoded: {coded.reason}")
-        )
     for stage, steps in schedule.steps.items():
         if steps:
             progress.begin(stage, steps)
     # One worker owns the GPU: several would only share its memory.
-    lanes = {CPU: jobs or default_jobs(), CUDA: 1, CHECK: 1}
-    log = ledger.folder.path / "workers.log"
-    with nullcontext() if client is None else workers_on(client, ledger.folder, jobs) as workers:
-        for job, rows in run_jobs(schedule.next, lanes=lanes, log=log, workers=workers):
+    NETWORKS.clear()  # they were tried, and workers load them for themselves
+    here = LocalWorkers({CPU: jobs or default_jobs(), CUDA: 1, CHECK: 1}, folder.path / LOG)
+    with nullcontext(here) if client is None else workers_on(client, folder, jobs) as workers:
+        for job, rows in run_jobs(schedule.next, workers):
             stage, steps = schedule.done(job, rows)
             failed = sum(isinstance(r, Coded | Score) and r.status == "failed" for r in rows)
             progress.step(stage, steps, failed=failed)
             while schedule.said:
                 progress.note(schedule.said.pop(), warning=True)
-
-
-def _measure_speeds(
-    codecs: Sequence[PlannedCodec],
-    folder: RunFolder,
-    progress: Progress,
-    *,
-    budget_s: float,
-    without: Container[str] = (),
-) -> None:
-    """Time operating points one after another; every worker has ended before."""
-    jobs = [
-        SpeedJob(codec, folder.run.request.channels, budget_s)
-        for codec in codecs
-        if budget_s and codec.spec.name not in without
-    ]
-    if jobs:
-        progress.begin(MEASURE_SPEED, len(jobs))
-    for row in measured(jobs, log=folder.path / "workers.log"):
-        folder.append([row])
-        progress.step(MEASURE_SPEED, failed=bool(row.reason))
-
-
-# ------------------------------------------------------------------------------- how a run ended
-
-
-@dataclass
-class Tally(Generic[Row]):
-    """How many rows of a kind there are, how many failed, and the first of those."""
-
-    rows: int = 0
-    failed: int = 0
-    first_failed: list[Row] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: its codings and scores, and which of them failed."""
-
-    coded: Tally[Coded]
-    scores: Tally[Score]
-
-    @property
-    def all_ok(self) -> bool:
-        """Whether no row failed; undefined scores are not failures."""
-        return not self.coded.failed and not self.scores.failed
-
-
-def outcome_of(folder: RunFolder) -> Outcome:
-    """Which rows of a run failed; a coding that failed stands for its scores."""
-    coded, scores = Tally[Coded](), Tally[Score]()
-    lost, stopped = set[tuple[str, str]](), set[str]()
-    for row in folder.read(Coded):
-        coded.rows += 1
-        if row.status == "failed":
-            lost.add((row.clip, row.codec))
-            coded.failed += 1
-            told = row.codec in stopped and row.reason.startswith(STOPPED)
-            if len(coded.first_failed) < _FAILURES_KEPT and not told:
-                coded.first_failed.append(row)
-            stopped |= {row.codec} if row.reason.startswith(STOPPED) else set()
-    for score in chain(folder.read(Score), folder.read(Embedded)):
-        scores.rows += 1
-        if score.status == "failed" and (score.clip, score.codec) not in lost:
-            scores.failed += 1
-            if len(scores.first_failed) < _FAILURES_KEPT:
-                scores.first_failed.append(score)
-    return Outcome(coded, scores)
 
 
 def source_warnings(folder: RunFolder) -> list[str]:
@@ -438,7 +372,7 @@ def source_warnings(folder: RunFolder) -> list[str]:
 
 def resumed_plan(
     folder: RunFolder,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
     *,
     retry_failed: bool = False,
     offline: bool = False,
@@ -511,10 +445,10 @@ def _check_same(
     now = [(codec.spec.name, codec.spec.weights.sha256) for codec in codecs]
     if then != now:
         raise StoreError(f"the codecs or weights of {path} are no longer the same; start a new run")
-    check_versions(
+    versions.check_versions(
         run,
-        codecs=versions_of_codecs({codec.spec.model: codec.model for codec in codecs}),
-        metrics=versions_of_metrics(metrics),
+        codecs=versions.versions_of_codecs({codec.spec.model: codec.model for codec in codecs}),
+        metrics=versions.versions_of_metrics(metrics),
         place=str(path),
     )
 
@@ -525,28 +459,13 @@ def _check_cluster(client: Cluster, jobs: int | None) -> None:
         described(str(client), jobs)
 
 
-def _scores_taken_out(folder: RunFolder, *, of: Callable[[Score], bool]) -> list[Score]:
+def _scores_taken_out(folder: RunFolder, *, of: Callable[[Score], bool]) -> list[Coded | Score]:
     """Remove the scores that `of` tells, those of sets too; returns them."""
     return [*folder.take_out(Score, of=of), *folder.take_out(Embedded, of=of)]
 
 
-def _retried_in_words(folder: RunFolder, retried: Sequence[Coded | Score]) -> str:
-    """How many rows were tried again, how many are ok now, and how many have failed again."""
-
-    def of(row: Coded | Score) -> tuple[str, ...]:
-        return (row.clip, row.codec, row.metric if isinstance(row, Score) else "")
-
-    said = []
-    kinds: tuple[tuple[type[Coded | Score], str], ...] = ((Coded, "coding"), (Score, "score"))
-    for kind, what in kinds:
-        if tried := {of(row) for row in retried if isinstance(row, kind)}:
-            # A file that can be read again and is cut to segments has others in its place.
-            rows = chain[Coded | Score](folder.read(kind), folder.read(Embedded))
-            now = {of(row): row.status for row in rows}
-            statuses = [now.get(one) for one in tried]
-            failed = statuses.count("failed")
-            again = f", {failed} failed again" if failed else ""
-            said.append(
-                f"{counted(len(tried), what)}, {statuses.count('ok')} of them now ok{again}"
-            )
-    return f"retried: {'; '.join(said)}" if said else "nothing had failed: nothing was retried"
+def _say_retried(rows: Sequence[Coded | Score], progress: Progress) -> None:
+    codings = sum(isinstance(row, Coded) for row in rows)
+    counts = {"coding": codings, "score": len(rows) - codings}
+    said = " and ".join(counted(n, what) for what, n in counts.items() if n)
+    progress.note(f"failed before, tried again: {said or 'nothing'}")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from snacbench.progress import Progress, Silent
+from snacbench.progress import SILENT, Progress
 from snacbench.runner.coding import CodingJob
 from snacbench.runner.engine import start
+from snacbench.runner.measured_cost import resident_bytes
 from snacbench.runner.plan import CPU, CUDA, Plan
-from snacbench.runner.pool import LocalWorkers, default_jobs, run_jobs
+from snacbench.runner.pool import LOG, LocalWorkers, default_jobs, run_jobs
 from snacbench.runner.schedule import CHECK, Schedule
 from snacbench.runner.scoring import ScoringJob
 from snacbench.store.ledger import Ledger
@@ -24,49 +24,24 @@ CLIPS = 3
 _TIMING = "time a few clips"
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a run will take.
+def estimate(plan: Plan, progress: Progress = SILENT) -> str:
+    """Time, disk and memory of a run in a sentence: a few clips are coded and scored, and not kept.
 
-    `computing_s` is the time of one worker, `wall_s` of all; `decoded_bytes` and `row_bytes`, with
-    embeddings, are what stays on disk, `memory_bytes` what a worker has in memory at most. `clips`
-    were timed.
+    The weights of the plan are on disk. What models take to load, and the checks before the first
+    clip, count once. Rows include embeddings.
     """
-
-    clips: int
-    computing_s: float
-    wall_s: float
-    decoded_bytes: float
-    row_bytes: float
-    memory_bytes: float
-
-    def __str__(self) -> str:
-        return (
-            f"{_hours(self.wall_s)} ({_hours(self.computing_s)} of one worker), "
-            f"{self.decoded_bytes / 1e9:.3g} GB of decoded audio, {self.row_bytes / 1e9:.3g} GB of "
-            f"rows, {self.memory_bytes / 1e9:.2g} GB of memory per worker; from {self.clips} "
-            "clips, coded and scored on this machine"
-        )
-
-
-def estimate(plan: Plan, progress: Progress | None = None) -> Estimate:
-    """Code and score a few clips of a plan whose weights are on disk, and keep nothing of them.
-
-    What models take to load, and the checks before the first clip, count once.
-    """
-    shown, clips = progress or Silent(), _few(plan.test_set.clips)
+    clips = _few(plan.test_set.clips)
     few = replace(plan, test_set=replace(plan.test_set, clips=clips, broken=()))
     few = replace(few, request=replace(plan.request, keep_decoded=True, shard=""))
-    once_s, paces = 0.0, dict[str, list[float]]()
+    once_s, memory_bytes, paces = 0.0, 0.0, dict[str, list[float]]()
     with tempfile.TemporaryDirectory(prefix="snacbench-") as temporary:
         folder = start(few, Path(temporary) / "run")
         ledger = Ledger(folder, folder.run.codecs, folder.run.metrics)
-        by_id = {clip.id: clip for clip in clips}
-        schedule = Schedule(ledger, by_id, folder.run.codecs, few.request, few.codecs)
-        workers = LocalWorkers({CPU: 1, CUDA: 1, CHECK: 1}, folder.path / "workers.log")
-        before, memory_bytes = time.perf_counter(), 0.0
-        shown.begin(_TIMING, sum(schedule.steps.values()))
-        for job, rows in run_jobs(schedule.next, lanes={}, log=Path(), workers=workers):
+        schedule = Schedule(ledger, clips, few.request, few.codecs)
+        workers = LocalWorkers({CPU: 1, CUDA: 1, CHECK: 1}, folder.path / LOG)
+        before = time.perf_counter()
+        progress.begin(_TIMING, sum(schedule.steps.values()))
+        for job, rows in run_jobs(schedule.next, workers):
             took_s, before = time.perf_counter() - before, time.perf_counter()
             if isinstance(job, CodingJob):
                 audio_s = sum(clip.duration_s for clip in job.clips)
@@ -75,21 +50,21 @@ def estimate(plan: Plan, progress: Progress | None = None) -> Estimate:
                 paces.setdefault("", []).append(took_s / job.clip.duration_s)
             else:
                 once_s += took_s
-            memory_bytes = max(memory_bytes, *map(_peak_bytes, workers.pids()))
-            shown.step(_TIMING, schedule.done(job, rows)[1])
-        decoded_bytes = sum(p.stat().st_size for p in folder.path.rglob("*.flac"))
+            peaks = (resident_bytes("VmHWM", pid) for pid in workers.pids())
+            memory_bytes = max(memory_bytes, *peaks)
+            progress.step(_TIMING, schedule.done(job, rows)[1])
+        decoded_bytes = float(sum(p.stat().st_size for p in folder.path.rglob("*.flac")))
         in_rows = (p for end in ("jsonl", "npy") for p in folder.path.rglob(f"*.{end}"))
-        row_bytes = sum(path.stat().st_size for path in in_rows)
-    share = plan.test_set.duration_s / sum(clip.duration_s for clip in clips)
-    pace = sum(median(those) for those in paces.values())
-    computing_s = once_s + pace * plan.test_set.duration_s
-    return Estimate(
-        len(clips),
-        computing_s,
-        computing_s / min(plan.request.jobs or default_jobs(), max(1, len(plan.test_set.clips))),
-        decoded_bytes * share if plan.request.keep_decoded else 0.0,
-        row_bytes * len(plan.test_set.clips) / len(clips),
-        memory_bytes,
+        row_bytes = float(sum(path.stat().st_size for path in in_rows))
+    whole, kept = plan.test_set, plan.request.keep_decoded
+    decoded_bytes *= kept * whole.duration_s / sum(clip.duration_s for clip in clips)
+    row_bytes *= len(whole.clips) / len(clips)
+    computing_s = once_s + sum(map(median, paces.values())) * whole.duration_s
+    wall_s = computing_s / min(plan.request.jobs or default_jobs(), max(1, len(whole.clips)))
+    return (
+        f"{_hours(wall_s)} ({_hours(computing_s)} of one worker), {decoded_bytes / 1e9:.3g} GB of "
+        f"decoded audio, {row_bytes / 1e9:.3g} GB of rows, {memory_bytes / 1e9:.2g} GB of memory "
+        f"per worker; from {len(clips)} clips, coded and scored on this machine"
     )
 
 
@@ -101,15 +76,6 @@ def _few(clips: Sequence[Clip]) -> tuple[Clip, ...]:
     middles = [those[len(those) // 2] for those in by_domain.values()]
     others = [clip for clip in clips if clip not in middles]
     return tuple([*middles, *others][: max(CLIPS, len(middles))])
-
-
-def _peak_bytes(pid: int) -> float:
-    """The most memory that a process has had."""
-    try:
-        found = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    except OSError:
-        return 0.0
-    return int(found[1]) * 1024 if found else 0.0
 
 
 def _hours(seconds: float) -> str:

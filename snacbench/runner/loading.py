@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from snacbench.runner.plan import CUDA, TORCH, PlannedCodec
 from snacbench.selectors import model_named
-from snacbench.types import Audio, Codec, CodecSpec, Encoded
+from snacbench.types import Audio, Codec, Encoded
 
 MAX_BATCH = 32  # minutes of audio: enough to keep a GPU busy
 
@@ -25,10 +25,6 @@ class BatchCodec(Protocol):
     to the rounding of floating-point sums.
     """
 
-    @property
-    def spec(self) -> CodecSpec:
-        """The operating point."""
-
     def padded_length(self, num_samples: int) -> int:
         """Length to which the codec brings a signal of so many samples."""
 
@@ -37,14 +33,6 @@ class BatchCodec(Protocol):
 
     def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
         """Decode them, each with its own seed."""
-
-
-@runtime_checkable
-class AdjustableCodec(Protocol):
-    """What a codec may offer beyond `Codec`: the same network at another of its points."""
-
-    def at(self, spec: CodecSpec) -> Codec:
-        """The codec at another operating point of its model."""
 
 
 def is_out_of_memory(error: Exception) -> bool:
@@ -113,15 +101,16 @@ class LoadedCodec:
             return self.codec.decode_batch(parts, seeds=seeds)
 
     def adjust(self, wanted: PlannedCodec) -> bool:
-        """Become the codec of another plan, if that takes no other network."""
-        if wanted == self.planned:
-            return True
+        """Become the codec of another plan, if that takes no other network.
+
+        A codec may offer ``at(spec)``: the same network at another operating point of its model.
+        """
         same_model = wanted.spec.model == self.planned.spec.model
-        if not same_model or replace(self.planned, spec=wanted.spec) != wanted:
-            return False
-        if not isinstance(self.codec, AdjustableCodec):
-            return False
-        self.codec, self.planned = self.codec.at(wanted.spec), wanted
+        if wanted != self.planned:
+            at = getattr(self.codec, "at", None)
+            if not (at and same_model and replace(self.planned, spec=wanted.spec) == wanted):
+                return False
+            self.codec, self.planned = at(wanted.spec), wanted
         return True
 
 

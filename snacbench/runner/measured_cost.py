@@ -2,8 +2,9 @@
 
 Operations are counted by PyTorch's own FlopCounterMode, which sees whatever encoding and decoding
 call; fvcore traces a module's `forward`, and what a codec does is in other methods. It knows no
-LSTM and no distances to codebooks, which are counted by hand here, and fused attention hides from
-it, so that attention is computed by plain matrix products meanwhile.
+LSTM, no distances to codebooks and no products with a single vector, which are counted by hand
+here, and fused attention hides from it, so that attention is computed by plain matrix products
+meanwhile.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from snacbench.runner.coding import reason_of
 from snacbench.runner.delay import Network, block_of, measure
 from snacbench.runner.loading import LoadedCodec, load, opened
 from snacbench.runner.plan import CPU, PlannedCodec
-from snacbench.runner.pool import Job, Rows, default_jobs, run_jobs
+from snacbench.runner.pool import Job, Rows, default_jobs
 from snacbench.types import Audio
 
 DURATION_S = 10.0  # and up to whole blocks: what a codec pads no longer matters
@@ -50,12 +51,9 @@ class CostJob(Job):
         return [Cost(self.codec.spec.name, self.codec.device, reason=reason)]
 
 
-def measured(codecs: Sequence[PlannedCodec], *, log: Path) -> Iterator[Cost]:
-    """The row of each operating point, as they come: who works beside changes none of them."""
-    left = [CostJob(codec) for codec in codecs]
-    jobs = default_jobs() if all(codec.device == CPU for codec in codecs) else 1
-    for _, rows in run_jobs(lambda _: left.pop(0) if left else None, lanes={CPU: jobs}, log=log):
-        yield from (row for row in rows if isinstance(row, Cost))
+def workers_for(codecs: Iterable[PlannedCodec]) -> int:
+    """How many may be measured at once: who works beside changes no figure, but of a GPU's."""
+    return default_jobs() if all(codec.device == CPU for codec in codecs) else 1
 
 
 def cost_of(loaded: LoadedCodec) -> Cost:
@@ -130,14 +128,18 @@ def _counter() -> Iterator[Any]:
 
     aten, fused = torch.ops.aten, torch.backends.mha.get_fastpath_enabled()
     # By overload, so that they are not taken apart, and by packet, for which they are counted.
-    lstm = dict.fromkeys((aten.lstm, aten.lstm.input), _lstm_flops)
-    cdist = dict.fromkeys((aten.cdist, aten.cdist.default), _cdist_flops)
+    unknown: dict[Any, Callable[..., int]] = {
+        **dict.fromkeys((aten.lstm, aten.lstm.input), _lstm_flops),
+        **dict.fromkeys((aten.cdist, aten.cdist.default), _cdist_flops),
+        **dict.fromkeys((aten.mv, aten.dot), lambda a, *_, **__: _FLOPS_PER_MAC * math.prod(a)),
+        aten.addmv: lambda _, a, *__, **___: _FLOPS_PER_MAC * math.prod(a),
+    }
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with (
             torch.inference_mode(),  # else an LSTM is a kernel of each backend's own
             sdpa_kernel(SDPBackend.MATH),
-            FlopCounterMode(display=False, custom_mapping=lstm | cdist) as counter,
+            FlopCounterMode(display=False, custom_mapping=unknown) as counter,
         ):
             yield counter
     finally:
@@ -176,12 +178,15 @@ def _peak_mb(loaded: LoadedCodec, signal: Audio, params_m: float | None) -> floa
     with suppress(OSError, AttributeError, ValueError):
         ctypes.CDLL(None).malloc_trim(0)  # what was freed is not there to be used again
         Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on
-        before = _resident_bytes("VmRSS")
+        before = resident_bytes("VmRSS")
         loaded.decode(loaded.encode([signal]), seed=0)
-        return (_resident_bytes("VmHWM") - before) / 1e6 + 4 * params_m
+        return (resident_bytes("VmHWM") - before) / 1e6 + 4 * params_m
     return None
 
 
-def _resident_bytes(which: str) -> int:
-    (found,) = re.findall(rf"{which}:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
-    return 1024 * int(found)
+def resident_bytes(which: str, pid: int | str = "self") -> float:
+    """Memory of a process as Linux tells it: ``VmRSS`` now, ``VmHWM`` at most; 0 if it does not."""
+    with suppress(OSError):
+        if found := re.search(rf"{which}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()):
+            return 1024.0 * int(found[1])
+    return 0.0

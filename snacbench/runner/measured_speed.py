@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,8 @@ from snacbench.audio.resample import resample
 from snacbench.request import Channels
 from snacbench.rows import Speed
 from snacbench.runner.loading import BatchCodec, LoadedCodec, load, now
-from snacbench.runner.plan import CPU, CUDA, PlannedCodec
-from snacbench.runner.pool import Job, Rows, run_jobs
+from snacbench.runner.plan import CUDA, PlannedCodec
+from snacbench.runner.pool import Job, Rows
 from snacbench.runner.signal_rules import codec_inputs
 from snacbench.runner.versions import machine
 from snacbench.testsets import NAMED_SETS
@@ -59,66 +58,48 @@ class SpeedJob(Job):
         return replace(row, starts_process=codec.spec.family == "command", **found)
 
     def run(self) -> Rows:
-        """The row, timed."""
-        return [speed_of(self)]
+        """The row, timed; where the codec's own code fails, it says why."""
+        try:
+            loaded = load(self.codec)
+            before = processor_seconds()
+            deadline = now(loaded) + self.budget_s
+            batch = (self.codec.batch or 1) if isinstance(loaded.codec, BatchCodec) else 1
+            duration_s, inputs = SHORT_S, _inputs(self, SHORT_S)
+            _once(loaded, inputs, batch)
+            repeats = [_once(loaded, inputs, batch)]
+            longer_s = sum(repeats[0]) * MATERIAL_S / SHORT_S
+            if (1 + _FEWEST_REPEATS) * longer_s <= deadline - now(loaded):
+                duration_s, inputs = MATERIAL_S, _inputs(self, MATERIAL_S)
+                _once(loaded, inputs, batch)
+                repeats = [_once(loaded, inputs, batch)]
+            while len(repeats) < _MOST_REPEATS and now(loaded) + sum(repeats[-1]) <= deadline:
+                repeats.append(_once(loaded, inputs, batch))
+            encode_s, decode_s = zip(*repeats, strict=True)
+            row = self.row(duration_s=duration_s, encode_s=encode_s, decode_s=decode_s, batch=batch)
+            if self.codec.device == CUDA:
+                import torch
+
+                row = replace(row, device=f"{CUDA} {torch.cuda.get_device_name()}")
+        except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises is its reason
+            return self.lost(f"{type(error).__name__}: {error}")
+        row = replace(row, load=load_between(before, processor_seconds()))
+        return [replace(row, unstable=why_unstable(row, processors=os.cpu_count() or 1))]
 
     def lost(self, reason: str) -> Rows:
         """The row that says why there is nothing."""
         return [self.row(reason=reason)]
 
 
-def measured(jobs: Sequence[SpeedJob], *, log: Path) -> Iterator[Speed]:
-    """The row of each job, one after another in a process that does nothing else."""
-    left = list(jobs)
-    for _, rows in run_jobs(lambda lane: left.pop(0) if left else None, lanes={CPU: 1}, log=log):
-        yield from (row for row in rows if isinstance(row, Speed))
-
-
-def speed_of(job: SpeedJob) -> Speed:
-    """Time an operating point; a codec that fails has a row that says why."""
-    try:
-        loaded = load(job.codec)
-        before = processor_seconds()
-        deadline = now(loaded) + job.budget_s
-        batch = (job.codec.batch or 1) if isinstance(loaded.codec, BatchCodec) else 1
-        duration_s, inputs = SHORT_S, _inputs(job, SHORT_S)
-        _once(loaded, inputs, batch)
-        repeats = [_once(loaded, inputs, batch)]
-        longer_s = sum(repeats[0]) * MATERIAL_S / SHORT_S
-        if (1 + _FEWEST_REPEATS) * longer_s <= deadline - now(loaded):
-            duration_s, inputs = MATERIAL_S, _inputs(job, MATERIAL_S)
-            _once(loaded, inputs, batch)
-            repeats = [_once(loaded, inputs, batch)]
-        while len(repeats) < _MOST_REPEATS and now(loaded) + sum(repeats[-1]) <= deadline:
-            repeats.append(_once(loaded, inputs, batch))
-        encode_s, decode_s = zip(*repeats, strict=True)
-        row = job.row(duration_s=duration_s, encode_s=encode_s, decode_s=decode_s, batch=batch)
-        if job.codec.device == CUDA:
-            import torch
-
-            row = replace(row, device=f"{CUDA} {torch.cuda.get_device_name()}")
-    except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises is its reason
-        return job.row(reason=f"{type(error).__name__}: {error}")
-    row = replace(row, load=load_between(before, processor_seconds()))
-    return replace(row, unstable=why_unstable(row, processors=os.cpu_count() or 1))
-
-
 def _once(loaded: LoadedCodec, inputs: list[Audio], batch: int) -> tuple[float, float]:
     """Seconds of encoding and of decoding, all signals of a batch together."""
-    codec: Any = loaded.codec
-    with loaded.computing():
-        began = now(loaded)
-        if batch > 1:
-            encoded = codec.encode_batch(inputs * batch)
-        else:
-            encoded = [codec.encode(audio) for audio in inputs]
-        between = now(loaded)
-        if batch > 1:
-            codec.decode_batch(encoded, seeds=range(len(encoded)))
-        else:
-            for one in encoded:
-                codec.decode(one, seed=0)
-        return between - began, now(loaded) - between
+    began = now(loaded)
+    encoded = loaded.encode(inputs * batch, together=batch > 1)
+    between = now(loaded)
+    if batch > 1:
+        loaded.decode_batch(encoded, seeds=range(len(encoded)))
+    else:
+        loaded.decode(encoded, seed=0)
+    return between - began, now(loaded) - between
 
 
 def _inputs(job: SpeedJob, seconds: float) -> list[Audio]:

@@ -22,15 +22,15 @@ from snacbench.plugins import codec_families, codec_models
 from snacbench.progress import Progress, Silent
 from snacbench.request import OutsideFiles, Request
 from snacbench.rows import Coded
-from snacbench.runner.calibrate import residual_delay
 from snacbench.runner.engine import RUNS, describe_run, score_again
 from snacbench.runner.plan import check_weight_names, chosen_metrics
+from snacbench.runner.preparing import residual_delay
 from snacbench.runner.signal_rules import kept_band_hz, source_signal
 from snacbench.runner.versions import make_ready
 from snacbench.store.run_folder import RunFolder, new_folder
 from snacbench.testsets import TestSet, open_test_set
 from snacbench.testsets.folder import Transcripts, files_below
-from snacbench.testsets.testset import counted, make_clip, make_set, some_of
+from snacbench.testsets.testset import clip_of, counted, make_set, some_of
 from snacbench.types import Audio, Clip, CodecSpec, Metric
 from snacbench.units import MS_PER_S, lateness
 
@@ -145,15 +145,15 @@ def _matched(request: Request, outside: OutsideFiles) -> tuple[TestSet, dict[str
         clip_id = f"files/{reference.stem}"
         path, transcripts = reference.resolve(), Transcripts()
         said = transcripts.beside(path)
-        clip = make_clip(clip_id, path, domain=request.domain, transcript=said)
+        clip = clip_of(clip_id, path, domain=request.domain, transcript=said)
         one = make_set("files", [clip], origin=str(reference))
         return replace(one, notes=transcripts.notes), {clip_id: degraded}
     references = open_test_set(str(reference), domain=request.domain)
     if reference.is_dir():
         files = [c.path for c in references.clips] + [c.path for c in references.broken]
         _by_name("--reference", reference.resolve(), sorted(files))
-    found = files_below(degraded)
-    names = _by_name("--degraded", degraded, found.audio)
+    audio, unreadable, left_out = files_below(degraded)
+    names = _by_name("--degraded", degraded, audio)
     pairs = {
         clip.id: names.pop(name)
         for clip in references.clips
@@ -166,7 +166,7 @@ def _matched(request: Request, outside: OutsideFiles) -> tuple[TestSet, dict[str
             f"no file in {degraded} has the name of a reference in {reference}; "
             "names must match but for the suffix"
         )
-    notes = [f"--degraded: {line}" for line in (*found.unreadable, *found.notes)]
+    notes = [f"--degraded: {line}" for line in (*unreadable, *left_out)]
     if names:
         notes.append(
             f"{counted(len(names), 'degraded file')} without a reference of that name: "

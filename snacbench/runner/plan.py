@@ -33,12 +33,12 @@ from snacbench.testsets import Choice, TestSet, open_chosen
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.describe import unreadable, warnings_of
 from snacbench.testsets.opening import COMPOSITE_SETS
-from snacbench.testsets.roots import absolute_roots, parse_roots, root_of
+from snacbench.testsets.roots import parse_roots, root_of
 from snacbench.testsets.testset import shard_of
 from snacbench.types import CodecSpec, Metric
-from snacbench.weights.locate import locate, state_of
+from snacbench.weights.locate import locate
 from snacbench.weights.of_metrics import absent_models, policy_for
-from snacbench.weights.policy import WeightsPolicy, absent, decide, parse_policy
+from snacbench.weights.policy import WeightsPolicy, absent, decide, parse_policy, state_of
 
 TORCH, CPU, CUDA = "torch", "cpu", "cuda"
 LOCAL = "-local"
@@ -112,7 +112,6 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
         min_lufs=request.min_lufs,
         limit=request.limit,
     )
-    choice.check()
     check_device(request)
     whole = open_chosen(
         request.data, choice, domain=request.domain, root=request.root, progress=progress
@@ -320,7 +319,7 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
         "speed": f"measured last, alone, in {request.speed_budget_s:g} s per operating point"
         if request.speed_budget_s
         else "not measured",
-        "left out": "\n".join(map(str, refused())),
+        "left out": "\n".join(refused()),
         "codes": "kept as .sncb files" if request.keep_codes else "",
         "decoded audio": "" if request.keep_decoded else "removed once it is scored",
         "missing": "; ".join(test_set.missing),
@@ -349,11 +348,11 @@ def warnings_before(plan: Plan, folder: Path) -> Iterator[str]:
 
 def recorded(request: Request) -> Request:
     """The request as ``run.json`` keeps it: not bound to a folder or a process."""
-    data = Path(request.data).expanduser()
+    data, roots = Path(request.data).expanduser(), parse_roots(request.root)
     return replace(
         request,
         codecs=with_absolute_paths(request.codecs),
-        root=tuple(absolute_roots(request.root)),
+        root=tuple(f"{name}={path}" if name else f"{path}" for name, path in roots.items()),
         data=str(data.resolve()) if data.exists() else request.data,
         out=None,
         jobs=None,

@@ -15,7 +15,7 @@ import threading
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -27,18 +27,23 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from snacbench.packages import missing_package
 from snacbench.settings import let_libraries_cache
 
+if TYPE_CHECKING:
+    from snacbench.runner.cluster import DaskWorkers
+
 Rows = list[object]
 # What a job came to: its rows, or the exception that it ended with and that one's traceback.
 Answer = tuple[Rows | None, Exception | None, str]
+Workers: TypeAlias = "LocalWorkers | DaskWorkers"
 
 # Numerical libraries read these when a worker starts; more threads than one would make results
 # depend on the machine and workers compete for cores.
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+LOG = "workers.log"
 DIED_TWICE = "the worker process died twice (out of memory, or a crash)"
 
 
@@ -58,69 +63,39 @@ class Job(ABC):
         """What comes of it if a worker dies again."""
 
 
-class Workers(Protocol):
-    """Who does jobs.
-
-    `lanes` names the kinds of workers, and how many jobs each takes at once. `one_machine` tells
-    whether they share a memory, so that a job is alone only if nothing else runs; `look_again_s` is
-    how often to look whether there are more of them, None: never.
-    """
-
-    one_machine: bool
-    look_again_s: float | None
-
-    def lanes(self) -> Mapping[str, int]:
-        """How many jobs each kind of worker takes now."""
-
-    def submit(self, lane: str, job: Job) -> Future[Answer]:
-        """Have a job done; the future raises BrokenExecutor if its process died."""
-
-    def close(self) -> None:
-        """End all of them; nobody waits for what they are at."""
-
-
 def default_jobs() -> int:
     """Number of workers: one per core that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
-def run_jobs(
-    ready: Callable[[str], Job | None],
-    *,
-    lanes: Mapping[str, int],
-    log: Path,
-    workers: Workers | None = None,
-) -> Iterator[tuple[Job, Rows]]:
-    """Have jobs done, by processes of this machine if by no others, and yield each with its result.
+def run_jobs(ready: Callable[[str], Job | None], workers: Workers) -> Iterator[tuple[Job, Rows]]:
+    """Have jobs done and yield each with its result, in no fixed order; then end the workers.
 
-    They come in no fixed order. `lanes` names the kinds of workers and how many there are of each.
     `ready` gives a job for a lane, or None if there is none now; when none is running either, the
     work is done. A job whose process dies (out of memory, a crash in native code) is tried again
-    in its parts, alone. An exception from a job is raised here and ends everything. What libraries
-    print in the workers goes to `log`.
+    in its parts, alone. An exception from a job is raised here and ends everything.
     """
-    doing = workers or LocalWorkers(lanes, log)
     running: dict[Future[Answer], tuple[str, Job, bool]] = {}
     retry_queue: deque[tuple[str, Job]] = deque()
 
     def occupy() -> None:
         """Give every worker that is free, or could be started, a job that is ready."""
-        for lane, most in doing.lanes().items():
+        for lane, most in workers.lanes().items():
             while sum(of == lane for of, _, _ in running.values()) < most:
                 if (job := ready(lane)) is None:
                     break
-                running[doing.submit(lane, job)] = lane, job, False
+                running[workers.submit(lane, job)] = lane, job, False
 
     try:
         while True:
             if not retry_queue:
                 occupy()
-            elif not (running and doing.one_machine):
+            elif not (running and workers.one_machine):
                 lane, job = retry_queue.popleft()
-                running[doing.submit(lane, job)] = lane, job, True
+                running[workers.submit(lane, job)] = lane, job, True
             if not running:
                 return
-            done, _ = wait(running, doing.look_again_s, FIRST_COMPLETED)
+            done, _ = wait(running, workers.look_again_s, FIRST_COMPLETED)
             for future in done:
                 lane, job, again = running.pop(future)
                 try:
@@ -138,7 +113,14 @@ def run_jobs(
                     raise error
                 yield job, rows or []
     finally:
-        doing.close()
+        workers.close()
+
+
+def run_all(jobs: Iterable[Job], *, log: Path, workers: int = 1) -> Iterator[Rows]:
+    """Have jobs done by processes of this machine, as `run_jobs`; yields what comes of each."""
+    left = iter(jobs)
+    done = run_jobs(lambda lane: next(left, None), LocalWorkers({"": workers}, log))
+    yield from (rows for _, rows in done)
 
 
 # ------------------------------------------------------------------- processes of this machine
@@ -146,7 +128,12 @@ def run_jobs(
 
 @dataclass(eq=False)
 class LocalWorkers:
-    """Processes of this machine, `most` in each lane, started when they are needed."""
+    """Processes of this machine, `most` in each lane, started when they are needed.
+
+    What libraries print in them goes to `log`. Of all workers, `one_machine` tells whether they
+    share a memory, so that a job is alone only if nothing else runs; `look_again_s` is how often to
+    look whether there are more of them, None: never.
+    """
 
     most: Mapping[str, int]
     log: Path
@@ -155,11 +142,14 @@ class LocalWorkers:
     _children: list[tuple[str, Child]] = field(default_factory=list)
 
     def lanes(self) -> Mapping[str, int]:
-        """How many jobs each kind of worker takes at once."""
+        """How many jobs each kind of worker takes at once now."""
         return self.most
 
     def submit(self, lane: str, job: Job) -> Future[Answer]:
-        """Have a job done by a process of the lane that is free, or by a new one."""
+        """Have a job done by a process of the lane that is free, or by a new one.
+
+        The future raises BrokenExecutor if its process died.
+        """
         self._children = [(of, child) for of, child in self._children if child.alive]
         for of, child in self._children:
             if of == lane and child.free:

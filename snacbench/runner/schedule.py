@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import compress
 
 from snacbench.request import Request
 from snacbench.rows import Agreement, Calibration, Coded, SpotCheck
-from snacbench.runner.calibrate import AgreementJob, CalibrationJob, TrialJob
 from snacbench.runner.coding import CodingJob
-from snacbench.runner.contract import Point, SpotJob, VerifyJob, clips_to_check
 from snacbench.runner.loading import MAX_BATCH
 from snacbench.runner.plan import CPU, PlannedCodec
 from snacbench.runner.pool import DIED_TWICE, Job, Rows
-from snacbench.runner.scoring import DecodeToScore, ScoringJob
+from snacbench.runner.preparing import Fault, Point, PreparationJob, VerifyJob, clips_to_check
+from snacbench.runner.scoring import DecodeToScore, ScoringJob, unscored
 from snacbench.selectors import model_named
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import ROW_FILES
-from snacbench.types import Clip, CodecSpec
+from snacbench.types import Clip
 from snacbench.weights.of_metrics import digests_of
 
 ROUND_CLIPS = 256
@@ -34,66 +33,66 @@ ROUND_CLIPS = 256
 CHUNK_BATCHES = 4
 CHUNK_S = 1500.0  # and no more audio than that, for the sake of the computer's memory
 STOPPED = "stopped: "
-ALIKE = 5  # first codings that fail alike, after which a codec is tried by itself
+ALIKE = 5  # first codings that fail as on built-in excerpts, after which a codec is stopped
 # Where in its own code a codec failed, at the end of a reason: "IndexError: ... (codec.py:12)".
 _OWN_FAULT = re.compile(r"(?P<kind>\w+): .*(?P<place>\([^()]+:\d+\))$", re.DOTALL)
 
 CHECK = "check"  # the lane of a process that never encodes
-SPOT, CALIBRATE, COMPARE = "spot check", "calibrate delay", "compare precision"
-CODE, SCORE = "encode and decode", "score"
+PREPARE, CODE, SCORE = "check codecs", "encode and decode", "score"
 
 
 class Schedule:
     """The jobs of a run that are not done yet, as they become ready; their rows go to disk.
 
-    `clips` are known by their ids, `specs` are the operating points of the run, and `codecs` those
-    that are to code what they have not coded; without any, only what is coded is scored. `whole` is
-    the set that the clips are a shard of, so that codecs are checked on the same of its clips
-    everywhere. `steps` counts what is to do by stage; `said` has sentences for whoever waits, to be
-    taken out.
+    `codecs` are to code what they have not coded; without any, only what is coded is scored.
+    `whole` is the set that the clips are a shard of, so that codecs are checked on the same of its
+    clips everywhere. `steps` counts what is to do by stage; `said` has sentences for whoever waits,
+    to be taken out.
     """
 
-    def __init__(  # noqa: PLR0913 - a run as it stands
+    def __init__(
         self,
         ledger: Ledger,
-        clips: Mapping[str, Clip],
-        specs: Sequence[CodecSpec],
+        clips: Sequence[Clip],
         request: Request,
         codecs: Sequence[PlannedCodec] = (),
         *,
         whole: Sequence[Clip] | None = None,
     ) -> None:
-        self._whole = list(clips.values()) if whole is None else whole
-        self._ledger, self._clips, self._request = ledger, clips, request
-        self._specs = {spec.name: spec for spec in specs}
-        models = ledger.folder.run.metric_weights.items()
-        self._recorded = tuple((model, digests_of(info)) for model, info in models)
+        run, self._whole = ledger.folder.run, clips if whole is None else whole
+        self._ledger, self._request = ledger, request
+        self._clips = {clip.id: clip for clip in clips}
+        self._specs = {spec.name: spec for spec in run.codecs}
+        self._recorded = tuple((m, digests_of(info)) for m, info in run.metric_weights.items())
+        for clip in [clip for clip in ledger.clips() if clip not in self._clips]:
+            ledger.append(  # a file that could not be read is no reference either
+                score
+                for coded, metrics in ledger.unscored(clip)
+                for score in unscored(coded, metrics, f"not decoded: {coded.reason}")
+            )
         self._delays = {row.codec: row.delay_s for row in ledger.folder.read(Calibration)}
         # Of a codec: that its spot check found nothing (empty), or why it may not code.
         self._verdicts = {row.codec: row.reason for row in ledger.folder.read(SpotCheck)}
         self._first_failures: dict[str, list[str]] = {codec.spec.name: [] for codec in codecs}
-        self._trials: dict[str, deque[TrialJob]] = {codec.device: deque() for codec in codecs}
+        self._faults: dict[str, str] = {}  # by which it fails on built-in excerpts
         self.said: list[str] = []
         for name in self._first_failures:
-            if all(ledger.is_coded(clip, name) for clip in clips):
+            if all(ledger.is_coded(clip, name) for clip in self._clips):
                 self._verdicts.setdefault(name, "")
-        unchecked = sum(codec.spec.name not in self._verdicts for codec in codecs)
         before = self._preparations(codecs)
-        jobs = [job for of_codec in before.values() for job in of_codec]
-        self._uncalibrated = sum(isinstance(job, CalibrationJob) for job in jobs)
+        preparations = list(before.values())
+        self._uncalibrated = sum(len(job.delays) for job in preparations)
         self._unverified: deque[VerifyJob] = deque()
         self._coding = {
             device: self._coding_jobs([c for c in codecs if c.device == device], before)
-            for device in self._trials
+            for device in {codec.device for codec in codecs}
         }
         coded = ledger.is_coded_by_all if codecs else ledger.is_coded_by_any
-        self._ready = deque(c for c in clips if coded(c) and ledger.lacks_scores(c))
-        later = sum(not coded(clip) for clip in clips) if codecs else 0
+        self._ready = deque(c for c in self._clips if coded(c) and ledger.lacks_scores(c))
+        later = sum(not coded(clip) for clip in self._clips) if codecs else 0
         self.steps = {
-            SPOT: unchecked,
-            CALIBRATE: self._uncalibrated,
-            COMPARE: sum(isinstance(job, AgreementJob) for job in jobs),
-            CODE: sum(not ledger.is_coded(c, h.spec.name) for c in clips for h in codecs),
+            PREPARE: sum(job.steps for job in preparations),
+            CODE: sum(not ledger.is_coded(c, h) for c in self._clips for h in self._first_failures),
             SCORE: len(self._ready) + later,
         }
 
@@ -101,8 +100,6 @@ class Schedule:
         """A job for a worker of this lane: decodes that wait for their scores come first."""
         if lane == CHECK:
             return self._unverified.popleft() if self._unverified else None
-        if self._trials.get(lane):
-            return self._trials[lane].popleft()
         if lane == CPU and self._ready and not self._uncalibrated:
             clip, ledger = self._clips[self._ready.popleft()], self._ledger
             decodes = tuple(
@@ -123,99 +120,83 @@ class Schedule:
     def done(self, job: Job, rows: Rows) -> tuple[str, int]:
         """Put the rows of a job on disk; the stage that it belongs to and its steps."""
         self._ledger.append(row for row in rows if type(row) in ROW_FILES)
-        if isinstance(job, SpotJob):
+        if isinstance(job, PreparationJob):
             if points := tuple(row for row in rows if isinstance(row, Point)):
                 self._unverified.append(VerifyJob(points))
-                return SPOT, 0
-            # A worker that died leaves nothing, and will again on clips.
-            self._verdicts.update((codec.spec.name, "") for codec, _ in job.points)
+            else:  # a worker that died leaves nothing, and will again on clips
+                self._verdicts.update((codec.spec.name, "") for codec, _ in job.spots)
+            self._delays.update((r.codec, r.delay_s) for r in rows if isinstance(r, Calibration))
+            self._uncalibrated -= len(job.delays)
+            self._faults.update((r.codec, r.reason) for r in rows if isinstance(r, Fault))
+            return PREPARE, job.steps - len(points)
         if isinstance(job, VerifyJob):
             self._verdicts.update((r.codec, r.reason) for r in rows if isinstance(r, SpotCheck))
-        if isinstance(job, SpotJob | VerifyJob):
-            return SPOT, len(job.points)
-        if isinstance(job, CalibrationJob):
-            self._delays.update((r.codec, r.delay_s) for r in rows if isinstance(r, Calibration))
-            self._uncalibrated -= 1
-        if isinstance(job, CalibrationJob | AgreementJob):
-            return (CALIBRATE if isinstance(job, CalibrationJob) else COMPARE), 1
+            return PREPARE, len(job.points)
         if isinstance(job, ScoringJob):
             if not self._request.keep_decoded:
                 for name in filter(None, (decode.coded.decoded for decode in job.decodes)):
                     (self._ledger.folder.path / name).unlink(missing_ok=True)
             return SCORE, 1
-        if isinstance(job, TrialJob):
-            self._judge(job.codec.spec.name, str(rows[0]))
-            return CODE, 0
         assert isinstance(job, CodingJob)
-        codecs = {codec.spec.name: codec for codec in job.points}
         for row in rows:
-            if isinstance(row, Coded):
-                self._watch(row, codecs[row.codec])
+            if isinstance(row, Coded) and _fault_of(row.reason):
+                self._judge(row.codec, row.reason)
         coded = (clip.id for clip in job.clips if self._ledger.is_coded_by_all(clip.id))
         self._ready.extend(clip for clip in coded if self._ledger.lacks_scores(clip))
-        return CODE, len(job.clips) * len(codecs)
-
-    def _watch(self, row: Coded, codec: PlannedCodec) -> None:
-        """Have a codec tried by itself if its first codings all fail at one place of its code."""
-        reasons = self._first_failures[row.codec]
-        if row.codec in self._ledger.worked or not _fault_of(row.reason):
-            return
-        reasons.append(row.reason)
-        if len(reasons) == ALIKE and len(set(map(_fault_of, reasons))) == 1:
-            self._trials[codec.device].append(TrialJob(codec))
+        return CODE, len(job.clips) * len(job.points)
 
     def _judge(self, name: str, reason: str) -> None:
-        """Stop a codec that was tried by itself and failed as it did on its first clips."""
-        *_, last = self._first_failures[name][:ALIKE]
-        if _fault_of(reason) != _fault_of(last) or name in self._ledger.worked:
+        """Stop a codec whose first codings all fail at the place where it fails on the excerpts."""
+        first = self._first_failures[name]
+        if len(first) == ALIKE:
             return
-        why = f"{STOPPED}its first {ALIKE} clips failed alike, the last one by {last}"
-        self._verdicts[name] = why
-        self.said.append(
-            f"{name} is {why}; once that is mended, go on with --resume RUN --retry-failed"
-        )
+        first.append(reason)
+        alike = set(map(_fault_of, [self._faults.get(name, ""), *first]))
+        if len(first) == ALIKE and len(alike) == 1 and name not in self._ledger.worked:
+            why = f"{STOPPED}its first {ALIKE} clips failed alike, the last one by {reason}"
+            self._verdicts[name] = why
+            self.said.append(
+                f"{name} is {why}; once that is mended, go on with --resume RUN --retry-failed"
+            )
 
-    def _preparations(self, codecs: Sequence[PlannedCodec]) -> dict[str, list[Job]]:
-        """What is still to be done and measured before codecs code, by the name of the codec.
+    def _preparations(self, codecs: Sequence[PlannedCodec]) -> dict[str, PreparationJob]:
+        """What is still to be found out before codecs code, by the selector of their model.
 
-        A model's points are checked by one job. A network delays alike at every depth: it is
-        measured once, at its model's highest rate, whichever of its points are in the run. Opus and
-        its like choose modes by the rate.
+        A network delays alike at every depth: it is measured once, at its model's highest rate,
+        whichever of its points are in the run. Opus and its like choose modes by the rate.
         """
-        jobs: dict[str, list[Job]] = {}
-        seed = self._request.seed
-        by_model: dict[str, list[tuple[PlannedCodec, tuple[Clip, ...]]]] = {}
-        alike: dict[str, list[PlannedCodec]] = {}
-        for codec in codecs:
-            if codec.spec.name not in self._verdicts:
-                chosen = clips_to_check(self._whole, codec.spec.name, seed)
-                by_model.setdefault(codec.selector, []).append((codec, chosen))
-            if codec.spec.name not in self._delays:
-                shared = codec.selector if codec.spec.streams else codec.spec.name
-                alike.setdefault(shared, []).append(codec)
-        for points in by_model.values():
-            jobs[points[0][0].spec.name] = [SpotJob(tuple(points), self._request)]
-        for sharing in alike.values():
-            codec, spec = sharing[0], sharing[0].spec
-            names = tuple(each.spec.name for each in sharing)
-            if spec.streams:
-                highest = model_named(codec.selector).points[-1]
-                spec = replace(highest, model=spec.model, weights=spec.weights)
-            jobs.setdefault(names[0], []).append(CalibrationJob(replace(codec, spec=spec), names))
         compared = {row.codec for row in self._ledger.folder.read(Agreement)}
-        for codec in codecs:
-            if codec.precision != "fp32" and codec.spec.name not in compared:
-                jobs.setdefault(codec.spec.name, []).append(AgreementJob(codec))
+        jobs: dict[str, PreparationJob] = {}
+        for selector in dict.fromkeys(codec.selector for codec in codecs):
+            points = [codec for codec in codecs if codec.selector == selector]
+            spots = (codec for codec in points if codec.spec.name not in self._verdicts)
+            late = [codec for codec in points if codec.spec.name not in self._delays]
+            names = tuple(codec.spec.name for codec in late)
+            delays: list[tuple[PlannedCodec, tuple[str, ...]]]
+            delays = [(codec, (codec.spec.name,)) for codec in late]
+            if late and (spec := late[0].spec).streams:
+                highest = model_named(selector).points[-1]
+                highest = replace(highest, model=spec.model, weights=spec.weights)
+                delays = [(replace(late[0], spec=highest), names)]
+            seed = self._request.seed
+            job = PreparationJob(
+                self._request,
+                tuple((c, clips_to_check(self._whole, c.spec.name, seed)) for c in spots),
+                tuple(delays),
+                tuple(c for c in points if c.precision != "fp32" and c.spec.name not in compared),
+            )
+            if job.steps:
+                jobs[selector] = job
         return jobs
 
     def _coding_jobs(
-        self, codecs: Sequence[PlannedCodec], before: Mapping[str, Sequence[Job]]
+        self, codecs: Sequence[PlannedCodec], before: dict[str, PreparationJob]
     ) -> Iterator[Job | None]:
         """Jobs that code what is not coded yet, round by round, model by model.
 
-        A codec's preparations come right before its first clips: the worker has the model then. It
-        codes once there is a verdict on it; until then others do, and where none can, None says
-        that there is no job now.
+        A model is prepared right before its first clips: the worker has it then. A point codes once
+        there is a verdict on it; until then others do, and where none can, None says that there is
+        no job now.
         """
         clips, folder = list(self._clips.values()), self._ledger.folder.path
         groups = _encoded_together(codecs)
@@ -231,18 +212,12 @@ class Schedule:
                         for chunk in _chunks(left, first):
                             verdict = self._verdicts[first.spec.name]
                             yield CodingJob(
-                                first,
-                                chunk,
-                                self._request,
-                                folder,
-                                first.batch,
-                                verdict,
-                                cuts=tuple(cuts),
+                                first, chunk, self._request, folder, verdict, tuple(cuts)
                             )
                 elif coming:
                     waiting.append(coming.popleft())
-                    names = [codec.spec.name for codec in waiting[-1]] if start == 0 else []
-                    yield from (job for name in names for job in before.get(name, ()))
+                    if job := before.pop(waiting[-1][0].selector, None):
+                        yield job
                 else:
                     yield None
 

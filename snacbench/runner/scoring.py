@@ -14,17 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from snacbench.audio.align import (
-    MAX_DELAY_S,
-    PLAINLY_ALIKE,
-    WINDOW_S,
-    Match,
-    advanced,
-    best_lag,
-    common_part,
-    cross_correlation,
-    strongest,
-)
+from snacbench.audio import align
 from snacbench.audio.channels import downmix
 from snacbench.audio.io import read, read_clip
 from snacbench.audio.measures import measure
@@ -163,7 +153,7 @@ def _scored(
             lag = round(delay.lag_s * delay.rate_hz)
             if not decode.delay_known:
                 yield delay  # before the scores: once these are on disk, the decode is done with
-        in_time, lag_s = advanced(degraded, lag), lag / degraded.rate_hz
+        in_time, lag_s = align.advanced(degraded, lag), lag / degraded.rate_hz
         for metric in metrics:
             ready = in_time if metric.spec.aligned else degraded
             yield _score(coded, metric, job, reference, ready, lag_s, made)
@@ -209,10 +199,10 @@ def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
                     f"{reference.duration_s:.3f} s; lengths must agree for an alignment"
                 )
             num_samples, rate_hz, lag = reference.num_samples, spec.rate_hz, lag_s * spec.rate_hz
-            start, stop = common_part(
+            start, stop = align.common_part(
                 num_samples, rate_hz, earliest=math.floor(lag), latest=math.ceil(lag)
             )
-            first, last = common_part(num_samples, rate_hz)
+            first, last = align.common_part(num_samples, rate_hz)
             if 2 * (stop - start) < last - first:
                 raise Undefined(
                     f"the decode comes {lateness(lag_s)} and the clip lasts "
@@ -230,7 +220,7 @@ def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
                 lambda: prepare(for_metric(compared, spec)), spec.name, compared
             )
             kept = (keep(job.run_folder, found) for found in (of_reference, embed(degraded)))
-            return Embedded(*_about(coded, spec.name), "ok", None, "", *kept)
+            return _row(coded, spec.name, "ok", "", None, *kept)
         prepared = made.of(
             lambda: metric.prepared(
                 for_metric(compared, spec), job.clip.transcript, job.clip.language
@@ -249,20 +239,25 @@ def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
         return _row(coded, spec.name, "failed", f"{type(error).__name__}: {error}")
     if not math.isfinite(value):
         return _row(coded, spec.name, "failed", f"the metric returned {value}")
-    return replace(_row(coded, spec.name, "ok", ""), value=value)
+    return _row(coded, spec.name, "ok", "", value)
 
 
 def _cut(audio: Audio, start: int, stop: int) -> Audio:
     return Audio(audio.samples[:, start:stop], audio.rate_hz)
 
 
-def _row(coded: Coded, metric: str, status: ScoreStatus, reason: str) -> Score:
-    kind = Embedded if all_metrics()[metric].embed else Score
-    return kind(*_about(coded, metric), status, None, reason)
-
-
-def _about(coded: Coded, metric: str) -> tuple[str, str, str, str]:
-    return coded.clip, coded.codec, metric, all_metrics()[metric].spec.version
+def _row(
+    coded: Coded,
+    name: str,
+    status: ScoreStatus,
+    reason: str,
+    value: float | None = None,
+    *embeddings: str,
+) -> Score:
+    metric = all_metrics()[name]
+    kind = Embedded if metric.embed else Score
+    version = metric.spec.version
+    return kind(coded.clip, coded.codec, name, version, status, value, reason, *embeddings)
 
 
 # -------------------------------------------------------------------------------------- delays
@@ -285,24 +280,24 @@ def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: 
         if np.all(audio.samples == audio.samples[:, :1])
     ]
 
-    def match_around(lag_s: float) -> Match:
-        around, reach = round(lag_s * rate_hz), round(WINDOW_S * rate_hz)
-        return best_lag(reference=source, degraded=degraded, around=around, reach=reach)
+    def match_around(lag_s: float) -> align.Match:
+        around, reach = round(lag_s * rate_hz), round(align.WINDOW_S * rate_hz)
+        return align.best_lag(reference=source, degraded=degraded, around=around, reach=reach)
 
     match = match_around(codec_delay_s)
     own_lag, inverted = match.lag, match.correlation < 0
     reason = f"the {silent[0]} is silent" if silent else ""
     if not reason:
         search_hz = min(rate_hz, _SEARCH_RATE_HZ)
-        curve = cross_correlation(
+        curve = align.cross_correlation(
             reference=at_rate(source, search_hz),
             degraded=at_rate(degraded, search_hz),
-            max_lag=round(MAX_DELAY_S * search_hz),
+            max_lag=round(align.MAX_DELAY_S * search_hz),
         )
         center = len(curve) // 2 + round(codec_delay_s * search_hz)
-        reach = round(WINDOW_S * search_hz) + 1
-        anywhere = strongest(curve)
-        near = strongest(curve[max(0, center - reach) : center + reach + 1])
+        reach = round(align.WINDOW_S * search_hz) + 1
+        anywhere = align.strongest(curve)
+        near = align.strongest(curve[max(0, center - reach) : center + reach + 1])
         if anywhere.stands_out:
             inverted = near.correlation < 0
             if abs(near.correlation) < _AS_GOOD * abs(anywhere.correlation):
@@ -311,10 +306,11 @@ def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: 
                     f"by itself the clip comes {lateness(own_lag / rate_hz)}, and is compared as "
                     f"if {lateness(match.lag / rate_hz)}, close to its codec's delay"
                 )
-        elif abs(match.correlation) < PLAINLY_ALIKE:
+        elif abs(match.correlation) < align.PLAINLY_ALIKE:
             reason = (
-                f"the decode resembles the source at no lag within {MAX_DELAY_S:g} s more than at "
-                f"others; close to its codec's delay the correlation is {match.correlation:.2f}"
+                f"the decode resembles the source at no lag within {align.MAX_DELAY_S:g} s more "
+                "than at others; close to its codec's delay the correlation is "
+                f"{match.correlation:.2f}"
             )
     lost = reason and own_lag == match.lag
     return Delay(

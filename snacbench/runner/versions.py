@@ -22,7 +22,7 @@ from snacbench.packages import check_installed
 from snacbench.plugins import metric_models, origin_of
 from snacbench.progress import Progress
 from snacbench.request import Request
-from snacbench.rows import Run
+from snacbench.rows import Run, Versions
 from snacbench.store.agree import ASR_FACT, METRIC_VERSION, first_difference
 from snacbench.types import Metric, WeightsInfo
 from snacbench.weights.of_metrics import digests_of, located
@@ -31,8 +31,6 @@ from snacbench.weights.policy import absolute_weights
 _SHOWN_DIGITS = 16
 
 Answer = TypeVar("Answer")
-Versions = dict[str, dict[str, str]]
-
 _packages = cache(metadata.packages_distributions)  # names of the packages that bring each module
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Scores = Mapping[str, float]
-"""Clip -> value; a clip on which a codec or metric failed is simply not there."""
+"""Clip -> finite value; a clip on which a codec or metric failed is simply not there."""
 Clusters = Mapping[str, str | None]
 """Clip -> speaker or track; None, or no entry, where it is not known."""
 
@@ -60,19 +60,11 @@ class Clustering:
         return self.count < FEW_CLUSTERS and not self.one_clip_each
 
 
-def cluster_clips(labels: Sequence[str | None] | None, *, clips: int) -> Clustering:
+def cluster_clips(labels: Sequence[str | None]) -> Clustering:
     """Number clips by cluster, in order of first appearance.
 
-    A label of None, or None altogether: not known, so the clip is a cluster of its own. Raises
-    `ValueError` if there is not one label per clip.
+    A label of None: not known, so the clip is a cluster of its own.
     """
-    if labels is None:
-        return Clustering(np.arange(clips), clips, np.ones(clips, bool))
-    if len(labels) != clips:
-        raise ValueError(
-            f"found {len(labels)} cluster labels for {clips} clips; give one per clip, None where "
-            "it is not known"
-        )
     numbers: dict[str | int, int] = {}
     keys = (position if label is None else label for position, label in enumerate(labels))
     index = [numbers.setdefault(key, len(numbers)) for key in keys]
@@ -80,35 +72,23 @@ def cluster_clips(labels: Sequence[str | None] | None, *, clips: int) -> Cluster
     return Clustering(np.array(index, np.intp), len(numbers), unknown)
 
 
-def labels_of(clips: Sequence[str], clusters: Clusters | None) -> list[str | None] | None:
-    """The cluster of each clip, None where it is not known; None altogether without clusters."""
-    return None if clusters is None else [clusters.get(clip) for clip in clips]
+def labels_of(clips: Sequence[str], clusters: Clusters | None) -> list[str | None]:
+    """The cluster of each clip, None where it is not known."""
+    return [(clusters or {}).get(clip) for clip in clips]
 
 
 def score_table(scores: Mapping[str, Scores]) -> tuple[list[str], Floats]:
     """Clips of any column (codec, operating point), in order of appearance, and their values.
 
-    The values have shape (clips, columns), NaN where a column lacks a clip. Raises as
-    `check_finite`.
+    The values have shape (clips, columns), NaN where a column lacks a clip.
     """
     clips = list(dict.fromkeys(chain.from_iterable(scores.values())))
     table = np.full((len(clips), len(scores)), np.nan)
     row = {clip: i for i, clip in enumerate(clips)}
-    for j, (name, column) in enumerate(scores.items()):
-        values = np.fromiter(column.values(), float, len(column))
-        check_finite(name, list(column), values)
-        table[np.fromiter(map(row.__getitem__, column), np.intp, len(column)), j] = values
+    for j, column in enumerate(scores.values()):
+        rows = np.fromiter(map(row.__getitem__, column), np.intp, len(column))
+        table[rows, j] = np.fromiter(column.values(), float, len(column))
     return clips, table
-
-
-def check_finite(name: str, clips: Sequence[str], values: Floats) -> None:
-    """Refuse a codec's values where one is not finite, with a `ValueError` that names the clip."""
-    wrong = np.flatnonzero(~np.isfinite(values))
-    if wrong.size:
-        raise ValueError(
-            f"{name}: the value of clip {clips[int(wrong[0])]!r} is {values[wrong[0]]}; leave out "
-            "clips without a value"
-        )
 
 
 @dataclass(frozen=True, eq=False)

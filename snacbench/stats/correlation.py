@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from snacbench.stats.clusters import Clusters, Scores, check_finite, cluster_clips, labels_of
+from snacbench.stats.clusters import Clusters, Scores, cluster_clips, labels_of
 from snacbench.stats.intervals import jackknife_interval
 
 _MOST_UNITS = 500  # more are left out in so many groups: each costs two rankings
@@ -41,20 +41,15 @@ def rank_correlation(
     Ties share their mean rank, and what only one metric has is left out. Put both the same way
     round, or expect a negative value. The interval is the jackknife's on Fisher's scale, ``atanh
     rho``: each cluster, below 5 each clip, is left out with all codecs of its clips, and the others
-    are ranked anew. Raises `ValueError` if a value is not finite.
+    are ranked anew.
     """
-    columns, of_clips = [], []
-    for codec in (codec for codec in first if codec in second):
-        clips = [clip for clip in first[codec] if clip in second[codec]]
-        both = np.array([[side[codec][clip] for clip in clips] for side in (first, second)])
-        for values in both:
-            check_finite(codec, clips, values)
-        columns.append(both)
-        of_clips += clips
-    pairs = np.concatenate(columns, axis=1) if columns else np.zeros((2, 0))
+    scored = [(codec, clip) for codec in first if codec in second for clip in first[codec]]
+    both = [(codec, clip) for codec, clip in scored if clip in second[codec]]
+    of_clips = [clip for _, clip in both]
+    pairs = np.array([[side[codec][clip] for codec, clip in both] for side in (first, second)])
     names = {clip: i for i, clip in enumerate(dict.fromkeys(of_clips))}
     unit_of = np.array([names[clip] for clip in of_clips], np.intp)
-    clustering = cluster_clips(labels_of(list(names), clusters), clips=len(names))
+    clustering = cluster_clips(labels_of(list(names), clusters))
     if not clustering.few:
         unit_of = clustering.index[unit_of] % _MOST_UNITS
     found = RankCorrelation(len(of_clips), len(names))

@@ -42,7 +42,7 @@ _OVER_CLIPS = {  # where no two clips share a cluster
     PERCENTILE: "percentile bootstrap over clips, as BCa degenerates",
     T_ON_CLUSTERS: "t interval over clips",
 }
-_CHUNK_BYTES = 16 * 2**20
+CHUNK_BYTES = 16 * 2**20
 _WORTH_THREADS = 2**18  # multiplications: up to here OpenBLAS starts none
 _FEWEST_ROWS = 32
 
@@ -100,15 +100,9 @@ def mean_intervals(
     `values` has the shape (clips, columns): NaN where a clip has no value in a column; a column
     without any gives None. A clip whose cluster is not known is one of its own. The same seed gives
     the same intervals.
-
-    Raises `ValueError` if a value is infinite, or there is not one cluster label per clip.
     """
     table = np.asarray(values, float)
-    if np.isinf(table).any():
-        raise ValueError(
-            f"{int(np.isinf(table).sum())} values are infinite; leave out (NaN) what is undefined"
-        )
-    clustering = cluster_clips(clusters, clips=len(table))
+    clustering = cluster_clips([None] * len(table) if clusters is None else clusters)
     m = moments_of(table, clustering)
     cases = [m.n <= 1, m.constant, m.few, m.clusters < MANY_CLUSTERS]
     methods = np.select(cases, [ONE_VALUE, CONSTANT, WITHIN, T_ON_CLUSTERS], BCA).astype(object)
@@ -150,18 +144,6 @@ def t_quantile(freedom: ArrayLike) -> Floats:
     return np.asarray(stdtrit(freedom, (1 + LEVEL) / 2))
 
 
-def bootstrap_counts(units: int, *, draws: int, seed: int) -> Iterator[NDArray[np.uint8]]:
-    """How often each unit is drawn, in chunks of shape (some draws, units), by the seed alone."""
-    rng = np.random.default_rng(seed)
-    chunk = max(1, _CHUNK_BYTES // (8 * units))
-    for start in range(0, draws, chunk):
-        rows = min(chunk, draws - start)
-        drawn = rng.integers(0, units, (rows, units))
-        flat = (drawn + units * np.arange(rows)[:, None]).ravel()
-        counts = np.bincount(flat, minlength=rows * units).reshape(rows, units)
-        yield counts.astype(np.uint8)  # 255 of one unit in one draw is beyond any chance
-
-
 def in_small_products(table: NDArray[Any], columns: int) -> Iterator[NDArray[Any]]:
     """Rows of a table, so few at once that their product with some columns needs no threads.
 
@@ -175,10 +157,14 @@ def draw_means(m: Moments, *, draws: int = DRAWS, seed: int = 0) -> Floats:
     """Means over the clips of resampled clusters, shape (draws, columns)."""
     # Most columns have values for the same clips: their denominators are computed once.
     counts, column_of = np.unique(m.counts, axis=1, return_inverse=True)
-    parts = []
-    for chunk in bootstrap_counts(len(m.counts), draws=draws, seed=seed):
-        for part in in_small_products(chunk, m.residual_sums.shape[1]):
-            times = part.astype(float)
+    parts, rng, units = [], np.random.default_rng(seed), len(m.counts)
+    chunk = max(1, CHUNK_BYTES // (8 * units))
+    for start in range(0, draws, chunk):
+        rows = min(chunk, draws - start)
+        drawn = rng.integers(0, units, (rows, units)) + units * np.arange(rows)[:, None]
+        times_drawn = np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units)
+        for some in in_small_products(times_drawn, m.residual_sums.shape[1]):
+            times = some.astype(float)
             clips = np.maximum(times @ counts, 1.0)[:, column_of.ravel()]
             parts.append(m.mean + times @ m.residual_sums / clips)
     return np.concatenate(parts)
@@ -247,20 +233,18 @@ def bca_ends(
 
 
 def bootstrap_interval(
-    estimate: float, draws: Floats, leave_one_out: Floats | None, z: float, clustering: Clustering
+    estimate: float, draws: Floats, leave_one_out: Floats, z: float, clustering: Clustering
 ) -> tuple[float, float, str]:
     """Both ends of an interval of any statistic, and the method for a footnote.
 
-    `draws` are its values on bootstrap draws, shape (draws,); those that are NaN are left out. With
-    values with one unit left out, shape (units,), it is accelerated; without, taken as symmetric.
-    `z` is the half-width in the draws' standard errors. BCa needs 20 clusters.
+    `draws` are its values on bootstrap draws, shape (draws,); those that are NaN are left out. It
+    is accelerated by its values with one unit left out, shape (units,). `z` is the half-width in
+    the draws' standard errors. BCa needs 20 clusters.
     """
     kept = draws[~np.isnan(draws)][:, None]
     acceleration = np.array([np.nan])
     if clustering.count >= MANY_CLUSTERS and np.isfinite(kept).all():
-        acceleration = np.zeros(1)
-        if leave_one_out is not None:
-            acceleration = acceleration_of(leave_one_out[:, None])
+        acceleration = acceleration_of(leave_one_out[:, None])
     low, high, corrected = bca_ends(kept, np.array([estimate]), acceleration, np.array([z]))
     method = "these clusters only: percentile bootstrap over the clips within them"
     if not clustering.few:

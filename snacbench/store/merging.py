@@ -251,12 +251,17 @@ def _joined(
     gone = [t for run in runs for t in run.facts.get(rows.MISSING, "").split("; ")]
     gone = [*lacking, *dict.fromkeys(text for text in gone if not text.startswith("shard "))]
     facts[rows.MISSING] = "; ".join(filter(None, gone))
+    metric_weights = {k: v for run in reversed(runs) for k, v in run.metric_weights.items()}
+    weights = runs[0].request.weights  # and for later scores, where other parts' metrics had files
+    named, found = [text.partition("=")[0] for text in weights], metric_weights.items()
+    weights += tuple(f"{m}={w.origin}" for m, w in found if w.source == "folder" and m not in named)
     hearing = [run for run in runs if ASR_FACT in run.facts]
     if hearing:  # all by one, which is what later scores are compared with
         facts[ASR_FACT] = hearing[0].facts[ASR_FACT]
     request = replace(
         runs[0].request,
         asr=(hearing or runs)[0].request.asr,
+        weights=weights,
         codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
         merged=tuple(run.id for run in runs),
         shard=shards if lacking else "",
@@ -277,7 +282,7 @@ def _joined(
         metrics=_union([(part, run.metrics) for part, run in zip(parts, runs, strict=True)]),
         codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
         metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
-        metric_weights={k: v for run in reversed(runs) for k, v in run.metric_weights.items()},
+        metric_weights=metric_weights,
         packages=_by_part([run.packages for run in runs]),
         lacking={
             name: why

@@ -11,8 +11,8 @@ from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import MISSING, Speed
 from snacbench.tables.layouts.parts import COSTS, EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
-from snacbench.tables.set_level import set_level_note
 from snacbench.tables.side_by_side import (
+    RATES,
     Block,
     Entry,
     Together,
@@ -47,7 +47,7 @@ def notes(runs: Sequence[RunRows]) -> list[str]:
     entries = entries_of(runs)
     metrics = dict.fromkeys(metric for rows in runs for metric in rows.metrics)
     beside = {m: scored_together(entries, m, ALL_DOMAINS)[1] for m in metrics}
-    beside["rates"] = coded_together(entries, ALL_DOMAINS)
+    beside[RATES] = coded_together(entries, ALL_DOMAINS)
     about = run_notes(runs, entries, entropy=True, metrics=metrics)
     return [*about, *_lost_notes(beside), *speed_notes(runs), *cost_notes(runs)]
 
@@ -63,8 +63,8 @@ def table_notes(
         for entry in block.entries
     ]
     tried, counts = frozenset[str]().union(*sets), {len(clips) for clips in sets}
-    known = {block.clusters.get(clip) for clip in tried} - {None}
-    unknown = sum(block.clusters.get(clip) is None for clip in tried)
+    clusters = [block.clusters.get(clip) for clip in tried]
+    known, unknown = {*clusters} - {None}, clusters.count(None)
     of_those = "" if unknown == len(tried) else f" of {unknown} of them"
     sample = (
         f"n = {spanned(sorted(counts))} clip{'' if counts == {1} else 's'}"
@@ -75,18 +75,18 @@ def table_notes(
         * bool(unknown)
     )
     of_sets = set_level_among(block.entries) & block.scores.keys()
-    cells = [cell for (_, metric), cell in block.cells.items() if metric not in of_sets]
-    intervals = [cell.interval for cell in cells if cell.interval]
-    methods = "; ".join(dict.fromkeys(i.method for i in intervals if i.low is not None))
-    brackets = f"In brackets 95 % intervals of the mean: {methods}." if methods else ""
+    sets_by, means_by = dict[str, None](), dict[str, None]()
+    for (_, metric), cell in block.cells.items():
+        if cell.interval and (metric in of_sets or cell.interval.low is not None):
+            (sets_by if metric in of_sets else means_by)[cell.interval.method] = None
+    how = f"; in brackets its 95 % interval: {'; '.join(sets_by)}" * bool(sets_by)
     found = [
         sample,
-        *_lost_notes({**block.together, "rates": block.coded}),
+        *_lost_notes(block.together),
         _OTHER_SETS if len({e.rows.run.set_sha256 for e in block.entries}) > 1 else "",
-        brackets,
-        set_level_note(
-            {m: [c for (_, of), c in block.cells.items() if of == m] for m in sorted(of_sets)}
-        ),
+        f"In brackets 95 % intervals of the mean: {'; '.join(means_by)}." * bool(means_by),
+        f"{', '.join(sorted(of_sets))}: one distance of all decodes from all their references, as "
+        f"sets; not comparable over sets of other sizes{how}." * bool(of_sets),
         compared,
         *_column_notes(parts, runs),
         *run_notes(runs, block.entries, entropy=entropy, metrics=block.scores),
@@ -124,7 +124,7 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
         if spec and spec.rate_hz < _FULL_BAND_HZ:
             yield f"{column.heading} hears nothing above {spec.rate_hz / 2000:g} kHz."
     why = {metric: text for rows in runs for metric, text in rows.run.lacking.items()}
-    if any(column.key.partition("_")[0] in _OF_WORDS for _, column in measures):
+    if any(_is_of_words(column.key) for _, column in measures):
         heard = dict.fromkeys(rows.run.facts["asr"] for rows in runs if "asr" in rows.run.facts)
         yield f"Words are what a recogniser heard: {'; '.join(heard)}." if heard else ""
     for part, column in measures:
@@ -144,6 +144,10 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
         yield f"Not in this run: {headings}; add with: {first}{command}"
 
 
+def _is_of_words(metric: str) -> bool:
+    return metric.partition("_")[0] in _OF_WORDS
+
+
 def run_notes(
     runs: Sequence[RunRows],
     entries: Sequence[Entry],
@@ -156,10 +160,11 @@ def run_notes(
     if anchors and len(anchors) < len(entries):
         yield f"Neither ranked nor compared, being yardsticks: {', '.join(anchors)}."
     for rows in runs:
+        names = {codec.spec.name for codec in rows.codecs}
         yield from codec_notes(rows)
         yield from delay_notes(rows)
         yield from _entropy_notes(rows) if entropy else ()
-        for row in rows.agreements:
+        for row in (row for row in rows.agreements if row.codec in names):
             known = row.share is not None
             share = f"{row.share:.2%} of the codes equal" if known else "no codes to compare"
             snr = "the same audio" if row.snr_db is None else f"audio at {row.snr_db:.1f} dB SNR"
@@ -171,7 +176,7 @@ def run_notes(
                 "that all codecs have."
             )
         yield from _undefined_notes(rows, metrics)
-        yield from _skipped_notes(rows)
+        yield from _skipped_notes(rows, metrics)
         rates = [clip.rate_hz for clip in rows.clips if clip.rate_hz]
         narrow = [rate for rate in rates if rate <= _NARROW_HZ]
         if narrow and _STFT in metrics and _STFT in rows.metrics:
@@ -194,11 +199,12 @@ def run_notes(
 
 def codec_notes(rows: RunRows) -> Iterator[str]:
     """Codecs that are not what their authors published, or not used as they meant it."""
-    failed = [check for check in rows.spot_checks if not check.passed]
+    specs = {codec.spec.name: codec.spec for codec in rows.codecs}
+    failed = [check for check in rows.spot_checks if check.codec in specs and not check.passed]
     yield from (f"{check.codec} is not to be believed; {check.reason}." for check in failed)
-    demo = dict.fromkeys(spec.model for spec in rows.run.codecs if spec.demonstration)
-    cut = [spec.name for spec in rows.run.codecs if spec.truncated]
-    of = [(spec.name, spec.weights) for spec in rows.run.codecs]
+    demo = dict.fromkeys(spec.model for spec in specs.values() if spec.demonstration)
+    cut = [spec.name for spec in specs.values() if spec.truncated]
+    of = [(spec.name, spec.weights) for spec in specs.values()]
     local = [name for name, weights in of if weights.source == "folder"]
     own = [name for name, w in of if w.source == "own" and w.origin != "snacbench package"]
     for names, what in (
@@ -318,13 +324,17 @@ def _weights_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
             yield f"{', '.join(by_it)}: by {model}, {files}, {where}."
 
 
-def _skipped_notes(rows: RunRows) -> Iterator[str]:
-    """Scores that were skipped although the clip may well be what the metric is for."""
+def _skipped_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
+    """Clips that may be skipped wrongly, or heard wrongly, for what nobody states of them."""
     unknown = {n for n, clip in enumerate(rows.clips) if clip.domain == "unknown"}
     by_domain: dict[tuple[str, ...], dict[str, list[int]]] = {}
-    silent = []
+    silent, english = [], dict[tuple[int, int], list[str]]()
     for spec in rows.run.metrics:
         cells = [codec.scores[spec.name] for codec in rows.codecs if spec.name in codec.scores]
+        if spec.name in metrics and _is_of_words(spec.name):
+            scored = np.flatnonzero(np.any([of["ok"] for of in cells], axis=0)).tolist()
+            mute = [clip for clip in scored if not rows.clips[clip].language]
+            english.setdefault((len(mute), len(scored)), []).append(spec.name)
         skipped = [clip for of in cells for clip in np.flatnonzero(of["skipped"]).tolist()]
         vague = [clip for clip in skipped if clip in unknown and "unknown" not in spec.domains]
         if vague:
@@ -340,6 +350,10 @@ def _skipped_notes(rows: RunRows) -> Iterator[str]:
         )
     if silent:
         yield f"Skipped on clips without a transcript: {', '.join(silent)}."
+    for (unstated, heard), names in english.items():
+        if unstated:
+            of = f"{unstated} of {heard} clips state no language"
+            yield f"{', '.join(names)}: {of}; they were taken for English."
 
 
 def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:

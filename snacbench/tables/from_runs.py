@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.plugins import metrics as known_metrics
 from snacbench.plugins import running
-from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import NOT_HERE, table_notes
 from snacbench.tables.layouts import layouts
 from snacbench.tables.layouts.parts import Fact, Layout, Measure, Part
 from snacbench.tables.protocol import judged, published_rows
-from snacbench.tables.run_rows import ALL_DOMAINS, Grouping, RunRows
-from snacbench.tables.seeds import Seeds, grouped, seeds_of
+from snacbench.tables.run_rows import ALL_DOMAINS, NOT_STATED, Grouping, RunRows, group_of
+from snacbench.tables.seeds import grouped, seeds_note, seeds_of
 from snacbench.tables.side_by_side import (
+    RATES,
     By,
     Entry,
     block_of,
@@ -59,30 +58,19 @@ class Options:
     group_seeds: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _Over:
-    """The clips that one table is over: those of a domain, and in it of a group."""
-
-    domain: str = ALL_DOMAINS
-    group: tuple[Grouping, str] | None = None
-
-    def __str__(self) -> str:
-        """As a title says it."""
-        if self.group:
-            return " ".join(self.group)
-        return "all clips" if self.domain == ALL_DOMAINS else self.domain
-
-    def entries(self, entries: Sequence[Entry]) -> list[Entry]:
-        """Codecs that met such clips, on these alone."""
-        within = [e.within(*self.group) for e in entries] if self.group else entries
-        return [entry for entry in within if len(entry.columns.tried(self.domain))]
-
-
+Over = tuple[str, tuple[Grouping, str] | None]
+"""The clips that one table is over: those of a domain, and in it of a group."""
 _DEFAULTS = Options()
 
 
-def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAULTS) -> list[Table]:
-    """The tables of some runs in a layout; UnknownName if one asked for is no codec of theirs."""
+def tables_of(
+    runs: Sequence[RunRows], layout: Layout | None = None, options: Options = _DEFAULTS
+) -> list[Table]:
+    """The tables of some runs in a layout, by default the one with everything.
+
+    UnknownName if one asked for is no codec of theirs.
+    """
+    layout = layout or layouts()["default"]
     entries, specs = entries_of(runs), metric_specs(runs)
     seeds = seeds_of(entries, options.group_seeds)
     if seeds and options.significance:
@@ -90,7 +78,7 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
             "--group-seeds makes rows that are means over checkpoints, and tests compare codecs "
             "clip by clip: ask for one of them"
         )
-    known = [*(entry.label for entry in entries), *(one.name for one in seeds)]
+    known = [*(entry.label for entry in entries), *seeds]
     asked = [*((name, "label") for name in options.labels), (options.baseline, "compare with")]
     for name, why in asked:
         if name and name not in known:
@@ -100,22 +88,28 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
     with running("layouts", layout.name):
         chosen = list(layout.parts(runs))
     for part in chosen:
-        if isinstance(part, Measure):
-            key = next((metric for metric in part.metrics if metric in scored), part.metrics[0])
-            spec = specs.get(key) or (known_metrics()[key].spec if key in known_metrics() else None)
-            unit, better = (spec.unit, spec.better) if spec else ("", None)
-            digits = part.digits if options.digits is None else options.digits
-            parts.append((part, Column(key, part.heading, unit, better, digits, kind="mean")))
-        else:
+        if isinstance(part, Fact):
             parts.append((part, part.column))
-    tables, judgement = list[Table](), judged(runs)
+            continue
+        key = next((metric for metric in part.metrics if metric in scored), part.metrics[0])
+        spec = specs.get(key) or (known_metrics()[key].spec if key in known_metrics() else None)
+        unit, better = (spec.unit, spec.better) if spec else ("", None)
+        digits = part.digits if options.digits is None else options.digits
+        parts.append((part, Column(key, part.heading, unit, better, digits, kind="mean")))
+    judgement = judged(runs)
     places = _places(runs, options.by or layout.by, complete=options.complete)
-    shown = [p for p in places if p.domain in (*layout.domains, ALL_DOMAINS)] or places
     notes = judgement.below
-    if out := [str(place) for place in places if place not in shown]:
-        notes = [*notes, f"No table of {', '.join(out)}, for which these metrics are not meant."]
+    shown = [over for over in places if over[0] in (*layout.domains, ALL_DOMAINS)] or places
+    if out := [domain for domain, _ in places if domain not in dict(shown)]:
+        notes.append(f"No table of {', '.join(out)}, for which these metrics are not meant.")
+    for by in {group[0] for _, group in places if group}:
+        clips = {clip.id: group_of(clip, by) for rows in runs for clip in rows.clips}
+        if unstated := [*clips.values()].count(NOT_STATED):
+            alone = f"they are in the table of '{NOT_STATED}' alone"
+            notes.append(f"{unstated} of {len(clips)} clips state no {by}: {alone}.")
+    tables = []
     for over in shown:
-        if present := over.entries(entries):
+        if present := _met(entries, over):
             table = _table(runs, layout, options, over, parts, present, seeds)
             tables.append(replace(table, footnotes=(*table.footnotes, *notes)))
     if tables:
@@ -123,17 +117,24 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
     return [(table if options.caption else _bare(table)).lettered() for table in tables]
 
 
-def _places(runs: Sequence[RunRows], by: By | Grouping, *, complete: bool) -> list[_Over]:
+def _places(runs: Sequence[RunRows], by: By | Grouping, *, complete: bool) -> list[Over]:
     """What the tables are over, one by one; UnknownName if that is nothing."""
     if by == "domain" or by == "all" or by == "both":  # noqa: PLR1714 - mypy follows these
         domains = domains_of(runs, by)
         if complete and by == "both" and ALL_DOMAINS not in domains:
             domains.append(ALL_DOMAINS)
-        return [_Over(domain) for domain in domains]
+        return [(domain, None) for domain in domains]
     if by not in get_args(Grouping):
         known = [*get_args(By), *get_args(Grouping)]
         raise UnknownName(f"no tables by {by!r}; {did_you_mean(by, known)}")
-    return [_Over(group=(by, group)) for group in groups_of(runs, by)]
+    return [(ALL_DOMAINS, (by, group)) for group in groups_of(runs, by)]
+
+
+def _met(entries: Sequence[Entry], over: Over) -> list[Entry]:
+    """Codecs that met some of the clips, on these alone."""
+    domain, group = over
+    within = [entry.within(*group) for entry in entries] if group else entries
+    return [entry for entry in within if len(entry.columns.tried(domain))]
 
 
 def _bare(table: Table) -> Table:
@@ -149,12 +150,12 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
     runs: Sequence[RunRows],
     layout: Layout,
     options: Options,
-    over: _Over,
+    over: Over,
     parts: Sequence[tuple[Part, Column]],
     entries: Sequence[Entry],
-    seeds: Sequence[Seeds],
+    seeds: Mapping[str, Sequence[str]],
 ) -> Table:
-    domain = over.domain
+    domain, group = over
     metrics = {column.key: column for part, column in parts if isinstance(part, Measure)}
     block = block_of(entries, list(metrics), domain, ci=options.ci or options.complete)
     differing, compared = (
@@ -164,52 +165,50 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
     one_set = len({entry.rows.run.set_sha256 for entry in entries}) == 1
     rows = []
     for entry in entries:
-        record = entry.record(domain, block.coded.clips.get(entry.label, ()))
+        record = entry.record(domain, block.together[RATES].clips.get(entry.label, ()))
         cells = {}
         for part, column in parts:
             nothing = Cell(text=NOT_HERE * (column.key in entry.rows.run.lacking))
             cell = block.cells.get((entry.label, column.key), nothing)
             if isinstance(part, Fact):
                 with running("layouts", layout.name):
-                    cell = part.cell(entry, record)
+                    cell = part.of(entry, record)
             elif (entry.label, column.key) in differing:
                 cell = replace(cell, marks=("significant",))
             cells[column.key] = cell
         rows.append(Row(entry.label, cells, ranked=one_set and (alone or not entry.anchor)))
     columns = tuple(column for _, column in parts)
-    present = [one for one in seeds if {*one.members} & {entry.label for entry in entries}]
+    labels = {entry.label for entry in entries}
+    present = {name: members for name, members in seeds.items() if not labels.isdisjoint(members)}
     rows = grouped(rows, present, columns)
-    if not over.group:
-        rows += published_rows(runs, layout.name, columns, domain)
-    title = layout.title if options.title is None else options.title
-    notes = (*(one.note for one in present), *table_notes(runs, block, parts, compared))
-    if labels := options.labels:
-        names = "|".join(sorted(map(re.escape, labels), key=len, reverse=True))
+    rows += [] if group else published_rows(runs, layout.name, columns, domain)
+    notes = (
+        *map(seeds_note, present, present.values()),
+        *table_notes(runs, block, parts, compared),
+    )
+    if called := options.labels:
+        names = "|".join(sorted(map(re.escape, called), key=len, reverse=True))
         pattern = re.compile(rf"(?<![\w@.-])(?:{names})(?![\w@-]|\.\w)")
-        notes = tuple(pattern.sub(lambda match: labels[match[0]], note) for note in notes)
-        for at, row in enumerate(rows):
-            rows[at] = replace(row, label=labels.get(row.label, row.label))
-    table = Table(f"{title}, {over}", columns, tuple(rows), notes, domain=domain, group=over.group)
+        notes = tuple(pattern.sub(lambda match: called[match[0]], note) for note in notes)
+        rows = [replace(row, label=called.get(row.label, row.label)) for row in rows]
+    title = layout.title if options.title is None else options.title
+    where = " ".join(group) if group else "all clips" if domain == ALL_DOMAINS else domain
+    table = Table(f"{title}, {where}", columns, tuple(rows), notes, domain=domain, group=group)
     return table.ranked()
 
 
-def summary_tables(runs: Sequence[RunRows]) -> list[Table]:
-    """The tables that a run ends with: everything it knows, by domain and over all clips."""
-    return tables_of(runs, layouts()["default"])
-
-
 def summary_csv(runs: Sequence[RunRows]) -> str:
-    """The same as data, with intervals: ``summary.csv`` of a run."""
-    return to_csv(tables_of(runs, layouts()["default"], Options(complete=True)))
+    """All that runs know as data, by domain and over all clips: ``summary.csv`` of a run."""
+    return to_csv(tables_of(runs, options=Options(complete=True)))
 
 
 def summary_markdown(runs: Sequence[RunRows]) -> str:
-    """`summary_tables` as Markdown: ``summary.md`` of a run."""
-    return to_markdown(summary_tables(runs))
+    """The same for readers, as Markdown: ``summary.md`` of a run."""
+    return to_markdown(tables_of(runs))
 
 
 def summary_frame(
-    runs: Sequence[RunRows | RunFolder | Path],
+    runs: Sequence[RunRows],
     by: By | Grouping = "domain",
     ci: bool = True,
     group_seeds: Mapping[str, str] | None = None,
@@ -220,9 +219,7 @@ def summary_frame(
     """
     import pandas as pd
 
-    folders = [RunFolder.open(one) if isinstance(one, Path) else one for one in runs]
-    loaded = [one if isinstance(one, RunRows) else RunRows.load(one) for one in folders]
     asked = Options(by, ci, group_seeds=group_seeds or {})
-    records = records_of(tables_of(loaded, layouts()["default"], asked))
+    records = records_of(tables_of(runs, options=asked))
     frame = pd.DataFrame.from_records(records, columns=list(records[0]) if records else ["codec"])
     return frame.drop(columns=["table", "source", "beside"], errors="ignore")

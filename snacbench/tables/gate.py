@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import fsum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.plugins import metrics as known_metrics
@@ -22,13 +22,8 @@ from snacbench.tables.table_model import ARROWS, NOTHING, Better, Cell, Column, 
 from snacbench.tables.writers import to_markdown
 from snacbench.types import CodecSpec, MetricSpec
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Pair = tuple[str, str]
 """An operating point of the baseline, one of the candidate."""
-Weighed = dict[str, tuple[float, float]]
-"""Clip -> bits and seconds."""
 Verdict = Literal[
     "better", "worse", "within tolerance", "no difference seen", "undecided", "no shared clips", ""
 ]
@@ -70,6 +65,11 @@ class Comparison:
     fails: bool = False
     repeats: str = ""
 
+    @property
+    def codecs(self) -> str:
+        """Baseline and candidate by name, once where they are called alike."""
+        return " → ".join(dict.fromkeys((self.baseline, self.candidate)))
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -110,17 +110,8 @@ class Answer:
             if lost := found.paired.lost_by_first:
                 parts.append(f"no score for {_listed(lost)}")
             why = "; ".join(parts) or found.verdict
-            lines.append(f"{found.domain}, {found.metric}, {_between(found)}: {why}")
+            lines.append(f"{found.domain}, {found.metric}, {found.codecs}: {why}")
         return lines + [f"{name}: not coded: {_listed(of)}" for name, of in self.not_coded.items()]
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """A row per comparison: its fields, with the difference, its ends and n, and p values."""
-        import pandas as pd
-
-        flat = pd.json_normalize([asdict(found) for found in self.comparisons])
-        flat = flat.drop(columns="paired.difference", errors="ignore")  # of no shared clip
-        return flat.rename(columns=lambda name: name.removeprefix("paired."))
 
     @property
     def tables(self) -> list[Table]:
@@ -141,7 +132,7 @@ class Answer:
                 )
                 about = [f"{found.metric} {ARROWS[found.better]}", found.domain]
                 label, beside = about if heading == "metric" else about[::-1]
-                rows.append(Row.of(label, _COLUMNS, *cells, group=f"{_between(found)}, {beside}"))
+                rows.append(Row.of(label, _COLUMNS, *cells, group=f"{found.codecs}, {beside}"))
             if rows or not tables:
                 tables.append(Table("", _COLUMNS, tuple(rows), label_heading=heading))
         return [*tables[:-1], replace(tables[-1], footnotes=tuple(self._remarks()))]
@@ -176,11 +167,6 @@ class Answer:
                 f"({methods}); p after Holm over {family} comparisons: rows that are identical "
                 "clip by clip, and rows of all that repeat a domain, are not counted."
             )
-
-
-def _between(found: Comparison) -> str:
-    same = found.baseline == found.candidate
-    return found.baseline if same else f"{found.baseline} → {found.candidate}"
 
 
 def _listed(clips: Sequence[str]) -> str:
@@ -238,9 +224,8 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     pairs = pairs_of(runs[0].run.codecs, runs[1].run.codecs, texts)
     domains = [d for d in runs[0].domains if d in runs[1].domains and d != ALL_DOMAINS]
     domains = [*domains, ALL_DOMAINS] if len(domains) != 1 else domains
-    found = _corrected(_comparisons(runs, pairs, specs.values(), domains))
     comparisons = []
-    for one in found:
+    for one in _comparisons(runs, pairs, specs.values(), domains):
         tolerance, paired = allowed.get(one.metric), one.paired
         verdict, fails = judged(
             paired.difference, one.p_corrected,
@@ -248,19 +233,17 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
         )  # fmt: skip
         fails = fails or bool(paired.lost_by_first)
         comparisons.append(replace(one, tolerance=tolerance, verdict=verdict, fails=fails))
-    rates: list[Comparison] = []
+    rates = [_rate(runs, pair, domain, allowed.get(KBPS)) for pair in pairs for domain in domains]
     not_coded: dict[str, list[str]] = {}
     for pair in pairs:
-        for domain in domains:
-            before, after = (_coded(*of, domain) for of in zip(runs, pair, strict=True))
-            rates += _rate(pair, domain, before, after, allowed.get(KBPS))
-        before, after = (_coded(*of, ALL_DOMAINS) for of in zip(runs, pair, strict=True))
-        tried = {runs[1].ids[clip] for clip in runs[1].codec(pair[1]).tried(ALL_DOMAINS)}
-        if lost := (tried - after.keys()) & before.keys():
+        old, new = (run.codec(name) for run, name in zip(runs, pair, strict=True))
+        gone = {*new.tried(ALL_DOMAINS)} - {*new.ok(ALL_DOMAINS)}
+        before = {runs[0].ids[clip] for clip in old.ok(ALL_DOMAINS)}
+        if lost := {runs[1].ids[clip] for clip in gone} & before:
             not_coded[pair[1]] = sorted({*lost, *not_coded.get(pair[1], ())})
     of_sets = [m for m in runs[0].metrics if all(m in r.metrics for r in runs) and m not in specs]
     left_out = () if metrics else tuple(m for m in of_sets if m not in runs[0].clip_metrics)
-    return Answer(tuple(comparisons), tuple(rates), not_coded, left_out)
+    return Answer(tuple(comparisons), tuple(filter(None, rates)), not_coded, left_out)
 
 
 def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, MetricSpec]:
@@ -326,53 +309,47 @@ def _comparisons(
     metrics: Iterable[MetricSpec],
     domains: Sequence[str],
 ) -> list[Comparison]:
-    """Without verdicts: differences and their p values, each alone."""
-    asked = []
-    differing = 0
+    """Without verdicts: differences, with p values that are corrected for all that differ.
+
+    So unchanged codecs change no other number.
+    """
+    asked, differing = [], 0
     for spec in metrics:
         for domain in domains:
             before, after = (scores_of([run], spec.name, domain) for run in runs)
-            both = {
-                (old, new): (before.get(old, {}), after.get(new, {}))
-                for old, new in pairs
-                if before.get(old) or after.get(new)
-            }
-            for one, other in both.values():
+            both = [(pair, before.get(pair[0], {}), after.get(pair[1], {})) for pair in pairs]
+            both = [(pair, one, other) for pair, one, other in both if one or other]
+            for _, one, other in both:
                 differing += any(one[clip] != other[clip] for clip in one.keys() & other.keys())
             asked += [(spec, domain, both)] if both else []
-    clusters = clusters_of(runs)
-    found = []
+    clusters, found = clusters_of(runs), list[Comparison]()
     for spec, domain, both in asked:
-        by_name = {f"baseline {old}": one for (old, _), (one, _) in both.items()}
-        by_name |= {f"candidate {new}": other for (_, new), (_, other) in both.items()}
-        named = [(f"candidate {new}", f"baseline {old}") for old, new in both]
+        by_name = {f"baseline {old}": one for (old, _), one, _ in both}
+        by_name |= {f"candidate {new}": other for (_, new), _, other in both}
+        named = [(f"candidate {new}", f"baseline {old}") for (old, new), _, _ in both]
         differences = paired_differences(by_name, named, clusters, family=differing)
-        for (pair, sides), paired in zip(both.items(), differences, strict=True):
+        for (pair, *sides), paired in zip(both, differences, strict=True):
             shared = sides[0].keys() & sides[1].keys()
             means = [fsum(of[c] for c in shared) / len(shared) if shared else None for of in sides]
             about = (*pair, spec.name, spec.unit, spec.better, domain)
             found.append(Comparison(*about, means[0], means[1], paired))
     places = [(*pair, domain) for pair in pairs for domain in domains]
-    return sorted(found, key=lambda c: places.index((c.baseline, c.candidate, c.domain)))
-
-
-def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
-    """With Holm's correction over all that differ, so unchanged codecs change no other number."""
+    found.sort(key=lambda c: places.index((c.baseline, c.candidate, c.domain)))
     # All domains together may have the clips of one of them only: such a row repeats that one.
     alike = {replace(c, domain=ALL_DOMAINS): c.domain for c in reversed(found)}
     found = [replace(c, repeats=alike[c]) if c.domain == ALL_DOMAINS != alike[c] else c
              for c in found]  # fmt: skip
     family = []
-    for one in found:
-        ends = (d := one.paired.difference) and (d.mean, d.low, d.high)
-        if ends and any(ends) and not one.repeats and one.paired.p_value is not None:
-            family.append(one)
+    for c in found:
+        ends = (d := c.paired.difference) and (d.mean, d.low, d.high)
+        if ends and any(ends) and not c.repeats and c.paired.p_value is not None:
+            family.append(c)
     adjusted = holm([c.paired.p_value for c in family])
     p_of = {(c.baseline, c.candidate, c.metric, c.domain): p
             for c, p in zip(family, adjusted, strict=True)}  # fmt: skip
-    for at, one in enumerate(found):
-        p = p_of.get((one.baseline, one.candidate, one.metric, one.repeats or one.domain))
-        found[at] = replace(one, paired=replace(one.paired, p_holm=p), p_corrected=p)
+    for at, c in enumerate(found):
+        p = p_of.get((c.baseline, c.candidate, c.metric, c.repeats or c.domain))
+        found[at] = replace(c, paired=replace(c.paired, p_holm=p), p_corrected=p)
     return found
 
 
@@ -413,28 +390,30 @@ def judged(
     return "undecided", beyond
 
 
-def _coded(run: RunRows, codec: str, domain: str) -> Weighed:
-    """Bits and seconds of every clip that was coded; no bits where it was not weighed."""
-    columns = run.codec(codec)
-    cells = {run.ids[clip]: columns.coded[clip] for clip in columns.ok(domain).tolist()}
-    return {c: (float(cell["bits"]), float(cell["duration_s"])) for c, cell in cells.items()}
-
-
 def _rate(
-    pair: Pair, domain: str, before: Weighed, after: Weighed, tolerance: float | None
-) -> list[Comparison]:
-    """The rates of a pair in a domain; none where no clip was weighed on both sides."""
-    shared = sorted(before.keys() & after.keys())
-    clips = [clip for clip in shared if before[clip][0] > 0 and after[clip][0] > 0]
+    runs: Sequence[RunRows], pair: Pair, domain: str, tolerance: float | None
+) -> Comparison | None:
+    """The rates of a pair in a domain; None where no clip was weighed on both sides."""
+    before, after = (
+        {
+            run.ids[clip]: codec.coded[clip]
+            for clip in codec.ok(domain).tolist()
+            if codec.coded["bits"][clip] > 0
+        }
+        for run, codec in ((run, run.codec(name)) for run, name in zip(runs, pair, strict=True))
+    )
+    clips = sorted(before.keys() & after.keys())
     if not clips:
-        return []
+        return None
     then, now = (
-        sum(side[c][0] for c in clips) / sum(side[c][1] for c in clips) / 1000
-        for side in (before, after)
+        sum(float(of[c]["bits"]) for c in clips)
+        / sum(float(of[c]["duration_s"]) for c in clips)
+        / 1000
+        for of in (before, after)
     )
     difference = Interval(now - then, None, None, 0.95, len(clips), len(clips), "totals")
     paired = PairedDifference(pair[1], pair[0], difference, None, None, "", (), ())
     worse = tolerance is not None and difference.mean > tolerance
     verdict: Verdict = "" if tolerance is None else "worse" if worse else "within tolerance"
     one = Comparison(*pair, KBPS, KBPS, "lower", domain, then, now, paired, tolerance)
-    return [replace(one, verdict=verdict, fails=worse)]
+    return replace(one, verdict=verdict, fails=worse)

@@ -7,7 +7,7 @@ intervals are over their speakers or tracks, with every estimate made anew witho
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,11 +18,20 @@ from snacbench.rate.entropy import CodebookEntropy, corrected_entropy_bits, held
 from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import Interval, jackknife_interval
 from snacbench.tables.footnotes import run_notes
-from snacbench.tables.layouts.parts import FEW_TOKENS, range_cell
-from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, Floats, RunRows, few_clusters
-from snacbench.tables.side_by_side import By, Entry, Span, coded_together, domains_of, entries_of
+from snacbench.tables.layouts.parts import (
+    EFFICIENCY,
+    ENTROPY,
+    FEW_TOKENS,
+    KBPS,
+    NOMINAL,
+    PLUG_IN_EFFICIENCY,
+    Fact,
+    range_cell,
+)
+from snacbench.tables.run_rows import ALL_DOMAINS, Cells, Floats, RunRows
+from snacbench.tables.side_by_side import By, Entry, coded_together, domains_of, entries_of
 from snacbench.tables.table_model import Cell, Column, Row, Table
-from snacbench.types import DOMAINS, CodecSpec
+from snacbench.types import DOMAINS
 from snacbench.units import bits_per_code, kbps
 
 
@@ -59,7 +68,7 @@ class Ladder:
     the other; `n` clips were coded.
     """
 
-    spec: CodecSpec
+    entry: Entry
     record: Mapping[str, Any]
     entropy: Interval | None
     efficiency: Interval | None
@@ -69,39 +78,39 @@ class Ladder:
     n: int
 
 
-def ladder_of(rows: RunRows, codec: CodecColumns, domain: str) -> Ladder:
+def ladder_of(entry: Entry, domain: str) -> Ladder:
     """All rates of a codec over the clips of a domain."""
-    clips, entry = codec.ok(domain), Entry(codec.spec.name, rows, codec)
+    codec = entry.columns
+    clips = codec.ok(domain)
+
+    def rate_kbps(bits: Iterable[float], of: Cells) -> float:
+        """Of the bits of codes, with the side information of the clips that they are of."""
+        cells = codec.coded[of]
+        return kbps(math.fsum([*bits, *cells["side_info_bits"]]), math.fsum(cells["duration_s"]))
+
     rate = efficiency = held_out_kbps = None
     books: tuple[Book, ...] = ()
-    cells = codec.coded[clips]
     if codec.counted(domain):
-        rate, efficiency, books = _entropies(rows, codec, domain)
+        rate, efficiency, books = _entropies(entry, domain)
         bits = [book.held_out for book in books if book.held_out is not None]
-        if len(bits) == len(books):
-            total = math.fsum([*bits, *cells["side_info_bits"]])
-            held_out_kbps = kbps(total, math.fsum(cells["duration_s"]))
+        held_out_kbps = rate_kbps(bits, clips) if len(bits) == len(books) else None
     coded = {}
     for coder in codec.written:
         written, streams = codec.written_by(coder, clips)
         if len(written):
-            cells = codec.coded[written]
-            total = math.fsum([*streams, *cells["side_info_bits"]])
             tokens = [book.entropy.tokens for book in books] if len(written) == len(clips) else []
             per_token = tuple((streams / tokens).tolist()) if tokens else ()
-            rate_kbps = kbps(total, math.fsum(cells["duration_s"]))
-            coded[coder] = Coded(rate_kbps, per_token, len(written))
+            coded[coder] = Coded(rate_kbps(streams, written), per_token, len(written))
     record = entry.record(domain, entry.coded(domain))
-    return Ladder(codec.spec, record, rate, efficiency, held_out_kbps, books, coded, len(clips))
+    return Ladder(entry, record, rate, efficiency, held_out_kbps, books, coded, len(clips))
 
 
-def _entropies(
-    rows: RunRows, codec: CodecColumns, domain: str
-) -> tuple[Interval, Interval, tuple[Book, ...]]:
+def _entropies(entry: Entry, domain: str) -> tuple[Interval, Interval, tuple[Book, ...]]:
     """Rate in kbps (1000 bit/s), efficiency and every codebook's entropy with their intervals.
 
     For codecs whose codes were counted, see `CodecColumns.counted`.
     """
+    codec = entry.columns
     books, streams, clips = codec.entropies(domain), codec.spec.streams, codec.ok(domain)
     units, counts = codec.counts_by_unit(domain)
     cells = codec.coded[clips]
@@ -121,26 +130,10 @@ def _entropies(
             for of_stream in counts
         ]
         left = np.array(each_left).T
-    chosen = [rows.clips[clip] for clip in clips.tolist()]
-    clustering = cluster_clips([clip.cluster for clip in chosen], clips=len(chosen))
-    few = [few_clusters([c.cluster for c in chosen if c.domain == one]) for one in DOMAINS]
-
-    def interval(estimate: float, without: Floats, most: float) -> Interval:
-        """From the estimates without each unit; `most` is the highest that it can be."""
-        return jackknife_interval(
-            float(estimate),
-            without,
-            seconds[: len(left)],
-            n=len(chosen),
-            clusters=clustering.count,
-            most=float(most),
-            independence_assumed=clustering.independence_assumed,
-            these_clusters_only=any(few),
-        )
 
     def rate_kbps(bits: Floats, kept: NDArray[np.bool_]) -> float:
         sent = bits @ tokens[:, kept].sum(axis=1) + side_bits[kept].sum()
-        return kbps(float(sent), seconds[kept].sum())
+        return kbps(float(sent), float(seconds[kept].sum()))
 
     def efficiency(bits: Floats, _: NDArray[np.bool_]) -> float:
         """Streams weighted by their frame rates; how long a unit is does not matter."""
@@ -148,24 +141,33 @@ def _entropies(
 
     estimates = np.array([book.corrected_bits for book in books])
     tops = np.log2([book.codebook_size for book in books])
-    everything, each = np.ones(len(units), bool), np.eye(len(units), dtype=bool)
-    rate, share = (
-        interval(
-            statistic(estimates, everything),
-            np.array([statistic(bits, ~one) for bits, one in zip(left, each, strict=False)]),
-            statistic(tops, everything),
+    every, each = np.ones(len(units), bool), np.eye(len(units), dtype=bool)
+    # Estimate, the same without each unit, and the highest that it can be.
+    asked = [(book.corrected_bits, left[:, i], float(tops[i])) for i, book in enumerate(books)]
+    for figure in (rate_kbps, efficiency):
+        without = np.array([figure(bits, ~one) for bits, one in zip(left, each, strict=False)])
+        asked.append((figure(estimates, every), without, figure(tops, every)))
+    chosen = [entry.rows.clips[clip] for clip in clips.tolist()]
+    clustering = cluster_clips([clip.cluster for clip in chosen])
+    by_domain = ([clip.cluster for clip in chosen if clip.domain == one] for one in DOMAINS)
+    few = [cluster_clips(labels).few for labels in by_domain]
+    *of_books, rate, share = (
+        jackknife_interval(
+            estimate,
+            without,
+            seconds[: len(left)],
+            n=len(chosen),
+            clusters=clustering.count,
+            most=most,
+            independence_assumed=clustering.independence_assumed,
+            these_clusters_only=any(few),
         )
-        for statistic in (rate_kbps, efficiency)
+        for estimate, without, most in asked
     )
     odd = np.array([unit % 2 == 1 for _, unit in units])
-    found = []
-    for i, (book, of_stream) in enumerate(zip(books, counts, strict=True)):
-        held_out = held_out_bits([of_stream[half] for half in (odd, ~odd)])
-        found.append(Book(book, interval(book.corrected_bits, left[:, i], tops[i]), held_out))
-    return rate, share, tuple(found)
+    held_out = (held_out_bits([of_stream[half] for half in (odd, ~odd)]) for of_stream in counts)
+    return rate, share, tuple(map(Book, books, of_books, held_out))
 
-
-Ladders = Sequence[tuple[Entry, Ladder]]
 
 _RATE_NOTE = (
     "Actual: padding and side information included, over the clips' duration. Entropy: order 0, "
@@ -184,12 +186,12 @@ def ladder_tables(
     """All tables of the ladder, domain by domain; with `codebooks` one per codec too."""
     tables: list[Table] = []
     for domain in domains_of(runs, by):
-        found = [
-            (entry, ladder_of(entry.rows, entry.columns, domain))
+        entries = [
+            entry
             for entry in entries_of(runs)
             if len(entry.columns.ok(domain)) and not entry.anchor
         ]
-        entries = [entry for entry, _ in found]
+        found = [ladder_of(entry, domain) for entry in entries]
         notes = list(run_notes(runs, entries, entropy=True))
         if lost := coded_together(entries, domain).lost:
             listed = ", ".join(f"{label} lacks {count}" for label, count in lost.items())
@@ -198,38 +200,29 @@ def ladder_tables(
                 0,
                 f"Every row is over the clips that its codec coded: {listed} that others have.",
             )
-        use = _use(found)
-        made = [_rates(found, notes), *([use] if use.rows else ())]  # notes stand without a row too
+        counted = [one for one in found if one.books]
+        made = [_rates(found, notes), *([_use(counted)] if counted else [])]
         if codebooks:
-            made += [_books(entry, one) for entry, one in found if one.books]
+            made += map(_books, counted)
         where = "all clips" if domain == ALL_DOMAINS else domain
         tables += [replace(table, title=f"{table.title}, {where}", domain=domain) for table in made]
     return [table.lettered() for table in tables]
 
 
-def _coded_cell(one: Ladder, name: str) -> Cell:
-    coded = one.coded.get(name)
-    if coded is None:
-        return Cell()
-    fewer = (f"{coded.clips} of {one.n} clips were written.",) if coded.clips < one.n else ()
-    return Cell(coded.kbps, n=coded.clips, notes=fewer)
-
-
-def _estimate(one: Ladder, key: str, interval: Interval | None, factor: float = 1.0) -> Cell:
-    """An estimate with its interval, or the range that stands in its place."""
-    value = one.record.get(key)
-    if isinstance(value, Span):
-        return range_cell(factor * value.low, factor * value.high)
+def _estimate(one: Ladder, fact: Fact, interval: Interval | None, factor: float = 1.0) -> Cell:
+    """An estimate with its interval times a factor, or the range that stands in its place."""
+    cell = fact.of(one.entry, one.record)
+    if cell.interval:
+        return cell
     if interval and interval.low is not None and interval.high is not None:
         mean, low, high = (factor * x for x in (interval.mean, interval.low, interval.high))
         interval = replace(interval, mean=mean, low=low, high=high)
-    reliable = all(book.entropy.reliable for book in one.books)
-    notes = () if reliable else (FEW_TOKENS,)
-    return Cell(None if value is None else factor * value, interval, notes=notes)
+    notes = () if all(book.entropy.reliable for book in one.books) else (FEW_TOKENS,)
+    return replace(cell, interval=interval, notes=notes)
 
 
-def _rates(found: Ladders, notes: Sequence[str]) -> Table:
-    coders = list(dict.fromkeys(name for _, one in found for name in one.coded))
+def _rates(found: Sequence[Ladder], notes: Sequence[str]) -> Table:
+    coders = list(dict.fromkeys(name for one in found for name in one.coded))
     columns = (
         Column("nominal_kbps", "nominal"),
         Column("actual_kbps", "actual"),
@@ -238,81 +231,79 @@ def _rates(found: Ladders, notes: Sequence[str]) -> Table:
         *(Column(f"{name}_kbps", name) for name in coders),
     )
     rows = []
-    for entry, one in found:
-        stated = (one.record.get(f"{key}_kbps") for key in ("nominal", "actual"))
-        entropy = _estimate(one, "entropy_kbps", one.entropy)
-        written = (_coded_cell(one, name) for name in coders)
-        cells = (*stated, entropy, one.held_out_kbps, *written)
-        rows.append(Row.of(entry.label, columns, *cells))
+    for one in found:
+        entropy = _estimate(one, ENTROPY, one.entropy)
+        cells = [NOMINAL.of(one.entry, one.record), KBPS.of(one.entry, one.record), entropy]
+        row = Row.of(one.entry.label, columns[:4], *cells, one.held_out_kbps)
+        written = {}
+        for name, coded in one.coded.items():
+            fewer = (f"{coded.clips} of {one.n} clips were written.",) * (coded.clips < one.n)
+            written[f"{name}_kbps"] = Cell(coded.kbps, n=coded.clips, notes=fewer)
+        rows.append(replace(row, cells={**row.cells, **written}))
     more = "What entropy coders really write: 'snacbench entropy RUN' adds it."
     if coders:
         more = "The columns after it are of bytes that coders really wrote, with such tables."
-    intervals = [one.entropy for _, one in found if one.entropy and one.entropy.low is not None]
+    intervals = [one.entropy for one in found if one.entropy and one.entropy.low is not None]
     methods = dict.fromkeys(interval.footnote() for interval in intervals)
     about = [f"In brackets intervals of the entropy: {method}." for method in methods]
     return Table("Rates in kbps", columns, tuple(rows), (_RATE_NOTE, more, *about, *notes))
 
 
-def _use(found: Ladders) -> Table:
-    columns = (
-        Column("bitrate_efficiency_percent", "bitrate efficiency", "%", digits=1),
-        Column("efficiency_percent", "efficiency corrected", "%", digits=1, kind="estimate"),
-        Column("tokens", "tokens", digits=0),
-        Column("tokens_per_entry", "tokens per entry", digits=1),
-        Column("usage_percent", "usage", "%", digits=1),
-        Column("dead", "dead codes", digits=0),
-        Column("entries", "of entries", digits=0),
-    )
-    rows = []
-    for entry, one in ((entry, one) for entry, one in found if one.books):
+def _use(found: Sequence[Ladder]) -> Table:
+    rows: dict[str, dict[Column, Cell | float | None]] = {}
+    for one in found:
         books = [book.entropy for book in one.books]
-        plug_in, entries = one.record.get("bitrate_efficiency"), sum(b.codebook_size for b in books)
+        entries = sum(book.codebook_size for book in books)
         fewest = min(books, key=lambda book: book.tokens / book.codebook_size)
-        cells = (
-            None if plug_in is None else 100 * plug_in,
-            _estimate(one, "efficiency", one.efficiency, 100.0),
-            fewest.tokens,
-            fewest.tokens / fewest.codebook_size,
-            100 * sum(book.used for book in books) / entries,
-            sum(book.dead for book in books),
-            entries,
-        )
-        rows.append(Row.of(entry.label, columns, *cells))
-    return Table("Use of the codebooks", columns, tuple(rows), (_USE_NOTE,))
+        corrected = replace(EFFICIENCY.column, heading="efficiency corrected", better=None)
+        rows[one.entry.label] = {
+            replace(PLUG_IN_EFFICIENCY.column, better=None):
+                PLUG_IN_EFFICIENCY.of(one.entry, one.record),
+            corrected: _estimate(one, EFFICIENCY, one.efficiency, 100.0),
+            Column("tokens", "tokens", digits=0): fewest.tokens,
+            Column("tokens_per_entry", "tokens per entry", digits=1):
+                fewest.tokens / fewest.codebook_size,
+            Column("usage_percent", "usage", "%", digits=1):
+                100 * sum(book.used for book in books) / entries,
+            Column("dead", "dead codes", digits=0): sum(book.dead for book in books),
+            Column("entries", "of entries", digits=0): entries,
+        }  # fmt: skip
+    return _table("Use of the codebooks", rows, _USE_NOTE)
 
 
-def _books(entry: Entry, one: Ladder) -> Table:
+def _books(one: Ladder) -> Table:
     coded = {name: c.bits_per_token for name, c in one.coded.items() if c.bits_per_token}
-    columns = (
-        Column("entries", "entries", digits=0),
-        Column("packed_bits", "packed", "bit", digits=0),
-        Column("tokens", "tokens", digits=0),
-        Column("plug_in_bits", "plug-in", "bit", digits=3),
-        Column("entropy_bits", "entropy", "bit", digits=3, kind="estimate"),
-        Column("held_out_bits", "held out", "bit", digits=3),
-        *(Column(f"{name}_bits", name, "bit", digits=3) for name in coded),
-        Column("perplexity", "perplexity", digits=0),
-        Column("usage_percent", "usage", "%", digits=1),
-        Column("dead", "dead codes", digits=0),
-    )
-    rows = []
+    rows: dict[str, dict[Column, Cell | float | None]] = {}
     for i, book in enumerate(one.books):
         of = book.entropy
         few = () if of.reliable else (FEW_TOKENS,)
         estimate = Cell(of.corrected_bits, interval=book.interval, notes=few)
-        cells = (
-            of.codebook_size,
-            bits_per_code(of.codebook_size),
-            of.tokens,
-            of.plug_in_bits,
-            range_cell(of.lowest_bits, of.highest_bits) if of.range_only else estimate,
-            None if book.held_out is None else book.held_out / of.tokens,
-            *(bits[i] for bits in coded.values()),
-            None if of.range_only else 2.0**of.corrected_bits,
-            100 * (of.used / of.codebook_size),
-            of.dead,
-        )
-        rows.append(Row.of(f"{i + 1}", columns, *cells))
+        rows[f"{i + 1}"] = {
+            Column("entries", "entries", digits=0): of.codebook_size,
+            Column("packed_bits", "packed", "bit", digits=0): bits_per_code(of.codebook_size),
+            Column("tokens", "tokens", digits=0): of.tokens,
+            Column("plug_in_bits", "plug-in", "bit", digits=3): of.plug_in_bits,
+            Column("entropy_bits", "entropy", "bit", digits=3, kind="estimate"):
+                range_cell(of.lowest_bits, of.highest_bits) if of.range_only else estimate,
+            Column("held_out_bits", "held out", "bit", digits=3):
+                None if book.held_out is None else book.held_out / of.tokens,
+            **{Column(f"{n}_bits", n, "bit", digits=3): bits[i] for n, bits in coded.items()},
+            Column("perplexity", "perplexity", digits=0):
+                None if of.range_only else 2.0**of.corrected_bits,
+            Column("usage_percent", "usage", "%", digits=1): 100 * (of.used / of.codebook_size),
+            Column("dead", "dead codes", digits=0): of.dead,
+        }  # fmt: skip
     note = "Bits per token. Perplexity: of the corrected entropy."
-    title = f"Codebooks of {entry.label}"
-    return Table(title, columns, tuple(rows), (note,), label_heading="codebook")
+    return _table(f"Codebooks of {one.entry.label}", rows, note, "codebook")
+
+
+def _table(
+    title: str,
+    rows: Mapping[str, Mapping[Column, Cell | float | None]],
+    note: str,
+    label_heading: str = "codec",
+) -> Table:
+    """A table of rows, by label, that all have the same columns."""
+    columns = tuple(next(iter(rows.values())))
+    made = (Row.of(label, columns, *cells.values()) for label, cells in rows.items())
+    return Table(title, columns, tuple(made), (note,), label_heading)

@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
+from snacbench.forms import FORMS, RESERVED
 from snacbench.rows import ComparisonSummary, ListeningSummary
 from snacbench.stats.intervals import Interval
 from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.tables.table_model import NOTHING, Cell, Column, Row, Table
 
-RESERVED = {
-    "reference": "hidden reference", "anchor35": "anchor, 3.5 kHz", "anchor70": "anchor, 7 kHz",
-}  # fmt: skip
-"""Conditions that are no codec -> what they are called."""
-FORMS = {
-    "mushra": "MUSHRA",
-    "mushra-no-anchors": "MUSHRA without anchors",
-    "ab": "AB",
-    "abx": "ABX",
-}
-# By form: what the value of a pair is, its unit, the pair in words, and how it was tested.
-_PAIRS = {
-    "mushra": (
-        "difference", "points", "{} − {}",
-        "First minus second; p: Wilcoxon's signed-rank test on each listener's mean difference.",
-    ),
-    "ab": (
-        "preference for the first", "%", "{} over {}",
-        "Answers: for the first, neither, the second; 50 % is even. p: exact sign test, each "
-        "listener counting once.",
-    ),
-    "abx": (
-        "right answers", "%", "{} from {}",
-        "Answers: right and wrong; 50 % is even. p: exact binomial test over all trials.",
-    ),
-}  # fmt: skip
-
 
 def listening_tables(summary: ListeningSummary) -> list[Table]:
     """All tables of a test; those of simulated listeners say so."""
-    title = FORMS.get(summary.form, summary.form) + " (simulated)" * summary.simulated
+    title = FORMS[summary.form].label + " (simulated)" * summary.simulated
     tables = (_conditions(summary, title), _pairs(summary, title))
     return [table for table in tables if table.rows]
 
@@ -83,10 +57,10 @@ def _conditions(summary: ListeningSummary, title: str) -> Table:
 
 def _pairs(summary: ListeningSummary, title: str) -> Table:
     """A row per pair: difference or share, answers, p."""
-    heading, unit, named, how = _PAIRS.get(summary.form, _PAIRS["mushra"])
-    share = unit == "%"
+    form = FORMS[summary.form]
+    share = not form.rates
     columns = (
-        Column("value", heading, unit, digits=0 if share else 1),
+        Column("value", form.value, form.unit, digits=0 if share else 1),
         *([Column("answers", "answers")] if share else []),
         Column("p", "p"),
         Column("p_holm", "p (Holm)"),
@@ -101,11 +75,11 @@ def _pairs(summary: ListeningSummary, title: str) -> Table:
             "p_holm": Cell(text=p_text(c.p_holm)),
             "listeners": Cell(c.listeners),
         }
-        return Row(named.format(c.first, RESERVED.get(c.second, c.second)), cells)
+        return Row(form.between.format(c.first, RESERVED.get(c.second, c.second)), cells)
 
     pairs = len(summary.comparisons)
     title += "" if share else ", pairs of systems"
-    notes = [_intervals_note(summary), f"{how} Holm's correction is over all rows."]
+    notes = [_intervals_note(summary), f"{form.how} Holm's correction is over all rows."]
     # Signed ranks and signs of n listeners have no p value below 2 / 2^n.
     least = min(1.0, 2.0 ** (1 - summary.listeners))
     if summary.form != "abx" and least * pairs > 1 - summary.level:

@@ -16,7 +16,7 @@ import numpy as np
 from snacbench.request import REFERENCE, Expected, FromRecipe
 from snacbench.rows import MISSING
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, actual_kbps_of
-from snacbench.tables.set_level import set_cell
+from snacbench.tables.side_by_side import set_cell
 from snacbench.tables.table_model import Cell, Column, Row
 from snacbench.types import WeightsInfo
 
@@ -25,7 +25,7 @@ _OF_THE_CLIPS = frozenset(
      "reference", "shard")
 )  # fmt: skip
 
-# What recipes may limit, by the name of the field, and in words.
+# What recipes may limit, by the name of the field, in words.
 _LIMITS = {
     "kbps": "kbps",
     "delay_ms": "ms of delay",
@@ -59,23 +59,26 @@ def _compare(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
         found.below.append(f"Not held to the figures that recipe {recipe.name} expects: {why}.")
     if why or not expected:
         return
-    missed, unknown = dict[str, list[str]](), list[str]()
+    missed, unknown, unreadable = dict[str, list[str]](), list[str](), list[str]()
     for one, tolerance in expected:
         of = f"{one.metric} of {one.codec or f'the {REFERENCE}'}"
-        if (value := _mean(rows, one)) is None:
+        if (figure := _figure(rows, one)) is None:
             unknown.append(of)
-        elif abs(value - one.value) > tolerance:
-            text = f"{of} is {value:.4g}, expected {one.value:g} ± {tolerance:g}"
+        elif figure.value is None:
+            unreadable.append(f"{of} ({'; '.join(figure.notes)})")
+        elif abs(figure.value - one.value) > tolerance:
+            text = f"{of} is {figure.value:.4g}, expected {one.value:g} ± {tolerance:g}"
             missed.setdefault(one.source, []).append(text)
     found.above.extend(
         f"This run misses figures that recipe {recipe.name} expects ({source}): "
         f"{'; '.join(texts)}. Find out why before believing the others."
         for source, texts in missed.items()
     )
-    met = len(expected) - len(unknown) - sum(map(len, missed.values()))
+    met = len(expected) - len(unknown) - len(unreadable) - sum(map(len, missed.values()))
     found.below.append(
         f"{met} of {len(expected)} figures that recipe {recipe.name} expects are met."
         + f" Not in this table by published models: {', '.join(unknown)}." * bool(unknown)
+        + f" Cannot be computed: {', '.join(unreadable)}." * bool(unreadable)
     )
 
 
@@ -88,32 +91,28 @@ def _is_another(rows: RunRows, recipe: FromRecipe) -> str:
         return "it is a part, or was merged of parts"
     if gone := rows.run.facts.get(MISSING):
         return f"not in the test set: {gone}"
-    if not rows.planned or any(_unfinished(rows, codec) for codec in rows.codecs):
+    coded = [(len(c.ok(ALL_DOMAINS)), len(c.tried(ALL_DOMAINS))) for c in rows.codecs]
+    # Files that nobody can read are tried, and not planned.
+    if not rows.planned or any(ok < max(rows.planned, tried) for ok, tried in coded):
         return "some clips are not coded"
     return ""
 
 
-def _unfinished(rows: RunRows, codec: CodecColumns) -> bool:
-    """Whether clips are not coded yet, or not at all, such as files that nobody can read."""
-    return len(codec.ok(ALL_DOMAINS)) < max(rows.planned, len(codec.tried(ALL_DOMAINS)))
-
-
-def _mean(rows: RunRows, expected: Expected) -> float | None:
-    """The mean that a figure is compared with; None where no published model gave it to all."""
-    run = rows.run
-    models = [m for m in run.metric_weights if m in run.metric_versions.get(expected.metric, ())]
-    judges = [run.metric_weights[model] for model in models]
+def _figure(rows: RunRows, expected: Expected) -> Cell | None:
+    """What a figure is compared with; None where no published model gave it to all clips."""
+    run, metric, domain = rows.run, expected.metric, expected.domain
+    judges = [w for m, w in run.metric_weights.items() if m in run.metric_versions.get(metric, ())]
     for codec in rows.codecs if all(map(_is_published, judges)) else ():
         published = _is_published(codec.spec.weights) and not codec.spec.demonstration
-        if not expected.codec or (codec.spec.name == expected.codec and published):
-            clips, values = codec.scored(expected.metric, expected.domain)
-            lost = np.setdiff1d(codec.ok(expected.domain), clips)
-            cells = codec.scores.get(expected.metric, codec.coded[:0])
-            if len(values) and all(n < len(cells) and not cells["failed"][n] for n in lost):
-                if expected.metric in codec.embedded:
+        asked = codec.spec.name == expected.codec and published if expected.codec else True
+        if asked and (cells := codec.scores.get(metric)) is not None:
+            clips, values = codec.scored(metric, domain)
+            others = cells[np.setdiff1d(codec.ok(domain), clips)]
+            if len(values) and (others["undefined"] | others["skipped"]).all():
+                if metric in codec.embedded:
                     scored = [rows.ids[clip] for clip in clips]
-                    return set_cell(rows, codec, expected.metric, scored, ci=False).value
-                return float(values.mean())
+                    return set_cell(rows, codec, metric, scored, ci=False)
+                return Cell(float(values.mean()))
     return None
 
 
@@ -124,35 +123,35 @@ def _is_published(weights: WeightsInfo) -> bool:
 
 def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
     """Which codecs break the limits of a recipe, and of which it is not known."""
-    unmeasured = {c.spec.name for c in rows.codecs if c.cost is None}
-    codecs = [(c.spec.name, _taken(c)) for c in rows.codecs if not c.spec.anchor]
+    codecs = [codec for codec in rows.codecs if not codec.spec.anchor]
     for name, limit in recipe.limits.items():
         what = f"{_LIMITS[name]} than the {limit:g} that recipe {recipe.name} allows"
-        unknown = [codec for codec, taken in codecs if taken[name] is None]
-        of = [f"{c} ({v:.4g})" for c, taken in codecs if (v := taken[name]) and v > limit]
-        found.above.extend([f"More {what}: {', '.join(of)}."] if of else [])
-        if unknown:
-            later = name != "kbps" and not unmeasured.isdisjoint(unknown)
+        taken = [(codec, _taken(codec, name)) for codec in codecs]
+        over = [f"{c.spec.name} ({v:.4g})" for c, v in taken if v and v > limit]
+        found.above.extend([f"More {what}: {', '.join(over)}."] if over else [])
+        if unknown := [codec for codec, value in taken if value is None]:
+            later = name != "kbps" and any(codec.cost is None for codec in unknown)
             how = "; 'snacbench cost RUN' measures" if later else ""
-            found.below.append(f"Not known whether more {what}: {', '.join(unknown)}{how}.")
+            names = ", ".join(codec.spec.name for codec in unknown)
+            found.below.append(f"Not known whether more {what}: {names}{how}.")
 
 
-def _taken(codec: CodecColumns) -> dict[str, float | None]:
-    """What an operating point takes of everything that may be limited; None: not measured.
+def _taken(codec: CodecColumns, what: str) -> float | None:
+    """What an operating point takes of something that may be limited; None: not measured.
 
     The rate is the nominal one of codes that have one: what a channel must carry, without the
     padding that short clips need.
     """
-    kbps = codec.spec.nominal_kbps if codec.spec.streams else actual_kbps_of(codec, ALL_DOMAINS)
-    taken = {**dict.fromkeys(_LIMITS), "kbps": kbps}
-    if cost := codec.cost:
-        taken["delay_ms"] = 1e3 * cost.delay_s if cost.delay_s is not None else None
-        if cost.whole_file:
-            taken["delay_ms"] = math.inf
-        if cost.macs_per_s is not None:
-            taken["mmac_per_s"] = cost.macs_per_s / 1e6
-            taken["decode_mmac_per_s"] = sum(cost.decode_macs_per_s.values()) / 1e6
-    return taken
+    cost = codec.cost
+    if what == "kbps":
+        return codec.spec.nominal_kbps if codec.spec.streams else actual_kbps_of(codec, ALL_DOMAINS)
+    if what == "delay_ms" and cost and cost.whole_file:
+        return math.inf
+    if what == "delay_ms":
+        return 1e3 * cost.delay_s if cost and cost.delay_s is not None else None
+    if cost is None or cost.macs_per_s is None:
+        return None
+    return (sum(cost.decode_macs_per_s.values()) if "decode" in what else cost.macs_per_s) / 1e6
 
 
 def published_rows(

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
@@ -34,7 +34,7 @@ from snacbench.rows import (
     Speed,
     SpotCheck,
 )
-from snacbench.stats.clusters import FEW_CLUSTERS, cluster_clips
+from snacbench.stats.clusters import cluster_clips
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import DOMAINS, Clip, CodecSpec, Domain
 from snacbench.units import BITS_PER_BYTE
@@ -62,33 +62,6 @@ Unit = tuple[int, int]
 """A domain's number, and a unit's number in it, see `units_of`."""
 
 
-@dataclass(frozen=True)
-class ClipFacts:
-    """What statistics and captions need of a clip: `cluster` is its speaker or track.
-
-    Clips are grouped by the last four, of which each is empty where nobody states it.
-    """
-
-    id: str
-    domain: Domain
-    cluster: str | None = None
-    rate_hz: int | None = None
-    language: str = ""
-    speaker: str = ""
-    gender: str = ""
-    corpus: str = ""
-
-    @classmethod
-    def of(cls, clip: Clip) -> ClipFacts:
-        """Those of a clip."""
-        return cls(**{field.name: getattr(clip, field.name) for field in fields(cls)})
-
-    def group(self, by: Grouping) -> str:
-        """The group that it belongs to; `NOT_STATED` where nobody states one."""
-        found: str = getattr(self, by)
-        return found or NOT_STATED
-
-
 class CodecColumns:
     """Of one codec a cell per clip, which is a number: how it was coded, and what metrics gave.
 
@@ -98,10 +71,10 @@ class CodecColumns:
     a value; `embedded` has the digests of their embeddings, of the reference and of the decode.
     """
 
-    def __init__(self, spec: CodecSpec) -> None:
+    def __init__(self, spec: CodecSpec, clips: int) -> None:
         self.spec = spec
-        self.coded: Cells = np.zeros(0, _CODED)
-        self.delays: Cells = np.zeros(0, _DELAY)
+        self.coded: Cells = np.zeros(clips, _CODED)
+        self.delays: Cells = np.zeros(clips, _DELAY)
         self.scores: dict[str, Cells] = {}
         self.written: dict[str, dict[int, tuple[int, ...]]] = {}
         self.embedded: dict[str, dict[int, tuple[str, str]]] = {}
@@ -109,56 +82,37 @@ class CodecColumns:
         self.speed: Speed | None = None
         self.cost: Cost | None = None
         self._counts: dict[Unit, list[NDArray[np.int32]]] = {}
-        self._counted_at: Cells = np.zeros((0, len(spec.streams)), np.int64)
+        self._counted_at: Cells = np.zeros((clips, len(spec.streams)), np.int64)
         self._folder: RunFolder | None = None
-
-    def take_coded(self, clip: int, row: Coded, unit: int = 0) -> None:
-        """Enter how a clip was coded; `unit` is the one of `units_of` that it belongs to."""
-        self.coded = _with_room_for(clip, self.coded)
-        bits = (np.nan, np.nan) if row.bits is None else (row.bits.total, row.bits.side_info)
-        place = DOMAINS.index(row.domain), unit
-        self.coded[clip] = (True, row.status == "ok", *place, row.duration_s or 0.0, *bits)
-
-    def take_scores(self, metric: str, clips: Cells, statuses: Cells, values: Cells) -> None:
-        """Enter what a metric gave for some clips, each once."""
-        cells = np.zeros(int(clips.max()) + 1 if len(clips) else 0, _SCORE)
-        known = ~np.isnan(values)
-        cells["value"][clips] = values
-        for status in ("ok", "undefined", "skipped"):
-            cells[status][clips] = (statuses == status) & (known | (status != "ok"))
-        cells["failed"][clips] = ~(cells["ok"] | cells["undefined"] | cells["skipped"])[clips]
-        self.scores[metric] = cells
-
-    def take_embedded(self, clip: int, row: Embedded) -> None:
-        """Enter what a set-level metric keeps of a clip, in place of an earlier row of it."""
-        cells = _with_room_for(clip, self.scores.get(row.metric, np.zeros(0, _SCORE)))
-        cells[clip] = (*(row.status == name for name, _ in _SCORE[:-1]), np.nan)
-        self.scores[row.metric] = cells
-        self.embedded.setdefault(row.metric, {})[clip] = row.reference, row.degraded
 
     def take_histogram(self, clip: int, row: CodeHistogram, place: int, folder: RunFolder) -> None:
         """Add how often codes occurred in a coded clip, in place of an earlier row of it."""
-        if clip >= len(self.coded) or not self.coded["ok"][clip]:
-            return
-        self._counted_at, self._folder = _with_room_for(clip, self._counted_at), folder
-        if before := int(self._counted_at[clip, row.stream]):
-            (earlier,) = folder.read_at(CodeHistogram, [before - 1])
-            self._counts_of(clip)[row.stream][earlier.codes] -= earlier.counts.astype(np.int32)
-        self._counts_of(clip)[row.stream][row.codes] += row.counts.astype(np.int32)
+        self._folder = folder
+        if self._counted_at[clip, row.stream]:
+            self._count(clip, self._histogram(clip, row.stream), -1)
+        self._count(clip, row)
         self._counted_at[clip, row.stream] = place + 1  # 0: never
 
-    def _counts_of(self, clip: int) -> list[NDArray[np.int32]]:
-        """Counts of each stream in the unit that a clip belongs to."""
+    def _histogram(self, clip: int, stream: int) -> CodeHistogram:
+        """The row of a clip that was counted."""
+        assert self._folder
+        place = int(self._counted_at[clip, stream]) - 1
+        return self._folder.read_at(CodeHistogram, [place])[0]
+
+    def _count(self, clip: int, row: CodeHistogram, times: int = 1) -> None:
+        """Add a clip's codes to those of the unit that it belongs to."""
         unit = (int(self.coded["domain"][clip]), int(self.coded["unit"][clip]))
-        sizes = [stream.codebook_size for stream in self.spec.streams]
-        return self._counts.setdefault(unit, [np.zeros(size, np.int32) for size in sizes])
+        if unit not in self._counts:
+            sizes = [stream.codebook_size for stream in self.spec.streams]
+            self._counts[unit] = [np.zeros(size, np.int32) for size in sizes]
+        self._counts[unit][row.stream][row.codes] += times * row.counts.astype(np.int32)
 
     def only(self, clips: Cells) -> CodecColumns:
         """The same codec as if it had met some clips only, given by their numbers."""
 
         def kept(cells: Cells) -> Cells:
-            found, chosen = np.zeros_like(cells), clips[clips < len(cells)]
-            found[chosen] = cells[chosen]
+            found = np.zeros_like(cells)
+            found[clips] = cells[clips]
             return found
 
         found = copy(self)
@@ -170,9 +124,7 @@ class CodecColumns:
         }
         found._counted_at = kept(self._counted_at)
         for clip, stream in np.argwhere(found._counted_at).tolist():
-            assert self._folder
-            (row,) = self._folder.read_at(CodeHistogram, [int(found._counted_at[clip, stream]) - 1])
-            found._counts_of(clip)[stream][row.codes] += row.counts.astype(np.int32)
+            found._count(clip, self._histogram(clip, stream))
         return found
 
     def tried(self, domain: str) -> Cells:
@@ -189,17 +141,14 @@ class CodecColumns:
 
     def scored(self, metric: str, domain: str) -> tuple[Cells, Cells]:
         """Numbers of the clips of a domain that have an ``ok`` score, and the scores."""
-        cells = self.scores.get(metric, np.zeros(0, _SCORE))
-        clips = self.ok(domain)
-        clips = clips[clips < len(cells)]
-        clips = clips[cells["ok"][clips]]
-        return clips, cells["value"][clips]
+        clips, cells = self.ok(domain), self.scores.get(metric)
+        clips = clips[:0] if cells is None else clips[cells["ok"][clips]]
+        return clips, np.zeros(0) if cells is None else cells["value"][clips]
 
     def counted(self, domain: str) -> bool:
         """Whether there are streams, and the codes of every coded clip of a domain were counted."""
         clips = self.ok(domain)
-        counted = self._counted_at[clips[clips < len(self._counted_at)]]
-        return bool(self.spec.streams and len(counted) == len(clips) > 0 and np.all(counted))
+        return bool(self.spec.streams and len(clips) and np.all(self._counted_at[clips]))
 
     def counts_by_unit(self, domain: str) -> tuple[list[Unit], list[NDArray[np.int64]]]:
         """Units of a domain in order, and per stream their counts, (units, codebook_size)."""
@@ -216,11 +165,10 @@ class CodecColumns:
             return ()
         counted = self.ok(domain)
         pooled = [of_stream.sum(axis=0) for of_stream in self.counts_by_unit(domain)[1]]
-        left_out = () if clips is None else np.setdiff1d(counted, clips)
+        left_out = () if clips is None else np.setdiff1d(counted, clips).tolist()
         for clip in left_out:
-            for counts, place in zip(pooled, self._counted_at[clip].tolist(), strict=True):
-                assert self._folder
-                (row,) = self._folder.read_at(CodeHistogram, [place - 1])
+            for stream, counts in enumerate(pooled):
+                row = self._histogram(clip, stream)
                 counts[row.codes] -= row.counts
         used = len(counted) - len(left_out)
         return tuple(codebook_entropy(counts, clips=used) for counts in pooled)
@@ -233,29 +181,23 @@ class CodecColumns:
         return np.array(chosen, np.intp), np.asarray(of_clip.sum(axis=0) * BITS_PER_BYTE)
 
 
-def _with_room_for(clip: int, cells: Cells) -> Cells:
-    """The same cells, and as many again wherever there are too few."""
-    if clip < len(cells):
-        return cells
-    more = max(clip + 1 - len(cells), len(cells), 64)
-    return np.concatenate([cells, np.zeros((more, *cells.shape[1:]), cells.dtype)])
-
-
 @dataclass(frozen=True)
 class RunRows:
     """A run as columns of numbers, whose cells are in the order of `clips`, and its other rows.
 
-    `planned` is how many clips its test set has.
+    `planned` is how many clips its test set has. `lost` is a frame of the rows without a number,
+    failed or undefined, the codings first: ``clip``, ``codec``, ``metric``, ``status``, ``reason``.
     """
 
     run: Run
     codecs: tuple[CodecColumns, ...]
-    clips: tuple[ClipFacts, ...] = ()
+    clips: tuple[Clip, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     name: str = ""
     spot_checks: tuple[SpotCheck, ...] = ()
     planned: int = 0
     path: Path | None = None
+    lost: pd.DataFrame | None = field(default=None, compare=False)
 
     @classmethod
     def load(cls, folder: RunFolder, *, histograms: bool = True) -> RunRows:
@@ -264,39 +206,46 @@ class RunRows:
         Without `histograms`, which are most of the bytes of a run, there is no entropy, nor what
         entropy coders wrote.
         """
-        run = folder.run
-        columns = {spec.name: CodecColumns(spec) for spec in run.codecs}
-        numbers: dict[str, int] = {}
-        facts = {clip.id: ClipFacts.of(clip) for clip in folder.read(Clip)}
-        planned = len(facts)
-        units = units_of(facts.values())
-        for coded in folder.read(Coded):
-            facts.setdefault(coded.clip, ClipFacts(coded.clip, coded.domain))
-            number = numbers.setdefault(coded.clip, len(numbers))
-            unit = units.get(coded.clip, number % MOST_UNITS)  # unknown: a clip for itself
-            columns[coded.codec].take_coded(number, coded, unit)
-        for delay in folder.read(Delay):
-            of, number = columns[delay.codec], numbers.setdefault(delay.clip, len(numbers))
-            of.delays = _with_room_for(number, of.delays)
-            lag_s = np.nan if delay.own_lag_s is None else delay.own_lag_s
-            of.delays[number] = (True, delay.found, delay.inverted, lag_s)
-        scores = _score_rows(folder)
-        of_clip = [numbers.setdefault(c, len(numbers)) for c in scores["clip"].cat.categories]
-        scores["clip"] = np.array(of_clip, np.intp)[scores["clip"].cat.codes]
-        for (codec, metric), rows in scores.groupby(["codec", "metric"], sort=False, observed=True):
-            found = (rows[column].to_numpy() for column in ("clip", "status", "value"))
-            columns[str(codec)].take_scores(str(metric), *found)
-        for embedded in folder.read(Embedded):
-            number = numbers.setdefault(embedded.clip, len(numbers))
-            columns[embedded.codec].take_embedded(number, embedded)
-        for place, row in folder.read_placed(CodeHistogram) if histograms else ():
-            if row.clip in numbers:
-                columns[row.codec].take_histogram(numbers[row.clip], row, place, folder)
+        import pandas as pd
+
+        run, listed = folder.run, {clip.id: clip for clip in folder.read(Clip)}
+        frames = coded, delays, scores, embedded = [_frame(folder, kind) for kind in _KEPT]
+        ids = list(dict.fromkeys(c for frame in frames for c in frame["clip"].cat.categories))
+        numbers = {clip: number for number, clip in enumerate(ids)}
+        units = units_of(listed.values())
+        # What is known of clips that rows name, and the run's list does not.
+        domains: dict[str, Domain] = dict(zip(coded["clip"], coded["domain"], strict=True))
+        named = (Clip(c, Path(), "", 0, 0, 0, domain=domains.get(c, "unknown")) for c in ids)
+        lost = pd.concat([of[of["status"].isin(_LOST)] for of in (coded, scores, embedded)])
+        unit_of = np.array([units.get(clip, n % MOST_UNITS) for n, clip in enumerate(ids)])
+        for frame in frames:
+            of_clip = [numbers[clip] for clip in frame["clip"].cat.categories]
+            frame["clip"] = np.array(of_clip, np.intp)[frame["clip"].cat.codes]
+            frame["known"] = True
+        coded["ok"], coded["unit"] = coded["status"] == "ok", unit_of[coded["clip"]]
+        coded["domain"] = [DOMAINS.index(domain) for domain in coded["domain"]]
+        columns = {spec.name: CodecColumns(spec, len(ids)) for spec in run.codecs}
+        _fill(coded, lambda codec: columns[codec].coded)
+        _fill(delays, lambda codec: columns[codec].delays)
+        for frame in (scores, embedded):
+            valued = frame["value"].notna() | (frame is embedded)
+            for status in ("undefined", "skipped"):
+                frame[status] = frame["status"] == status
+            frame["ok"] = (frame["status"] == "ok") & valued
+            frame["failed"] = ~(frame["ok"] | frame["undefined"] | frame["skipped"])
+            _fill(frame, lambda codec, metric: columns[codec].scores.setdefault(
+                metric, np.zeros(len(ids), _SCORE)))  # fmt: skip
+        for row in embedded.to_dict("records"):
+            of = columns[row["codec"]].embedded.setdefault(row["metric"], {})
+            of[row["clip"]] = row["reference"], row["degraded"]
+        for place, counts in folder.read_placed(CodeHistogram) if histograms else ():
+            number, one = numbers.get(counts.clip), columns[counts.codec]
+            if number is not None and one.coded["ok"][number]:
+                one.take_histogram(number, counts, place, folder)
         for written in folder.read(CodedBytes) if histograms else ():
-            if written.codec in columns and not written.shuffled:
-                of, number = columns[written.codec], numbers.get(written.clip, -1)
-                if 0 <= number < len(of.coded) and of.coded["ok"][number]:
-                    of.written.setdefault(written.coder, {})[number] = written.stream_bytes
+            number, codec = numbers.get(written.clip), columns.get(written.codec)
+            if codec and number is not None and codec.coded["ok"][number] and not written.shuffled:
+                codec.written.setdefault(written.coder, {})[number] = written.stream_bytes
         for speed in folder.read(Speed):
             columns[speed.codec].speed = speed
         for cost in folder.read(Cost):
@@ -304,24 +253,19 @@ class RunRows:
         return cls(
             run,
             tuple(columns.values()),
-            tuple(facts.get(clip, ClipFacts(clip, "unknown")) for clip in numbers),
+            tuple(listed.get(clip.id, clip) for clip in named),
             agreements=tuple(folder.read(Agreement)),
             name=folder.path.resolve().name,
             spot_checks=tuple(folder.read(SpotCheck)),
-            planned=planned,
+            planned=len(listed),
             path=folder.path,
+            lost=lost.reindex(columns=["clip", "codec", "metric", "status", "reason"]),
         )
 
     def only(self, codecs: Collection[str]) -> RunRows:
-        """The same run as if it had some of its operating points only."""
-        specs = tuple(spec for spec in self.run.codecs if spec.name in codecs)
-        return replace(
-            self,
-            run=replace(self.run, codecs=specs),
-            codecs=tuple(codec for codec in self.codecs if codec.spec.name in codecs),
-            agreements=tuple(row for row in self.agreements if row.codec in codecs),
-            spot_checks=tuple(row for row in self.spot_checks if row.codec in codecs),
-        )
+        """Of some of its operating points only; `run` still names all of them."""
+        kept = tuple(codec for codec in self.codecs if codec.spec.name in codecs)
+        return replace(self, codecs=kept)
 
     def codec(self, name: str) -> CodecColumns:
         """The columns of an operating point that the run has."""
@@ -336,6 +280,11 @@ class RunRows:
         """Numbers of some clips in the columns' cells; those that the run lacks are left out."""
         wanted = frozenset(clips)
         return [number for number, clip in enumerate(self.ids) if clip in wanted]
+
+    def scores(self, codec: CodecColumns, metric: str, domain: str) -> dict[str, float]:
+        """Clip id -> value of the ``ok`` scores of a metric in a domain."""
+        clips, values = codec.scored(metric, domain)
+        return dict(zip((self.ids[clip] for clip in clips), values.tolist(), strict=True))
 
     @property
     def metrics(self) -> list[str]:
@@ -356,7 +305,13 @@ class RunRows:
         return [*present, ALL_DOMAINS]
 
 
-def units_of(clips: Iterable[ClipFacts]) -> dict[str, int]:
+def group_of(clip: Clip, by: Grouping) -> str:
+    """The group that a clip belongs to; `NOT_STATED` where nobody states one."""
+    stated: str = getattr(clip, by)
+    return stated or NOT_STATED
+
+
+def units_of(clips: Iterable[Clip]) -> dict[str, int]:
     """Unit of every clip, from 0, counted in each domain anew.
 
     Units are what intervals of code statistics leave out one at a time: a speaker or a track, or
@@ -365,14 +320,14 @@ def units_of(clips: Iterable[ClipFacts]) -> dict[str, int]:
     of these clusters only. Units with an even number are one half to train on, those with an odd
     number the other: no cluster has clips in both.
     """
-    by_domain: dict[str, list[ClipFacts]] = {}
+    by_domain: dict[str, list[Clip]] = {}
     for clip in clips:
         by_domain.setdefault(clip.domain, []).append(clip)
     found: dict[str, int] = {}
     for members in by_domain.values():
-        labels = [clip.cluster for clip in members]
-        numbers = cluster_clips(labels, clips=len(labels)).index.tolist()
-        if few_clusters(labels):
+        clustering = cluster_clips([clip.cluster for clip in members])
+        numbers = clustering.index.tolist()
+        if clustering.few:
             seen = [0, 0]
             for place, cluster in enumerate(numbers):  # a number for each clip, of its half
                 half = cluster % 2
@@ -382,21 +337,14 @@ def units_of(clips: Iterable[ClipFacts]) -> dict[str, int]:
     return found
 
 
-def few_clusters(labels: Sequence[str | None]) -> bool:
-    """Whether clips are of so few speakers or tracks that nothing can be said about others."""
-    clustering = cluster_clips(labels, clips=len(labels))
-    return clustering.count < FEW_CLUSTERS and not clustering.one_clip_each
-
-
 def scores_of(runs: Sequence[RunRows], metric: str, domain: str) -> dict[str, dict[str, float]]:
     """The ``ok`` scores of a metric in a domain: codec -> clip id -> value; without lost ones."""
     found: dict[str, dict[str, float]] = {}
     for rows in runs:
         for codec in rows.codecs:
             if metric in codec.scores:
-                clips, values = codec.scored(metric, domain)
-                named = zip((rows.ids[clip] for clip in clips), values.tolist(), strict=True)
-                found.setdefault(codec.spec.name, {}).update(named)
+                scores = rows.scores(codec, metric, domain)
+                found.setdefault(codec.spec.name, {}).update(scores)
     return found
 
 
@@ -416,26 +364,54 @@ def kbps_of(coded: Cells) -> float | None:
     return bits / duration_s / 1000 if duration_s and not math.isnan(bits) else None
 
 
-_TEXTS = ("clip", "codec", "metric", "status", "reason")
+_LOST = ("failed", "undefined")
+# Of rows that are read as a frame: its columns of text, and of numbers.
+_KEPT: Mapping[type, tuple[tuple[str, ...], Mapping[str, Callable[[Any], float | None]]]] = {
+    Coded: (("clip", "codec", "status", "reason", "domain"), {
+        "duration_s": lambda row: row.duration_s or 0.0,
+        "bits": lambda row: row.bits and row.bits.total,
+        "side_info_bits": lambda row: row.bits and row.bits.side_info,
+    }),
+    Delay: (("clip", "codec"),
+            {name: attrgetter(name) for name in ("found", "inverted", "own_lag_s")}),
+    Score: (("clip", "codec", "metric", "status", "reason"),
+            {"value": lambda row: row.value if row.status == "ok" else None}),
+    Embedded: (("clip", "codec", "metric", "status", "reason", "reference", "degraded"),
+               {"value": lambda _: None}),
+}  # fmt: skip
 
 
-def _score_rows(folder: RunFolder) -> pd.DataFrame:
-    """All scores, the last of each clip, codec and metric; texts stay one object each."""
+def _frame(folder: RunFolder, kind: type[Any]) -> pd.DataFrame:
+    """All rows of a kind, the last of each clip, codec and metric; texts stay one object each."""
     import pandas as pd
 
-    known: dict[str, dict[str, int]] = {column: {} for column in _TEXTS}
-    codes, values = {column: array("i") for column in _TEXTS}, array("d")
-    for _, block in folder.read_blocks(Score):
-        for column, texts in known.items():
+    texts, numbers = _KEPT[kind]
+    known: dict[str, dict[str, int]] = {column: {} for column in texts}
+    codes = {column: array("i") for column in texts}
+    values = {column: array("d") for column in numbers}
+    for _, block in folder.read_blocks(kind):
+        for column, seen in known.items():
             found = map(attrgetter(column), block)
-            codes[column].extend([texts.setdefault(text, len(texts)) for text in found])
-        values.extend([np.nan if r.value is None or r.status != "ok" else r.value for r in block])
+            codes[column].extend([seen.setdefault(text, len(seen)) for text in found])
+        for column, value_of in numbers.items():
+            of_rows = map(value_of, block)
+            values[column].extend([np.nan if value is None else value for value in of_rows])
     columns: dict[str, Any] = {}
-    for column, texts in known.items():
-        numbers, index = np.array(codes[column], np.intc), pd.Index(texts, dtype=str)
-        columns[column] = pd.Categorical.from_codes(numbers, index)
-    frame = pd.DataFrame({**columns, "value": np.array(values, float)})
-    return frame.drop_duplicates(["clip", "codec", "metric"], keep="last")
+    for column, seen in known.items():
+        index = pd.Index(seen, dtype=str)
+        columns[column] = pd.Categorical.from_codes(np.array(codes[column], np.intc), index)
+    frame = pd.DataFrame({**columns, **{c: np.array(v, float) for c, v in values.items()}})
+    key = [column for column in ("clip", "codec", "metric") if column in texts]
+    return frame.drop_duplicates(key, keep="last")
+
+
+def _fill(frame: pd.DataFrame, cells_of: Callable[..., Cells]) -> None:
+    """Enter rows into the structured arrays of their codecs, or of codecs and metrics."""
+    key = [column for column in ("codec", "metric") if column in frame]
+    for of, rows in frame.groupby(key, sort=False, observed=True):
+        cells = cells_of(*of)
+        for column in cells.dtype.names or ():
+            cells[column][rows["clip"]] = rows[column]
 
 
 def scores_frame(run: RunFolder | Path) -> pd.DataFrame:
@@ -446,24 +422,19 @@ def scores_frame(run: RunFolder | Path) -> pd.DataFrame:
     ``value`` (NaN unless ``status`` is ``ok``), ``status`` and ``reason``.
     """
     folder = run if isinstance(run, RunFolder) else RunFolder.open(run)
-    frame, specs = _score_rows(folder), folder.run.codecs
-    domains: dict[str, str] = {}
-    clusters: dict[str, str | None] = {}
-    for one in folder.read(Clip):
-        domains[one.id], clusters[one.id] = one.domain, one.cluster
-    kbps: dict[tuple[str, str], float] = {}
-    for row in folder.read(Coded):
-        domains.setdefault(row.clip, row.domain)
-        if row.bits is not None and row.duration_s:
-            kbps[row.clip, row.codec] = row.bits.total / row.duration_s / 1000
-        else:
-            kbps[row.clip, row.codec] = np.nan
+    frame, coded, specs = _frame(folder, Score), _frame(folder, Coded), folder.run.codecs
+    clips = list(folder.read(Clip))
+    domains = dict(zip(coded["clip"], coded["domain"], strict=True))
+    domains |= {clip.id: clip.domain for clip in clips}
+    coded = coded.set_index(["clip", "codec"])
+    kbps = coded["bits"] / coded["duration_s"].where(coded["duration_s"] > 0) / 1000
     clip, codec = frame["clip"].astype(object), frame["codec"].astype(object)
     frame["domain"] = clip.map(domains).fillna("unknown").astype("category")
-    frame["cluster"] = clip.map(clusters)
+    frame["cluster"] = clip.map({one.id: one.cluster for one in clips})
     frame["model"] = codec.map({spec.name: spec.model for spec in specs})
     tokens_per_s = codec.map({spec.name: spec.tokens_per_s for spec in specs})
     frame["tokens_per_s"] = tokens_per_s.astype(float)
-    frame["kbps"] = [kbps.get(pair, np.nan) for pair in zip(clip, codec, strict=True)]
+    of_pair = kbps.to_dict()
+    frame["kbps"] = [of_pair.get(pair, np.nan) for pair in zip(clip, codec, strict=True)]
     about = ["clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s"]
     return frame[[*about, "metric", "value", "status", "reason"]].reset_index(drop=True)

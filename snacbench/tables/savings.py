@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.stats.clusters import FEW_CLUSTERS
-from snacbench.stats.curves import BjontegaardDelta, RateCurve, RatePoint, bd_quality, bd_rate
+from snacbench.stats.curves import (
+    BjontegaardDelta,
+    MatchedRate,
+    RateCurve,
+    RatePoint,
+    bd_quality,
+    bd_rate,
+    matched_rate,
+)
 from snacbench.stats.intervals import sample_size
-from snacbench.stats.matched_rate import MatchedRate, matched_rate
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of
 from snacbench.tables.side_by_side import Entry, domains_of, entries_of
 from snacbench.tables.table_model import Better
@@ -107,14 +114,10 @@ def savings(
     for name in (*of, *against):
         if name not in models:
             raise UnknownName(f"the runs have no model {name!r}; {did_you_mean(name, models)}")
-    found = []
+    found = list[Saving]()
     for metric in metrics:
         for domain in domains or domains_of(runs, "both"):
-            for saving in _savings(runs, metric, domain, of, against or models):
-                matched = saving.matched
-                single = matched and matched.lowest_kbps == matched.highest_kbps
-                if against or not single:  # of all against all, nobody asked for one point's curve
-                    found.append(saving)
+            found += _savings(runs, metric, domain, of, against)
     if not found:
         raise UserError(
             "nothing to compare: a curve needs a codec with two rates or more beside another one; "
@@ -137,7 +140,7 @@ def _savings(
             points.setdefault(entry.columns.spec.model, []).append((entry, scores))
     weighed = {model for model, those in points.items() if any(e.kbps(s) for e, s in those)}
     clusters, better = clusters_of(runs), metric.better
-    for name, other in ((name, other) for name in of for other in against):
+    for name, other in ((name, other) for name in of for other in against or points):
         if name == other or not {name, other} <= weighed:
             continue
         # Rates, like scores, are of the clips that all points have.
@@ -148,13 +151,13 @@ def _savings(
             those = tuple(RatePoint(kbps, scores) for kbps, scores in at.items() if kbps)
             curves.append(RateCurve(model, those))
         one, anchor = curves
-        found = Saving(name, other, metric.name, metric.unit, better, domain)
-        if len(one.points) == 1:
-            yield replace(found, matched=matched_rate(one, anchor, clusters, better=better))
-        elif len(anchor.points) > 1:
+        about = (name, other, metric.name, metric.unit, better, domain)
+        several = len(anchor.points) > 1
+        if len(one.points) == 1 and (several or against):  # else nobody asked for a point's curve
+            yield Saving(*about, matched_rate(one, anchor, clusters, better=better))
+        elif len(one.points) > 1 and several:
             rate = bd_rate(anchor, one, clusters, better=better)
-            quality = bd_quality(anchor, one, clusters, better=better)
-            yield replace(found, rate=rate, quality=quality)
+            yield Saving(*about, None, rate, bd_quality(anchor, one, clusters, better=better))
 
 
 def savings_text(found: Sequence[Saving]) -> str:

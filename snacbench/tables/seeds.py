@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from snacbench.errors import UserError
 from snacbench.selectors import among
@@ -17,30 +17,13 @@ from snacbench.tables.side_by_side import Entry
 from snacbench.tables.table_model import Cell, Column, Row
 
 
-@dataclass(frozen=True)
-class Seeds:
-    """Operating points that differ by the seed of their training alone, and their common name."""
-
-    name: str
-    members: tuple[str, ...]  # labels of entries
-
-    @property
-    def note(self) -> str:
-        """What a reader must know of the row."""
-        return (
-            f"{self.name}: mean over {len(self.members)} checkpoints ({', '.join(self.members)}); "
-            "behind ± is the standard deviation over them, which tells how much the seed of a "
-            "training matters. It is no confidence interval, and says nothing of other clips."
-        )
-
-
-def seeds_of(entries: Sequence[Entry], asked: Mapping[str, str]) -> list[Seeds]:
-    """What belongs together: name -> selectors of models or operating points, as in ``--codecs``.
+def seeds_of(entries: Sequence[Entry], asked: Mapping[str, str]) -> dict[str, list[str]]:
+    """What belongs together, as labels, from selectors of models or points, as in ``--codecs``.
 
     Models of several operating points become a row for each. Raises `UserError` if a selector names
     nothing, something twice, a single checkpoint, or models of different points or test sets.
     """
-    found: list[Seeds] = []
+    found: dict[str, list[str]] = {}
     specs = [entry.columns.spec for entry in entries]
     for name, text in asked.items():
         chosen = {spec.name for spec in among(specs, text)}
@@ -61,10 +44,10 @@ def seeds_of(entries: Sequence[Entry], asked: Mapping[str, str]) -> list[Seeds]:
                 f"--group-seeds {name}: its checkpoints were run on different test sets; run them "
                 "on the same clips"
             )
-        found += [Seeds(f"{name}@{p}" if p else name, tuple(of)) for p, of in by_point.items()]
-    taken = [label for seeds in found for label in seeds.members]
+        found |= {f"{name}@{point}" if point else name: of for point, of in by_point.items()}
+    taken = [label for members in found.values() for label in members]
     taken += [entry.label for entry in entries if entry.label not in taken]
-    taken += [seeds.name for seeds in found]
+    taken += found
     if twice := [name for name in dict.fromkeys(taken) if taken.count(name) > 1]:
         raise UserError(
             f"--group-seeds: {', '.join(twice)} would be there twice; name every checkpoint in one "
@@ -73,21 +56,30 @@ def seeds_of(entries: Sequence[Entry], asked: Mapping[str, str]) -> list[Seeds]:
     return found
 
 
-def grouped(rows: Sequence[Row], seeds: Sequence[Seeds], columns: Sequence[Column]) -> list[Row]:
+def seeds_note(name: str, members: Sequence[str]) -> str:
+    """What a reader must know of the row of some checkpoints."""
+    return (
+        f"{name}: mean over {len(members)} checkpoints ({', '.join(members)}); behind ± is the "
+        "standard deviation over them, which tells how much the seed of a training matters. It is "
+        "no confidence interval, and says nothing of other clips."
+    )
+
+
+def grouped(
+    rows: Sequence[Row], seeds: Mapping[str, Sequence[str]], columns: Sequence[Column]
+) -> list[Row]:
     """The same rows with one for each group, in the place of its first member."""
-    of_label = {label: group for group in seeds for label in group.members}
+    group_of = {label: name for name, members in seeds.items() for label in members}
     by_label = {row.label: row.cells for row in rows}
     found: dict[str, Row] = {}
     for row in rows:
-        group = of_label.get(row.label)
-        if group is None:
-            found[row.label] = row
-        elif group.name not in found:
-            members = [by_label.get(label, {}) for label in group.members]
-            cells = {c.key: _over([m.get(c.key, Cell()) for m in members], c) for c in columns}
-            found[group.name] = replace(
-                row, label=group.name, cells=cells, checkpoints=len(members)
-            )
+        name = group_of.get(row.label, row.label)
+        if name not in seeds:
+            found[name] = row
+        elif name not in found:
+            of = [by_label.get(label, {}) for label in seeds[name]]
+            cells = {c.key: _over([m.get(c.key, Cell()) for m in of], c) for c in columns}
+            found[name] = replace(row, label=name, cells=cells, checkpoints=len(of))
     return list(found.values())
 
 

@@ -15,30 +15,37 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from snacbench.errors import StoreError
 from snacbench.rate.entropy import bitrate_efficiency, entropy_kbps
 from snacbench.rows import Speed
-from snacbench.stats.clusters import score_table
-from snacbench.stats.intervals import Interval, mean_intervals
+from snacbench.stats.clusters import cluster_clips, score_table
+from snacbench.stats.intervals import Interval, jackknife_interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
+from snacbench.stats.sets import DISTANCES, FEWEST, EmbeddingSet, kernel_step
+from snacbench.store.embeddings import kept
 from snacbench.tables.run_rows import (
     ALL_DOMAINS,
+    MOST_UNITS,
     NOT_STATED,
     CodecColumns,
     Grouping,
     RunRows,
     clusters_of,
+    group_of,
     kbps_of,
 )
-from snacbench.tables.set_level import set_cell
 from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
 from snacbench.types import DOMAINS, MetricSpec
 from snacbench.units import kbps
 
 By = Literal["domain", "all", "both"]
+RATES = "rates"  # stands for them among the metrics
 MUST_HAVE_MORE_THAN = 0.5  # of the clips that any codec has
 SIGNIFICANT_AT = 0.05
 
@@ -80,13 +87,12 @@ class Entry:
 
     def within(self, by: Grouping, group: str) -> Entry:
         """The same codec on the clips of a group, and nothing else."""
-        members = [n for n, clip in enumerate(self.rows.clips) if clip.group(by) == group]
+        members = [n for n, clip in enumerate(self.rows.clips) if group_of(clip, by) == group]
         return replace(self, columns=self.columns.only(np.array(members, np.intp)))
 
     def scores(self, metric: str, domain: str) -> dict[str, float]:
         """Clip id -> value of the ``ok`` scores of a metric in a domain."""
-        clips, values = self.columns.scored(metric, domain)
-        return dict(zip((self.rows.ids[clip] for clip in clips), values.tolist(), strict=True))
+        return self.rows.scores(self.columns, metric, domain)
 
     def coded(self, domain: str) -> list[str]:
         """Ids of the clips of a domain that were coded."""
@@ -98,13 +104,14 @@ class Entry:
         return kbps_of(coded[coded["ok"]])
 
     def record(self, domain: str, clips: Collection[str]) -> dict[str, Any]:
-        """All figures that are no means of metrics; what does not apply is missing or None.
+        """All figures that are no means of metrics, by the key of their column, and ``domain``.
 
-        Rates (``*_kbps``, 1000 bit/s) are totals over the total duration of `clips`, so that short
-        clips with much padding do not weigh more than they cost; without clips there are none, and
-        ``n`` is of all coded. ``efficiency`` is corrected, ``bitrate_efficiency`` of plug-in
-        entropies; a `Span` without value stands where some codebook has fewer tokens than entries.
-        Speeds are the same in every domain, since they were measured apart.
+        What does not apply is missing or None. Rates (``*_kbps``, 1000 bit/s) are totals over the
+        total duration of `clips`, so that short clips with much padding do not weigh more than they
+        cost; without clips there are none, and ``n`` is of all coded. ``efficiency_percent`` is
+        corrected, ``bitrate_efficiency_percent`` of plug-in entropies; a `Span` without value
+        stands where some codebook has fewer tokens than entries. Speeds are the same in every
+        domain, since they were measured apart.
         """
         columns, spec = self.columns, self.columns.spec
         ok = np.array(self.rows.numbers_of(clips), int)
@@ -121,9 +128,9 @@ class Entry:
             record["rtf_unstable"] = columns.speed.unstable
         if (cost := columns.cost) and not cost.reason:
             sides = {"encode": cost.encode_macs_per_s, "decode": cost.decode_macs_per_s}
-            record |= {f"{k}_macs_per_s": sum(v.values()) for k, v in sides.items() if v}
-            record |= {"delay_s": cost.delay_s, "peak_mb": cost.peak_mb}
-            record["whole_file"] = cost.whole_file
+            record |= {f"{k}_gmacs_per_s": 1e-9 * sum(v.values()) for k, v in sides.items() if v}
+            delay_ms = None if cost.delay_s is None else 1e3 * cost.delay_s
+            record |= {"delay_ms": "file" if cost.whole_file else delay_ms, "peak_mb": cost.peak_mb}
         coded = columns.coded[ok]
         duration_s, bits = math.fsum(coded["duration_s"]), math.fsum(coded["bits"])
         if not duration_s or math.isnan(bits):
@@ -134,14 +141,14 @@ class Entry:
             low, high = (
                 (
                     entropy_kbps(books, duration_s=duration_s, other_bits=int(side_bits), value=v),
-                    bitrate_efficiency(books, spec, value=v),
+                    100 * bitrate_efficiency(books, spec, value=v),
                 )
                 for v in ("lowest", "highest")
             )
             ranges = any(book.range_only for book in books)
-            for key, *ends in zip(("entropy_kbps", "efficiency"), low, high, strict=True):
+            for key, *ends in zip(("entropy_kbps", "efficiency_percent"), low, high, strict=True):
                 record[key] = Span(None, *ends) if ranges else ends[0]
-            record["bitrate_efficiency"] = bitrate_efficiency(books, spec)
+            record["bitrate_efficiency_percent"] = 100 * bitrate_efficiency(books, spec)
         return record
 
 
@@ -172,7 +179,7 @@ def domains_of(runs: Sequence[RunRows], by: By) -> list[str]:
 
 def groups_of(runs: Sequence[RunRows], by: Grouping) -> list[str]:
     """The groups that the clips of some runs make, by name; what nobody states comes last."""
-    found = {clip.group(by) for rows in runs for clip in rows.clips}
+    found = {group_of(clip, by) for rows in runs for clip in rows.clips}
     return sorted(found, key=lambda group: (group == NOT_STATED, group))
 
 
@@ -262,7 +269,7 @@ class Block:
     """The scores of some codecs and metrics in one domain, and the cells they become.
 
     `scores` are by metric, those that means rest on, none of a set-level one; `together` says of
-    each metric which clips its figures rest on, `coded` of the rates. `clusters` maps a clip to its
+    each metric, and of `RATES`, which clips its figures rest on. `clusters` maps a clip to its
     speaker or track.
     """
 
@@ -270,41 +277,40 @@ class Block:
     entries: Sequence[Entry]
     scores: Mapping[str, Scores]
     together: Mapping[str, Together]
-    coded: Together
     clusters: Mapping[str, str | None]
     cells: Mapping[CellKey, Cell]
 
 
 def block_of(entries: Sequence[Entry], metrics: Sequence[str], domain: str, *, ci: bool) -> Block:
     """Figures over the clips that all codecs have; `ci`: with intervals, of means by one draw."""
-    both = {metric: scored_together(entries, metric, domain) for metric in metrics}
+    scores, beside = dict[str, Scores](), dict[str, Together]()
     of_sets = set_level_among(entries)
-    scores = {metric: {} if metric in of_sets else found for metric, (found, _) in both.items()}
+    for metric in metrics:
+        found, beside[metric] = scored_together(entries, metric, domain)
+        scores[metric] = {} if metric in of_sets else found
     clusters = clusters_of(list({id(e.rows): e.rows for e in entries}.values()))
     keys = [(label, metric) for metric in metrics for label in scores[metric]]
     intervals: dict[CellKey, Interval | None] = {}
     if ci and keys:
         columns = {f"{i}": scores[metric][label] for i, (label, metric) in enumerate(keys)}
         clips, table = score_table(columns)
-        found = mean_intervals(table, [clusters.get(clip) for clip in clips])
-        intervals = dict(zip(keys, found, strict=True))
+        each = mean_intervals(table, [clusters.get(clip) for clip in clips])
+        intervals = dict(zip(keys, each, strict=True))
     cells = {}
     for entry in entries:
         tried = len(entry.columns.tried(domain))
-        for metric in metrics:
-            if metric in entry.columns.scores:
-                key, of_codec = (entry.label, metric), both[metric][1].clips
-                values = scores[metric].get(entry.label, {})
-                mean = math.fsum(values.values()) / len(values) if values else None
-                cell = Cell(mean, intervals.get(key), len(values))
-                if metric in of_sets:
-                    on = of_codec.get(entry.label, frozenset())
-                    cell = set_cell(entry.rows, entry.columns, metric, on, ci=ci)
-                why = _why_fewer(entry, metric, domain, n) if (n := cell.n or 0) < tried else ""
-                cells[key] = replace(cell, notes=(*filter(None, [why]), *cell.notes))
-    together_of = {metric: found for metric, (_, found) in both.items()}
-    coded = coded_together(entries, domain)
-    return Block(domain, entries, scores, together_of, coded, clusters, cells)
+        for metric in (metric for metric in metrics if metric in entry.columns.scores):
+            key, values = (entry.label, metric), scores[metric].get(entry.label, {})
+            mean = math.fsum(values.values()) / len(values) if values else None
+            cell = Cell(mean, intervals.get(key), len(values))
+            if metric in of_sets:
+                on = beside[metric].clips.get(entry.label, frozenset())
+                cell = set_cell(entry.rows, entry.columns, metric, on, ci=ci)
+            if (n := cell.n or 0) < tried:
+                cell = replace(cell, notes=(_why_fewer(entry, metric, domain, n), *cell.notes))
+            cells[key] = cell
+    beside[RATES] = coded_together(entries, domain)
+    return Block(domain, entries, scores, beside, clusters, cells)
 
 
 def set_level_among(entries: Sequence[Entry]) -> set[str]:
@@ -312,12 +318,72 @@ def set_level_among(entries: Sequence[Entry]) -> set[str]:
     return {metric for entry in entries for metric in entry.columns.embedded}
 
 
+def set_cell(
+    rows: RunRows, codec: CodecColumns, metric: str, clips: Collection[str], *, ci: bool
+) -> Cell:
+    """A codec's distance over some of its clips, each with its own reference; `ci`: its interval.
+
+    It depends on these clips of this codec alone. The interval is the jackknife's, over their
+    clusters (at most `MOST_UNITS` groups of them), decodes and references left out together. A cell
+    without a value says why.
+    """
+    numbers = sorted(rows.numbers_of(clips), key=rows.ids.__getitem__)
+    key = metric, tuple(numbers), ci
+    if key not in codec.distances:
+        spec = next(m for m in rows.run.metrics if m.name == metric)
+        codec.distances[key] = _measured(rows, codec, spec, numbers, ci=ci)
+    return codec.distances[key]
+
+
+def _measured(
+    rows: RunRows, codec: CodecColumns, spec: MetricSpec, numbers: Sequence[int], *, ci: bool
+) -> Cell:
+    clips = [rows.clips[number] for number in numbers]
+    empty = Cell(n=len(clips))
+    if not clips or spec.distance is None or rows.path is None:
+        return empty
+    clustering = cluster_clips([clip.cluster for clip in clips])
+    index = np.arange(len(clips)) if clustering.few else clustering.index
+    units = min(int(index.max()) + 1, MOST_UNITS) if ci else 1
+    digests = zip(*(codec.embedded[spec.name][number] for number in numbers), strict=True)
+    try:
+        reference, degraded = (_pooled(rows.path, of, index % units) for of in digests)
+    except StoreError as error:
+        return replace(empty, notes=(f"{spec.name}: {error}",))
+    n, dimensions = reference.values.shape
+    if min(n, len(degraded.values)) < FEWEST:
+        return replace(empty, notes=(f"{n} embedding, {FEWEST} are needed for a distance",))
+    found, interval = DISTANCES[spec.distance](reference, degraded, units), None
+    if units > 1 and not np.isnan(found.left_out).any():
+        interval = jackknife_interval(
+            found.value,
+            found.left_out,
+            reference.sizes(units),
+            n=len(clips),
+            clusters=clustering.count,
+            independence_assumed=clustering.independence_assumed,
+            these_clusters_only=clustering.few,
+        )
+        if interval.low is not None:
+            interval = replace(interval, low=max(interval.low, spec.range[0]))
+    poor = f"{n} embeddings of {dimensions} dimensions, too few to know how they spread: reads high"
+    notes = (poor,) if spec.distance == "frechet" and n <= 2 * dimensions else ()
+    if spec.distance == "kernel" and (step := kernel_step(n)) > 1:
+        notes = (f"{n} embeddings, of which one in {step} counts",)
+    return Cell(found.value, interval, len(clips), notes=notes)
+
+
+def _pooled(folder: Path, digests: Sequence[str], unit: NDArray[np.intp]) -> EmbeddingSet:
+    """The embeddings of all clips, and the unit of each; StoreError if a file is not there."""
+    values = [kept(folder, digest).astype(float) for digest in digests]
+    return EmbeddingSet(np.concatenate(values), np.repeat(unit, [len(of) for of in values]))
+
+
 def _why_fewer(entry: Entry, metric: str, domain: str, n: int) -> str:
     """Why a mean rests on fewer clips than were tried."""
     tried, ok = len(entry.columns.tried(domain)), entry.columns.ok(domain)
     having = len(entry.columns.scored(metric, domain)[0])
-    cells = entry.columns.scores[metric]
-    cells = cells[ok[ok < len(cells)]]
+    cells = entry.columns.scores[metric][ok]
     undefined, skipped = int(cells["undefined"].sum()), int(cells["skipped"].sum())
     reasons = [
         (tried - len(ok), "not coded"),

@@ -7,7 +7,7 @@ is marked as best is best as shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +22,8 @@ SIGNIFICANT, UNSTABLE = "*", "!"
 Better = Literal["higher", "lower"]
 Mark = Literal["best", "second", "significant", "unstable"]
 Kind = Literal["value", "estimate", "mean", "text"]
-_BEHIND = {"significant": SIGNIFICANT, "unstable": UNSTABLE}
+SIGNS: Mapping[str, str] = {"significant": SIGNIFICANT, "unstable": UNSTABLE}
+"""By mark, what follows the number."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +90,6 @@ class Cell:
             return ""
         ends = (self.interval.low, self.interval.high)
         return f"[{', '.join(shown(e, column.digits, signed=column.signed) for e in ends)}]"
-
-    @property
-    def place(self) -> str:
-        """``best``, ``second`` or nothing."""
-        return next((mark for mark in self.marks if mark not in _BEHIND), "")
-
-    @property
-    def behind(self) -> str:
-        """Signs that follow the number."""
-        return "".join(_BEHIND.get(mark, "") for mark in self.marks)
 
 
 def shown(value: float, digits: int, *, signed: bool = False) -> str:
@@ -179,10 +170,6 @@ class Table:
             yield row.group if row.group != above else "", row
             above = row.group
 
-    def letters_of(self, cell: Cell) -> str:
-        """Letters of a cell's own footnotes: ``a,b``."""
-        return ",".join(self.letters[note] for note in cell.notes)
-
     def lettered(self) -> Table:
         """The same table with a letter for every note of a cell, in reading order."""
         cells = (self.cell(row, column) for row in self.rows for column in self.columns)
@@ -220,10 +207,3 @@ def _letter(index: int) -> str:
     """a, b, ... z, aa, ab, ..."""
     first, last = divmod(index, 26)
     return (_letter(first - 1) if first else "") + chr(ord("a") + last)
-
-
-def shared_footnotes(tables: Iterable[Table]) -> list[str]:
-    """Footnotes that all of several tables have, to be said once below them."""
-    several = list(tables)
-    notes = several[0].footnotes if len(several) > 1 else ()
-    return [note for note in notes if all(note in table.footnotes for table in several)]

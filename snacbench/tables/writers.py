@@ -13,7 +13,7 @@ from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from snacbench.tables.table_model import Cell, Column, Row, Table, shared_footnotes
+from snacbench.tables.table_model import SIGNS, Cell, Column, Row, Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,12 +48,14 @@ class _Form:
     def cell(self, table: Table, row: Row, column: Column) -> str:
         """The number with its place, its interval, and what else is said about it."""
         cell = table.cell(row, column)
-        around = {"best": self.best, "second": self.second}.get(cell.place, "{}")
-        number, ends = around.format(self.text(cell.number(column))), cell.ends(column)
+        number, ends = self.text(cell.number(column)), cell.ends(column)
+        for mark, around in (("best", self.best), ("second", self.second)):
+            number = around.format(number) if mark in cell.marks else number
         if ends:
             ends = self.ends.format(", ".join(map(self.text, ends.strip("[]").split(", "))))
-        letters = table.letters_of(cell)
-        said = self.escape(cell.behind) + (self.raised.format(letters) if letters else "")
+        letters = ",".join(table.letters[note] for note in cell.notes)
+        signs = "".join(SIGNS.get(mark, "") for mark in cell.marks)
+        said = self.escape(signs) + (self.raised.format(letters) if letters else "")
         if said and self.after:
             return number + ends + self.after.format(said)
         return number + said + ends
@@ -67,12 +69,18 @@ class _Form:
         ]
 
 
+def _shared(tables: Sequence[Table]) -> list[str]:
+    """Footnotes that all of several tables have, to be said once below them."""
+    notes = tables[0].footnotes if len(tables) > 1 else ()
+    return [note for note in notes if all(note in table.footnotes for table in tables)]
+
+
 def to_markdown(tables: Sequence[Table]) -> str:
     """GitHub's Markdown: best in bold, second underlined; what all tables say comes last."""
     from tabulate import tabulate
 
     form = _Form(escaped, "**{}**", "<ins>{}</ins>", r" \[{}\]", "<sup>{}</sup>")
-    shared = shared_footnotes(tables)
+    shared = _shared(tables)
     parts = []
     for table in tables:
         columns = table.shown_columns
@@ -125,22 +133,20 @@ def records_of(tables: Sequence[Table]) -> list[dict[str, Any]]:
         notes: list[str] = []
         for column in table.columns:
             cell, key = table.cell(row, column), column.key
-            known = cell.value is not None and not math.isnan(cell.value)
-            number: float | str | None = float(cell.value or 0.0) if known else None
-            if known and not column.digits and float(cell.value or 0.0).is_integer():
-                number = int(cell.value or 0)
-            said = list(cell.notes)
-            if not known and column.kind == "text":
-                number = cell.text
-            elif not known and cell.text:
-                said.insert(0, cell.text)
-            notes += [f"{key}: {note}" for note in said]
+            number: float | str | None = cell.value
+            if cell.value is None or math.isnan(cell.value):
+                number = cell.text if column.kind == "text" else None
+                notes += [f"{key}: {cell.text}"] if cell.text and number is None else []
+            else:
+                whole = not column.digits and float(cell.value).is_integer()
+                number = int(cell.value) if whole else float(cell.value)
+            notes += [f"{key}: {note}" for note in cell.notes]
             ends = (cell.interval.low, cell.interval.high) if cell.interval else (None, None)
             # Digits beyond these depend on the order of sums, and so on the other codecs.
             low, high = (None if end is None else float(f"{end:.12g}") for end in ends)
             found = (number, low, high, cell.n, " ".join(cell.marks))
-            extras = _EXTRAS.get(column.kind, ())
-            record |= dict(zip([key, *(key + extra for extra in extras)], found, strict=False))
+            extras = ("", *_EXTRAS.get(column.kind, ()))
+            record |= {key + extra: said for extra, said in zip(extras, found, strict=False)}
             record |= {f"{key}_sd": cell.spread} if seeds else {}
         record["notes"] = " | ".join(notes)
         records.append(record)
@@ -211,7 +217,7 @@ def html_fragment(tables: Sequence[Table]) -> str:
         f'<span class="{kind}">{{}}</span>' for kind in ("best", "second", "ends")
     )
     form = _Form(escape, best, second, f" {ends}".replace("{}", "[{}]"), "<sup>{}</sup>")
-    shared = shared_footnotes(tables)
+    shared = _shared(tables)
 
     def listed(notes: Sequence[str]) -> list[str]:
         items = "\n".join(f"<li>{note}</li>" for note in notes)
@@ -320,7 +326,7 @@ def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableTy
 
     bold, line = "[bold]{}[/bold]", "[underline]{}[/underline]"
     form = _Form(escape, bold, line, r" [dim]\[{}][/dim]", " ({})")
-    shared = shared_footnotes(tables)
+    shared = _shared(tables)
     for table in tables:
         yield from (Text(text, style="bold red") for text in table.above)
         yield from _grids(table, form, width)

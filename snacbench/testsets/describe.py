@@ -13,14 +13,13 @@ from collections.abc import Iterable, Sequence
 
 from snacbench.audio.io import NOT_STATED
 from snacbench.testsets.testset import TestSet, counted
-from snacbench.types import Clip, Measures
+from snacbench.types import Clip
 
 _FULL_BAND_HZ = 19_000.0  # what ends above is complete for every listener
 _OWN_FILTER = 0.87  # of half the rate: above, it is the recording's own filter
 _CLIPPED_SHARE = 1e-5
 _SILENT_DBFS = -80.0
 _QUIET_LUFS = -50.0
-_QUIET_PEAK_DBFS = -40.0  # for clips too short to have a loudness
 _ENOUGH_OF_BAND = 0.7
 _EXAMPLES = 3
 
@@ -103,14 +102,15 @@ def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] =
     sounding = [(c, m) for c, m in known if m.peak_dbfs is not None and m.peak_dbfs >= _SILENT_DBFS]
     lines: list[str] = []
 
-    def warn(found: Iterable[Clip], verbs: str, text: str, total: int = len(known)) -> None:
-        """``2 of 6 clips are silent (...)``; verbs for one and for several."""
+    def say(found: Iterable[Clip], text: str, total: int = len(known)) -> None:
+        """``2 of 6 clips: silent (set/a, set/b)``, with up to three examples."""
         if found := list(found):
-            verb = verbs.split("/")[len(found) > 1]
-            lines.append(f"{len(found)} of {total} clips {verb} {text}{_ids(found)}")
+            ids = ", ".join(clip.id for clip in found[:_EXAMPLES])
+            more = ", ..." if len(found) > _EXAMPLES else ""
+            lines.append(f"{len(found)} of {total} clips: {text} ({ids}{more})")
 
     silent = (clip for clip, m in known if m.peak_dbfs is None or m.peak_dbfs < _SILENT_DBFS)
-    warn(silent, "is/are", "silent: most metrics have no value there")
+    say(silent, "silent, so that most metrics have no value")
     sharp_hz = {
         clip: m.bandwidth_hz
         for clip, m in sounding
@@ -123,60 +123,32 @@ def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] =
         where = f"at {low} kHz" if low == high else f"between {low} and {high} kHz"
         rates = ", ".join(f"{hz / 1000:g}" for hz in sorted({clip.rate_hz for clip in sharp_hz}))
         lossy = "upsampled, or once coded by a lossy codec?"
-        warn(sharp_hz, "ends/end", f"sharply {where} in files at {rates} kHz: {lossy}")
-    warn(
-        (clip for clip in clips if clip.lossy_source),
-        "comes/come",
-        "from lossy files: easier to code than the recording was, and the reference has "
-        "artefacts of its own",
-        len(clips),
-    )
-    for note in sorted({clip.note for clip in clips if clip.note}):
-        noted = [clip for clip in clips if clip.note == note]
+        say(sharp_hz, f"a sharp end {where} in files at {rates} kHz: {lossy}")
+    lossy = "lossy files, easier to code than the recording was and with artefacts of their own"
+    say((clip for clip in clips if clip.lossy_source), lossy, len(clips))
+    for note in sorted({clip.note for clip in clips} - {""}):
         hidden = "; had one been cut off, nothing would tell" if note == NOT_STATED else ""
-        lines.append(f"{note}: {len(noted)} of {len(clips)} clips{_ids(noted)}{hidden}")
-
+        say((clip for clip in clips if clip.note == note), f"{note}{hidden}", len(clips))
     over = {clip: m.peak_dbfs for clip, m in sounding if m.peak_dbfs and m.peak_dbfs > 0}
-    warn(
-        over,
-        "goes/go",
-        f"beyond full scale (peak +{max(over.values(), default=0.0):.1f} dBFS at most): limited "
-        "to it on reading, for reference and codecs alike",
-    )
+    peak = f"peak +{max(over.values(), default=0.0):.1f} dBFS at most"
+    limited = "limited to it on reading, for reference and codecs alike"
+    say(over, f"beyond full scale ({peak}): {limited}")
     shares = {clip: m.clipped_samples / (clip.num_samples * clip.channels) for clip, m in sounding}
     worst = 100 * max(shares.values(), default=0.0)
     share = f"{worst:.2g} %" if worst >= 0.01 else "under 0.01 %"
     clipped = (clip for clip, share in shares.items() if share > _CLIPPED_SHARE)
-    warn(clipped, "is/are", f"clipped ({share} of the samples at most)")
-    warn(
-        (clip for clip, m in sounding if _is_quiet(clip, m)),
-        "is/are",
-        f"very quiet (under {_QUIET_LUFS:g} LUFS): there codecs and metrics meet the noise of the "
-        "recording",
-    )
+    say(clipped, f"clipped, {share} of the samples at most")
+    # Clips that have no loudness (short, or of more than five channels) are judged by their peak.
+    levels = {c: m.peak_dbfs if m.loudness_lufs is None else m.loudness_lufs for c, m in sounding}
+    quiet = (clip for clip, level in levels.items() if level is not None and level < _QUIET_LUFS)
+    noise = "there codecs and metrics meet the noise of the recording"
+    say(quiet, f"very quiet (under {_QUIET_LUFS:g} LUFS): {noise}")
 
     widest_hz = max((rate for rate in codec_rates_hz if rate is not None), default=0)
     needed_hz = _ENOUGH_OF_BAND * widest_hz / 2
     narrow = [clip for clip, m in sounding if (m.bandwidth_hz or 0.0) < needed_hz]
     if 2 * len(narrow) > len(sounding):
-        warn(
-            narrow,
-            "holds/hold",
-            f"little or nothing above {needed_hz / 1000:.3g} kHz: what codecs at "
-            f"{widest_hz / 1000:g} kHz do in their upper band is hardly tested",
-            len(sounding),
-        )
+        nothing = f"little or nothing above {needed_hz / 1000:.3g} kHz"
+        band = f"what codecs at {widest_hz / 1000:g} kHz do in their upper band is hardly tested"
+        say(narrow, f"{nothing}: {band}", len(sounding))
     return lines
-
-
-def _is_quiet(clip: Clip, measures: Measures) -> bool:
-    if measures.loudness_lufs is not None:
-        return measures.loudness_lufs < _QUIET_LUFS
-    # Shorter than one block of the measurement, or under its gate.
-    return clip.duration_s >= 0.4 or (measures.peak_dbfs or 0.0) < _QUIET_PEAK_DBFS
-
-
-def _ids(clips: Sequence[Clip]) -> str:
-    """Up to three examples, in parentheses."""
-    more = ", ..." if len(clips) > _EXAMPLES else ""
-    return f" ({', '.join(clip.id for clip in clips[:_EXAMPLES])}{more})"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, deque
+from dataclasses import replace
 from pathlib import Path
 
 from snacbench.audio.io import AUDIO_SUFFIXES
 from snacbench.errors import TestSetError, UserError
 from snacbench.plugins import running
 from snacbench.progress import Progress
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile
+from snacbench.testsets.corpora.corpus import Corpus
 from snacbench.testsets.records import FileIndex, Reading
-from snacbench.testsets.testset import TestSet, clip_of, counted, make_set, some_of
+from snacbench.testsets.testset import BrokenClip, TestSet, clip_of, counted, make_set, some_of
 from snacbench.textfile import read_text
 from snacbench.types import DOMAINS, Domain
 
@@ -39,16 +38,14 @@ def folder_set(
     A transcript is read from a text file of the same name beside the audio. `TestSetError` is
     raised if the folder holds no audio or may not be read.
     """
-    if not os.access(folder, os.R_OK | os.X_OK):
-        raise TestSetError(f"{folder} may not be read by this user; check its permissions")
     root = folder.resolve()
-    found = files_below(root)
-    stems = Counter(path.with_suffix("") for path in found.audio)
-    index = FileIndex(root.name, root)
-    records = index.read([path.relative_to(root).as_posix() for path in found.audio], reading)
+    audio, unreadable, notes = files_below(root)
+    stems = Counter(path.with_suffix("") for path in audio)
+    names = [path.relative_to(root).as_posix() for path in audio]
+    records = FileIndex(root.name, root).read(names, reading)
     transcripts = Transcripts()
     clips = []
-    for path in found.audio:
+    for path in audio:
         relative = path.relative_to(root)
         alone = stems[path.with_suffix("")] == 1
         name = (relative.with_suffix("") if alone else relative).as_posix()
@@ -62,33 +59,32 @@ def folder_set(
                 transcript=transcripts.beside(path),
             )
         )
-    lines = (*found.unreadable, *found.notes)
+    lines = (*unreadable, *notes)
     origin = f"{folder} ({'; '.join(lines)})" if lines and not clips else str(folder)
-    test_set = make_set(root.name, clips, origin=origin, roots={root.name: root})
-    notes = (*found.notes, *transcripts.notes, *index.notes)
-    return replace(test_set, missing=found.unreadable, notes=notes)
+    return make_set(
+        root.name,
+        clips,
+        origin=origin,
+        roots={root.name: root},
+        missing=unreadable,
+        notes=(*notes, *transcripts.notes),
+    )
 
 
-@dataclass(frozen=True)
-class FoundFiles:
-    """What lies below a folder: audio in the order of paths; what was left out, in sentences."""
+def files_below(root: Path) -> tuple[list[Path], tuple[str, ...], tuple[str, ...]]:
+    """Every audio file below a folder, in the order of paths, but for hidden ones.
 
-    audio: tuple[Path, ...]
-    unreadable: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def files_below(root: Path) -> FoundFiles:
-    """Every audio file below a folder, hidden ones excepted; linked folders are followed once."""
+    With them come, in sentences, folders that cannot be read, and what was left out. Linked folders
+    are followed once.
+    """
     audio: list[Path] = []
     others: list[Path] = []
     unreadable: list[str] = []
     twice: list[str] = []
     seen: set[tuple[int, int]] = set()
-    # Linked folders come after all others: a file keeps the name that it has without the link.
-    waiting, linked = [root], list[Path]()
-    while waiting or linked:
-        folder = waiting.pop() if waiting else linked.pop(0)
+    waiting = deque([root])
+    while waiting:
+        folder = waiting.popleft()
         try:
             status = folder.stat()
             if (status.st_dev, status.st_ino) in seen:
@@ -98,10 +94,12 @@ def files_below(root: Path) -> FoundFiles:
             for path in sorted(folder / entry.name for entry in os.scandir(folder)):
                 if path.name.startswith("."):
                     continue
-                if os.path.isdir(path):  # noqa: PTH112 - False where it may not be asked
-                    (linked if path.is_symlink() else waiting).append(path)
-                else:
+                if not os.path.isdir(path):  # noqa: PTH112 - False where it may not be asked
                     (audio if path.suffix.lower() in AUDIO_SUFFIXES else others).append(path)
+                elif path.is_symlink():  # comes last: a file has the name it has without the link
+                    waiting.append(path)
+                else:
+                    waiting.appendleft(path)
         except OSError as error:
             unreadable.append(f"{folder} cannot be read ({error.strerror or error})")
     spoken = {path.with_suffix(".txt") for path in audio}
@@ -113,7 +111,7 @@ def files_below(root: Path) -> FoundFiles:
         notes.append(f"{files} left out, not read as audio: {counts} ({left_out[0]})")
     if twice:
         notes.append(f"linked folders whose files are in the set already: {some_of(twice)}")
-    return FoundFiles(tuple(sorted(audio)), tuple(sorted(unreadable)), tuple(notes))
+    return sorted(audio), tuple(sorted(unreadable)), tuple(notes)
 
 
 class Transcripts:
@@ -150,7 +148,7 @@ def corpus_set(
 ) -> TestSet:
     """Every file of a corpus as a clip, read from disk or remembered from the last time.
 
-    Records are kept, whatever `reading` says. A file that cannot be read is kept as broken; one
+    Records are kept unless `reading` says not to. A file that cannot be read is kept as broken; one
     that is broken in every copy is left out, and the notes say so. `TestSetError` is raised if the
     root does not hold the corpus.
     """
@@ -158,45 +156,35 @@ def corpus_set(
         files = list(corpus.find(root))
     index, corrupt = FileIndex(corpus.name, root), corpus.known_corrupt
     wanted = [file for file in files if file.id not in corrupt]
-    records = index.read([file.path for file in wanted], replace(reading, keep=True))
-    clips = [
-        clip_of(
-            f"{corpus.name}/{file.id}",
-            index.root / file.path,
-            records[file.path],
-            domain=file.domain,
-            cluster=file.cluster,
-            transcript=file.transcript,
-            licence=file.licence or corpus.licence,
-            lossy_source=file.lossy_source,
-            language=file.language,
-            speaker=file.speaker,
-            gender=file.gender,
-        )
-        for file in wanted
-    ]
-    found = make_set(corpus.name, clips, origin=str(root), roots={corpus.name: index.root})
-    notes = [
-        f"{corpus.name}/{file.id} is left out, corrupt in every copy: {corrupt[file.id]}"
-        for file in files
-        if file.id in corrupt
-    ]
-    missing = tuple(_missing_of(corpus, files))
-    return replace(found, missing=missing, notes=(*notes, *index.notes))
-
-
-def _missing_of(corpus: Corpus, files: Sequence[CorpusFile]) -> list[str]:
-    """What a complete copy holds and these files lack, or have too much, a sentence each."""
+    reading = replace(reading, keep=reading.keep is not False)
+    records = index.read([file.path for file in wanted], reading)
+    clips = []
+    for file in wanted:
+        facts = {**vars(file), "licence": file.licence or corpus.licence}
+        name, path = facts.pop("id"), facts.pop("path")
+        clips.append(clip_of(f"{corpus.name}/{name}", index.root / path, records[path], **facts))
     clusters = {file.cluster for file in files if file.cluster is not None}
     counts = (
         (len(files), corpus.expected_files, "files"),
         (len(clusters), corpus.expected_clusters, "speakers or tracks"),
     )
-    return [
+    missing = tuple(
         f"{corpus.name}: {found} {what}, a complete copy has {expected}"
         for found, expected, what in counts
         if expected is not None and found != expected
-    ]
+    )
+    return make_set(
+        corpus.name,
+        clips,
+        origin=str(root),
+        roots={corpus.name: index.root},
+        missing=missing,
+        notes=tuple(
+            f"{corpus.name}/{file.id} is left out, corrupt in every copy: {corrupt[file.id]}"
+            for file in files
+            if file.id in corrupt
+        ),
+    )
 
 
 def verify(
@@ -207,30 +195,29 @@ def verify(
     Gives how many files were hashed, and what differs, a line each. `TestSetError` is raised if the
     root does not hold the corpus, or there is no index.
     """
-    lines: list[str] = []
-    if corpus:
-        with running("corpora", corpus.name):
-            files = list(corpus.find(root))
-        index, what = FileIndex(corpus.name, root), f"{corpus.name} --root {root}"
-        paths = [file.path for file in files if file.id not in corpus.known_corrupt]
-        lines = _missing_of(corpus, files)
-    else:
-        index, what = FileIndex(root.resolve().name, root), str(root)
-        paths = [path.relative_to(index.root).as_posix() for path in files_below(index.root).audio]
-    recorded = dict(index.known)
+    root = root.resolve()
+    recorded = FileIndex(corpus.name if corpus else root.name, root).known
     if not recorded:
+        what = f"{corpus.name} --root {root}" if corpus else str(root)
         raise TestSetError(
             f"there is no index of {what} to compare with; make one by: snacbench sets index {what}"
         )
-    found = index.read(paths, Reading(trust=False, keep=False, progress=progress))
+    reading = Reading(trust=False, keep=False, progress=progress)
+    read = (
+        corpus_set(corpus, root, reading=reading) if corpus else folder_set(root, reading=reading)
+    )
+    found = {clip.path.relative_to(root).as_posix(): clip for clip in read.entries}
+    lines = list(read.missing)
     for path in sorted(recorded.keys() | found.keys()):
-        if path not in found:
-            if not (index.root / path).exists():
+        clip = found.get(path)
+        if clip is None:
+            if not (root / path).exists():
                 lines.append(f"{path}: is gone")
-        elif problem := found[path].problem:
-            lines.append(f"{path}: {problem}")
+        elif isinstance(clip, BrokenClip):
+            lines.append(f"{path}: {clip.reason}")
         elif path not in recorded:
             lines.append(f"{path}: is new, not in the index")
-        elif (was := recorded[path].sha256) != (now := found[path].sha256):
+        elif (was := recorded[path].sha256) != clip.sha256:
+            now = clip.sha256
             lines.append(f"{path}: has changed, sha256 was {was[:12]}... and is {now[:12]}...")
     return len(found), lines

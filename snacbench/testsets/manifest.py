@@ -21,7 +21,7 @@ from snacbench.errors import TestSetError
 from snacbench.files import write_text
 from snacbench.testsets.folder import Transcripts
 from snacbench.testsets.records import FileIndex, Reading
-from snacbench.testsets.roots import Roots, root_from_settings
+from snacbench.testsets.roots import root_from_settings
 from snacbench.testsets.spoken import gender_of, language_code
 from snacbench.testsets.testset import BrokenClip, TestSet, clip_of, make_set, segment_of
 from snacbench.textfile import read_table
@@ -37,17 +37,8 @@ _WRITTEN = (
 )
 _READ = (*_WRITTEN, "sample_rate", "source")
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_KEPT = {"licence", "lossy_source", "language", "speaker", "gender"}  # as they are
 _FIRST_FILES = 8  # one may be missing
-
-
-def _digits(text: str) -> str:
-    if "_" in text:  # as Python would have it
-        raise ValueError("a number is written without underscores")
-    return text
-
-
-_Count = Annotated[NonNegativeInt, BeforeValidator(_digits)]
-_Level = Annotated[float | None, BeforeValidator(_digits)]
 
 
 class _Row(BaseModel):
@@ -57,8 +48,8 @@ class _Row(BaseModel):
     id: str | None = None
     corpus: str | None = None
     domain: Annotated[Domain | None, BeforeValidator(str.lower)] = None
-    start: _Count = 0
-    num_samples: _Count | None = None
+    start: NonNegativeInt = 0
+    num_samples: NonNegativeInt | None = None
     transcript: str | None = None
     language: Annotated[str, BeforeValidator(language_code)] = ""
     speaker: str = ""
@@ -67,10 +58,10 @@ class _Row(BaseModel):
     licence: str | None = None
     lossy_source: Annotated[bool | None, BeforeValidator(lambda t: _FLAGS.get(t.lower()))] = None
     sha256: Annotated[str, BeforeValidator(str.lower)] = ""
-    bandwidth_hz: _Level = None
-    loudness_lufs: _Level = None
-    peak_dbfs: _Level = None
-    clipped_samples: _Count | None = None  # without a count the clip was not measured
+    bandwidth_hz: float | None = None
+    loudness_lufs: float | None = None
+    peak_dbfs: float | None = None
+    clipped_samples: NonNegativeInt | None = None  # without a count the clip was not measured
     brickwall: bool = False
 
     @classmethod
@@ -96,20 +87,20 @@ class _Row(BaseModel):
         """The part of a file that is asked for; broken if the file is not what the row says."""
         if isinstance(clip, BrokenClip):
             return clip
-        start, length, problem = self.start, self.num_samples, ""
+        start, asked, problem = self.start, self.num_samples, ""
+        length = clip.num_samples - start if asked is None else asked
         if self.sha256 and self.sha256 != clip.sha256:
             problem = (
                 f"{clip.path} has sha256 {clip.sha256[:12]}..., the manifest says "
                 f"{self.sha256[:12]}...; fetch the file again or correct the manifest"
             )
-        elif length == 0 or start + (1 if length is None else length) > clip.num_samples:
+        elif length < 1 or start + length > clip.num_samples:
             problem = (
-                f"{clip.path} has {clip.num_samples} samples, the manifest asks for {length} from "
+                f"{clip.path} has {clip.num_samples} samples, the manifest asks for {asked} from "
                 f"{start}; correct the manifest"
             )
         if problem:
             return BrokenClip(clip.id, clip.path, problem, clip.domain)
-        length = clip.num_samples - start if length is None else length
         if (start, length) != (0, clip.num_samples):
             segment = segment_of(clip, start, length)
             own_id = clip.id if self.id else segment.id  # else it is named by its place
@@ -124,15 +115,15 @@ def manifest_set(
     *,
     domain: Domain = "unknown",
     name: str | None = None,
-    roots: Roots = Roots(),  # noqa: B008 - immutable
-    reading: Reading = Reading(),  # noqa: B008
+    roots: Mapping[str, Path] | None = None,
+    reading: Reading = Reading(),  # noqa: B008 - immutable
 ) -> TestSet:
     """The clips that a manifest lists; those that name no domain have `domain`.
 
     A file that is missing, unreadable, or differs from the digest in the manifest is kept as
     broken. Where no corpus is named, ids begin with `name`, else with the name of the manifest's
-    folder. Raises `TestSetError` if the manifest is no CSV table with a column ``path``, is empty,
-    or a cell of it is wrong.
+    folder. `roots` are folders by corpus, as `parse_roots` gives them. Raises `TestSetError` if
+    the manifest is no CSV table with a column ``path``, is empty, or a cell of it is wrong.
     """
     table = read_table(manifest, _READ, noun="manifest", refuse=TestSetError)
     if "path" not in table.columns:
@@ -145,16 +136,13 @@ def manifest_set(
     for line, cells in table.rows:
         row = _Row.read(cells, f"{manifest} line {line}")
         of_corpus.setdefault(row.corpus or folder_name, []).append(row)
-    notes = list(table.notes)
     transcripts = Transcripts()
     clips: list[Clip | BrokenClip] = []
     bases: dict[str, Path] = {}
     for corpus, rows in of_corpus.items():
         paths = [row.path for row in rows]
-        base = bases[corpus] = _base(corpus, paths[:_FIRST_FILES], manifest, roots)
-        index = FileIndex(corpus, base)
-        records = index.read(paths, reading)
-        notes += index.notes
+        base = bases[corpus] = _base(corpus, paths[:_FIRST_FILES], manifest, roots or {})
+        records = FileIndex(corpus, base).read(paths, reading)
         for row in rows:
             plain, path = PurePosixPath(row.path), Path(os.path.normpath(base / row.path))
             whole = clip_of(
@@ -164,49 +152,43 @@ def manifest_set(
                 domain=row.domain or domain,
                 transcript=row.transcript or transcripts.beside(path),
                 cluster=row.speaker or row.track,
-                licence=row.licence,
-                lossy_source=row.lossy_source,
-                language=row.language,
-                speaker=row.speaker,
-                gender=row.gender,
+                **row.model_dump(include=_KEPT),
             )
             clips.append(row.part_of(whole))
     stands_alone = set(of_corpus) <= {folder_name}
-    found = make_set(
-        folder_name if stands_alone else manifest.stem, clips, origin=str(manifest), roots=bases
+    return make_set(
+        folder_name if stands_alone else manifest.stem,
+        clips,
+        origin=str(manifest),
+        roots=bases,
+        notes=(*table.notes, *transcripts.notes),
     )
-    return replace(found, notes=(*notes, *transcripts.notes))
 
 
-def _base(corpus: str, firsts: Sequence[str], manifest: Path, roots: Roots) -> Path:
+def _base(corpus: str, firsts: Sequence[str], manifest: Path, roots: Mapping[str, Path]) -> Path:
     """The folder that the paths of a corpus are relative to: where its first files are found.
 
     The folder that an archive unpacks to and the one above it are both good roots of a corpus,
     and the manifest may have been written with the other one: so those are tried too.
     """
-    here = manifest.resolve().parent
-    likely = [roots.named[corpus]] if corpus in roots.named else []
-    if roots.common is not None:
-        inside = roots.common / corpus
-        likely += [inside, roots.common] if inside.is_dir() else [roots.common]
-    if not roots:
-        likely.append(here)
 
-    def places() -> Iterator[Path]:
-        yield from likely
+    def likely() -> Iterator[Path]:
+        if corpus in roots:
+            yield roots[corpus]
+        if "" in roots:  # is for everything
+            yield from (path for path in (roots[""] / corpus, roots[""]) if path.is_dir())
+        if not roots:
+            yield manifest.resolve().parent
         if root := root_from_settings(corpus):
-            likely.append(root)
             yield root
-        if roots:
-            yield here
+        yield manifest.resolve().parent
 
-    for base in places():
-        below = sorted(path for path in base.glob("*/") if path.is_dir())
-        for near in (base, base.parent, *below):
+    for base in likely():
+        for near in (base, base.parent, *sorted(path for path in base.glob("*/") if path.is_dir())):
             # False for what is too long to be a name, too.
             if any(os.path.isfile(near / first) for first in firsts):  # noqa: PTH113
                 return near
-    return likely[0] if likely else here
+    return next(likely())
 
 
 def write_manifest(test_set: TestSet, path: Path) -> None:

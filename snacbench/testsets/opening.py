@@ -7,17 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from snacbench.errors import TestSetError, did_you_mean
 from snacbench.plugins import left_out
 from snacbench.progress import Progress
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.folder import corpus_set, folder_set
-from snacbench.testsets.records import MeasureCache, Reading
+from snacbench.testsets.records import Reading
 from snacbench.testsets.roots import parse_roots, root_of
 from snacbench.testsets.segments import SEGMENT_S, Choice, draw
-from snacbench.testsets.testset import BrokenClip, TestSet, choose, joined, make_clip, make_set
+from snacbench.testsets.testset import BrokenClip, TestSet, choose, clip_of, joined, make_set
 from snacbench.textfile import read_text
 from snacbench.types import Domain
 
@@ -30,7 +30,6 @@ _MIN_MUSIC_S = 4.0
 class NamedSet(NamedTuple):
     """A set that ``--data NAME`` opens: embedded, or installed by a package of Debian."""
 
-    name: str
     summary: str
     build: Callable[[], TestSet]
 
@@ -51,7 +50,7 @@ def debian_speech(root: Path = _LIBRIVOX) -> TestSet:
     text = read_text(root / "transcription", noun="transcripts", refuse=TestSetError).text
     transcripts = {name: said for said, name in re.findall(r"<s> (.*) </s> \((.*)\)", text)}
     clips = [
-        make_clip(
+        clip_of(
             f"debian-speech/{path.stem}",
             path,
             domain="speech",
@@ -71,9 +70,9 @@ def debian_music(root: Path = _SONIC_PI) -> TestSet:
 
     Raises `TestSetError` if the package is not installed.
     """
-    facts = {"domain": "music", "licence": "CC0-1.0", "lossy_source": False}
+    facts: dict[str, Any] = {"domain": "music", "licence": "CC0-1.0", "lossy_source": False}
     clips = [
-        make_clip(f"debian-music/{path.stem}", path, cluster=path.stem, **facts)
+        clip_of(f"debian-music/{path.stem}", path, cluster=path.stem, **facts)
         for path in _installed(root, "*.flac", "sonic-pi-samples")
         if path.name.startswith(_SONIC_PI_MUSIC)
     ]
@@ -88,11 +87,9 @@ def _installed(root: Path, pattern: str, package: str) -> list[Path]:
 
 
 NAMED_SETS = {
-    "quick": NamedSet("quick", "embedded demonstration set, synthetic, three domains", quick),
-    "debian-speech": NamedSet(
-        "debian-speech", "LibriVox, 16 kHz (pocketsphinx-testdata)", debian_speech
-    ),
-    "debian-music": NamedSet("debian-music", "loops, 44.1 kHz (sonic-pi-samples)", debian_music),
+    "quick": NamedSet("embedded demonstration set, synthetic, three domains", quick),
+    "debian-speech": NamedSet("LibriVox, 16 kHz (pocketsphinx-testdata)", debian_speech),
+    "debian-music": NamedSet("loops, 44.1 kHz (sonic-pi-samples)", debian_music),
 }
 
 
@@ -103,21 +100,20 @@ class CompositeSet(NamedTuple):
     of the command line change single numbers.
     """
 
-    name: str
     summary: str
     parts: tuple[str, ...]
     drawn: Choice
 
 
-# R. Kumar et al., High-Fidelity Audio Compression with Improved RVQGAN, 2023
-_DAC_TABLE_3 = CompositeSet(
-    "dac-table3",
-    "DAC paper, table 3: 1,000 segments of 10 s from each of DAPS (F10, M10), MUSDB18-HQ test, "
-    "AudioSet eval",
-    ("daps", "musdb18-hq", "audioset"),
-    Choice(segments=1000, segment_s=SEGMENT_S),
-)
-COMPOSITE_SETS = {_DAC_TABLE_3.name: _DAC_TABLE_3}
+COMPOSITE_SETS = {
+    # R. Kumar et al., High-Fidelity Audio Compression with Improved RVQGAN, 2023
+    "dac-table3": CompositeSet(
+        "DAC paper, table 3: 1,000 segments of 10 s from each of DAPS (F10, M10), MUSDB18-HQ test, "
+        "AudioSet eval",
+        ("daps", "musdb18-hq", "audioset"),
+        Choice(segments=1000, segment_s=SEGMENT_S),
+    )
+}
 
 
 def set_names() -> list[str]:
@@ -176,19 +172,13 @@ def open_chosen(
 ) -> TestSet:
     """Open ``--data`` and choose: draw segments, or cut and limit clips.
 
-    Segments are drawn as asked for, else as the set's authors draw them. Clips carry what was
-    measured on them before. Raises `TestSetError` as `open_test_set`, or if a number makes no
-    sense.
+    Segments are drawn as asked for, else as the set's authors draw them. Raises `TestSetError` as
+    `open_test_set`.
     """
-    choice.check()
     chosen = open_test_set(data, domain=domain, root=root, reading=Reading(progress=progress))
     usual = COMPOSITE_SETS[data].drawn if data in COMPOSITE_SETS else Choice()
     if segments := choice.segments or usual.segments:
         segment_s = choice.segment_s or usual.segment_s
         what = replace(choice, segments=segments, segment_s=segment_s)
-        chosen = choose(draw(chosen, what, progress=progress), limit=choice.limit)
-    else:
-        chosen = choose(chosen, segment_s=choice.segment_s, limit=choice.limit)
-    cache = MeasureCache()
-    clips = (replace(clip, measures=clip.measures or cache.get(clip)) for clip in chosen.clips)
-    return replace(chosen, clips=tuple(clips))
+        return choose(draw(chosen, what, progress=progress), limit=choice.limit)
+    return choose(chosen, segment_s=choice.segment_s, limit=choice.limit)

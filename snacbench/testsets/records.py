@@ -11,15 +11,14 @@ import hashlib
 import json
 import os
 import re
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from snacbench.audio.io import probe
 from snacbench.errors import AudioError
@@ -29,14 +28,10 @@ from snacbench.settings import cache_folder
 from snacbench.types import Clip, Measures
 
 _MEASURES_VERSION = 2  # part of the file's name: measures of another version are not found
-_MAX_THREADS = 32
 # A file that changed this shortly before it was read may change again within the same tick of
 # its file system's clock (2 s on FAT): such a record is not trusted the next time.
 _TICK_NS = 2_000_000_000
 _FELT_BYTES = 100_000_000  # about a third of a second
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -73,42 +68,27 @@ class FileRecord:
     problem: str = ""
 
 
-class JsonLines:
-    """An append-only file of JSON objects, one a line, in the cache.
+def _rows(path: Path, columns: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Every line of these columns in a file of JSON; one that was left half-written is none."""
+    lines, wanted = list[bytes](), set(columns)
+    with suppress(OSError):
+        lines = path.read_bytes().splitlines()
+    for line in lines:
+        with suppress(ValueError):
+            if isinstance(row := json.loads(line), dict) and row.keys() == wanted:
+                yield row
 
-    Each line is written at once, so that a process that is killed loses at most the one it was at.
-    `problem` says why the file could not be written; it is empty as long as it can.
-    """
 
-    def __init__(self, *names: str) -> None:
-        self.path, self.problem = cache_folder().joinpath(*names), ""
-        self._lock = threading.Lock()
-
-    def having(self, columns: Iterable[str]) -> Iterator[dict[str, Any]]:
-        """Every line of these columns; one that a killed writer left half-written is none."""
-        lines, wanted = list[bytes](), set(columns)
-        with suppress(OSError):
-            lines = self.path.read_bytes().splitlines()
-        for line in lines:
-            with suppress(ValueError):
-                if isinstance(row := json.loads(line), dict) and row.keys() == wanted:
-                    yield row
-
-    def append(self, row: Mapping[str, Any]) -> None:
-        """Add a line; a file that cannot be written is given up once and for all."""
-        text = json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
-        with self._lock:
-            if self.problem:
-                return
-            try:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                with self.path.open("ab+", buffering=0) as stream:
-                    size = stream.seek(0, os.SEEK_END)
-                    if size and os.pread(stream.fileno(), 1, size - 1) != b"\n":
-                        text = "\n" + text  # ends what a killed writer left open
-                    stream.write(text.encode())  # in one call: lines of two processes do not mix
-            except OSError as error:
-                self.problem = f"{self.path} cannot be written ({error.strerror or error})"
+def _append(path: Path, row: Mapping[str, Any]) -> None:
+    """Add a line at once, so that a process that is killed loses at most the one it was at."""
+    text = json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n"
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+", buffering=0) as stream:
+            size = stream.seek(0, os.SEEK_END)
+            if size and os.pread(stream.fileno(), 1, size - 1) != b"\n":
+                text = "\n" + text  # ends what a killed writer left open
+            stream.write(text.encode())  # in one call: lines of two processes do not mix
 
 
 class FileIndex:
@@ -118,20 +98,13 @@ class FileIndex:
         self.root = root.resolve()
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()
         safe_name = re.sub(r"[^\w.-]", "_", name)[:80]
-        self._lines = JsonLines("indexes", f"{safe_name}-{digest[:12]}.jsonl")
-        self.path = self._lines.path
-
-    @property
-    def notes(self) -> list[str]:
-        """Why records could not be kept, as a sentence without a stop; none if they could."""
-        problem = self._lines.problem
-        return [f"the index is not kept: {problem}"] if problem else []
+        self.path = cache_folder() / "indexes" / f"{safe_name}-{digest[:12]}.jsonl"
 
     @cached_property
     def known(self) -> dict[str, FileRecord]:
         """Every record there is by path, fresh or not."""
         columns = [field.name for field in fields(FileRecord)]
-        return {row["path"]: FileRecord(**row) for row in self._lines.having(columns)}
+        return {row["path"]: FileRecord(**row) for row in _rows(self.path, columns)}
 
     def read(self, paths: Sequence[str], how: Reading) -> dict[str, FileRecord]:
         """A record of each path, from the cache or from the file itself.
@@ -159,12 +132,14 @@ class FileIndex:
         progress = (how.progress if keep or not how.trust else None) or Silent()
         if to_read:
             progress.begin("reading files", len(to_read))
-        for record in in_threads(partial(read_record, self.root), list(to_read)):
-            found[record.path] = record
-            if keep and not record.problem:
-                self.known[record.path] = record
-                self._lines.append(asdict(record))
-            progress.step()
+        # Hashing leaves the interpreter to other threads; a network disk answers several at once.
+        with ThreadPoolExecutor() as pool:
+            for record in pool.map(partial(read_record, self.root), to_read):
+                found[record.path] = record
+                if keep and not record.problem:
+                    self.known[record.path] = record
+                    _append(self.path, asdict(record))
+                progress.step()
         return found
 
 
@@ -199,8 +174,8 @@ class MeasureCache:
     """
 
     def __init__(self) -> None:
-        self._lines = JsonLines(f"measures-v{_MEASURES_VERSION}.jsonl")
-        rows = self._lines.having(["of", *(field.name for field in fields(Measures))])
+        self._path = cache_folder() / f"measures-v{_MEASURES_VERSION}.jsonl"
+        rows = _rows(self._path, ["of", *(field.name for field in fields(Measures))])
         self._known = {tuple(row.pop("of")): Measures(**row) for row in rows}
 
     def get(self, clip: Clip) -> Measures | None:
@@ -211,22 +186,7 @@ class MeasureCache:
         """Remember what was measured on a clip."""
         key = clip.sha256, clip.start, clip.num_samples
         self._known[key] = measures
-        self._lines.append({"of": key, **asdict(measures)})
-
-
-def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Results as they come, in no fixed order; an exception or Ctrl-C drops what has not begun.
-
-    Reading and hashing leave the interpreter to other threads, and a network disk answers several
-    requests at once: more threads than cores.
-    """
-    threads = min(_MAX_THREADS, 2 * len(os.sched_getaffinity(0)))
-    executor = ThreadPoolExecutor(threads)
-    try:
-        for future in as_completed([executor.submit(work, item) for item in items]):
-            yield future.result()
-    finally:
-        executor.shutdown(cancel_futures=True)
+        _append(self._path, {"of": key, **asdict(measures)})
 
 
 def printable(text: str) -> str:

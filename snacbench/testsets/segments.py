@@ -14,15 +14,16 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from snacbench.audio.io import read_clip
 from snacbench.audio.measures import measure
 from snacbench.errors import AudioError, TestSetError
 from snacbench.progress import Progress, Silent
-from snacbench.testsets.records import MeasureCache, in_threads
+from snacbench.testsets.records import MeasureCache
 from snacbench.testsets.testset import TestSet, counted, hash_of, segment_of
-from snacbench.types import Clip, Measures
+from snacbench.types import Clip
 
 MIN_LUFS = -40.0  # `loudness_cutoff` of audiotools' AudioDataset
 SEGMENT_S = 10.0
@@ -35,6 +36,8 @@ _SPACING = 20  # segments of one file begin at least 1/20 of their length apart
 @dataclass(frozen=True)
 class Choice:
     """Which clips of a set to use; what is None is as the set has it.
+
+    Raises `TestSetError` if a count is below 1 or a length not above 0.
 
     Attributes
     ----------
@@ -56,11 +59,7 @@ class Choice:
     min_lufs: float = MIN_LUFS
     limit: int | None = None
 
-    def check(self) -> None:
-        """Refuse numbers that make no sense.
-
-        Raises `TestSetError` if a count is below 1 or a length not above 0.
-        """
+    def __post_init__(self) -> None:
         if self.segment_s is not None and not 0 < self.segment_s < math.inf:
             raise TestSetError(f"--segment-s must be above 0, found {self.segment_s}")
         for option, number in (("--limit", self.limit), ("--segments", self.segments)):
@@ -74,33 +73,28 @@ def draw(test_set: TestSet, choice: Choice, *, progress: Progress | None = None)
     Each segment carries its measures. Notes say where there were too few, and from how many files
     that cannot be read nothing was drawn.
     """
-    progress = progress or Silent()
-    domains: dict[str, list[Clip]] = defaultdict(list)
-    for clip in test_set.clips:
-        domains[clip.domain].append(clip)
-    drawn, problems = list[Clip](), list[str]()
-    notes = list(test_set.notes)
-    cache = MeasureCache()
-    for domain, clips in sorted(domains.items()):
+    progress, cache = progress or Silent(), MeasureCache()
+    drawn, problems, notes = list[Clip](), list[str](), list(test_set.notes)
+    for domain in sorted({clip.domain for clip in test_set.clips}):
+        clips = [clip for clip in test_set.clips if clip.domain == domain]
+        live = [clip for clip in clips if clip.duration_s >= SHORTEST_S]
         progress.begin(f"drawing {domain}", choice.segments)
-        found, quiet, unread = _drawn_from(clips, choice, cache, progress)
+        found, quiet, unread = _drawn_from(live, choice, cache, progress)
         drawn, problems = drawn + found, problems + unread
-        short = sum(clip.duration_s < SHORTEST_S for clip in clips)
-        material_s, drawn_s = distinct_s(found), sum(clip.duration_s for clip in found)
-        if len(found) < (choice.segments or 0):
-            asked, there = counted(choice.segments or 0, "segment"), len(clips) - short
-            notes.append(
-                f"{domain}: {len(found):,} of {asked} drawn, no more in {counted(there, 'file')}"
-            )
-        if quiet:
-            skipped = f"{counted(quiet, 'place')} skipped, no louder than"
-            notes.append(f"{domain}: {skipped} {choice.min_lufs:g} LUFS")
-        if short:
-            left_out = f"{counted(short, 'file')} left out, shorter than"
-            notes.append(f"{domain}: {left_out} {SHORTEST_S:g} s")
-        if drawn_s > 1.01 * material_s:
-            hours = f"{drawn_s / 3600:.2f} h are drawn from {material_s / 3600:.2f} h"
-            notes.append(f"{domain}: segments overlap: {hours}")
+        wanted, short = choice.segments or 0, len(clips) - len(live)
+        drawn_s, held_s = (sum(clip.duration_s for clip in part) for part in (found, live))
+        hours = f"{drawn_s / 3600:.3g} h are drawn from {held_s / 3600:.3g} h"
+        for holds, text in (
+            (
+                len(found) < wanted,
+                f"{len(found):,} of {counted(wanted, 'segment')} drawn, no more in "
+                f"{counted(len(live), 'file')}",
+            ),
+            (quiet, f"{counted(quiet, 'place')} skipped, no louder than {choice.min_lufs:g} LUFS"),
+            (short, f"{counted(short, 'file')} left out, shorter than {SHORTEST_S:g} s"),
+            (drawn_s > 1.01 * held_s, f"segments overlap: {hours}"),
+        ):
+            notes += [f"{domain}: {text}"] if holds else []
     problems += [clip.reason for clip in test_set.broken]
     if problems:
         files = counted(len(problems), "file")
@@ -110,14 +104,13 @@ def draw(test_set: TestSet, choice: Choice, *, progress: Progress | None = None)
 
 
 def _drawn_from(
-    clips: Sequence[Clip], choice: Choice, cache: MeasureCache, progress: Progress
+    live: Sequence[Clip], choice: Choice, cache: MeasureCache, progress: Progress
 ) -> tuple[list[Clip], int, list[str]]:
     """One segment of each file in the order of hashes, then a second of each, and so on.
 
     With them come how many places were too quiet, and what was wrong with files.
     """
     wanted, length_s = choice.segments or 0, choice.segment_s or SEGMENT_S
-    live = [clip for clip in clips if clip.duration_s >= SHORTEST_S]
     taken: dict[str, list[int]] = defaultdict(list)
     drawn: list[Clip] = []
     problems: list[str] = []
@@ -128,19 +121,13 @@ def _drawn_from(
 
     def places(clip: Clip) -> Iterator[Clip]:
         """Up to eight segments of a file to listen to, away from those that were drawn."""
-        length = round(length_s * clip.rate_hz)
+        length, others = round(length_s * clip.rate_hz), taken[clip.id]
         room = clip.num_samples - length
         if room <= 0:
-            yield from () if taken[clip.id] else (clip,)
-            return
+            return iter(() if others else (clip,))
         starts = (hashed(clip, place) % (room + 1) for place in range(_PLACES))
-        free = (
-            start
-            for start in starts
-            if all(abs(start - other) * _SPACING >= length for other in taken[clip.id])
-        )
-        for start in itertools.islice(free, _TRIES):
-            yield segment_of(clip, start, length)
+        free = (s for s in starts if all(abs(s - other) * _SPACING >= length for other in others))
+        return (segment_of(clip, start, length) for start in itertools.islice(free, _TRIES))
 
     def listen(clip: Clip) -> tuple[Clip, Clip | str, int]:
         """A file, its first segment that is loud enough, or why there is none; how many were not.
@@ -149,50 +136,32 @@ def _drawn_from(
         """
         quiet = 0
         for segment in places(clip):
-            try:
-                measures = _measure(segment, cache)
-            except AudioError as error:
-                return clip, str(error), quiet
+            measures = cache.get(segment)
+            if measures is None:
+                try:
+                    measures = measure(read_clip(segment))
+                except AudioError as error:
+                    return clip, str(error), quiet
+                cache.put(segment, measures)
             loudness = measures.loudness_lufs
             if loudness is not None and loudness > choice.min_lufs:
                 return clip, replace(segment, measures=measures), quiet
             quiet += 1
         return clip, "", quiet
 
-    while live and len(drawn) < wanted:
-        order, live = sorted(live, key=hashed), []
-        while order and (lacking := wanted - len(drawn)):
-            batch, order = order[:lacking], order[lacking:]
-            for clip, heard, quiet in in_threads(listen, batch):
-                skipped += quiet
-                if isinstance(heard, Clip):
-                    taken[clip.id].append(heard.start - clip.start)
-                    drawn.append(heard)
-                    live.append(clip)
-                    progress.step()
-                elif heard:
-                    problems.append(heard)
-        turn += 1
-
+    with ThreadPoolExecutor() as pool:
+        while live and len(drawn) < wanted:
+            order, live = sorted(live, key=hashed), []
+            while order and (lacking := wanted - len(drawn)):
+                batch, order = order[:lacking], order[lacking:]
+                for clip, heard, quiet in pool.map(listen, batch):
+                    skipped += quiet
+                    if isinstance(heard, Clip):
+                        taken[clip.id].append(heard.start - clip.start)
+                        drawn.append(heard)
+                        live.append(clip)
+                        progress.step()
+                    elif heard:
+                        problems.append(heard)
+            turn += 1
     return drawn, skipped, sorted(problems)
-
-
-def _measure(clip: Clip, cache: MeasureCache) -> Measures:
-    if known := cache.get(clip):
-        return known
-    measures = measure(read_clip(clip))
-    cache.put(clip, measures)
-    return measures
-
-
-def distinct_s(clips: Sequence[Clip]) -> float:
-    """Seconds of audio that clips cover, where they overlap counted once."""
-    spans = sorted(
-        (c.sha256, c.start / c.rate_hz, c.start / c.rate_hz + c.duration_s) for c in clips
-    )
-    total_s, file, reached_s = 0.0, "", 0.0
-    for sha256, begin_s, end_s in spans:
-        reached_s = reached_s if sha256 == file else 0.0
-        total_s += max(0.0, end_s - max(begin_s, reached_s))
-        file, reached_s = sha256, max(reached_s, end_s)
-    return total_s

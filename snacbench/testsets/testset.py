@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,16 +66,14 @@ class TestSet:
         return set_sha256(self.clips)
 
 
-def make_clip(clip_id: str, path: Path, **facts: Any) -> Clip | BrokenClip:
-    """A clip of a whole file, its header read and its bytes hashed."""
-    return clip_of(clip_id, path, read_record(path.parent, path.name), **facts)
+def clip_of(
+    clip_id: str, path: Path, record: FileRecord | None = None, **facts: Any
+) -> Clip | BrokenClip:
+    """A clip of a whole file; a record tells what it holds, or why it cannot be read.
 
-
-def clip_of(clip_id: str, path: Path, record: FileRecord, **facts: Any) -> Clip | BrokenClip:
-    """A clip of a whole file of which a record tells what it holds, or why it cannot be read.
-
-    Its corpus is what its id begins with.
+    Without a record the file is read. The clip's corpus is what its id begins with.
     """
+    record = record or read_record(path.parent, path.name)
     if record.problem:
         domain = facts.get("domain", "unknown")
         return BrokenClip(printable(clip_id), path, record.problem, domain)
@@ -84,13 +82,9 @@ def clip_of(clip_id: str, path: Path, record: FileRecord, **facts: Any) -> Clip 
 
 
 def make_set(
-    name: str,
-    clips: Iterable[Clip | BrokenClip],
-    *,
-    origin: str,
-    roots: Mapping[str, Path] | None = None,
+    name: str, clips: Iterable[Clip | BrokenClip], *, origin: str, **facts: Any
 ) -> TestSet:
-    """Collect clips into a set.
+    """Collect clips into a set, of which `facts` tell what `TestSet` has besides.
 
     Raises `TestSetError` if there is no clip at all, or two have the same id.
     """
@@ -99,24 +93,21 @@ def make_set(
         raise TestSetError(
             f"{origin} holds no audio; expected WAV, FLAC, OGG, MP3, AIFF, M4A or the like"
         )
-    for clip_id, group in groupby(found, key=lambda clip: clip.id):
-        paths = [str(clip.path) for clip in group]
-        if len(paths) > 1:
-            raise TestSetError(f"{origin} has the id {clip_id!r} twice: {', '.join(paths)}")
-    return TestSet(
-        name,
-        tuple(c for c in found if isinstance(c, Clip)),
-        tuple(c for c in found if isinstance(c, BrokenClip)),
-        roots or {},
-    )
+    for one, other in pairwise(found):
+        if one.id == other.id:
+            raise TestSetError(f"{origin} has the id {one.id!r} twice: {one.path}, {other.path}")
+    readable = tuple(c for c in found if isinstance(c, Clip))
+    broken = tuple(c for c in found if isinstance(c, BrokenClip))
+    return TestSet(name, readable, broken, **facts)
 
 
 def joined(name: str, parts: Sequence[TestSet]) -> TestSet:
     """Several corpora as one set; each clip keeps the id it has in its own corpus."""
-    clips = [clip for part in parts for clip in part.entries]
-    roots = {key: root for part in parts for key, root in part.roots.items()}
-    return replace(
-        make_set(name, clips, origin=name, roots=roots),
+    return make_set(
+        name,
+        [clip for part in parts for clip in part.entries],
+        origin=name,
+        roots={key: root for part in parts for key, root in part.roots.items()},
         missing=tuple(line for part in parts for line in part.missing),
         notes=tuple(line for part in parts for line in part.notes),
     )
@@ -157,11 +148,7 @@ def choose(
     for domain in {entry.domain for entry in test_set.entries}:
         ids = (entry.id for entry in test_set.entries if entry.domain == domain)
         kept.update(sorted(ids, key=hash_of)[:limit])
-    return replace(
-        test_set,
-        clips=tuple(clip for clip in test_set.clips if clip.id in kept),
-        broken=tuple(clip for clip in test_set.broken if clip.id in kept),
-    )
+    return _where(test_set, kept.__contains__)
 
 
 def shard_of(test_set: TestSet, shard: str) -> TestSet:
@@ -178,11 +165,13 @@ def shard_of(test_set: TestSet, shard: str) -> TestSet:
     if not found or int(found[1]) > int(found[2]):
         raise TestSetError(f"--shard {shard}: expected I/N with I from 1 to N, such as 3/8")
     number, count = int(found[1]), int(found[2])
-    return replace(
-        test_set,
-        clips=tuple(c for c in test_set.clips if hash_of(c.id) % count == number - 1),
-        broken=tuple(c for c in test_set.broken if hash_of(c.id) % count == number - 1),
-    )
+    return _where(test_set, lambda clip_id: hash_of(clip_id) % count == number - 1)
+
+
+def _where(test_set: TestSet, wanted: Callable[[str], bool]) -> TestSet:
+    """The files of a set whose ids are wanted."""
+    clips = tuple(clip for clip in test_set.clips if wanted(clip.id))
+    return replace(test_set, clips=clips, broken=tuple(b for b in test_set.broken if wanted(b.id)))
 
 
 def counted(number: int, noun: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
@@ -23,16 +21,16 @@ from snacbench.files import sha256_of_file
 from snacbench.models import CodecModel, HasWeights, HostedFile, LocatedWeights
 from snacbench.progress import Progress, Silent
 from snacbench.types import WeightsInfo
-from snacbench.weights import embedded
-from snacbench.weights.lock import SHA256_DIGITS, Known, LockedFile, known_files, lock_path, record
+from snacbench.weights.lock import Known, LockedFile, known_files, lock_path, record
 from snacbench.weights.policy import (
+    SHA256_DIGITS,
     Copy,
     WeightsPolicy,
     copies,
     folder_for,
     host_address,
-    how_to_name_a_folder,
     is_published,
+    places_in,
     source_of,
     weights_folder,
 )
@@ -47,133 +45,43 @@ def locate(
 
     Fetches what is published and not on this disk, and records what is seen for the first time.
     """
-    source = model.source
-    if source is None:
+    if model.source is None:
         return None
-    if source.host in ("embedded", "own"):
-        kind: Literal["embedded", "own"] = "embedded" if source.host == "embedded" else "own"
-        origin = "snacbench package" if kind == "embedded" else source.repository
-        files = {path.name: path for path in _fixed_paths(model)}
-        return LocatedWeights(files, WeightsInfo(kind, origin, source.revision, _digests(files)))
-    if folder := folder_for(model, policy):
-        return _in_folder(model, folder)
-    if source.host == "folder":
-        raise WeightsUnavailable(how_to_name_a_folder(model))
+    if not is_published(model) or folder_for(model, policy):
+        return _at_hand(model, policy)
     if policy.base == "embedded":
-        family = model.family if isinstance(model, CodecModel) else model.name
         raise WeightsUnavailable(
-            f"{model.name} is a published model and has no embedded weights; ask for "
-            f"{family}-mini, or pass --weights published or --weights DIR"
+            f"{model.name} is a published model and has no embedded weights; ask for one that has "
+            f"(snac-mini, dac-mini, encodec-mini), or pass --weights published or --weights DIR"
         )
     return _published(model, policy, progress or Silent())
 
 
-def state_of(model: HasWeights, policy: WeightsPolicy) -> str:
-    """One phrase for the plan: where a model's weights are, without downloading anything."""
-    source = model.source
-    if source is None or source.host == "embedded":
-        return "embedded demonstration weights" if source else "no weights"
-    if source.host == "own":
-        return source.repository
-    if folder := folder_for(model, policy):
-        missing = [f.name for f in source.files if not _found_in(model, f, folder)]
-        return f"missing {', '.join(missing)} in {folder}" if missing else f"{folder}"
-    if source.host == "folder":
-        return f"folder not named: set {source.environment_variable}"
-    found = [copies(model, file) for file in source.files]
-    places = dict.fromkeys(of_file[0].place for of_file in found if of_file)
-    return (
-        f"published, in the {' and the '.join(places)}" if all(found) else "published, not cached"
-    )
-
-
-@dataclass(frozen=True)
-class Item:
-    """A copy of a model's file, or a file of which there is none: `place` tells what to do.
-
-    `digest` tells by what its digest is known, `wrong` how it differs; empty where it was not read.
-    """
-
-    model: str
-    file: str
-    path: Path | None
-    place: str
-    size_bytes: int | None
-    digest: str = ""
-    wrong: str = ""
-
-
-def items(model: HasWeights, policy: WeightsPolicy, *, read: bool = False) -> Iterator[Item]:
-    """The files of a model, and where each is; nothing is asked of the network.
-
-    With `read`, every copy is compared with what is known of it.
-    """
-    source = model.source
-    if source and source.host in ("embedded", "own"):
-        for path in _fixed_paths(model):
-            place = "embedded" if source.host == "embedded" else str(path)
-            yield Item(model.name, path.name, path, place, path.stat().st_size)
-        return
+def _at_hand(model: HasWeights, policy: WeightsPolicy) -> LocatedWeights:
+    """Files of this package or of the user's, compared with what is known but never recorded."""
+    source, folder = source_of(model), folder_for(model, policy)
+    files, digests, fits, pinned_by = dict[str, Path](), dict[str, str](), list[bool](), {}
     for known in known_files(model):
-        file, folder = known.file, folder_for(model, policy)
-        digest = {"package": "pinned", "lock": "locked"}.get(known.by or "", "unknown")
-        if folder:
-            here = [Copy(path, str(path)) for path in _found_in(model, file, folder)[:1]]
-        else:
-            here = copies(model, file) if is_published(model) else []
-        for copy in here:
-            wrong = what_is_wrong(copy, sha256_of_file(copy.path), known) if read else ""
-            size = copy.path.stat().st_size
-            yield Item(model.name, file.name, copy.path, copy.place, size, digest, wrong)
-        if not here:
-            place = f"not in {folder}" if folder else "not here"
-            if not folder and not is_published(model):
-                place += f": set {source_of(model).environment_variable}=DIR"
-            recorded = known.entry.size_bytes if known.entry else None
-            yield Item(model.name, file.name, None, place, recorded, digest)
-
-
-def _fixed_paths(model: HasWeights) -> list[Path]:
-    """Files of an embedded model, or of one's own: of those there is but one copy."""
-    source = source_of(model)
-    if source.host == "own":
-        return [Path(file.url_path) for file in source.files]
-    folder = embedded.folder(model.name)
-    return [folder / name for name in (embedded.CONFIG_FILE, embedded.WEIGHTS_FILE)]
-
-
-def _digests(files: Mapping[str, Path]) -> dict[str, str]:
-    return {name: sha256_of_file(path) for name, path in files.items()}
-
-
-# --------------------------------------------------------------------------- in the user's folder
-
-
-def _in_folder(model: HasWeights, folder: Path) -> LocatedWeights:
-    """Files of the user's: compared with what is pinned and recorded, never recorded themselves."""
-    files, known_of = dict[str, Path](), {known.file.name: known for known in known_files(model)}
-    for name, known in known_of.items():
-        if not (found := _found_in(model, known.file, folder)):
-            looked = ", ".join(map(str, _places_in(model, known.file, folder)))
+        name, found = known.file.name, copies(model, known.file, policy)
+        if folder and not found:
+            looked = ", ".join(map(str, places_in(folder, model, known.file)))
             raise WeightsUnavailable(f"no {name} for {model.name} in {folder}; looked for {looked}")
-        files[name] = found[0]
-    digests = _digests(files)
-    pinned_by = {name: known.by for name, known in known_of.items() if known.by}
-    fits = [known_of[name].fits(digests[name]) for name in pinned_by]
-    revision, verified = source_of(model).revision, all(fits) if fits else None
-    info = WeightsInfo("folder", str(folder), revision, digests, verified, pinned_by)
+        files[name], digests[name] = found[0].path, sha256_of_file(found[0].path)
+        if known.by:
+            pinned_by[name] = known.by
+            fits.append(known.fits(digests[name]))
+    kind: Literal["folder", "embedded", "own"] = "folder"
+    if not folder:
+        kind = "embedded" if source.host == "embedded" else "own"
+    info = WeightsInfo(
+        kind,
+        str(folder or source.repository),
+        source.revision,
+        digests,
+        all(fits) if fits else None,
+        pinned_by,
+    )
     return LocatedWeights(files, info)
-
-
-def _places_in(model: HasWeights, file: HostedFile, folder: Path) -> list[Path]:
-    """Places in a folder where people keep a model: by repository, by our name, or flat."""
-    named = source_of(model).repository.rpartition("/")[2]
-    subfolders = dict.fromkeys((named, model.name, "."))
-    return [folder / sub / name for sub in subfolders for name in (file.name, *file.aliases)]
-
-
-def _found_in(model: HasWeights, file: HostedFile, folder: Path) -> list[Path]:
-    return [path for path in _places_in(model, file, folder) if path.is_file()]
 
 
 # ------------------------------------------------------------------------------------- published
@@ -188,7 +96,7 @@ def _published(model: HasWeights, policy: WeightsPolicy, shown: Progress) -> Loc
     files, entries, pinned_by = dict[str, Path](), dict[str, LockedFile](), {}
     for known in known_of:
         name = known.file.name
-        found = _find(model, known, shown)
+        found = _find(model, known, policy, shown)
         if found is None:
             try:
                 found = _fetch(model, known, revision, shown, offline=policy.offline)
@@ -198,21 +106,22 @@ def _published(model: HasWeights, policy: WeightsPolicy, shown: Progress) -> Loc
                 text = f"{error}, or set SNACBENCH_CACHE to another folder"
                 raise WeightsUnavailable(text) from error
             except DownloadError as error:
-                way_out = "connect to a network"
+                address = f"{host_address(source)}/{source.repository}"
+                applied_for = f"if it must be applied for at {address}, do so and set HF_TOKEN"
+                ways_out: dict[int | None, str] = {
+                    HTTPStatus.UNAUTHORIZED: applied_for,
+                    HTTPStatus.FORBIDDEN: applied_for,
+                    HTTPStatus.NOT_FOUND: "look whether it has moved",
+                }
+                way_out = ways_out.get(error.status, "connect to a network")
                 if offline_here(policy.offline):
                     way_out = (
                         f"run 'snacbench weights fetch {model.name}' where there is a network, and "
                         f"copy {weights_folder()} and {lock_path()} here"
                     )
-                elif error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-                    address = f"{host_address(source)}/{source.repository}"
-                    way_out = f"if it must be applied for at {address}, do so and set HF_TOKEN"
-                elif error.status == HTTPStatus.NOT_FOUND:
-                    way_out = "look whether it has moved"
                 copy = f"--weights {model.name}=DIR with a local copy, or leave out what needs it"
                 if isinstance(model, CodecModel):
-                    copy = "--weights DIR with a local copy, or --weights embedded for the "
-                    copy += "demonstration models"
+                    copy += ", or take the demonstration models: --weights embedded"
                 raise WeightsUnavailable(
                     f"cannot get {name} of {source.repository} ({error}); {way_out}, or pass {copy}"
                 ) from error
@@ -232,12 +141,14 @@ def _published(model: HasWeights, policy: WeightsPolicy, shown: Progress) -> Loc
     return LocatedWeights(files, info)
 
 
-def _find(model: HasWeights, known: Known, shown: Progress) -> tuple[Path, LockedFile] | None:
+def _find(
+    model: HasWeights, known: Known, policy: WeightsPolicy, shown: Progress
+) -> tuple[Path, LockedFile] | None:
     """A copy of a file on this disk that is what it must be; None if there is none.
 
     Copies in the packages' caches that are not are passed over with a note.
     """
-    for copy in copies(model, known.file):
+    for copy in copies(model, known.file, policy):
         digest = sha256_of_file(copy.path)
         wrong = what_is_wrong(copy, digest, known)
         if not wrong:

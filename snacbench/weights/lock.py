@@ -22,8 +22,7 @@ from snacbench.files import write_text
 from snacbench.models import HasWeights, HostedFile
 from snacbench.settings import state_folder
 from snacbench.types import PinnedBy
-
-SHA256_DIGITS = 64
+from snacbench.weights.policy import SHA256_DIGITS
 
 
 class LockedFile(BaseModel):

@@ -6,19 +6,20 @@ would pass for the published model's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from snacbench.errors import WeightsMismatch
 from snacbench.models import LocatedWeights, MetricModel
 from snacbench.progress import Progress
 from snacbench.types import NO_OPTIONS, MetricOptions, WeightsInfo
-from snacbench.weights.locate import items, locate
-from snacbench.weights.lock import known_files
-from snacbench.weights.policy import WeightsPolicy, absent, folder_for, parse_policy
+from snacbench.weights.policy import Copy, WeightsPolicy, absent, copies, folder_for, parse_policy
 
 _SHOWN_DIGITS = 16
 _found: dict[str, tuple[object, LocatedWeights]] = {}
+# What a process has made of models' files, by model and loader, until they are others.
+NETWORKS: dict[tuple[str, Callable[..., Any]], tuple[LocatedWeights, Any]] = {}
 
 
 def policy_for(model: MetricModel, options: MetricOptions) -> WeightsPolicy:
@@ -27,7 +28,7 @@ def policy_for(model: MetricModel, options: MetricOptions) -> WeightsPolicy:
     A folder for the codecs of a run need not hold the models of its metrics.
     """
     policy = parse_policy(options.weights, offline=options.offline)
-    if isinstance(policy.base, Path) and all(item.path for item in items(model, policy)):
+    if isinstance(policy.base, Path) and all(_copies(model, policy)):
         return policy
     return WeightsPolicy("published", policy.folders, policy.offline)
 
@@ -40,6 +41,8 @@ def located(
     Raises `WeightsUnavailable` if they cannot be had, `WeightsMismatch` if they are not the
     published ones, or not those that the options say the run has recorded.
     """
+    from snacbench.weights.locate import locate  # here: who only lists metrics reads no lock file
+
     policy = policy_for(model, options)
     before, found = _found.get(model.name, (None, None))
     if found is None or before != _state(model, policy):
@@ -63,9 +66,14 @@ def located(
 
 def _state(model: MetricModel, policy: WeightsPolicy) -> object:
     """What tells without reading them whether files are still those that were read."""
-    here = tuple(items(model, policy))
-    times = tuple(item.path and item.path.stat().st_mtime_ns for item in here)
-    return here, times, tuple(known_files(model))
+    from snacbench.weights.lock import known_files
+
+    here = [(copy, copy.path.stat()) for found in _copies(model, policy) for copy in found]
+    return [(copy, s.st_size, s.st_mtime_ns) for copy, s in here], known_files(model)
+
+
+def _copies(model: MetricModel, policy: WeightsPolicy) -> list[list[Copy]]:
+    return [copies(model, file, policy) for file in model.source.files]
 
 
 def digests_of(info: WeightsInfo) -> str:

@@ -15,11 +15,11 @@ from snacbench.download import offline as offline_here
 from snacbench.errors import UserError, WeightsUnavailable
 from snacbench.models import HasWeights, HostedFile, WeightsSource
 from snacbench.settings import cache_folder
-from snacbench.weights.lock import SHA256_DIGITS
 
 Rule = Literal["auto", "published", "embedded"]
 Base = Rule | Path
 
+SHA256_DIGITS = 64
 DECISION_SECONDS = 8.0  # leaves 2 s of the promised 10 for everything else
 # Each address can be pointed elsewhere (a mirror, a test server) by an environment variable.
 HOSTS = {
@@ -54,16 +54,14 @@ def parse_policy(values: Sequence[str], *, offline: bool = False) -> WeightsPoli
         if value in get_args(Rule):
             bases.append(cast(Rule, value))
             continue
-        model, equals, directory = value.partition("=")
-        one = bool(equals) and "/" not in model
-        text = directory if one else value
+        model, text = _parts(value)
         folder = Path(text).expanduser()
         if not folder.is_dir():
             raise WeightsUnavailable(
                 f"--weights {text}: no such folder; expected auto, published, embedded, a folder "
                 "of local copies, or MODEL=DIR"
             )
-        if one:
+        if model:
             folders[model] = folder
         else:
             bases.append(folder)
@@ -77,19 +75,25 @@ def parse_policy(values: Sequence[str], *, offline: bool = False) -> WeightsPoli
 
 def absolute_weights(values: Sequence[str]) -> tuple[str, ...]:
     """``--weights`` values with absolute folders: workers and later commands may lie elsewhere."""
-
-    def absolute(value: str) -> str:
-        model, equals, text = value.partition("=")
-        head, text = (model + equals, text) if equals and "/" not in model else ("", value)
+    absolute = []
+    for value in values:
+        model, text = _parts(value)
         folder = Path(text).expanduser()
-        return f"{head}{folder.absolute()}" if folder.is_dir() else value
+        is_folder = value not in get_args(Rule) and folder.is_dir()
+        named = f"{model}={folder.absolute()}" if model else f"{folder.absolute()}"
+        absolute.append(named if is_folder else value)
+    return tuple(absolute)
 
-    return tuple(v if v in get_args(Rule) else absolute(v) for v in values)
+
+def _parts(value: str) -> tuple[str, str]:
+    """The model, or nothing, and the folder in ``MODEL=DIR`` or ``DIR``."""
+    model, equals, folder = value.partition("=")
+    return (model, folder) if equals and "/" not in model else ("", value)
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A file in a cache, unchecked; `sha256` is what the cache itself says it should be."""
+    """A file on this disk, unchecked; `sha256` is what a cache itself says it should be."""
 
     path: Path
     place: str
@@ -102,21 +106,31 @@ def weights_folder() -> Path:
     return cache_folder() / "weights"
 
 
-def copies(model: HasWeights, file: HostedFile) -> list[Copy]:
-    """Every copy of a published file on this disk: ours first, then that of the model's package."""
+def copies(model: HasWeights, file: HostedFile, policy: WeightsPolicy) -> list[Copy]:
+    """Every copy of a file on this disk that a policy allows.
+
+    Of what the user names a folder for, those in it; else ours first, then that of the cache of the
+    model's package.
+    """
     source = source_of(model)
+    if not is_published(model):
+        path = Path(file.url_path)
+        return [Copy(path, "embedded" if source.host == "embedded" else str(path))]
+    if folder := folder_for(model, policy):
+        found = [Copy(path, str(path)) for path in places_in(folder, model, file)]
+        return [copy for copy in found if copy.path.is_file()][:1]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     found = [Copy(weights_folder() / model.name / file.name, "snacbench cache")]
     if source.host == "hub":
-        from huggingface_hub import try_to_load_from_cache
+        from huggingface_hub import constants  # all the rest of it takes 0.3 s to import
 
-        # snapshots/<commit>/<file> is a link to blobs/<digest>
-        cached = try_to_load_from_cache(source.repository, file.url_path, revision=source.revision)
-        if isinstance(cached, str):
-            parts, blob = Path(cached).parts, Path(cached).resolve().name
-            commit = parts[parts.index("snapshots") + 1] if "snapshots" in parts else ""
-            digest = blob if len(blob) == SHA256_DIGITS else ""
-            found.append(Copy(Path(cached), "hub cache", commit, digest))
+        # refs/<branch> holds a commit, snapshots/<commit>/<file> is a link to blobs/<digest>
+        kept = Path(constants.HF_HUB_CACHE) / f"models--{source.repository.replace('/', '--')}"
+        branch = kept / "refs" / source.revision
+        commit = branch.read_text("utf-8") if branch.is_file() else source.revision
+        path = kept / "snapshots" / commit / file.url_path
+        blob = path.resolve().name
+        found.append(Copy(path, "hub cache", commit, blob if len(blob) == SHA256_DIGITS else ""))
     else:
         hub = Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub"
         places = [hub / "checkpoints" / file.name]
@@ -128,6 +142,30 @@ def copies(model: HasWeights, file: HostedFile) -> list[Copy]:
     return [copy for copy in found if copy.path.is_file()]
 
 
+def places_in(folder: Path, model: HasWeights, file: HostedFile) -> list[Path]:
+    """Places in a folder where people keep a file: by repository, by our name, or flat."""
+    named = source_of(model).repository.rpartition("/")[2]
+    subfolders = dict.fromkeys((named, model.name, "."))
+    return [folder / sub / name for sub in subfolders for name in (file.name, *file.aliases)]
+
+
+def state_of(model: HasWeights, policy: WeightsPolicy) -> str:
+    """One phrase for the plan: where a model's weights are, without downloading anything."""
+    source = model.source
+    if source is None or source.host == "embedded":
+        return "embedded demonstration weights" if source else "no weights"
+    if source.host == "own":
+        return source.repository
+    found = {file.name: copies(model, file, policy) for file in source.files}
+    missing = [name for name, of_file in found.items() if not of_file]
+    if folder := folder_for(model, policy):
+        return f"missing {', '.join(missing)} in {folder}" if missing else f"{folder}"
+    if missing:
+        return "published, not cached"
+    places = dict.fromkeys(of_file[0].place for of_file in found.values())
+    return f"published, in the {' and the '.join(places)}"
+
+
 def source_of(model: HasWeights) -> WeightsSource:
     """Where a model's weights are published, of one that has some."""
     assert model.source is not None, model.name
@@ -135,7 +173,7 @@ def source_of(model: HasWeights) -> WeightsSource:
 
 
 def is_published(model: HasWeights) -> bool:
-    """Whether a model's weights lie on a host, rather than here or wherever the user says."""
+    """Whether a model's weights lie on a host, rather than in this package or a user's own file."""
     return model.source is not None and model.source.host in HOSTS
 
 
@@ -147,22 +185,14 @@ def host_address(source: WeightsSource) -> str:
 
 def folder_for(model: HasWeights, policy: WeightsPolicy) -> Path | None:
     """The folder that the user names for a model, by option or environment; None if by neither."""
+    if not is_published(model):
+        return None
     if model.name in policy.folders:
         return policy.folders[model.name]
-    source = source_of(model)
-    named = os.environ.get(source.environment_variable) if source.environment_variable else None
-    if source.host == "folder" and named:
+    variable = source_of(model).environment_variable
+    if named := os.environ.get(variable) if variable else None:
         return Path(named).expanduser()
     return policy.base if isinstance(policy.base, Path) else None
-
-
-def how_to_name_a_folder(model: HasWeights) -> str:
-    """What to do about a model that only the user has."""
-    source = source_of(model)
-    return (
-        f"{model.name} needs models that only you can name: {source.advice}; then set "
-        f"{source.environment_variable}=DIR or pass --weights {model.name}=DIR"
-    )
 
 
 def decide(
@@ -190,13 +220,10 @@ def decide(
 
 
 def absent(models: Sequence[HasWeights], policy: WeightsPolicy) -> Iterator[str]:
-    """What cannot be had here and now, one sentence per folder that nobody named and silent host.
+    """What cannot be had here and now, one sentence per silent host.
 
     The hosts of weights that are not on this disk are asked, for 8 s at most.
     """
-    for model in models:
-        if model.source and model.source.host == "folder" and not folder_for(model, policy):
-            yield how_to_name_a_folder(model)
     lacking, offline = _lacking(models, policy), offline_here(policy.offline)
     why = "nobody is asked offline" if offline else "it cannot be reached"
     for host in _silent_hosts(lacking.values(), offline=offline):
@@ -214,7 +241,7 @@ def _lacking(models: Sequence[HasWeights], policy: WeightsPolicy) -> dict[str, s
         model.name: host_address(model.source)
         for model in models
         if model.source and is_published(model) and folder_for(model, policy) is None
-        if not all(copies(model, file) for file in model.source.files)
+        if not all(copies(model, file, policy) for file in model.source.files)
     }
 
 

@@ -2,13 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt, sosfiltfilt
 
-from snacbench.audio.align import (
-    Match,
-    advanced,
-    best_lag,
-    cross_correlation,
-    strongest,
-)
+from snacbench.audio.align import Match, best_lag, cross_correlation, strongest
 from snacbench.types import Audio
 
 RATE_HZ, MAX_LAG = 24_000, 400
@@ -74,13 +68,6 @@ def test_silence_no_lag_and_channels_of_opposite_phase():
     assert found(x, np.stack([delayed(row, 5) for row in x])).lag == 5
 
 
-@pytest.mark.parametrize("d", [-8, 12_000, -12_000])
-def test_long_delays_and_inverted_polarity_are_found(d):
-    match = found(noise(24_000), -delayed(noise(24_000), d), 12_000)
-    assert match.lag == d
-    assert match.correlation < -0.6
-
-
 def test_of_the_equal_peaks_of_a_tone_the_nearest_counts():
     tone = np.sin(2 * np.pi * 400 * np.arange(48_000) / RATE_HZ)  # a period of 60 samples
     assert found(tone, np.roll(tone, 20), 12_000).lag == 20
@@ -108,14 +95,3 @@ def test_clips_that_are_shorter_than_the_window_or_do_not_vary(num_samples):
     x, constant = audio(noise(2000)), audio(np.full(2000, 0.1))
     for pair in ((x, constant), (constant, x), (constant, constant)):
         assert best_lag(reference=pair[0], degraded=pair[1], around=2, reach=6) == Match(2, 0.0)
-
-
-@pytest.mark.parametrize("d", [-200, -99, -8, 0, 100])
-def test_advancing_undoes_a_delay_and_keeps_the_length(d):
-    x = noise(100)
-    late = delayed(x, d)[:100]
-    out = advanced(audio(np.pad(late, (0, 100 - len(late)))), d).samples[0]
-    assert len(out) == 100
-    kept = slice(max(0, -d), max(0, 100 - max(0, d)))
-    assert np.array_equal(out[kept], np.float32(x)[kept])
-    assert abs(d) < 100 or not out.any()

@@ -7,7 +7,6 @@ import struct
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
 from unittest.mock import Mock
 
 import av
@@ -49,22 +48,11 @@ def patch(path, place, data):
     path.write_bytes(content[:place] + data + content[place + len(data) :])
 
 
-def test_a_segment_is_cut_to_the_sample(flac, wav):
-    assert probe(wav) == Header(RATE_HZ, 2, 4000)
-    clip = Clip("a", flac, "0", RATE_HZ, 1, num_samples=678, start=12_345)
-    assert np.array_equal(read_clip(clip).samples, read(flac).samples[:, 12_345 : 12_345 + 678])
-    for start in (60_000, 70_000):
-        with pytest.raises(AudioError, match=r"long.flac holds no samples; remove it"):
-            read(flac, start=start, num_samples=10)
-    with pytest.raises(AudioError, match=r"after 0.00 of 0.00 s \(5 of 10 samples\): the file is"):
-        read(flac, start=59_995, num_samples=10)
-
-
 def test_the_length_that_a_flac_states_or_not(flac, monkeypatch):
     content, whole = flac.read_bytes(), read(flac).samples
     flac.write_bytes(content[: len(content) // 2])
     assert probe(flac) == Header(RATE_HZ, 1, 60_000)
-    with pytest.raises(AudioError, match=r"flac opens but .* beyond \d.\d\d of the 3.75 s .*trunc"):
+    with pytest.raises(AudioError, match=r"flac opens but .* to the end of the 3.75 s .*trunc"):
         read(flac)
     flac.write_bytes(content)
     # Total samples, 36 bits of STREAMINFO: 0 where the encoder wrote to a pipe.
@@ -142,10 +130,15 @@ def test_samples_that_are_none(tmp_path, value, message):
         (b"", r"is empty \(0 bytes\); fetch it again"),
         (JUNK, r"is not audio that libsndfile or FFmpeg can read \([^\d]*\)"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*lfs pull"),
-        (b"\r\n<!DOCTYPE html><html><body>404</body></html>", r"is a web page \(HTML\)"),
-        (b'<?xml version="1.0"?><Error><Code>Denied</Code></Error>', "is an XML document"),
-        (b'{\n  "message": "rate limit"\n}', "is JSON text"),
-        (b"This is no recording. " * 50, "is not audio but text; it begins 'This is no rec"),
+        (
+            b"\r\n<!DOCTYPE html><html><body>404</body></html>",
+            "is .* text, which begins '<!DOCTYPE",
+        ),
+        (b'<?xml version="1.0"?><Error><Code>Denied</Code></Error>', "is .* text, .* '<[?]xml"),
+        (
+            b'{\n  "message": "rate limit"\n}',
+            "is not audio but text, which begins '{ \"mess.*'; fetch",
+        ),
         (b"RIFF\x24\x10\0\0WAVEfmt " + bytes(16), "holds 24 of the 4132 bytes that its header"),
         (b"PK\x03\x04" + bytes(100), r"is an archive .*; unpack it"),
     ],
@@ -156,19 +149,6 @@ def test_what_stands_in_place_of_audio_is_named(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(AudioError, match=rf"a.wav {message}"):
         probe(path)
-
-
-def test_what_is_no_file_is_not_waited_for(tmp_path):
-    (tmp_path / "folder.wav").mkdir()
-    os.mkfifo(tmp_path / "pipe.wav")
-    kinds = {
-        "folder.wav": "a folder",
-        "pipe.wav": r"a named pipe \(FIFO\)",
-        "/dev/zero": "a device",
-    }
-    for name, kind in kinds.items():
-        with pytest.raises(AudioError, match=rf"{name} is {kind}.*, not a file of audio"):
-            probe(tmp_path / name)
 
 
 @pytest.mark.parametrize("open_file", [probe, read])
@@ -214,38 +194,26 @@ def test_what_is_written_is_within_24_bits(tmp_path, wav):
     assert np.abs(read(path).samples - noise(3)).max() <= 2**-24
     loud = Audio(np.array([[1.0, -1.0, 1.5, -1.5, 0.5]], np.float32), RATE_HZ)
     assert write_flac(path, loud) == 3
+    for channels, rate_hz in ((9, RATE_HZ), (1, 700_000)):
+        text = rf"FLAC cannot hold {channels} channels at {rate_hz} Hz \(.*up to 8 channels"
+        with pytest.raises(AudioError, match=text):
+            write_flac(tmp_path / "a.flac", Audio(noise(channels, 10), rate_hz))
     top = 1 - 2**-23
     assert np.array_equal(read(path).samples[0], np.array([top, -1.0, top, -1.0, 0.5], np.float32))
 
 
-@pytest.mark.parametrize(("channels", "rate_hz"), [(9, RATE_HZ), (1, 700_000)])
-def test_what_flac_cannot_hold_is_an_error(tmp_path, channels, rate_hz):
-    text = f"up to 8 channels at 655350 Hz, found {channels} channels at {rate_hz} Hz"
-    with pytest.raises(AudioError, match=text):
-        write_flac(tmp_path / "a.flac", Audio(noise(channels, 10), rate_hz))
-
-
 def test_why_nothing_could_be_written_is_named_and_nothing_is_left(tmp_path, monkeypatch):
-    write, path, audio = soundfile.write, tmp_path / "out" / "a.flac", Audio(noise(), RATE_HZ)
-
-    def write_half(file, data, *args, **kwargs):
-        write(file, data[: len(data) // 2], *args, **kwargs)
-
-    for fails, message in (
-        (write_half, r"the disk is full while writing .*a.flac; free some"),
-        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied.*check the folder"),
-        (soundfile.LibsndfileError(2), "check the folder's permissions and the free space"),
-    ):
-        monkeypatch.setattr(io.soundfile, "write", Mock(side_effect=fails))
-        with pytest.raises(StoreError, match=message):
-            write_flac(path, audio)
-        assert list(path.parent.iterdir()) == []
-    monkeypatch.setattr(io.shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
-    with pytest.raises(StoreError, match="the disk is full while writing"):
-        write_flac(path, audio)
+    audio = Audio(noise(), RATE_HZ)
     (tmp_path / "decoded").write_text("")
-    with pytest.raises(StoreError, match=r"cannot write .*decoded/a.flac"):
+    with pytest.raises(
+        StoreError, match=r"cannot write .*decoded/a.flac \(.*check its permissions"
+    ):
         write_flac(tmp_path / "decoded" / "a.flac", audio)
+    full = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreError, match=r"a.flac \(No space left on device\).*free some space"):
+        write_flac(tmp_path / "out" / "a.flac", audio)
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 # Coders that work in blocks or have a priming: what may lie before and after the second itself.
@@ -289,16 +257,12 @@ def test_a_segment_is_part_of_the_whole_also_beside_a_macos_resource_fork(name, 
     path.write_bytes(corpus()[name].data)
     path.with_name("._a.bin").write_bytes(b"\0\5\x16\7\0\2\0\0".ljust(82, b"\0"))
     whole = read(path).samples
-    part = read(path, start=5_000, num_samples=7_001).samples
-    assert np.array_equal(part, whole[:, 5_000:12_001])
-    with pytest.raises(AudioError, match="ends after"):
+    part = read_clip(Clip("a", path, "0", RATE_HZ, 1, num_samples=7_001, start=5_000))
+    assert np.array_equal(part.samples, whole[:, 5_000:12_001])
+    with pytest.raises(AudioError, match=r"ends after .* of .* s \(.* of 7001 samples\): the file"):
         read(path, start=20_000, num_samples=7_001)
-
-
-def test_g723_in_au_is_decoded_by_libsndfile(tmp_path):
-    path = tmp_path / "a.au"  # FFmpeg makes something else of its bits
-    path.write_bytes(corpus()["au-g723_40-file"].data)
-    assert np.array_equal(read(path).samples[0], soundfile.read(path, dtype="float32")[0])
+    with pytest.raises(AudioError, match=r"a.bin holds no samples; remove it"):
+        read(path, start=70_000, num_samples=10)
 
 
 KINDS = (

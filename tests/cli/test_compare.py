@@ -1,14 +1,12 @@
 """compare, merge, rates and plot from the command line."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from snacbench.cli.results import plot
-from snacbench.errors import StoreError, UserError
+from snacbench.errors import StoreError
 from snacbench.rows import Score
 from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import call
@@ -37,18 +35,12 @@ def test_the_gate_fails_a_worse_candidate(runs):
     done = call("compare", *runs, "--format", "json", "--tolerance", "up=2", "--strict")
     read = json.loads(done.stdout)
     assert (done.return_value, read["passed"]) == (0, True)
-    for text in ("up=much", "1"):
-        with pytest.raises(UserError, match="expected METRIC=VALUE with a number"):
-            call("compare", *runs, "--tolerance", text)
 
 
-def test_merge_joins_and_shows_and_cannot_be_resumed(runs, tmp_path):
+def test_merge_joins_and_cannot_be_resumed(runs, tmp_path):
     other = make_run(tmp_path / "other", {"d": {"up": BASE}})
     done = call("merge", runs[0], other.path, "-o", tmp_path / "new")
-    said = "2 runs merged; 0 rows were in several; files: 60 linked, 0 copied"
-    assert said in done.stdout
-    assert len(RunFolder.open(tmp_path / "new").run.codecs) == 2
-    assert (tmp_path / "new" / "summary.md").is_file()
+    assert "2 runs merged; 0 rows were in several; files: 60 linked, 0 copied" in done.stdout
     with pytest.raises(StoreError, match="it was merged; go on with the runs"):
         call("run", "--resume", tmp_path / "new")
 
@@ -59,19 +51,6 @@ def test_rates_shows_the_ladder_or_says_what_a_rate_is_worth():
     assert "Codebooks of snac-mini, speech" in shown
     asked = ("rates", QUICK, "--of", "snac-mini", "--against", "opus", "--domain", "speech")
     assert call(*asked, "--metrics", "stoi").stdout.startswith("speech: opus reaches the stoi of")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--metrics", "a", "--domain", "b"), "--metrics, --domain is for comparing; add --of"),
-        (("--of", "x", "--codebooks"), "--codebooks is for the table of rates, without --of"),
-        (("--of", "x", "--format", "csv"), "--format with --of is one of text, json; found csv"),
-    ],
-)
-def test_options_that_would_do_nothing_are_refused(arguments, message):
-    with pytest.raises(UserError, match=message):
-        call("rates", QUICK, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -107,19 +86,9 @@ def test_one_plot_with_choices(cli, folder, tmp_path):
     expected = [f"differences-si_sdr-speech-vs-opus@8kbps.{form}" for form in ("svg", "png")]
     assert done.stdout.split() == [str(Path("out") / name) for name in expected]
     svg = (tmp_path / "out" / expected[0]).read_text("utf-8")
+    asked = ("domains", "--metric", "si_sdr", "--by", "language", "-o", "out")
+    assert "domains-si_sdr-by-language.svg" in cli("plot", folder, *asked).stdout
     for text in ("Mine@14kbps", "compared with Mine@8kbps", ">Named<", "dac-44khz@1.78kbps"):
         assert text in svg
     assert "dac-44khz@2.67kbps" not in svg
     assert "on shared clips" not in svg
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["speed", "tokens"], "no run speed; one plot name is expected after the runs: codebooks,"),
-        (["speed", "--format", "svg,gif"], "--format takes svg, pdf, png, separated by commas"),
-    ],
-)
-def test_mistakes(folder, arguments, message):
-    with pytest.raises(UserError, match=re.escape(message)):
-        plot.main([str(folder), *arguments], standalone_mode=False)

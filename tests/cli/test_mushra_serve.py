@@ -13,11 +13,11 @@ import pytest
 from snacbench.cli.mushra_verbs import accepted_hosts
 from snacbench.errors import StoreError, UnknownName, UserError
 from snacbench.listening.design import write_test
-from snacbench.listening.responses.database import Refused
-from snacbench.listening.server.serve import listen
+from snacbench.listening.responses import Refused
+from snacbench.listening.server import listen
 from snacbench.listening.stimuli import read_facts
+from snacbench.listening.study import RATING_COLUMNS, write_tidy
 from snacbench.listening.test import read_test
-from snacbench.listening.tidy import RatingLine, write_tidy
 from snacbench.rows import ListeningSummary
 from snacbench.store.run_folder import RunFolder
 from tests.support.audio_run import make_audio_run
@@ -77,7 +77,7 @@ def test_first_start_second_start_and_a_new_token(program):
 
 def test_links_name_the_address_that_listeners_use(program, monkeypatch):
     asked = {}
-    serve = "snacbench.listening.server.serve.serve"
+    serve = "snacbench.listening.server.serve"
     monkeypatch.setattr(serve, lambda *_, **options: asked.update(options))
     options = ("--url", "https://listen.example.org/", "--invite", 1, "--proxy", "127.0.0.1")
     lines = call("mushra", "serve", program.folder, "--port", 0, *options).stdout.splitlines()
@@ -123,12 +123,12 @@ def test_export_and_delete(tmp_path, program):
     with program.client() as client:
         listener = ScriptedListener(client).begin().agree().finish()
         done = call("mushra", "export", folder)
-        assert done.stdout.splitlines()[0] == ",".join(RatingLine.model_fields)
+        assert done.stdout.splitlines()[0] == ",".join(RATING_COLUMNS)
         assert len(done.stdout.splitlines()) == 1 + 15
         target = tmp_path / "answers.csv"
         call("mushra", "export", folder, "-o", target)
         assert target.read_text() == done.stdout
-        with pytest.raises(UserError, match=r"cannot write .*check the folder's permissions"):
+        with pytest.raises(UserError, match=r"cannot write the answers to .*check its permissions"):
             call("mushra", "export", folder, "-o", target / "x.csv")  # below a file
 
         gone = call("mushra", "delete", folder, listener.name)
@@ -202,8 +202,9 @@ def test_stimuli_are_made_again_and_those_that_were_heard_stay(home):
 
 
 @pytest.fixture
-def answered(tmp_path):
+def answered(tmp_path, monkeypatch):
     """A test's folder, its run, and a CSV of answers to it."""
+    monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
     means = {"a@2kbps": 40.0, "a@4kbps": 60.0, "b": 50.0}
     scores = {name: {"up": np.arange(6.0)} for name in means}
     run = make_run(tmp_path / "run", scores)

@@ -4,14 +4,13 @@ import os
 import subprocess
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from snacbench.cli import terminal
 from snacbench.cli.main import main
 from snacbench.cli.terminal import ProgressBar, show_failures
 from snacbench.cli.verbs import cli as verbs
-from snacbench.rows import Coded
-from snacbench.runner.engine import Outcome, Tally
 from tests.support.command_line import snacbench_command, write_wav
 
 
@@ -35,19 +34,17 @@ def test_progress_is_a_line_now_and_then_that_tells_of_all_stages(capsys, monkey
         "code: 2 of 3, 1 failed, ETA 0 s; score: 2 of 2; a.bin: 1.5 of 2.5 MB, ETA 0 s",
     ]
     # Many failures are counted and the first shown.
-    rows = [Coded(f"clip{index}", "x", "failed", "broken") for index in range(8)]
-    show_failures(Outcome(Tally(10, 10, rows), Tally()))
+    rows = [(f"clip{index}", "x", "", "broken") for index in range(10)]
+    show_failures(pd.DataFrame(rows, columns=["clip", "codec", "metric", "reason"]))
     first, second, *_, last = capsys.readouterr().err.splitlines()
     assert (first, second.strip()) == ("10 codings failed:", "x on clip0: broken")
     assert last.strip() == "... and 2 more, in the run's rows"
 
 
 def test_a_terminal_that_is_not_unicode(cli):
-    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    for env in ({"PYTHONIOENCODING": "ascii"}, locale):
-        done = cli("show", "codec", "snac-24khz", env=env, fresh=True)
-        assert done.returncode == 0, done.stderr
-        assert r"Gr\xf6tschla" in done.stdout
+    done = cli("show", "codec", "snac-24khz", env={"PYTHONIOENCODING": "ascii"}, fresh=True)
+    assert done.returncode == 0, done.stderr
+    assert r"Gr\xf6tschla" in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
@@ -77,12 +74,9 @@ def test_a_cache_that_cannot_be_written_is_said_and_the_run_goes_on(cli, tmp_pat
     (tmp_path / "file").touch()
     run = ("run", "--codecs", "identity", "--data", "clips", "--jobs", "1", "--metrics", "mel_dac7")
     home = {"HOME": str(tmp_path / "file" / "home"), "NUMBA_CACHE_DIR": ""}
-    for cache, said in ((tmp_path / "file" / "cache", 1), (tmp_path / "cache", 0)):
-        done = cli(*run, env={**home, "SNACBENCH_CACHE": str(cache)}, fresh=True)
-        assert done.returncode == 0, done.stderr
-        assert done.stderr.count(f"the cache folder {cache} may not be written") == said
-    # What numba compiles is kept in our cache: a folder for each module it may keep.
-    assert list((tmp_path / "cache" / "numba").iterdir())
+    done = cli(*run, env={**home, "SNACBENCH_CACHE": str(tmp_path / "file" / "cache")}, fresh=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(f"the cache folder {tmp_path}/file/cache may not be written") == 1
 
 
 SYMBOL = "OSError: libtorchaudio.so: undefined symbol: _ZNK5torch8autograd4Node4nameEv"
@@ -99,10 +93,10 @@ def broken(folder, package, raised=SYMBOL):
 
 def assert_told(cli, arguments, env, package, raised):
     """What a verb shows that ends with a sentence on a package; `check` may have others."""
-    done = cli(*arguments.split(), env=env, fresh=True)
+    done = cli(*arguments, env=env, fresh=True)
     assert done.returncode == 2, done.stderr
     sentences = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(sentences) == 1 or arguments == "check"
+    assert len(sentences) == 1 or arguments == ("check",)
     sentence = next(line for line in sentences if f"error: the Python package {package}" in line)
     way_out = "pip install -c constraints.txt ."
     for text in ("does not load", raised, way_out):
@@ -112,48 +106,25 @@ def assert_told(cli, arguments, env, package, raised):
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    ("package", "raised", "verb", "other", "mended"),
-    [
-        (
-            "torchaudio", SYMBOL, "run --codecs encodec-mini --data clips --metrics si_sdr -o r",
-            "encode clips/a.wav --codec encodec-mini -o a.sncb", "run --resume r",
-        ),
-        (
-            "librosa", "ImportError: libgomp.so.1: cannot open shared object file",
-            "run --codecs identity --data clips --metrics si_sdr,mcd -o r",
-            "score r --metrics mcd", "score r --metrics mcd",
-        ),
-    ],
-)  # fmt: skip
-def test_what_a_codec_or_metric_needs_ends_the_run_and_loses_nothing(
-    cli, tmp_path, package, raised, verb, other, mended
-):
+def test_what_a_codec_needs_ends_the_run_and_loses_nothing(cli, tmp_path):
     write_wav(tmp_path / "clips" / "a.wav", 0.5, 24_000)
-    env = broken(tmp_path / "site", package, raised)
-    assert_told(cli, f"{verb} --jobs 1", env, package, raised)
-    assert_told(cli, other, env, package, raised)
-    done = cli(*mended.split(), "--jobs", "1")
+    env = broken(tmp_path / "site", "torchaudio", SYMBOL)
+    codec = ("--codecs", "encodec-mini", "--data", "clips", "--metrics", "si_sdr")
+    for verb in (
+        ("run", *codec, "-o", "r", "--jobs", "1"),
+        ("encode", "clips/a.wav", *codec[:2], "-o", "a.sncb"),
+    ):
+        assert_told(cli, verb, env, "torchaudio", SYMBOL)
+    done = cli("run", "--resume", "r", "--jobs", "1")
     assert done.returncode == 0, done.stderr
 
 
 def test_check_shows_what_does_not_load_and_lists_go_on(cli, tmp_path):
     env = broken(tmp_path / "site", "torchaudio")
-    shown = assert_told(cli, "check", env, "torchaudio", SYMBOL)
+    shown = assert_told(cli, ("check",), env, "torchaudio", SYMBOL)
     rows = {line.split()[0]: line for line in shown.splitlines() if line}
     assert "does not load: encodec" in rows["encodec-mini"]
     assert "ok" in rows["snac-mini"]
     listed = cli("list", "codecs", env=env, fresh=True)
     assert (listed.returncode, listed.stderr) == (0, "")
-
-
-@pytest.mark.parametrize(
-    ("package", "arguments"),
-    [
-        ("soundfile", "check"),
-        ("click", "--help"),
-    ],
-)
-def test_a_package_that_everything_needs(cli, tmp_path, package, arguments):
-    raised = "OSError: library not found"
-    assert_told(cli, arguments, broken(tmp_path / "site", package, raised), package, raised)
+    assert_told(cli, ("--help",), broken(tmp_path / "other", "click"), "click", SYMBOL)

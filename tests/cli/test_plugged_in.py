@@ -70,9 +70,6 @@ def test_another_version_of_a_codec_or_metric_is_refused(clips, tmp_path):
     for verb in (("run", "--resume", "r"), ("score", "r", "--metrics", "ear")):
         said = snacbench(*verb, code=2)
         assert "ear was computed by ears 1.0, and here that is 2.0; install" in said
-    snacbench("run", *options, "--metrics", "ear", "-o", "again")
-    said = snacbench("merge", "r", "again", "-o", "both", code=2)
-    assert "what computes ear: ears is 1.0 in the first and 2.0 in the second" in said
     install(folder, "ears", metric("ear"), kinds=("metrics",))
     install(folder, "mine", codec("mine") + "# changed\n")
     said = snacbench("run", "--resume", "r", code=2)
@@ -142,5 +139,5 @@ def test_what_failed_is_tried_again_and_replaced(clips, tmp_path):
     copy = shutil.copytree(path, tmp_path / "copy")
     for run, more in ((path, ("--metrics", "ear")), (copy, ())):
         told = snacbench("score", run, *more, "--retry-failed", code=0)
-        assert "retried: 6 scores, 6 of them now ok" in told
+        assert "failed before, tried again: 6 scores" in told
         assert {status for status, _ in statuses(run).values()} <= {"ok", "undefined"}

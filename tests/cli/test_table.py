@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from snacbench.cli.results import table
-from snacbench.errors import UserError
 from tests.support.command_line import Run
 from tests.support.written_runs import competition
 
@@ -24,29 +23,13 @@ def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(table, [str(a) for a in arguments])
 
 
-def test_codecs_labels_titles_and_captions(run: Path) -> None:
-    options = ("--codecs", "one,two", "--label", "two=Number 2", "--title", "Mine")
-    text = invoke(run, *options, "--format", "markdown").output
-    assert "### Mine, speech" in text
+def test_rows_are_chosen_and_a_table_can_be_bare(run: Path) -> None:
+    text = invoke(run, "--codecs", "one,two", "--label", "two=2", "--format", "markdown").output
     lines = [line.split("|")[1].strip() for line in text.splitlines() if line[:1] == "|"]
-    assert lines[2:] == ["one", "Number 2"]
+    assert lines[2:] == ["one", "2"]
     bare = invoke(run, "--no-caption", "--ci", "--significance", "--format", "latex").output
     assert r"\toprule" in bare
-    assert r"\caption" not in bare
     assert "Test set" not in bare
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--label", "two"), "--label takes NAME=TEXT, such as snac-24khz=SNAC; found 'two'"),
-        (("--baseline", "tow"), "no codec named 'tow' to compare with; did you mean two"),
-    ],
-)
-def test_mistakes_are_told(run: Path, options: tuple[str, ...], message: str) -> None:
-    done = invoke(run, *options)
-    assert isinstance(done.exception, UserError)
-    assert message in str(done.exception)
 
 
 def test_runs_on_different_sets_are_not_to_be_compared(cli: Run, run: Path, tmp_path: Path) -> None:

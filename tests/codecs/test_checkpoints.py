@@ -169,7 +169,7 @@ def test_what_is_no_state_dict_is_refused(tmp_path, held, found):
     torch.save(held, tmp_path / "x.pth")
     text = rf"x.pth: expected tensors by name, alone or under 'state_dict', found {found}; save the"
     with pytest.raises(WeightsMismatch, match=text):
-        read_checkpoint(tmp_path / "x.pth")
+        read_checkpoint({"x.pth": tmp_path / "x.pth"})
 
 
 class _Config:

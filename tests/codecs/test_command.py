@@ -1,5 +1,6 @@
 """Command-line codecs: what programs get, what comes back, how they fail, and how bits count."""
 
+import io
 import itertools
 import re
 import shlex
@@ -10,18 +11,17 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from subprocess import Popen
 from unittest.mock import Mock
 
+import av
 import numpy as np
 import pytest
 import soundfile
 
 from snacbench.codecs import command
-from snacbench.codecs.command import CommandCodec, Point, frames, ogg_packet_sizes, ogg_packets
-from snacbench.errors import CodecError, MissingPackage, UnknownPoint, UserError
+from snacbench.codecs.command import CommandCodec, Point, frames, ogg_packets
+from snacbench.errors import ClipError, CodecError, MissingPackage, UnknownPoint, UserError
 from snacbench.files import sha256_of_file
-from snacbench.models import LocatedWeights
 from snacbench.plugins import models_in_file
 from snacbench.rate.bits import bits_of
 from snacbench.selectors import select
@@ -148,13 +148,13 @@ QUOTED = r"copy: sh ended with exit status 3: no such mode \(command: /\S+/sh -c
         (decoding('head -c 3996 "$1" > "$2"'),
          r"copy: the decoder wrote 999 samples, expected 2000 \(0 of delay and 2000 of signal\); "),
         (decoding(r'printf "\377\377\377\377" > "$2"; cat "$1" >> "$2"'),
-         "the decoder wrote NaN or infinite samples"),
+         "1 of 2000 samples are NaN or infinite"),
         ({"bits": command.whole_file(8_000)}, "0 bits were weighed in a coded file of 8000 bytes"),
         ({"bits": command.whole_file(-1)}, "64008 bits were weighed in .* bytes; check the func"),
     ],
 )  # fmt: skip
 def test_what_goes_wrong_is_said(temporary, changed, text):
-    with pytest.raises(CodecError, match=text):
+    with pytest.raises(ClipError, match=text):
         there_and_back(opened(**changed))
     assert not list(temporary.iterdir())
 
@@ -169,7 +169,7 @@ def test_a_program_that_hangs_is_ended_with_all_it_started(tmp_path, temporary, 
     since = time.monotonic()
     with suppress(OSError):  # it is gone, or dead and waits to be asked how it ended
         while status.read_text().split()[2] != "Z":
-            assert time.monotonic() - since < 10
+            assert time.monotonic() - since < 120
             time.sleep(0.01)
     assert not list(temporary.iterdir())
 
@@ -178,8 +178,6 @@ def test_programs_that_cannot_be_run_and_files_of_another_rate(tmp_path):
     text = r"copy needs the program no-such-encoder, which is not installed; install it: apt get it"
     with pytest.raises(MissingPackage, match=text):
         opened(encode="no-such-encoder {input} {coded}", install="apt get it")
-    with pytest.raises(UserError, match=r"bin/dec is a relative path; for a program beside"):
-        opened(decode="bin/dec {coded} {output}")
     (tmp_path / "picture").write_bytes(bytes(100))
     (tmp_path / "picture").chmod(0o755)
     with pytest.raises(CodecError, match=r"picture cannot be run \(Exec format error\)"):
@@ -206,17 +204,6 @@ def test_temporary_files_that_cannot_be_written_end_the_run(temporary, monkeypat
         codec.encode(broadband(0.1, RATE_HZ))
 
 
-def test_folders_of_killed_workers_are_removed(temporary):
-    gone = Popen(["true"])
-    gone.wait()
-    for owner in (gone.pid, 1):
-        (temporary / f"snacbench-command-{owner}-abc").mkdir()
-    (temporary / "snacbench-command-other").mkdir()
-    opened()
-    left = sorted(folder.name for folder in temporary.iterdir())
-    assert left == ["snacbench-command-1-abc", "snacbench-command-other"]
-
-
 def test_points_are_rates_or_have_names_and_settings():
     points = [16, Point(9.6), Point(None, "700", {"late": 40})]
     model = CommandCodec(
@@ -237,7 +224,6 @@ def test_points_are_rates_or_have_names_and_settings():
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
-        ({"name": "my codec"}, "my codec: name: 'my codec' is no name; use letters"),
         ({"rate_hz": 0}, r"rate_hz, channels, timeout_s: expected numbers above 0, found 0"),
         ({"points": []}, "points: expected one or more, each with kbps above 0, or a name"),
         ({"points": [3, 3.0]}, "points: of 3kbps, 3kbps one occurs more than once; give it a name"),
@@ -269,73 +255,33 @@ def test_versions_name_programs_and_what_they_say(tmp_path):
     assert facts(version="cp --no-such-option")["copy, version"].startswith("unknown (copy: cp")
 
 
-FILE = """
-from snacbench.codecs.command import CommandCodec
-
-def bits(coded, settings):
-    return 8 * len(coded) - 16
-
-MODELS = CommandCodec(
-    name="mine", rate_hz=8_000, points=[8, 16], any_kbps=(6, 64), input="raw int16",
-    output="raw int16", encode="cp {input} {coded}", decode="cp {coded} {output}", bits=bits,
-).model()
-"""
-
-
-def test_a_python_file_is_opened_by_its_name(tmp_path):
-    file = tmp_path / "my_codec.py"
-    file.write_text(FILE)
-    assert [s.name for _, s in select(str(file))] == ["mine@8kbps", "mine@16kbps"]
-    ((model, spec),) = select(f"{file}@8")
-    assert model.selector == f"mine={file}"
-    located = locate(model, WeightsPolicy())
-    assert isinstance(located, LocatedWeights)
-    digests = {"my_codec.py": sha256_of_file(file)}
-    assert (located.info.source, located.info.sha256) == ("own", digests)
-    encoded = model.load(spec, located, "cpu").encode(broadband(0.1, RATE_HZ))
-    assert encoded.payload_bits == 8 * 1_600 - 16
-    file.write_text(FILE + "# changed\n")
-    (model,) = models_in_file(file)
-    with pytest.raises(UserError, match="has changed since this run began; start a new run"):
-        model.load(model.points[0], located, "cpu")
+def ogg(streams=1):
+    """An Ogg file of one or more streams of Opus, and the sizes of the first one's packets."""
+    held, sizes = io.BytesIO(), []
+    with av.open(held, "w", format="ogg") as container:
+        coded = [
+            container.add_stream("libopus", rate=48_000, layout="mono") for _ in range(streams)
+        ]
+        frame = av.AudioFrame.from_ndarray(broadband(0.06, 48_000).samples, "flt", "mono")
+        frame.sample_rate = 48_000
+        for stream in coded:
+            for packet in (*stream.encode(frame), *stream.encode(None)):
+                sizes += [packet.size] * (stream is coded[0])
+                container.mux(packet)
+    return held.getvalue(), sizes
 
 
-def ogg(pages, serials=None):
-    """Pages of whole packets."""
-    out = b""
-    for number, packets in enumerate(pages):
-        lacing = b"".join(b"\xff" * (len(p) // 255) + bytes([len(p) % 255]) for p in packets)
-        serial = serials[number] if serials else 7
-        head = struct.pack("<4sBBqIIIB", b"OggS", 0, 0, 0, serial, number, 0, len(lacing))
-        out += head + lacing + b"".join(packets)
-    return out
-
-
-def spanning(packet):
-    """One packet that begins on one page and ends on the next."""
-    first = struct.pack("<4sBBqIIIB", b"OggS", 0, 0, 0, 7, 0, 0, 1) + b"\xff" + packet[:255]
-    return first + ogg([[packet[255:]]])
-
-
-@pytest.mark.parametrize(
-    ("data", "sizes"),
-    [
-        (ogg([[b"x" * 19], [b"y" * 60], [b"a" * 30, b"b" * 31]]), [19, 60, 30, 31]),
-        (ogg([[b"x" * 255, b"", b"y" * 510, b"z"]]), [255, 0, 510, 1]),
-        (spanning(b"x" * 300), [300]),
-        (b"", "holds 0 streams, expected one"),
-        (b"RIFF" + bytes(100), "no Ogg stream: no page at byte 0"),
-        (spanning(b"x" * 300)[:283], "ends within a packet, after 283 bytes"),
-        (ogg([[b"x"], [b"y"]], serials=[1, 2]), "holds 2 streams, expected one"),
-    ],
-)
-def test_packet_sizes_follow_from_the_lacing_values(data, sizes):
-    if isinstance(sizes, str):
-        with pytest.raises(CodecError, match=sizes):
-            ogg_packet_sizes(data)
-    else:
-        assert ogg_packet_sizes(data) == sizes
-        assert ogg_packets(header_packets=1)(data, {}) == 8 * sum(sizes[1:])
+def test_packets_of_an_ogg_file_count_without_pages_and_headers():
+    data, sizes = ogg()
+    assert len(sizes) >= 3
+    assert ogg_packets()(data, {}) == 8 * sum(sizes)
+    for wrong, text in (
+        (b"", "is no Ogg stream"),
+        (b"RIFF" + bytes(100), "is no Ogg stream"),
+        (ogg(2)[0], "holds 2 streams, expected one"),
+    ):
+        with pytest.raises(CodecError, match=text):
+            ogg_packets()(wrong, {})
 
 
 def test_bits_that_fill_frames_up_do_not_count():
@@ -388,9 +334,10 @@ def test_opus_tools_is_near_our_own_opus(loaded, shared, kbps):
     assert scores[0] == pytest.approx(scores[1], abs=0.5)
 
 
-def test_the_example_of_the_documentation_runs(tmp_path, monkeypatch):
+def test_the_example_of_the_documentation_runs_until_its_file_changes(tmp_path, monkeypatch):
     text = (Path(__file__).parents[2] / "docs" / "outside-codecs.md").read_text("utf-8")
-    (tmp_path / "my_codec.py").write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0])
+    file = tmp_path / "my_codec.py"
+    file.write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0])
     # Stand-ins for the two programs: a file of a header and two frames, and silence.
     coded = struct.pack("<HH14x", 0xCC1C, 18) + b"".join(
         struct.pack("<H", size) + bytes(size) for size in (40, 38)
@@ -403,6 +350,14 @@ def test_the_example_of_the_documentation_runs(tmp_path, monkeypatch):
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    ((model, spec),) = select(f"{tmp_path / 'my_codec.py'}@16")
-    encoded = model.load(spec, None, "cpu").encode(broadband(0.5, spec.rate_hz or 0))
-    assert (model.name, encoded.payload_bits) == ("lc3", 8 * (40 + 38))
+    assert [spec.name for _, spec in select(str(file))] == [f"lc3@{n}kbps" for n in (16, 24, 32)]
+    ((model, spec),) = select(f"{file}@16")
+    assert model.selector == f"lc3={file}"
+    located = locate(model, WeightsPolicy())
+    assert located.info.sha256 == {"my_codec.py": sha256_of_file(file)}
+    encoded = model.load(spec, located, "cpu").encode(broadband(0.5, spec.rate_hz or 0))
+    assert encoded.payload_bits == 8 * (40 + 38)
+    file.write_text(file.read_text() + "# changed\n")
+    (model,) = models_in_file(file)
+    with pytest.raises(UserError, match="has changed since this run began; start a new run"):
+        model.load(model.points[0], located, "cpu")

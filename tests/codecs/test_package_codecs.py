@@ -13,16 +13,17 @@ torch = pytest.importorskip("torch")
 from safetensors.torch import save_file  # noqa: E402
 
 from snacbench.codecs import _neural as neural  # noqa: E402
-from snacbench.errors import CodecError, UnknownPoint, UserError, WeightsMismatch  # noqa: E402
+from snacbench.errors import AudioError, CodecError, UserError, WeightsMismatch  # noqa: E402
 from snacbench.models import LocatedWeights  # noqa: E402
 from snacbench.plugins import codec_models  # noqa: E402
 from snacbench.rate.bits import bits_of  # noqa: E402
+from snacbench.runner import contract  # noqa: E402
 from snacbench.selectors import select  # noqa: E402
-from snacbench.types import Audio, Encoded, WeightsInfo  # noqa: E402
+from snacbench.types import Audio, WeightsInfo  # noqa: E402
 from snacbench.weights import embedded  # noqa: E402
 from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
-from tests.conftest import broadband, si_sdr_db  # noqa: E402
+from tests.conftest import broadband  # noqa: E402
 from tests.support.codec_models import (  # noqa: E402
     DAC_SHAPES,
     SNAC_SHAPES,
@@ -40,41 +41,30 @@ from tests.support.codec_models import (  # noqa: E402
     with_config,
 )
 
-
-@pytest.mark.parametrize(
-    ("name", "kbps", "streams"),
-    [
-        # The labels of DAC's models are not their rates.
-        ("dac-44khz", 7.752, 9),
-        ("dac-44khz-16kbps", 15.504, 18),
-        ("dac-16khz", 6.0, 12),
-        ("snac-24khz", 0.984, [0.141, 0.281, 0.563]),
-        ("snac-44khz", 2.584, [0.172, 0.345, 0.689, 1.378]),
-        ("encodec-24khz", 24, 32),
-        ("encodec-48khz", 24, 16),
-    ],
-)
-def test_rates_at_full_depth(name, kbps, streams):
-    model = codec_models()[name]
-    top = model.points[-1]
-    assert top.nominal_kbps == pytest.approx(kbps, abs=5e-4)
-    if isinstance(streams, list):
-        by_level = [float(stream.bit_per_s) / 1000 for stream in top.streams]
-        assert by_level == pytest.approx(streams, abs=5e-4)
-        assert [p.name for p in model.points if not p.truncated] == [name] == list(model.default)
-    else:
-        assert len(top.streams) == streams
+# At full depth; the labels of DAC's models are not their rates.
+RATES = {
+    "dac-44khz": (7.752, 9), "dac-44khz-16kbps": (15.504, 18), "dac-16khz": (6.0, 12),
+    "snac-24khz": (0.984, [0.141, 0.281, 0.563]),
+    "snac-44khz": (2.584, [0.172, 0.345, 0.689, 1.378]),
+    "encodec-24khz": (24, 32), "encodec-48khz": (24, 16),
+}  # fmt: skip
 
 
-def test_depths_and_bandwidths_are_operating_points():
-    specs = [spec for _, spec in select("dac")]
-    assert [len(spec.streams) for spec in specs] == [2, 3, 6, 9]  # the paper's rates
-    assert [s.nominal_kbps for s in specs] == pytest.approx([1.723, 2.584, 5.168, 7.752], abs=1e-3)
+def test_rates_depths_and_bandwidths_are_as_published():
+    for name, (kbps, streams) in RATES.items():
+        model = codec_models()[name]
+        top = model.points[-1]
+        assert top.nominal_kbps == pytest.approx(kbps, abs=5e-4)
+        if isinstance(streams, list):
+            by_level = [float(stream.bit_per_s) / 1000 for stream in top.streams]
+            assert by_level == pytest.approx(streams, abs=5e-4)
+            assert [p.name for p in model.points if not p.truncated] == [name]
+        else:
+            assert len(top.streams) == streams
+    assert [p.nominal_kbps for p in codec_models()["encodec-24khz"].points] == [1.5, 3, 6, 12, 24]
     assert [len(p.streams) for p in codec_models()["dac-24khz"].points] == list(range(1, 33))
-    with pytest.raises(UnknownPoint, match=r"no operating point within 5 % of '33q'"):
-        select("dac-24khz@33q")
-    for name, kbps in (("encodec-24khz", [1.5, 3, 6, 12, 24]), ("encodec-48khz", [3, 6, 12, 24])):
-        assert [p.nominal_kbps for p in codec_models()[name].points] == kbps
+    kbps = [spec.nominal_kbps for _, spec in select("dac")]  # the paper's
+    assert kbps == pytest.approx([1.723, 2.584, 5.168, 7.752], abs=1e-3)
 
 
 def test_a_device_that_is_not_here_is_refused(monkeypatch):
@@ -103,10 +93,6 @@ def test_files_of_another_model_are_refused(tmp_path):
             files["config.json"] = path.parent / "config.json"
         with pytest.raises(WeightsMismatch, match=f"{text}.*, which is not {spec.model}"):
             model.load(spec, LocatedWeights(files, WeightsInfo("folder")), "cpu")
-    codec = opened("encodec-mini@6")
-    other = replace(codec.spec, settings={"bandwidth_kbps": 7})
-    with pytest.raises(WeightsMismatch, match=r"has bandwidths .*, not the 7 of encodec-mini"):
-        codec.at(other)
 
 
 @pytest.fixture(scope="module")
@@ -264,14 +250,11 @@ MINIS = ["snac-mini", "dac-mini@9q", "encodec-mini@6"]
 DAC_44KHZ = {"encoder_rates": [2, 4, 8, 8], "decoder_rates": [8, 8, 4, 2]}
 
 
-def test_output_has_the_exact_length_and_is_finite(loaded):
+def test_what_is_no_number_is_no_signal(loaded):
     codec = loaded("dac-mini@9q")
     whole = codec.encode(broadband(0.1, 24_000))
-    for samples in (7, 2_400, 3_000):  # the network itself returns 2,552
-        one = codec.decode(Encoded(samples, 1, 24_000, whole.codes), seed=0)
-        assert (one.num_samples, one.samples[:, 2_600:].any()) == (samples, False)
     broken = type("Broken", (type(codec),), {"synthesise": lambda *_: torch.tensor([[[math.nan]]])})
-    with pytest.raises(CodecError, match="NaN or infinite"):
+    with pytest.raises(AudioError, match="NaN or infinite"):
         broken(codec.spec, codec.model, codec.device).decode(whole, seed=0)
 
 
@@ -334,16 +317,10 @@ def test_batches_on_a_gpu_are_as_alone_and_as_on_a_cpu_but_for_rounding(loaded, 
         pytest.skip("no CUDA device")
     ((model, spec),) = select(name)
     codec = model.load(spec, locate(model, WeightsPolicy("embedded")), "cuda")
-    signals = signals_for(codec, [0, 1, 30])
-    together = codec.encode_batch(signals)
-    for signal, encoded in zip(signals, together, strict=True):
-        for alone in (codec, loaded(name)):
-            pairs = list(zip(encoded.codes, alone.encode(signal).codes, strict=True))
-            equal = sum(int((a == b).sum()) for a, b in pairs)
-            assert equal > 0.95 * sum(a.size for a, _ in pairs)
-    outputs = codec.decode_batch(together, seeds=[1, 2, 3])
-    for encoded, seed, output in zip(together, [1, 2, 3], outputs, strict=True):
-        assert si_sdr_db(codec.decode(encoded, seed=seed), output) > 60
+    contract.check_batches(codec)
+    signal = broadband(0.7, 24_000)
+    pairs = zip(codec.encode(signal).codes, loaded(name).encode(signal).codes, strict=True)
+    assert all(np.mean(a == b) > 0.95 for a, b in pairs)
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_codes_and_audio_equal_the_librarys_without_a_network(saved, monkeypatch
         ({"sampling_rate": 16_000}, r"describes 16000 Hz, 1 channels, 32 codebooks of 2048"),
         ({"model_type": "encodec"}, r"describes a model of type encodec, expected mimi"),
         ({"num_filters": "many"}, r"is no configuration of transformers' MimiModel \(\w+: "),
-        ("{", r"config\.json is not JSON \(Expecting .*\); fetch it again"),
+        ("{", r"config\.json is not JSON \(Expecting .*\); fetch or save it again"),
         (None, r"model\.safetensors is damaged or not a weights"),
         ("add", r"not fit MimiModel: 0 keys missing, 1 unexpected.*, 0 of another shape$"),
     ],

@@ -99,9 +99,9 @@ def test_a_clip_that_is_encoded_once_has_the_rows_of_each_point_alone(tmp_path: 
     points = [PlannedCodec(model.name, p, weights, nested=True) for p in model.points[8:2:-2]]
     clips = NAMED_SETS["quick"].build().clips[:2]
 
-    def rows(*those: PlannedCodec, batch: int = 1) -> list[object]:
+    def rows(*those: PlannedCodec) -> list[object]:
         first, *cuts = those
-        job = CodingJob(first, clips, Request(keep_codes=True), tmp_path, batch, cuts=tuple(cuts))
+        job = CodingJob(first, clips, Request(keep_codes=True), tmp_path, cuts=tuple(cuts))
         return [
             replace(row, encode_s=None, decode_s=None, batch=None) if hasattr(row, "batch") else row
             for row in job.run()

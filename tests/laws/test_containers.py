@@ -43,7 +43,7 @@ def test_a_run_over_whole_and_halved_files(tmp_path: Path) -> None:
     printed = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1, printed
     assert "1 file left out, not read as audio: 1 .pdf (papers.pdf)" in printed
-    assert f"{NOT_STATED}: " in printed
+    assert f"clips: {NOT_STATED}" in printed
     run = RunFolder.open(tmp_path / "r")
     rows = {row.clip.removeprefix("set/"): row for row in run.read(Coded)}
     notes = {clip.id.removeprefix("set/"): clip.note for clip in run.read(Clip)}
@@ -109,7 +109,7 @@ def test_float_samples_beyond_full_scale_are_under_one_rule(tmp_path: Path) -> N
         assert score.value is not None
         assert score.value > 100
         printed = " ".join((done.stdout + done.stderr).split())
-        assert "1 of 1 clips goes beyond full scale (peak +10.5 dBFS at most)" in printed
+        assert "1 of 1 clips: beyond full scale (peak +10.5 dBFS at most)" in printed
 
 
 def test_a_damaged_float_is_one_failed_row_and_the_run_goes_on(tmp_path: Path) -> None:

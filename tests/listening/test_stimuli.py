@@ -1,22 +1,19 @@
-"""Stimuli and their export for webMUSHRA: levels, files, what may be wrong with a run."""
+"""Stimuli: levels, files, what may be wrong with a run."""
 
-import errno
 import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
-import yaml
 
 from snacbench.audio.align import cross_correlation
 from snacbench.audio.filters import low_pass
-from snacbench.audio.io import read, write_flac, write_wav
+from snacbench.audio.io import read, write_flac
 from snacbench.audio.levels import loudness_lufs
 from snacbench.audio.resample import resample
-from snacbench.errors import AudioError, StoreError, UserError
+from snacbench.errors import AudioError, UserError
 from snacbench.files import sha256_of_file
-from snacbench.listening import stimuli, webmushra
 from snacbench.listening.stimuli import (
     RunSignals,
     cut,
@@ -28,13 +25,12 @@ from snacbench.listening.stimuli import (
     stimulus_file,
     true_peak_dbtp,
 )
-from snacbench.listening.test import Level, System, texts_of
-from snacbench.listening.webmushra import configuration, export_webmushra
+from snacbench.listening.test import Level, System
 from snacbench.rows import Calibration
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio
 from tests.conftest import broadband
-from tests.support.audio_run import CODECS, FAULTS, audio_test, item, make_audio_run
+from tests.support.audio_run import FAULTS, audio_test, item, make_audio_run
 
 RATE_HZ = 48_000
 DELAYS = {name: samples for name, (samples, _) in FAULTS.items()}
@@ -104,9 +100,6 @@ def test_stimuli_that_are_missing_or_changed_are_noticed_and_made_again(run, fol
     with pytest.raises(UserError, match=r"has no stimuli yet: no stimuli.json that"):
         read_facts(folder, TEST)
     facts = make_stimuli(folder, TEST)
-    (folder / stimulus_file("one", "anchor35")).write_bytes(b"RIFF")
-    with pytest.raises(UserError, match=r"anchor35.wav is missing or was changed; make them"):
-        read_facts(folder, TEST)
     (folder / "stimuli.json").write_text("{}")
     with pytest.raises(UserError, match=r"no stimuli.json that can be read; make them with"):
         read_facts(folder, TEST)
@@ -183,21 +176,6 @@ def test_what_the_run_does_not_have_is_refused(run, folder, spoilt, changed, mes
     assert not folder.exists() or not list(folder.iterdir())
 
 
-def test_a_full_disk_leaves_the_old_stimuli(run, folder, monkeypatch):
-    facts, written = make_stimuli(folder, TEST), []
-
-    def full(path, audio):
-        written.append(path)
-        if len(written) > 5:
-            raise StoreError(f"the disk is full while writing {path}")
-        return write_wav(path, audio)
-
-    monkeypatch.setattr(stimuli, "write_wav", full)
-    with pytest.raises(StoreError, match="the disk is full"):
-        make_stimuli(folder, TEST)
-    assert read_facts(folder, TEST) == facts
-
-
 def test_cuts_have_raised_cosine_fades_of_5_ms():
     ones = Audio(np.ones((2, RATE_HZ), np.float32), RATE_HZ)
     out = cut(ones, 0.25, 0.5).samples
@@ -253,111 +231,3 @@ def test_the_reference_goes_to_the_loudness_and_all_follow_below_the_true_peak()
     assert len(set(gain_db.values())) == 1
     peaks = [true_peak_dbtp(scaled(x, gain_db[name])) for name, x in signals.items()]
     assert peaks == pytest.approx([-5.0, -1.0], abs=0.001)
-
-
-# The fields that webMUSHRA reads of each kind of part, with their types, but for type and optional:
-# github.com/audiolabs/webMUSHRA, doc/experimenter.md; of the questionnaire,
-# lib/webmushra/pages/FinishPage.js; what sounds must be, lib/webmushra/misc/MushraValidator.js.
-FIELDS = {
-    "": "testname:str testId:str language:str bufferSize:int stopOnErrors:bool"
-    " showButtonPreviousPage:bool remoteService:str pages:list",
-    "generic": "id:str name:str content:str",
-    "volume": "id:str name:str content:str stimulus:str defaultVolume:float",
-    "mushra": "id:str name:str content:str showWaveform:bool enableLooping:bool strict:bool"
-    " randomize:bool showConditionNames:bool reference:str createAnchor35:bool"
-    " createAnchor70:bool stimuli:dict",
-    "finish": "name:str content:str popupContent:str showResults:bool writeResults:bool"
-    " questionnaire:list",
-    "likert": "name:str label:str response:list",
-    "text": "name:str label:str",
-}
-OF_TWO = audio_test(
-    title="A <b>test</b> & more",
-    welcome="Hello <you>\n\nand you.\n",
-    consent=texts_of("en").consent,
-    questionnaire=texts_of("en").questionnaire,
-)
-
-
-def check_fields(part):
-    """Just these fields, each of its type; the part's kind."""
-    kind = str(part.get("type", ""))
-    found = {f"{k}:{type(v).__name__}" for k, v in part.items() if k not in ("type", "optional")}
-    assert found == set(FIELDS[kind].split()), kind
-    return kind
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A test's folder, what is known of its stimuli, and the configuration."""
-    path = tmp_path_factory.mktemp("webmushra")
-    make_audio_run(path)
-    folder = path / "test"
-    facts = make_stimuli(folder, OF_TWO)
-    file = export_webmushra(folder, OF_TWO, facts)
-    assert file == folder / "webmushra/configs/t.yaml"
-    return folder, facts, yaml.safe_load(file.read_text("utf-8"))
-
-
-def mushra_pages(config):
-    flat = [p for page in config["pages"] for p in (page if isinstance(page, list) else [page])]
-    return [page for page in flat if isinstance(page, dict) and page["type"] == "mushra"]
-
-
-def test_the_configuration_follows_the_schema(exported):
-    config = exported[2]
-    check_fields(config)
-    assert (config["testId"], config["language"], config["bufferSize"]) == ("t", "en", 2048)
-    *before, (order, *random), finish = config["pages"]
-    assert [check_fields(page) for page in before] == ["generic", "generic", "volume", "mushra"]
-    assert order == "random"
-    assert [check_fields(page) for page in (*random, finish)] == ["mushra", "mushra", "finish"]
-    assert [page["id"] for page in mushra_pages(config)] == ["t-1", "one", "two"]
-    # Texts are paragraphs of HTML that nothing breaks.
-    assert before[0]["name"] == "A &lt;b&gt;test&lt;/b&gt; &amp; more"
-    assert before[0]["content"] == "<p>Hello &lt;you&gt;</p><p>and you.</p>"
-    questions = finish["questionnaire"]
-    found = [f"{q['name']} {check_fields(q)}" for q in questions]
-    assert found == ["age likert", "headphones text", "experience likert", "hearing likert"]
-    for answer in (a for q in questions if q["type"] == "likert" for a in q["response"]):
-        assert answer.keys() == {"value", "label"}
-
-
-def test_sounds_are_there_alike_and_anchors_under_their_reserved_names(exported):
-    root, config, paths = exported[0] / "webmushra", exported[2], []
-    for page in mushra_pages(config):
-        # It adds the hidden reference itself, and checks for 12 signals and 12 s.
-        assert list(page["stimuli"]) == ["anchor35", "anchor70", *(spec.name for spec in CODECS)]
-        assert page["createAnchor35"] is page["createAnchor70"] is False
-        assert page["randomize"] is page["strict"] is True
-        files = [page["reference"], *page["stimuli"].values()]
-        sounds = [soundfile.info(root / file) for file in files]
-        found = {(sound.samplerate, sound.frames, sound.channels) for sound in sounds}
-        assert found == {(48_000, 72_000, 1)}
-        paths += files
-    assert len(set(paths)) == len(paths) == 18
-    assert config["pages"][2]["stimulus"] in paths
-    assert {str(p.relative_to(root)) for p in root.rglob("*.wav")} == set(paths)
-    assert not any(name in path for path in paths for name in ("opus", "late", "anchor", "ref"))
-
-
-def test_it_is_of_its_test_and_written_anew_or_not_at_all(exported, monkeypatch):
-    folder, facts, _ = exported
-    optional = OF_TWO.questionnaire[1].model_copy(update={"required": False})
-    update = {"language": "fi", "questionnaire": (optional,)}
-    config = configuration(OF_TWO.model_copy(update=update), facts)
-    assert (config["language"], config["pages"][-1]["questionnaire"][0]["optional"]) == ("en", True)
-    with pytest.raises(UserError, match="--export webmushra: form abx stays on our own page"):
-        export_webmushra(folder, OF_TWO.model_copy(update={"form": "abx"}), facts)
-    (folder / "webmushra" / "old").touch()
-    export_webmushra(folder, OF_TWO, facts)
-    assert not (folder / "webmushra" / "old").exists()
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(webmushra.shutil, "copyfile", full)
-    with pytest.raises(StoreError, match=r"export of t for webMUSHRA \(No space left"):
-        export_webmushra(folder, OF_TWO, facts)
-    assert (folder / "webmushra/configs/t.yaml").is_file()
-    assert not [p for p in folder.iterdir() if p.name.startswith(".")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -120,20 +119,6 @@ def test_files_that_are_not_the_published_ones(name, file, tmp_path):
     torch.save(theirs, tmp_path / file)
     with pytest.raises(WeightsMismatch, match=f"cannot be loaded as {model}.*running_mean"):
         in_folder(name, tmp_path).ready()
-
-
-def test_the_reference_is_embedded_once_and_what_is_no_number_stays_none():
-    heard = []
-
-    def embed(audio):
-        heard.append(audio)
-        return torch.tensor([audio.duration_s, 1.0])
-
-    x, y = (Audio(np.ones((1, n), np.float32), RATE_HZ) for n in (16_000, 32_000))
-    score = speaker_similarity._prepare(embed, x)
-    assert score(y) == score(y) == pytest.approx(3 / math.sqrt(10))
-    assert heard == [x, y, y]
-    assert math.isnan(speaker_similarity.cosine(torch.zeros(2), torch.ones(2)))
 
 
 def test_voices_are_found_before_resemblyzer_hears_them(tmp_path):

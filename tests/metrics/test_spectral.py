@@ -5,8 +5,6 @@ from __future__ import annotations
 import librosa
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from snacbench.errors import Undefined
 from snacbench.metrics import spectral
@@ -17,7 +15,6 @@ from tests.metrics.conftest import at_snr, low_passed, scaled, voice
 METRICS = {metric.spec.name: metric for metric in spectral.METRICS}
 DAC7, DEFAULT, STFT = (METRICS[name] for name in ("mel_dac7", "mel_dac_default", "stft_dac"))
 every_distance = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
-few = settings(max_examples=10, deadline=None)
 
 # What the code that defines a form gave on `ten_pairs`, by torch 2.14.1 and librosa 0.11. For those
 # of descript-audiotools that is computed anew, in test_peers.
@@ -31,6 +28,11 @@ GIVEN = {
     "mel_hifigan": (
         0.15496191, 1.2719288, 3.021173, 1.2857732, 1.7383853,
         0.52495891, 0.69314098, 0.016081467, 0.91746747, 5.6960487,
+    ),
+    # NVIDIA/BigVGAN at 7d2b454.
+    "mel_bigvgan": (
+        0.17057343, 1.2995099, 3.0632689, 1.3434107, 1.8054494,
+        0.52364314, 0.69314057, 0.016208056, 1.0085088, 5.5680199,
     ),
     # gemelo-ai/vocos at c859e3b (0.1.0).
     "mel_vocos": (
@@ -108,18 +110,19 @@ def test_the_forms_differ_and_metrics_with_equal_windows_share_their_spectra():
     assert abs(paper - DEFAULT(reference=x, degraded=y)) > 0.1 * paper
 
 
-@pytest.mark.parametrize("window", [32, 512, 2048])
-def test_spectra_are_read_only_and_the_same_in_pieces_of_any_size(monkeypatch, window):
+def test_spectra_are_read_only_and_the_same_in_pieces_of_any_size(monkeypatch):
     x = voice(44_100, 1.0)
-    options = {"fft": window, "hop": window // 4, "window": window, "shape": "hann"}
-    pieces = spectral.magnitude(x, **options, edge=window // 2)
-    with pytest.raises(ValueError, match="read-only"):
-        pieces[0][0, 0] = 1.0
-    whole = np.hstack(pieces)
-    monkeypatch.setattr(spectral, "_BLOCK_SAMPLES", 8192)
-    again = Audio(x.samples, x.rate_hz)
-    assert np.array_equal(np.hstack(spectral.magnitude(again, **options, edge=window // 2)), whole)
-    assert whole.shape == (window // 2 + 1, 1 + x.num_samples // (window // 4))
+    for window in (32, 512, 2048):
+        options = spectral.Scale(window, window // 4, window), "hann", window // 2
+        pieces = spectral.magnitude(x, *options)
+        with pytest.raises(ValueError, match="read-only"):
+            pieces[0][0, 0] = 1.0
+        whole = np.hstack(pieces)
+        with monkeypatch.context() as patched:
+            patched.setattr(spectral, "_BLOCK_SAMPLES", 8192)
+            again = spectral.magnitude(Audio(x.samples, x.rate_hz), *options)
+        assert np.array_equal(np.hstack(again), whole)
+        assert whole.shape == (window // 2 + 1, 1 + x.num_samples // (window // 4))
 
 
 @every_distance
@@ -127,7 +130,7 @@ def test_digital_silence_is_far_and_half_the_largest_window_must_be_filled(metri
     x = voice(metric.spec.rate_hz, 1.0)
     assert 0.9 < metric(reference=x, degraded=scaled(x, 0)) < 1000
     assert metric(reference=x, degraded=scaled(x, -1)) == 0  # nor is polarity heard
-    needed = {"mel_hifigan": 385, "mel_vocos": 513, "mel_focalcodec": 513}
+    needed = {"mel_hifigan": 385, "mel_bigvgan": 385, "mel_vocos": 513, "mel_focalcodec": 513}
     samples = needed.get(metric.spec.name, 1025)
     x, y, short = (
         noise_for(metric, *of, 0.1) for of in ((0, samples), (1, samples), (0, samples - 1))
@@ -137,20 +140,3 @@ def test_digital_silence_is_far_and_half_the_largest_window_must_be_filled(metri
         Undefined, match=f"reference has {samples - 1} samples, {samples} are needed"
     ):
         metric.prepare(short)
-
-
-@few
-@given(seed=st.integers(0, 10_000), gain=st.floats(0.2, 5))
-def test_a_gain_on_both_signals_leaves_logarithms_alone_and_scales_magnitudes(seed, gain):
-    # So loud that the clamp takes no part.
-    x, y = (noise_for(DAC7, s, 4000, 1e4) for s in (seed, seed + 1))
-    both = DAC7(reference=scaled(x, gain), degraded=scaled(y, gain))
-    assert both == pytest.approx(DAC7(reference=x, degraded=y), rel=1e-4)
-    # So that twice the gain adds twice as much as the gain.
-    for metric in (DEFAULT, STFT):
-        x, y = (noise_for(metric, s, 4000, 0.2) for s in (seed, seed + 1))
-        first, second, third = (
-            metric(reference=scaled(x, factor), degraded=scaled(y, factor))
-            for factor in (gain, 2 * gain, 3 * gain)
-        )
-        assert third - second == pytest.approx(second - first, rel=1e-2)

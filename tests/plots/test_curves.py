@@ -157,6 +157,33 @@ def test_domains_have_a_panel_each_on_one_scale():
     assert first.get_ylim() == second.get_ylim()
 
 
+def test_groups_of_clips_take_the_place_of_domains():
+    rows = run_rows([*OPUS, *DAC])
+    german = {clip.id for clip in rows.clips[::3]}
+    clips = (replace(c, language="de" * (c.id in german), speaker=c.id) for c in rows.clips)
+    rows = replace(rows, clips=tuple(clips))
+    figure = draw("domains", rows, by="language")
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["de (n = 8)", "not stated (n = 16)"]
+    assert caption_of(figure).startswith("Per language, n = 8 to 16 clips")
+    means = [codec.scores["si_sdr"]["value"][::3].mean() for codec in rows.codecs]
+    assert sorted(y for _, y in places(figure.axes[0])) == pytest.approx(sorted(means))
+    alone = draw("quality-rate", rows, by="language", domain="de")
+    assert places(alone.axes[0]) == places(figure.axes[0])
+    assert caption_of(alone).startswith("Language de, n = 8 clips")
+    row = draw("distribution", rows, by="language", domain="de").axes[0].lines[0]
+    assert len(row.get_xdata()) == 8
+    data = PlotData([rows], by="language")
+    (pair, *_) = data.differences("si_sdr", "de", OPUS[0].name)
+    assert pair.difference.mean == pytest.approx(means[1] - means[0])
+    assert data.rate(OPUS[0].name, "de", "actual").value == pytest.approx(8.16)
+    assert caption_of(draw("quality-rate", rows, by="language")).startswith("All clips, n = 24")
+    for width, columns in (("single", 2), ("double", 4)):  # many groups fit on a page
+        figure = draw("domains", rows, by="speaker", width=width)
+        assert figure.axes[0].get_gridspec().ncols == columns
+        assert figure.get_figheight() < 25
+
+
 def test_a_rate_that_is_a_range_is_a_band_across(monkeypatch):
     monkeypatch.setattr(Entry, "record", lambda *_: {"entropy_kbps": Span(None, 1.6, 2.5)})
     figure = draw("domains", run_rows(DAC[:1]), rate="entropy")

@@ -43,6 +43,8 @@ def test_every_plot_is_found_drawn_for_each_metric_and_named_by_what_it_uses():
         "quality-rate-stoi-nominal-music": Options("stoi", "nominal", "music"),
         "codebooks-speech": Options("stoi", domain="speech"),
         "domains-stoi": Options("stoi", domain="speech"),
+        "domains-stoi-by-language": Options("stoi", by="language"),
+        "tokens-stoi-speaker-p1-b": Options("stoi", by="speaker", domain="p1/b"),
         "differences-stoi-vs-opus@8kbps": Options("stoi", baseline="opus@8kbps"),
     }.items():
         (one,) = (one for name, one in plots().items() if stem.startswith(f"{name}-"))
@@ -64,6 +66,7 @@ def test_every_plot_is_found_drawn_for_each_metric_and_named_by_what_it_uses():
         ("speed", {"domain": "environment"}, "no clips of 'environment'; there are: speech, mus"),
         ("differences", {"baseline": "opus@9kbps"}, "no codec 'opus@9kbps'; did you mean opus@8k"),
         ("speed", {"labels": {"snac": "S", "dca": "D"}}, "no run has a codec 'dca'"),
+        ("speed", {"by": "language", "domain": "de"}, "no clips of 'de'; there are: not stated"),
         ("speed", {"rate": "gross"}, "'gross' is none of: actual, nominal"),
     ],
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.conftest import BROWSER_STEP_S
 from tests.support.listening_page import drag
 from tests.support.reports import EVIL
 
@@ -34,6 +35,7 @@ def opened(chromium, page):
     """The page; afterwards it has complained of nothing, and asked for nothing from outside."""
     errors: list[str] = []
     opened = chromium.new_page()
+    opened.set_default_timeout(BROWSER_STEP_S * 1000)
     opened.asked = []
     opened.on("request", lambda request: opened.asked.append(request.url))
     opened.on("pageerror", lambda error: errors.append(str(error)))

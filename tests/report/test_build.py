@@ -11,9 +11,17 @@ import pytest
 from snacbench.errors import StoreError
 from snacbench.plots.drawing import Plot
 from snacbench.plugins import OWN, Origin, discovered
-from snacbench.report.build import build_report, chosen_clips, notes, summary_tables, troubles
-from snacbench.report.scores import score_data
+from snacbench.progress import Notes
+from snacbench.report.build import (
+    build_report,
+    chosen_clips,
+    notes,
+    score_data,
+    summary_tables,
+    troubles,
+)
 from snacbench.store.run_folder import RunFolder
+from snacbench.tables.from_runs import Options, tables_of
 from snacbench.tables.run_rows import RunRows
 from tests.support.command_line import call
 from tests.support.plots import MEL, OPUS, run_rows
@@ -56,9 +64,10 @@ def test_a_plot_of_another_package_that_fails_costs_its_own_figure_alone(
     broken = Plot("broken", "fails", lambda data, options: 1 / 0)  # type: ignore[arg-type,return-value]
     monkeypatch.setitem(found.items, "broken", broken)
     monkeypatch.setitem(found.origins, "broken", Origin("rival", "2.0"))
-    made = build_report(run_folder, tmp_path / "report", clips=0)
+    said = Notes()
+    build_report(run_folder, tmp_path / "report", clips=0, progress=said)
     why = "plug-in broken (plots) of rival 2.0 failed: ZeroDivisionError: division by zero"
-    assert [p for p in made.problems if p.startswith(f"no figure broken: {why}")]
+    assert any(text.startswith(f"warning: no figure broken: {why}") for text in said.texts)
     monkeypatch.setitem(found.origins, "broken", OWN)  # a fault of ours is said to be one
     with pytest.raises(ZeroDivisionError):
         build_report(run_folder, tmp_path / "other", clips=0)
@@ -72,7 +81,7 @@ def test_an_older_report_is_replaced_and_nothing_else(run_folder, tmp_path, monk
     assert (done.exit_code, "1 clips with players" in done.output) == (0, True)
     assert "1 of 3" in (target / "index.html").read_text("utf-8")
     assert (target / "media" / "0.js").exists()
-    assert build_report(RunFolder.open(copy), target).num_clips == 0
+    build_report(RunFolder.open(copy), target, clips=30)
     assert not (target / "media" / "0.js").exists()
     assert "No players" in (target / "index.html").read_text("utf-8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "report"]
@@ -85,11 +94,15 @@ def test_an_older_report_is_replaced_and_nothing_else(run_folder, tmp_path, monk
         other / "thesis.tex" / "below": "cannot write the report to",
     }.items():
         with pytest.raises(StoreError, match=message):
-            build_report(run_folder, place)
+            build_report(run_folder, place, clips=30)
+
+
+def tables_as_html(rows):
+    return summary_tables(rows, tables_of([rows], options=Options(complete=True)))
 
 
 def test_the_summary_marks_the_best_and_demonstration_models(run_folder):
-    found = dict(summary_tables(RunRows.load(run_folder)))
+    found = dict(tables_as_html(RunRows.load(run_folder)))
     assert list(found) == ["all clips", "speech", "music"]
     rates, quality = re.findall(r"<table>.*?</table>", found["all clips"], re.DOTALL)
     assert "kbps" in rates
@@ -101,8 +114,14 @@ def test_the_summary_marks_the_best_and_demonstration_models(run_folder):
     assert ["best" in cell for cell in up] == [False, False, True]
     assert all('class="ends">[' in cell for cell in up)  # the interval of every mean
     assert re.search("up ↑.*down ↓", quality, re.DOTALL)
+    rows = run_rows(OPUS)
+    rows = replace(rows, clips=tuple(replace(clip, corpus="a, b") for clip in rows.clips))
+    made, by_corpus = (tables_of([rows], options=Options(by)) for by in ("both", "corpus"))
+    grouped = dict(summary_tables(rows, made, grouped=by_corpus))
+    assert list(grouped) == ["all clips", "speech", "music", "corpus a, b"]
+    assert "Quality, corpus a, b" in grouped["corpus a, b"]
     metrics = [replace(MEL, name=f"metric_{i}") for i in range(17)]
-    ((_, html), *_) = summary_tables(run_rows(OPUS, metrics=metrics))
+    ((_, html), *_) = tables_as_html(run_rows(OPUS, metrics=metrics))
     tables = re.findall(r"<thead>.*?</thead>", html)
     assert [table.count("metric_") for table in tables] == [0, 6, 6, 5]  # about equal widths
 
@@ -112,7 +131,7 @@ def test_the_worst_are_chosen_and_rows_without_a_number_told(run_folder):
     assert chosen_clips(rows, IDS, 3) == list(IDS)
     assert chosen_clips(rows, IDS, 2) == [EVIL, "set/c"]  # a codec's worst, then by domain
     assert chosen_clips(rows, IDS, 0) == []
-    failed, undefined = troubles(run_folder)
+    failed, undefined = troubles(RunRows.load(run_folder))
     assert failed == {
         "status": "failed", "what": "coding with same", "reason": "it <broke>", "count": 1,
         "example": "set/c",

@@ -67,7 +67,7 @@ def test_the_page_has_figure_table_and_paragraph(run, tmp_path):
     """Of the last analysis, escaped; both metrics rank as the listeners, however they count."""
     assert listening_sections(run, RunRows.load(run), tmp_path) == []
     run.append([*ratings(EVIL), replace(SUMMARY, title="Before"), SUMMARY])
-    page = build_report(run, tmp_path / "page", clips=0).index.read_text("utf-8")
+    page = build_report(run, tmp_path / "page", clips=0).read_text("utf-8")
     for part in (
         r"4 listeners \(1 of 5 excluded\) on 3 items",
         ">hidden reference</th><td>–</td><td>99.0",
@@ -97,7 +97,7 @@ def test_pairs_trials_and_simulated_listeners(run, tmp_path):
     assert "(simulated)" in simulated.agreement
     figures = list((tmp_path / "figures").glob("listening-3-*.svg"))
     assert all("SIMULATED LISTENERS" in path.read_text("utf-8") for path in figures)
-    page = build_report(run, tmp_path / "page", clips=0).index.read_text("utf-8")
+    page = build_report(run, tmp_path / "page", clips=0).read_text("utf-8")
     assert "4 simulated listeners" in page
 
 

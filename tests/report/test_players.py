@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from snacbench.report import spectrograms
+from snacbench.report import players
 from snacbench.report.players import (
     Preview,
     packed,
@@ -43,23 +43,23 @@ def test_previews_are_cut_resampled_and_coded():
 
 
 def test_a_tone_lies_where_its_mark_says():
-    height = spectrograms.HEIGHT
-    levels = spectrograms.levels_db(tone(4_000), 24_000.0)
-    assert levels.shape == (height, spectrograms.WIDTH)
-    row = int(levels[:, spectrograms.WIDTH // 2].argmax())
-    mark = dict(spectrograms.marks(24_000.0))["4k"]
+    height = players.HEIGHT
+    levels = players.levels_db(tone(4_000), 24_000.0)
+    assert levels.shape == (height, players.WIDTH)
+    row = int(levels[:, players.WIDTH // 2].argmax())
+    mark = dict(players.marks(24_000.0))["4k"]
     assert 100 * (height - row - 0.5) / height == pytest.approx(mark, abs=1.0)
     short = Audio(np.ones((1, 10), np.float32), 48_000)
-    assert np.isfinite(spectrograms.levels_db(short, 4_000.0)).all()
+    assert np.isfinite(players.levels_db(short, 4_000.0)).all()
     # What is missing is blue and what was added red.
     here, gone = np.zeros((132, 440)), np.full((132, 440), -40.0)
 
     def picture(a, b):
-        file = spectrograms.change_image(reference=a, degraded=b, top_db=0.0)
+        file = players.change_image(reference=a, degraded=b, top_db=0.0)
         return np.asarray(Image.open(io.BytesIO(file)).convert("RGB")).astype(int)
 
     same, missing, added = picture(here, here), picture(here, gone), picture(gone, here)
-    assert same.shape == (spectrograms.HEIGHT, spectrograms.WIDTH, 3)
+    assert same.shape == (players.HEIGHT, players.WIDTH, 3)
     assert np.ptp(same) <= 12  # of 255: WebP is lossy
     assert missing[60, 200, 2] > missing[60, 200, 0] + 60
     assert added[60, 200, 0] > added[60, 200, 2] + 60

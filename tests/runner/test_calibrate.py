@@ -7,21 +7,16 @@ import numpy as np
 import pytest
 
 from snacbench.audio.align import advanced
-from snacbench.errors import UserError, WeightsMismatch
+from snacbench.errors import WeightsMismatch
 from snacbench.request import Request
 from snacbench.rows import Calibration, Speed
-from snacbench.runner import calibrate as measuring
 from snacbench.runner import measured_speed as speed
-from snacbench.runner.calibrate import (
-    agreement,
-    agreements,
-    calibrate,
-    excerpts_for,
-    residual_delay,
-)
+from snacbench.runner import preparing
 from snacbench.runner.loading import LoadedCodec, load, unload
-from snacbench.runner.measured_speed import SpeedJob, load_between, measured, speed_of, why_unstable
+from snacbench.runner.measured_speed import SpeedJob, load_between, why_unstable
 from snacbench.runner.plan import PlannedCodec, make_plan, with_weights
+from snacbench.runner.pool import run_all
+from snacbench.runner.preparing import PreparationJob, agreement, excerpts_for, residual_delay
 from snacbench.selectors import select
 from snacbench.types import Audio
 from tests.conftest import broadband
@@ -50,7 +45,8 @@ def rolled(shift):
 def test_codecs_without_delay_and_opus_a_few_samples_late_where_silk_codes():
     assert [excerpt.duration_s for excerpt in MATERIAL] == [1.0] * 9
     for selector, samples in (("identity", (0,)), ("opus@64", (0,)), ("opus@8", (3, 4, 5))):
-        row = calibrate(planned(selector))
+        job = PreparationJob(Request(), delays=((planned(selector), ("a",)),))
+        (row,) = job.run()
         assert (row.found, row.inverted) == (True, False)
         assert round(row.delay_s * 48_000) in samples
 
@@ -87,7 +83,7 @@ def test_precision_is_what_was_asked_for_and_only_while_it_is_held(precision):
 
 def test_bf16_changes_some_codes_and_the_same_precision_none(monkeypatch):
     short = [Audio(e.samples[:, :12_000], 48_000) for e in MATERIAL[::3]]
-    monkeypatch.setattr(measuring, "_material", lambda: short)
+    monkeypatch.setattr(preparing, "_material", lambda: short)
     row = agreement(planned("encodec-mini@3", precision="bf16"))
     assert (row.computed, row.baseline, row.snr_db is None) == ("cpu bf16", "cpu fp32", False)
     assert 0.05 < row.share < 1
@@ -96,8 +92,6 @@ def test_bf16_changes_some_codes_and_the_same_precision_none(monkeypatch):
     row = agreement(planned("identity"))
     assert (row.tokens, row.share, row.snr_db) == (0, None, None)
     unload()
-    with pytest.raises(UserError, match="what is compared runs on the CPU in fp32"):
-        list(agreements(make_plan(Request(codecs="identity", limit=1))))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +146,8 @@ def timed(monkeypatch):
         monkeypatch.setattr(speed, "now", lambda loaded: codec.clock_s)
         monkeypatch.setattr(speed, "processor_seconds", lambda: (codec.clock_s, 0.0))
         handle = PlannedCodec("toy", codec.spec, None, "cpu", batch=batch)
-        return speed_of(SpeedJob(handle, "mono", budget_s))
+        (row,) = SpeedJob(handle, "mono", budget_s).run()
+        return row
 
     return of
 
@@ -172,7 +167,7 @@ def test_repeats_are_warm_and_as_many_as_the_budget_holds(timed, rtf, seconds, r
 
 def test_what_goes_through_at_once_is_timed_as_one(timed):
     timed(codec := Slow())
-    stereo = speed_of(SpeedJob(PlannedCodec("toy", SPEC), "stereo", 4.0))
+    (stereo,) = SpeedJob(PlannedCodec("toy", SPEC), "stereo", 4.0).run()
     assert stereo.encode_s[-1] == pytest.approx(0.06)
     assert (stereo.duration_s, codec.lengths[-1]) == (3.0, 3.0)
     row = timed(codec := Slow(), batch=4)
@@ -209,6 +204,6 @@ def test_load_is_that_of_other_processes():
 def test_one_process_times_one_point_after_another(tmp_path):
     points = [PlannedCodec(spec.model, spec) for _, spec in select("identity,noise@20dB")]
     jobs = [SpeedJob(point, "mono", 0.5) for point in points]
-    rows = list(measured(jobs, log=tmp_path / "log"))  # with the clocks of this machine
+    rows = [row for (row,) in run_all(jobs, log=tmp_path / "log")]  # with this machine's clocks
     assert [row.codec for row in rows] == ["identity", "noise@20dB"]
     assert all(row.encode_s and min(row.decode_s) > 0 for row in rows)

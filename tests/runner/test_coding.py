@@ -35,8 +35,8 @@ def coded(monkeypatch, tmp_path):
     def of(codec, clips, batch=8, **how):
         loaded = loaded_toy(codec)
         monkeypatch.setattr(coding, "load", lambda planned: loaded)
-        planned, request = replace(TOY, spec=codec.spec), Request(**how)
-        made = CodingJob(planned, tuple(clips), request, tmp_path / "run", batch)
+        planned, request = replace(TOY, spec=codec.spec, batch=batch), Request(**how)
+        made = CodingJob(planned, tuple(clips), request, tmp_path / "run")
         return {row.clip: row for row in code_clips(made) if isinstance(row, Coded)}
 
     return of

@@ -1,11 +1,9 @@
 """What codecs promise: the checks of their authors, and the spot check before each run."""
 
 import re
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
@@ -15,9 +13,9 @@ import pytest
 from snacbench.errors import CodecError, SnacbenchError, WeightsMismatch
 from snacbench.request import Request
 from snacbench.rows import SpotCheck
-from snacbench.runner import contract
-from snacbench.runner.contract import Point, SpotJob, VerifyJob
+from snacbench.runner import contract, preparing
 from snacbench.runner.plan import PlannedCodec
+from snacbench.runner.preparing import Point, PreparationJob, VerifyJob
 from snacbench.types import Audio, Clip, CodecSpec, Encoded, Stream
 from tests.support import failing_codecs
 from tests.support.failing_codecs import TOY, Sender, loaded_toy, make_clip, samples_of
@@ -129,12 +127,13 @@ def test_a_broken_promise_is_named(check, broken, message):
 
 def test_a_codec_that_cannot_be_loaded(monkeypatch):
     def failing(error):
-        monkeypatch.setattr(contract, "load", Mock(side_effect=error))
+        for module in (contract, preparing):
+            monkeypatch.setattr(module, "load", Mock(side_effect=error))
 
     failing(ImportError("a library is missing"))
     (finding,) = contract.check_codec(PlannedCodec("eight", SPEC))
     assert (finding.check, finding.reason) == ("loading", "ImportError: a library is missing")
-    spot = SpotJob(((TOY, ()),), Request())
+    spot = PreparationJob(Request(), spots=((TOY, ()),))
     assert spot.run() == [Point(TOY)]
     failing(WeightsMismatch("damaged"))
     for use in (lambda: list(contract.check_codec(TOY)), spot.run):
@@ -150,13 +149,13 @@ def checked(monkeypatch, tmp_path):
     whole = [make_clip(tmp_path, name, 17_000 + i) for i, name in enumerate("abc")]
     clips = (Clip("gone", tmp_path / "gone.wav", "", 16_000, 1, 17_000), *whole)
 
-    def of(make, first=4):
+    def of(make):
         planned = replace(TOY, spec=make().spec)
         loaded = loaded_toy(make(), planned=planned)
-        monkeypatch.setattr(contract, "load", lambda planned: loaded)
-        (point,) = SpotJob(((planned, clips[:first]),), Request()).run()
+        monkeypatch.setattr(preparing, "load", lambda planned: loaded)
+        (point,) = PreparationJob(Request(), spots=((planned, clips),)).run()
         fresh = loaded_toy(make(), planned=planned)
-        monkeypatch.setattr(contract, "load", lambda planned: fresh)
+        monkeypatch.setattr(preparing, "load", lambda planned: fresh)
         (row,) = VerifyJob((point,)).run()
         return point, row
 
@@ -215,24 +214,6 @@ def test_what_is_hidden_from_the_bits_is_found(checked, sent, tweak, message):
     assert message in row.reason
 
 
-def test_what_lies_in_temporary_folders_is_out_of_sight(monkeypatch, checked, tmp_path):
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-
-    def hide(codec, audio):
-        (Path(tempfile.gettempdir()) / "hidden").write_bytes(audio.samples.tobytes())
-        return Encoded(audio.num_samples, 1, audio.rate_hz)
-
-    def seek(codec, encoded, seed):
-        data = (Path(tempfile.gettempdir()) / "hidden").read_bytes()
-        return np.frombuffer(data, "<f4").reshape(1, -1)
-
-    _, row = checked(lambda: Sender(sent=hide, tweak=seek), first=2)
-    assert "another process cannot decode what was written" in row.reason
-    assert "FileNotFoundError" in row.reason
-    assert tempfile.gettempdir() == str(tmp_path)
-
-
 def test_codecs_that_fail_on_clips_are_left_to_their_rows(checked):
     for broken in ({"sent": lambda c, a: 1 / 0}, {"tweak": lambda c, e, s: np.ones((1, 3))}):
         assert checked(lambda broken=broken: Sender(**broken))[1] == SpotCheck("toy", 0, True)
@@ -246,6 +227,6 @@ def test_on_a_gpu_the_rounding_of_sums_is_no_finding():
         (gpu, first * np.float32(1 + 1e-2), "other audio (by up to 0.005"),
         (gpu, np.zeros((1, 101), np.float32), "101 samples in place of 100"),
     ):
-        found = contract.difference(codec, Audio(first, 16_000), Audio(second, 16_000))
+        found = preparing.difference(codec, Audio(first, 16_000), Audio(second, 16_000))
         assert said in found
         assert bool(found) == bool(said)

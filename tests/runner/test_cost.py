@@ -11,7 +11,7 @@ import pytest
 import snacbench as sb
 from snacbench.plugins import codec_models
 from snacbench.rows import Bits, Cost
-from snacbench.runner import delay, engine, measured_cost
+from snacbench.runner import delay, engine, measured_cost, pool
 from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.measured_cost import CostJob, cost_of, counted
 from snacbench.runner.plan import PlannedCodec
@@ -75,6 +75,15 @@ def test_macs_of_attention_and_distances_are_counted() -> None:
     products = 2 * 50 * 50 * 64
     assert counted(lambda: heads(x, x, x, need_weights=False))[1] == 4 * 50 * 64 * 64 + products
     assert counted(lambda: sdpa(*(x.reshape(1, 50, 4, 16).transpose(1, 2),) * 3))[1] == products
+    matrix, vector, bias = books, torch.randn(64), torch.randn(1024)
+    for product in (
+        lambda: torch.mv(matrix, vector),
+        lambda: matrix @ vector,
+        lambda: torch.addmv(bias, matrix, vector),
+        lambda: torch.nn.functional.linear(vector, matrix, bias),
+    ):
+        assert counted(product)[1] == 1024 * 64
+    assert counted(lambda: torch.dot(vector, vector))[1] == 64
     for few in (10, 50):  # PyTorch computes these in two ways
         assert counted(lambda n=few: torch.cdist(x[0, :n], books))[1] == few * 1024 * 64
 
@@ -217,9 +226,7 @@ def test_show_codec_measures(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> 
     assert "13.3 ms: 320 samples, no more than its block of 320" in " ".join(shown.split())
     for file in select("snac-24khz")[0][0].source.files:
         (tmp_path / file.name).write_text("{}")
-    monkeypatch.setattr(
-        measured_cost, "measured", lambda of, log: [Cost(of[0].spec.name, "cpu", reason="broken")]
-    )
+    monkeypatch.setattr(pool, "run_all", lambda jobs, **_: [jobs[0].lost("broken")])
     shown = call("show", "codec", "snac-24khz", "--measure", "--weights", tmp_path).stdout
     assert "snac-24khz-local" in shown  # these are not the published weights
     assert "broken" in shown
@@ -228,8 +235,8 @@ def test_show_codec_measures(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_run_keeps_what_was_measured(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = of(tmp_path / "run", [coded("a", "speech", 1.0, Bits(8))]).path
     found = Cost(NEURAL.name, "cpu", 16_000, delay_samples=320)
-    monkeypatch.setattr(engine, "_codecs_again", lambda *_, **__: [NEURAL])
-    monkeypatch.setattr(measured_cost, "measured", lambda codecs, log: [found])
+    monkeypatch.setattr(engine, "_codecs_again", lambda *_, **__: [PlannedCodec("x", NEURAL)])
+    monkeypatch.setattr(engine, "run_all", lambda jobs, **_: [[found] for _ in jobs])
     call("cost", path)
     made = sb.load(path)
     assert list(made.folder.read(Cost)) == [found]

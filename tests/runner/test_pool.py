@@ -5,29 +5,29 @@ import socket
 import subprocess
 import sys
 import time
-from concurrent.futures import BrokenExecutor, wait
+from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from distributed import Client
+from distributed import Client, KilledWorker
 
 from snacbench.errors import MissingPackage, StoreError, UserError
 from snacbench.runner import cluster as clusters
 from snacbench.runner.cluster import DaskWorkers, connected
-from snacbench.runner.pool import default_jobs, run_jobs
+from snacbench.runner.pool import LocalWorkers, default_jobs, run_all, run_jobs
 from snacbench.runner.versions import package_versions
 from snacbench.store.run_folder import RunFolder
-from tests.support.clusters import local_cluster
+from tests.support.clusters import fake_slurm, local_cluster
 from tests.support.jobs import Do, parent_of
 from tests.support.synthetic_runs import RUN
+from tests.support.waiting import PATIENCE_S, until
 
 
 def run(what, values, log, workers=1):
-    left = [Do(what, value if isinstance(value, tuple) else (value,)) for value in values]
-    done = run_jobs(lambda lane: left.pop(0) if left else None, lanes={"cpu": workers}, log=log)
-    return [row for _, rows in done for row in rows]
+    jobs = [Do(what, value if isinstance(value, tuple) else (value,)) for value in values]
+    return [row for rows in run_all(jobs, log=log, workers=workers) for row in rows]
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_workers_end_with_the_process_that_began_them(tmp_path):
         "if __name__ == '__main__':\n"
         "    child = Child(Path(sys.argv[1]))\n"
         "    print(child.pid, flush=True)\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(600)\n"
     )
     command = [sys.executable, str(script), str(tmp_path / "log")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
@@ -84,19 +84,15 @@ def test_workers_end_with_the_process_that_began_them(tmp_path):
         forked_from = Path(f"/proc/{parent_of(int(child.name))}")
         assert forked_from.exists()
         parent.kill()
-    for _ in range(100):
-        time.sleep(0.1)
-        if not (child.exists() or forked_from.exists()):
-            return
-    pytest.fail("a worker outlives the process that began it")
+    until(lambda: not (child.exists() or forked_from.exists()), "the end of what it had begun")
 
 
 def test_abandoning_the_results_stops_the_workers(log):
-    started, left = time.monotonic(), [Do("wait", (0,)), Do("wait", (1,))]
-    results = run_jobs(lambda lane: left.pop(0) if left else None, lanes={"cpu": 1}, log=log)
+    started = time.monotonic()
+    results = run_all([Do("wait", (0,)), Do("wait", (600,))], log=log)
     next(iter(results))
     results.close()  # type: ignore[attr-defined]
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < PATIENCE_S
 
 
 def test_jobs_become_ready_by_results_and_lanes_have_workers_of_their_own(log):
@@ -106,7 +102,7 @@ def test_jobs_become_ready_by_results_and_lanes_have_workers_of_their_own(log):
         return left.pop(0) if left and left[0].lane == lane else None
 
     seen = []
-    for job, (pid,) in run_jobs(ready, lanes={"a": 1, "b": 2}, log=log):
+    for job, (pid,) in run_jobs(ready, LocalWorkers({"a": 1, "b": 2}, log)):
         seen.append((job.lane, pid))
         if len(seen) < 6:
             left.append(Do("pid", lane="ab"[len(seen) % 2]))
@@ -133,12 +129,9 @@ def folder(tmp_path):
 
 
 def done(client, folder, *jobs):
-    left, workers = list(jobs), DaskWorkers(client, folder)
+    left = list(jobs)
     found = run_jobs(
-        lambda lane: left.pop(0) if lane == "cpu" and left else None,
-        lanes={},
-        log=Path(),
-        workers=workers,
+        lambda lane: left.pop(0) if lane == "cpu" and left else None, DaskWorkers(client, folder)
     )
     return [row for _, rows in found for row in rows]
 
@@ -154,9 +147,9 @@ def test_processes_below_a_worker_do_jobs_with_one_thread_and_are_gone_at_the_en
 def test_a_run_that_ends_leaves_the_processes_of_another(client, folder, tmp_path):
     other = RunFolder.create(tmp_path / "other", replace(folder.run, id="another"), [])
     workers = DaskWorkers(client, folder)
-    before, *_ = workers.submit("cpu", Do("pid")).result(30)
+    before, *_ = workers.submit("cpu", Do("pid")).result(PATIENCE_S)
     done(client, other, Do("pid"))
-    assert workers.submit("cpu", Do("pid")).result(30)[0] == before
+    assert workers.submit("cpu", Do("pid")).result(PATIENCE_S)[0] == before
     workers.close()
 
 
@@ -174,18 +167,25 @@ def test_a_lost_worker_is_no_crash_of_its_job(client, folder, tmp_path):
     assert set(done(client, folder, lose, Do("", (1,)))) == {*lose.values, 1}
 
 
-def test_a_job_that_loses_every_worker_is_given_up(client, folder, monkeypatch):
-    from distributed import KilledWorker
-
-    killed = Mock(side_effect=KilledWorker("job", "worker", 3))
-    sent = Mock(result=killed, add_done_callback=lambda callback: callback(sent))
+@pytest.mark.parametrize(
+    ("error", "times", "raised", "told"),
+    [
+        (KilledWorker("job", "worker", 3), clusters.MOST_WORKERS_LOST, BrokenExecutor, "was lost"),
+        (CancelledError(), 0, UserError, "scheduler is gone (CancelledError); go on with --resume"),
+        (ValueError("odd"), 0, ValueError, "odd"),
+    ],
+)
+def test_a_job_that_loses_every_worker_or_the_scheduler_is_given_up(
+    client, folder, monkeypatch, error, times, raised, told
+):
+    sent = Mock(result=Mock(side_effect=error), add_done_callback=lambda done: done(sent))
     workers = DaskWorkers(client, folder)
     submit = Mock(return_value=sent)
     monkeypatch.setattr(client, "submit", submit)
-    future = workers.submit("cpu", Do(""))
-    wait([future], timeout=10)
-    assert isinstance(future.exception(), BrokenExecutor)
-    assert submit.call_count == 1 + clusters.MOST_WORKERS_LOST
+    found = workers.submit("cpu", Do("")).exception()
+    assert isinstance(found, raised)
+    assert told in str(found)
+    assert submit.call_count == 1 + times
 
 
 def test_an_error_ends_the_run_and_the_processes(client, folder):
@@ -206,7 +206,7 @@ def test_a_worker_must_see_the_same_run_and_have_the_same_packages(client, folde
             replace(place, **changed).check()
     place.check()
     workers._place = replace(place, folder=tmp_path / "nowhere", run_id="new")
-    _, error, _ = workers.submit("cpu", Do("")).result(30)
+    _, error, _ = workers.submit("cpu", Do("")).result(PATIENCE_S)
     assert "docs/cluster.md" in str(error)
 
 
@@ -234,21 +234,18 @@ def test_where_no_cluster_is(tmp_path, monkeypatch, text, jobs, told):
 
 
 def test_a_queue_is_asked_for_as_many_workers_as_jobs(tmp_path, monkeypatch):
-    """The queue's program is a script that runs what it is given, as `sbatch` does."""
-    (tmp_path / "bin").mkdir()
-    for name, script in {
-        "sbatch": f'cat "$1" >> {tmp_path}/script\nsh "$1" >/dev/null 2>&1 &\necho "Submitted $!"',
-        "scancel": "kill $1",
-    }.items():
-        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / "bin" / name).chmod(0o755)
+    """By one process, which imports nothing for pages about itself."""
     file = tmp_path / "queue.yaml"
     file.write_text(
         "jobqueue:\n  slurm:\n    cores: 1\n    processes: 1\n    memory: 1GB\n    queue: short\n"
-        "    interface: lo\n    death-timeout: 30\n"
+        "    interface: lo\n    death-timeout: 600\n"
+        "    worker-extra-args: [--no-nanny, --no-dashboard]\n"
     )
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    monkeypatch.setenv("PATH", str(fake_slurm(tmp_path)), prepend=":")
     with connected(str(file), 1) as client:
-        client.wait_for_workers(1, timeout=60)
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE_S)
+        except TimeoutError:
+            pytest.fail((tmp_path / "printed").read_text())
         assert sum(client.nthreads().values()) == 1
     assert "#SBATCH -p short" in (tmp_path / "script").read_text()

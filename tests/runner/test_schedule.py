@@ -11,14 +11,13 @@ from snacbench.errors import WeightsMismatch
 from snacbench.plugins import metrics
 from snacbench.request import Request
 from snacbench.rows import Calibration, Coded, Score, SpotCheck
-from snacbench.runner import calibrate as measuring
+from snacbench.runner import preparing
 from snacbench.runner import schedule as scheduling
-from snacbench.runner.calibrate import AgreementJob, CalibrationJob, TrialJob
 from snacbench.runner.coding import CodingJob
-from snacbench.runner.contract import Point, SpotJob, VerifyJob
 from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.pool import DIED_TWICE, Job
-from snacbench.runner.schedule import CALIBRATE, CHECK, CODE, COMPARE, SCORE, SPOT, Schedule
+from snacbench.runner.preparing import Fault, Point, PreparationJob, VerifyJob
+from snacbench.runner.schedule import CHECK, CODE, PREPARE, SCORE, Schedule
 from snacbench.runner.scoring import ScoringJob
 from snacbench.selectors import select
 from snacbench.store.ledger import Ledger
@@ -28,10 +27,9 @@ from tests.support.synthetic_runs import RUN
 
 SPECS = [spec for _, spec in select("identity,noise@20dB")]
 METRICS = [metrics()["si_sdr"].spec, metrics()["mel_dac7"].spec]
-CLIPS = {
-    name: Clip(name, Path(f"/{name}.wav"), "", 8000, 1, 8000 * (i + 1))
-    for i, name in enumerate("abcde")
-}
+CLIPS = [
+    Clip(name, Path(f"/{name}.wav"), "", 8000, 1, 8000 * (i + 1)) for i, name in enumerate("abcde")
+]
 Kind = TypeVar("Kind")
 
 
@@ -51,7 +49,7 @@ def codecs(**changes):
 
 
 def schedule_of(folder, coding, **asked):
-    return Schedule(Ledger(folder, SPECS, METRICS), CLIPS, SPECS, Request(**asked), coding)
+    return Schedule(Ledger(folder, SPECS, METRICS), CLIPS, Request(**asked), coding)
 
 
 def next_of(kind, schedule, lane="cpu"):
@@ -62,8 +60,9 @@ def next_of(kind, schedule, lane="cpu"):
 
 
 def rows_for(job):
-    if isinstance(job, CalibrationJob):
-        return [Calibration(point, 0.001, 1.0, 1.0, True) for point in job.points]
+    if isinstance(job, PreparationJob):
+        late = [Calibration(n, 0.001, 1.0, 1.0, True) for _, names in job.delays for n in names]
+        return [*(Point(codec) for codec, _ in job.spots), *late]
     if isinstance(job, VerifyJob):
         reasons = {p.codec.spec.name: "why" * (p.codec.spec is SPECS[0]) for p in job.points}
         return [SpotCheck(name, 2, not reason, reason) for name, reason in reasons.items()]
@@ -83,9 +82,8 @@ def label(job):
         return f"{job.codec.spec.model} {''.join(c.id for c in job.clips)}"
     if isinstance(job, ScoringJob):
         return f"score {job.clip.id}"
-    if isinstance(job, SpotJob | VerifyJob):
-        return f"{type(job).__name__} {len(job.points)}"
-    return f"{type(job).__name__} {job.codec.spec.model}"  # type: ignore[attr-defined]
+    ((codec, _), *_) = job.spots or job.delays
+    return f"prepare {codec.spec.model}"
 
 
 def run_all(schedule, lanes=("cpu",)):
@@ -100,10 +98,10 @@ def run_all(schedule, lanes=("cpu",)):
 def test_rounds_of_clips_codec_by_codec_and_scores_as_soon_as_all_have_coded(folder, monkeypatch):
     monkeypatch.setattr(scheduling, "ROUND_CLIPS", 2)
     schedule = schedule_of(folder, codecs())
-    assert schedule.steps == {SPOT: 0, CALIBRATE: 2, COMPARE: 0, CODE: 10, SCORE: 5}
+    assert schedule.steps == {PREPARE: 2, CODE: 10, SCORE: 5}
     assert run_all(schedule) == [
-        "CalibrationJob identity", "identity a", "identity b",
-        "CalibrationJob noise", "noise a", "score a", "noise b", "score b",
+        "prepare identity", "identity a", "identity b",
+        "prepare noise", "noise a", "score a", "noise b", "score b",
         "identity c", "identity d", "noise c", "score c", "noise d", "score d",
         "identity e", "noise e", "score e",
     ]  # fmt: skip
@@ -111,30 +109,26 @@ def test_rounds_of_clips_codec_by_codec_and_scores_as_soon_as_all_have_coded(fol
 
 def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(unchecked):
     schedule = schedule_of(unchecked, codecs())
-    first = next_of(SpotJob, schedule)
-    ((codec, clips),) = first.points
+    first, other = iter(lambda: schedule.next("cpu"), None)
+    ((codec, clips),) = first.spots
     assert (codec.spec.name, len({clip.id for clip in clips})) == ("identity", 4)
-    jobs = list(iter(lambda: schedule.next("cpu"), None))
-    assert list(map(label, jobs)) == [
-        "CalibrationJob identity",
-        "SpotJob 1",
-        "CalibrationJob noise",
-    ]
     assert schedule.next(CHECK) is None
-    assert schedule.done(first, [Point(codec)]) == (SPOT, 0)
+    assert schedule.done(first, [Point(codec)]) == (PREPARE, 1)
     verify = next_of(VerifyJob, schedule, CHECK)
     assert verify.apart() == [verify]
     assert verify.lost("it died") == [
         SpotCheck("identity", 0, False, "spot check: another process cannot decode it: it died")
     ]
     assert schedule.next("cpu") is None
-    assert schedule.done(verify, rows_for(verify)) == (SPOT, 1)
+    assert schedule.done(verify, rows_for(verify)) == (PREPARE, 1)
     assert next_of(CodingJob, schedule).refused == "why"
     # A codec that ends its worker will do so on clips, too.
-    assert jobs[1].lost("it died") == []
-    assert schedule.done(jobs[1], []) == (SPOT, 1)
+    spot, delay = other.apart()
+    assert spot.lost("it died") == []
+    assert schedule.done(spot, []) == (PREPARE, 1)
+    assert delay.delays == other.delays
     again = schedule_of(unchecked, codecs())
-    assert again.steps[SPOT] == 1
+    assert again.steps[PREPARE] == 3
     coding = next(iter(j for _ in range(9) if isinstance(j := again.next("cpu"), CodingJob)))
     assert (coding.codec.spec.name, coding.refused) == ("identity", "why")
 
@@ -143,26 +137,26 @@ FAULTS = [f"IndexError: {n} of 3\nlines (mine.py:7)" for n in range(5)]
 
 
 @pytest.mark.parametrize(
-    ("reasons", "trial", "stopped"),
+    ("reasons", "before", "stopped"),
     [
-        (FAULTS[:3], "IndexError: of all (mine.py:7)", True),
+        (FAULTS[:3], FAULTS[4], True),
         ([DIED_TWICE] * 3, DIED_TWICE, True),
         (FAULTS, "", False),
         (FAULTS, "IndexError: elsewhere (mine.py:8)", False),
-        ([*FAULTS[:2], "IndexError: x (mine.py:8)", "", ""], None, False),
-        ([f"the decode is silent: {n}" for n in range(5)], None, False),
+        ([*FAULTS[:2], "IndexError: x (mine.py:8)", "", ""], FAULTS[4], False),
+        ([f"the decode is silent: {n}" for n in range(5)], "", False),
     ],
 )
-def test_a_codec_whose_first_codings_fail_alike_is_tried_alone_and_others_go_on(
-    folder, monkeypatch, reasons, trial, stopped
+def test_a_codec_that_fails_on_excerpts_and_alike_on_its_first_clips_is_stopped(
+    folder, monkeypatch, reasons, before, stopped
 ):
     monkeypatch.setattr(scheduling, "ALIKE", 3)
     schedule = schedule_of(folder, codecs())
-    refused, trials, left = [], 0, iter(reasons)
+    refused, left = [], iter(reasons)
     while (job := schedule.next("cpu")) is not None:
         rows = rows_for(job)
-        if isinstance(job, TrialJob):
-            trials, rows = trials + 1, [trial]
+        if isinstance(job, PreparationJob):
+            rows += [Fault("identity", before)] * bool(before)
         elif isinstance(job, CodingJob) and job.codec.spec is SPECS[0]:
             refused.append(job.refused)
             reason = job.refused or next(left)
@@ -170,8 +164,7 @@ def test_a_codec_whose_first_codings_fail_alike_is_tried_alone_and_others_go_on(
         schedule.done(job, rows)
     coded = {(r.clip, r.codec): r for r in folder.read(Coded)}
     assert len(coded) == 10
-    assert all(coded[clip, "noise@20dB"].status == "ok" for clip in CLIPS)
-    assert trials == (trial is not None)
+    assert all(coded[clip.id, "noise@20dB"].status == "ok" for clip in CLIPS)
     if not stopped:
         assert (refused, schedule.said) == ([""] * 5, [])
         return
@@ -186,11 +179,11 @@ def test_a_codec_whose_first_codings_fail_alike_is_tried_alone_and_others_go_on(
 def test_nothing_is_scored_before_every_delay_is_known(folder):
     schedule = schedule_of(folder, codecs())
     jobs = list(iter(lambda: schedule.next("cpu"), None))
-    for job in (job for job in jobs if not isinstance(job, CalibrationJob)):
+    for job in (job for job in jobs if isinstance(job, CodingJob)):
         assert schedule.done(job, rows_for(job)) == (CODE, 1)
-    for job in (job for job in jobs if isinstance(job, CalibrationJob)):
+    for job in (job for job in jobs if isinstance(job, PreparationJob)):
         assert schedule.next("cpu") is None
-        assert schedule.done(job, rows_for(job)) == (CALIBRATE, 1)
+        assert schedule.done(job, rows_for(job)) == (PREPARE, 1)
     assert [d.delay_s for d in next_of(ScoringJob, schedule).decodes] == [0.001, 0.001]
 
 
@@ -231,18 +224,22 @@ def test_the_gpu_codes_in_chunks_of_like_length_while_the_cpu_scores(
 
 def test_reduced_precision_is_compared_before_anything_is_coded(folder):
     schedule = schedule_of(folder, codecs(precision="bf16"))
-    assert schedule.steps[COMPARE] == 2
-    seen = run_all(schedule)
-    for name in ("identity", "noise"):
-        assert seen.index(f"AgreementJob {name}") < seen.index(f"{name} a")
+    assert schedule.steps[PREPARE] == 4
+    for name in ("identity", "noise@20dB"):
+        job = next_of(PreparationJob, schedule)
+        assert [codec.spec.name for codec in job.reduced] == [name]
+        assert job.apart()[-1].reduced == job.reduced
+        coding = [next_of(CodingJob, schedule) for _ in CLIPS]
+        assert {job.codec.spec.name for job in coding} == {name}
 
 
 def test_scoring_alone_takes_what_is_coded_and_measures_a_clip_once(folder):
     ledger = Ledger(folder, SPECS, METRICS)
     ledger.append([Coded("b", "identity", "ok"), Coded("d", "identity", "failed", "why")])
-    known = replace(CLIPS["b"], measures=Measures(8000.0, -20.0, -1.0, 0))
-    schedule = Schedule(ledger, {**CLIPS, "b": known}, SPECS, Request())
-    assert schedule.steps == {SPOT: 0, CALIBRATE: 0, COMPARE: 0, CODE: 0, SCORE: 2}
+    first, known, *others = CLIPS
+    known = replace(known, measures=Measures(8000.0, -20.0, -1.0, 0))
+    schedule = Schedule(ledger, [first, known, *others], Request())
+    assert schedule.steps == {PREPARE: 0, CODE: 0, SCORE: 2}
     jobs = list(iter(lambda: schedule.next("cpu"), None))
     assert [(job.clip.id, job.measure) for job in jobs] == [("b", False), ("d", True)]
 
@@ -260,13 +257,13 @@ def test_decoded_audio_stays_unless_it_is_not_to_be_kept(folder):
 
 def test_lost_jobs_leave_their_rows(folder):
     schedule = schedule_of(folder, codecs(batch=2))
-    calibration, coding = next_of(CalibrationJob, schedule), next_of(CodingJob, schedule)
-    assert calibration.apart() == [calibration]
-    assert calibration.lost("why") == [Calibration("identity", 0.0, 0.0, 0.0, False)]
+    preparation, coding = next_of(PreparationJob, schedule), next_of(CodingJob, schedule)
+    assert preparation.apart() == [preparation]
+    not_found = Calibration("identity", 0.0, 0.0, 0.0, False)
+    assert preparation.lost("why") == [not_found, Fault("identity", "why")]
     parts = coding.apart()
-    assert [(label(part), part.batch) for part in parts] == [("identity a", 1), ("identity b", 1)]
+    assert [(label(p), p.codec.batch) for p in parts] == [("identity a", 1), ("identity b", 1)]
     assert parts[0].lost("why") == [Coded("a", "identity", "failed", "why", duration_s=1.0)]
-    assert AgreementJob(coding.codec).lost("why") == []
     folder.append([Coded("a", "identity", "ok")])
     rows = next_of(ScoringJob, schedule_of(folder, [])).lost("why")
     lost = [(row.metric, row.status, row.reason) for row in rows]
@@ -275,16 +272,17 @@ def test_lost_jobs_leave_their_rows(folder):
 
 def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(monkeypatch):
     load = Mock(side_effect=ValueError("a bug of the codec's"))
-    monkeypatch.setattr(measuring, "load", load)
-    job = CalibrationJob(codecs()[0], ("p", "q"))
-    assert job.run() == [Calibration(p, 0.0, 0.0, 0.0, found=False) for p in ("p", "q")]
-    assert AgreementJob(job.codec).run() == []
-    (reason,) = TrialJob(job.codec).run()
-    assert str(reason).startswith("ValueError: a bug of the codec's (")
+    monkeypatch.setattr(preparing, "load", load)
+    codec = codecs()[0]
+    job = PreparationJob(Request(), delays=((codec, ("p", "q")),), reduced=(codec,))
+    *rows, fault, _ = job.run()
+    assert rows == [Calibration(p, 0.0, 0.0, 0.0, found=False) for p in ("p", "q")]
+    assert isinstance(fault, Fault)
+    assert fault.reason.startswith("ValueError: a bug of the codec's (")
     load.side_effect = WeightsMismatch("damaged")
-    for each in (job, AgreementJob(job.codec), TrialJob(job.codec)):
+    for part in job.apart():
         with pytest.raises(WeightsMismatch, match="damaged"):
-            each.run()
+            part.run()
 
 
 @pytest.mark.parametrize("chosen", ["dac-mini@3q", "dac-mini@2q,dac-mini@3q", "dac-mini@9q"])
@@ -292,8 +290,8 @@ def test_a_networks_delay_does_not_depend_on_which_of_its_points_are_run(tmp_pat
     specs = [spec for _, spec in select(chosen)]
     folder = RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(specs)), [])
     coding = [PlannedCodec(spec.model, spec) for spec in specs]
-    schedule = Schedule(Ledger(folder, specs, METRICS), {}, specs, Request(), coding)
-    assert schedule.steps[CALIBRATE] == 1
-    job = next_of(CalibrationJob, schedule)
-    assert job.codec.spec.name == "dac-mini@9kbps"
-    assert job.points == tuple(spec.name for spec in specs)
+    schedule = Schedule(Ledger(folder, specs, METRICS), [], Request(), coding)
+    assert schedule.steps[PREPARE] == 1
+    ((codec, names),) = next_of(PreparationJob, schedule).delays
+    assert codec.spec.name == "dac-mini@9kbps"
+    assert names == tuple(spec.name for spec in specs)

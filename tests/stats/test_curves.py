@@ -14,11 +14,13 @@ from snacbench.stats.curves import (
     RatePoint,
     bd_quality,
     bd_rate,
+    isotonic,
+    matched_rate,
     mean_gap,
     pchip_slopes,
     shared_scores,
+    value_at,
 )
-from snacbench.stats.matched_rate import isotonic, matched_rate, value_at
 
 ANCHOR = {6: 2.0, 12: 3.0, 24: 3.6, 48: 4.0}
 

@@ -71,8 +71,6 @@ def test_pairs_that_cannot_be_tested_are_no_part_of_the_family():
     assert paired_differences({}) == paired_differences({"alone": {"a": 1.0}}) == []
     with pytest.raises(ValueError, match="no scores of 'codec9'; did you mean"):
         paired_differences(scores, [("codec0", "codec9")])
-    with pytest.raises(ValueError, match="y: the value of clip 'b' is nan; leave out clips"):
-        paired_differences({"x": {"a": 1.0, "b": 2.0}, "y": {"a": 1.0, "b": float("nan")}})
 
 
 def test_a_pair_can_be_significant_in_a_large_family():
@@ -87,30 +85,19 @@ def test_a_pair_can_be_significant_in_a_large_family():
 
 def one_test(values, labels=None):
     table = np.asarray(values, float)[:, None]
-    return zero_mean_tests(moments_of(table, cluster_clips(labels, clips=len(table))))[0]
+    return zero_mean_tests(moments_of(table, cluster_clips(labels or [None] * len(table))))[0]
 
 
-def test_sign_flips_by_hand_by_all_patterns_and_as_scipys_permutation_test():
-    # |sum| of 8 patterns of (3, 1, 2), the first sign up: 6 0 4 2 and, mirrored, the same.
-    p = sign_flip_p_values(np.array([[3.0, 3], [1, -1], [2, -2]]))
-    assert p.tolist() == [1 / 4, 1.0]
-    sums = np.random.default_rng(0).standard_normal((8, 3)) + 0.5
-    flipped = np.abs(np.array(list(product((1, -1), repeat=8))) @ sums)
-    expected = (flipped >= np.abs(sums.sum(axis=0)) - 1e-9).mean(axis=0)
-    assert sign_flip_p_values(sums) == pytest.approx(expected)
+def test_sign_flips_come_near_all_patterns_are_shared_and_never_give_zero():
+    sums = np.random.default_rng(2).standard_normal((12, 4)) + 0.4
+    flipped = np.abs(np.array(list(product((1, -1), repeat=12))) @ sums)
+    exact = (flipped >= np.abs(sums.sum(axis=0)) - 1e-9).mean(axis=0)
     theirs = stats.permutation_test(
-        (sums[:, 0], np.zeros(8)), lambda x, y: np.mean(x - y), permutation_type="samples",
+        (sums[:, 0], np.zeros(12)), lambda x, y: np.mean(x - y), permutation_type="samples",
         n_resamples=np.inf,
     )  # fmt: skip
-    assert expected[0] == pytest.approx(theirs.pvalue)
-
-
-def test_random_patterns_come_near_all_patterns_are_shared_and_never_give_zero():
-    sums = np.random.default_rng(2).standard_normal((14, 4)) + 0.4
-    exact = sign_flip_p_values(sums, flips=2**13)
-    drawn = sign_flip_p_values(sums, flips=2**13 - 1, seed=5)
-    assert drawn == pytest.approx(exact, abs=0.02)
-    assert not np.array_equal(drawn, exact)
+    assert exact[0] == pytest.approx(theirs.pvalue)
+    assert sign_flip_p_values(sums, seed=5) == pytest.approx(exact, abs=0.02)
     assert sign_flip_p_values(np.ones((30, 1)), flips=99)[0] == 1 / 100
     codecs = np.random.default_rng(3).standard_normal((30, 10))
     pairs = codecs[:, :-1] - codecs[:, 1:]
@@ -147,15 +134,8 @@ def test_what_can_be_tested_and_what_cannot_says_why(values, labels, p_value, me
     assert one_test(values, labels) == (expected, method)
 
 
-@pytest.mark.parametrize(
-    ("p_values", "adjusted"),
-    [
-        ([0.01, 0.04, 0.03], [0.03, 0.06, 0.06]),
-        ([0.01, None, 0.04, 0.03], [0.03, None, 0.06, 0.06]),
-    ],
-)
-def test_holm_by_hand(p_values, adjusted):
-    assert holm(p_values) == pytest.approx(adjusted)
+def test_holm_by_hand():
+    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
@@ -215,9 +195,6 @@ def test_what_only_one_metric_has_is_left_out_and_what_is_undefined_must_be():
     del second["codec2"]
     second["another codec"] = {"clip0": 1.0}
     assert rank_correlation(first, second).n == 119
-    second["codec1"]["clip4"] = float("nan")
-    with pytest.raises(ValueError, match="codec1: the value of clip 'clip4' is nan; leave out"):
-        rank_correlation(first, second)
     # Without a value or an interval there is a reason.
     found = rank_correlation(*two_metrics(codecs=5, clips=1))
     assert found.value is not None

@@ -26,7 +26,7 @@ from snacbench.store.agree import check_agreement, metric_versions
 from snacbench.store.merging import merge
 from snacbench.store.run_folder import ROW_FILES
 from snacbench.tables.run_rows import RunRows, scores_of
-from snacbench.types import Clip, Measures
+from snacbench.types import Clip, Measures, WeightsInfo
 from tests.support.synthetic_runs import DOWN, RUN, make_run
 
 VALUES = {"c": {"up": np.arange(3.0)}}
@@ -100,6 +100,16 @@ def test_a_merged_run_holds_every_row_once_and_whence_they_came(tmp_path):
     parts = sorted((done.folder.path / "parts").iterdir())
     assert [p.name for p in parts] == ["1-one.run.json", "2-other.run.json"]
     assert json.loads(parts[1].read_text())["packages"] == {"numpy": "3"}
+
+
+def test_later_scores_find_the_models_that_any_part_had_in_a_folder(tmp_path):
+    def made(name, weights, *models):
+        used = {model: WeightsInfo("folder", f"/{name}") for model in models}
+        how = {"request": Request(weights=weights), "metric_weights": used}
+        return make_run(tmp_path / name, {name: {"up": THREE}}, **how)
+
+    parts = [made("a", ("auto", "u=/a"), "u"), made("b", ("/b", "u=/b", "c=/c"), "u", "v")]
+    assert merge(parts, tmp_path / "new").folder.run.request.weights == ("auto", "u=/a", "v=/b")
 
 
 @pytest.mark.parametrize(("codec", "lacking"), [("a", {}), ("b", {"up": "no model"})])

@@ -50,7 +50,7 @@ class Do(Job):
             case "talk":
                 os.write(2, b"a library talks\n")
             case "wait":
-                time.sleep(60 * int(str(value)))
+                time.sleep(float(str(value)))
             case "full disk":
                 raise StoreError("the disk is full")
             case "raise what cannot be sent":

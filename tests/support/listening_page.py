@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +15,10 @@ import uvicorn
 from starlette.responses import JSONResponse, Response
 
 import snacbench.listening
-from snacbench.listening.responses import sessions
-from snacbench.listening.server.app import application
-from snacbench.listening.server.serve import listen, open_service
+from snacbench.listening import responses as sessions
+from snacbench.listening.server import application, listen, open_service
 from snacbench.listening.test import Item, System
+from tests.conftest import BROWSER_STEP_S
 from tests.support.listening_server import ANSWERS, make_folder, small_test
 
 PAGE = Path(snacbench.listening.__file__).parent / "page"
@@ -90,9 +89,8 @@ class Stage:
         """The token of a new listener who has agreed and answered the questions."""
         responses = self.service.responses
         _, token = sessions.begin(responses, self.test)
-        sessions.consent(responses, sessions.known_by(responses, token))
-        known = sessions.known_by(responses, token)
-        sessions.answer_questionnaire(responses, self.test, known, ANSWERS)
+        sessions.consent(responses, token)
+        sessions.answer_questionnaire(responses, self.test, token, ANSWERS)
         return token
 
     @property
@@ -104,9 +102,8 @@ class Stage:
     @property
     def done(self) -> list[sessions.Submission]:
         """What the one listener has submitted, page by page."""
-        (listener,) = self.listeners
-        pages = sessions.pages_in(listener["pages"])
-        return [page.response for page in pages if page.response is not None]
+        (listener,) = map(sessions.Session.model_validate, self.listeners)
+        return [page.response for page in listener.pages if page.response is not None]
 
     def sent(self, start: str) -> list[str]:
         """Status of each request that began so."""
@@ -143,6 +140,7 @@ class Visit:
 
     def new_tab(self) -> Any:
         tab = self.context.new_page()
+        tab.set_default_timeout(BROWSER_STEP_S * 1000)
         self.complaints.hear(tab)
         tab.on("request", lambda request: self.requests.append(request.url))
         return tab
@@ -171,15 +169,6 @@ class Visit:
 
 
 Begin = Callable[..., Visit]
-
-
-def until(found: Callable[[], Any], seconds: float = 90.0) -> Any:
-    """What is found, once it is true. The page's own longest wait for a server is 38 s."""
-    end = time.monotonic() + seconds
-    while not (value := found()):
-        assert time.monotonic() < end, f"it did not come to pass in {seconds:g} s"
-        time.sleep(0.05)
-    return value
 
 
 def scores(tab: Any) -> list[str]:

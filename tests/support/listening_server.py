@@ -8,7 +8,6 @@ import random
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,22 +19,23 @@ import numpy as np
 import soundfile
 from starlette.testclient import TestClient
 
+from snacbench.forms import REFERENCE
 from snacbench.listening.design import write_test
-from snacbench.listening.responses.database import Responses
-from snacbench.listening.responses.sessions import pages_in
-from snacbench.listening.server.serve import Service
+from snacbench.listening.responses import Responses, Session
+from snacbench.listening.server import Service
 from snacbench.listening.stimuli import (
     FACTS_FILE,
     Facts,
     ItemFacts,
     StimulusFacts,
     design_sha256,
-    facts_text,
     stimulus_file,
 )
-from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, System
+from snacbench.listening.test import Item, ListeningTest, Question, System
+from snacbench.store.jsonl import to_jsonable
 from tests.support.command_line import snacbench_command
 from tests.support.studies import a_test
+from tests.support.waiting import PATIENCE_S, until
 
 ANSWERS = {"age": "33", "phones": "yes"}
 QUESTIONS = (
@@ -77,15 +77,15 @@ def make_folder(folder: Path, test: ListeningTest, *, seconds: float = 0.5) -> P
             made[condition] = StimulusFacts(file, digest, path.stat().st_size, 0.0, None, None)
         items[item.id] = ItemFacts(item.clip, samples, 1, 0.0, None, (), made)
     facts = Facts("0", design_sha256(test), test.run_id, test.set_sha256, 48_000, "wav", items)
-    (folder / FACTS_FILE).write_text(facts_text(facts), "utf-8")
+    (folder / FACTS_FILE).write_text(json.dumps(to_jsonable(facts)), "utf-8")
     return folder
 
 
 def conditions_by_key(responses: Responses) -> dict[str, tuple[str, str]]:
     """Item and condition behind every key of every listener."""
     with responses.transaction() as sql:
-        rows = sql.execute("SELECT pages FROM listeners").fetchall()
-    pages = [page for row in rows for page in pages_in(row["pages"])]
+        rows = sql.execute("SELECT * FROM listeners").fetchall()
+    pages = [page for row in rows for page in Session.model_validate(dict(row)).pages]
     found = {key: (page.item, c) for page in pages for key, c in page.stimuli.items()}
     return found | {page.reference: (page.item, REFERENCE) for page in pages if page.reference}
 
@@ -207,17 +207,20 @@ class Program:
             if found := re.search(r"\): (http\S+)/$", line):
                 self.address = found.group(1)
                 break
-        for _ in range(200 if self.address else 0):
-            try:
-                httpx2.get(f"{self.address}/api/test")
-                return self
-            except httpx2.TransportError:
-                time.sleep(0.05)
-        raise AssertionError((self.folder / "log.txt").read_text())
+        assert self.address, (self.folder / "log.txt").read_text()
+        until(self.answers, "the server's first answer")
+        return self
+
+    def answers(self) -> bool:
+        try:
+            httpx2.get(f"{self.address}/api/test")
+        except httpx2.TransportError:
+            return False
+        return True
 
     def stop(self, with_signal: int = signal.SIGINT) -> int:
         self.process.send_signal(with_signal)
-        code = self.process.wait(timeout=20)
+        code = self.process.wait(timeout=PATIENCE_S)
         self.process.stdout.close()
         return code
 
@@ -225,7 +228,7 @@ class Program:
         self.stop(signal.SIGKILL)
 
     def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.address, timeout=30)
+        return httpx2.Client(base_url=self.address, timeout=PATIENCE_S)
 
 
 @contextmanager

@@ -32,9 +32,8 @@ def score_files(
     outside = OutsideFiles(degraded, "evs", align=align)
     request = Request(data=str(reference), domain="speech", outside=outside)
     folder = import_decodes(request, chosen, target)
-    specs, clips = folder.run.codecs, {clip.id: clip for clip in folder.read(Clip)}
-    ledger = Ledger(folder, specs, [metric.spec for metric in chosen])
-    schedule = Schedule(ledger, clips, specs, Request())
+    ledger = Ledger(folder, folder.run.codecs, [metric.spec for metric in chosen])
+    schedule = Schedule(ledger, list(folder.read(Clip)), Request())
     while (job := schedule.next("cpu")) is not None:
         rows = job.run()
         schedule.done(job, rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,8 +13,8 @@ import numpy as np
 from snacbench.plots.drawing import plot
 from snacbench.request import Request
 from snacbench.rows import Bits, Coded, Run, Speed
-from snacbench.tables.run_rows import ClipFacts, CodecColumns, RunRows
-from snacbench.types import CodecSpec, Domain, MetricSpec, Stream
+from snacbench.tables.run_rows import CodecColumns, RunRows
+from snacbench.types import DOMAINS, Clip, CodecSpec, Domain, MetricSpec, Stream
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,17 +76,21 @@ def run_rows(
     domain_of = [domains[i % len(domains)] for i in range(clips)]
     columns = []
     for one in specs:
-        column = CodecColumns(one)
+        column = CodecColumns(one, clips)
         values = quality(one, clips)
         for i, domain in enumerate(domain_of):
-            column.take_coded(i, coded(i, one, domain))
+            bits = coded(i, one, domain).bits.total
+            column.coded[i] = (True, True, DOMAINS.index(domain), 0, DURATION_S, bits, 0.0)
         column.speed = speed(one)
         for metric in metrics:
             status = "undefined" if (one.name, metric.name) in missing else "ok"
             scored = values if status == "ok" else np.full(clips, np.nan)
             column.take_scores(metric.name, np.arange(clips), np.full(clips, status), scored)
         columns.append(column)
-    facts = tuple(ClipFacts(f"c{i}", d, f"s{i // 2 % 50}") for i, d in enumerate(domain_of))
+    facts = tuple(
+        Clip(f"c{i}", Path(), "", 24_000, 1, 24_000, domain=d, cluster=f"s{i // 2 % 50}")
+        for i, d in enumerate(domain_of)
+    )
     run = Run(
         "r", "now", "1", 2, Request(), 7, "cpu", "set", set_sha256, tuple(specs), tuple(metrics)
     )  # fmt: skip

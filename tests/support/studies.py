@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from snacbench.forms import ANCHOR35, ANCHOR70, REFERENCE
 from snacbench.listening.design import pages_of
 from snacbench.listening.power import Spread
 from snacbench.listening.study import Choice, Listener, Rating, Study
-from snacbench.listening.test import ANCHOR35, ANCHOR70, REFERENCE, Item, ListeningTest, System
+from snacbench.listening.test import Item, ListeningTest, System
 
 GOOD = {REFERENCE: 100.0, ANCHOR70: 50.0, ANCHOR35: 20.0}
 
@@ -31,7 +32,7 @@ def study_of(scores: Mapping[tuple[str, str], Mapping[str, float]], **fields: An
         "form": "mushra" if ANCHOR70 in names else "mushra-no-anchors",
         "listeners": tuple(map(Listener, dict.fromkeys(r.listener for r in ratings))),
         "systems": tuple(n for n in names if n not in (REFERENCE, ANCHOR35, ANCHOR70)),
-        "ratings": ratings,
+        "answers": ratings,
     }
     return Study(**{**made, **fields})
 
@@ -105,7 +106,7 @@ def choice_study(
     choices: Sequence[Choice], form: str, systems: Sequence[str] = ("a", "b")
 ) -> Study:
     listeners = tuple(map(Listener, dict.fromkeys(c.listener for c in choices)))
-    return Study("t", form, listeners, tuple(systems), choices=tuple(choices))  # type: ignore[arg-type]
+    return Study("t", form, listeners, tuple(systems), tuple(choices))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -145,23 +146,23 @@ def simulate(
     of_items = dict(
         zip(ids, np.array(list(means.values())) + of_items - of_items.mean(axis=0), strict=True)
     )
-    people, ratings, choices = list[Listener](), list[Rating](), list[Choice]()
+    people, answers = list[Listener](), list[Rating | Choice]()
     for number in range(listeners):
         rng, name = np.random.default_rng([seed, number]), f"simulated-{number + 1:03d}"
         guessing, finished = number < careless, number < listeners - dropouts
         taste = rng.normal(0, spread.listener) + rng.normal(0, spread.listener_system, len(means))
         pages = [page for page in pages_of(test, number) if not page.training]
-        people.append(Listener(name, {}, len(pages), finished))
+        people.append(Listener(name, {}, len(pages)))
         for i, page in enumerate(pages if finished else pages[: len(pages) // 2]):
             error = rng.normal(0, spread.listener_item) + rng.normal(0, spread.residual, len(means))
             heard = dict(zip(means, of_items[page.item] + taste + error, strict=True))
             heard[REFERENCE] = 100.0
             guess = "a" if rng.integers(2) else "b"
-            if page.kind == "mushra":
+            if test.form.startswith("mushra"):
                 heard[REFERENCE] = 80.0 if rng.random() < 0.02 else 100.0
                 for place, c in enumerate(page.conditions):
                     score = rng.integers(0, 101) if guessing else np.clip(np.rint(heard[c]), 0, 100)
-                    ratings.append(Rating(name, page.item, c, float(score), i, place))
+                    answers.append(Rating(name, page.item, c, float(score), i, place))
                 continue
             a, b, x = (*page.conditions, None)[:3]
             difference = heard[a] - heard[b]
@@ -172,5 +173,5 @@ def simulate(
             elif test.allow_tie and abs(difference) < 5:
                 answer = "tie"
             answer = guess if guessing else answer
-            choices.append(Choice(name, page.item, a, b, answer, x=x, page=i))
-    return Study.of(test, tuple(people), tuple(ratings), tuple(choices))
+            answers.append(Choice(name, page.item, a, b, answer, x=x, page=i))
+    return Study.of(test, tuple(people), tuple(answers))

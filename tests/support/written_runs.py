@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from snacbench.request import Request
 from snacbench.rows import Bits, Coded, CodeHistogram, Run, Score, Speed
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
+from snacbench.tables.table_model import Table
+from snacbench.tables.writers import to_terminal
 from snacbench.types import Clip, CodecSpec, MetricSpec, Stream, WeightsInfo
 from tests.support.synthetic_runs import System, rows_of
 
@@ -87,6 +91,14 @@ def of(path: Path, rows: Sequence[object] = (), **run: object) -> RunFolder:
     made = RunFolder.create(path, replace(RUN, **run), [])
     made.append(rows)
     return made
+
+
+def printed(tables: Sequence[Table], width: int = 120) -> str:
+    """What a terminal of that width shows, without colours."""
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    for part in to_terminal(tables, width=width):
+        console.print(part)
+    return str(console.file.getvalue())
 
 
 SI_SDR = MetricSpec("si_sdr", "dB", "higher", (-1e9, 1e9), 44_100, "someone")

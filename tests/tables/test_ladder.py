@@ -12,6 +12,7 @@ from snacbench.rows import Bits, Coded, CodedBytes
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.ladder import ladder_of, ladder_tables
 from snacbench.tables.run_rows import RunRows
+from snacbench.tables.side_by_side import entries_of
 from snacbench.tables.table_model import Cell, Column
 from snacbench.types import Clip
 from tests.support.written_runs import NEURAL, RUN, coded, histograms, of
@@ -50,8 +51,7 @@ def write(folder, coder, *stream_bytes, clips=range(CLIPS), **more):
 
 
 def ladder(folder):
-    rows = RunRows.load(folder)
-    return ladder_of(rows, rows.codecs[0], "all")
+    return ladder_of(entries_of([RunRows.load(folder)])[0], "all")
 
 
 def cells_of(table, label=NEURAL.name):

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from snacbench.request import Expected, FromRecipe, Request
 from snacbench.rows import Coded, Cost
 from snacbench.tables.from_runs import Options, summary_csv, tables_of
 from snacbench.tables.layouts import layouts
 from snacbench.tables.run_rows import RunRows
-from snacbench.tables.writers import (
-    html_fragment,
-    to_csv,
-    to_json,
-    to_latex,
-    to_markdown,
-    to_terminal,
-)
+from snacbench.tables.writers import WRITERS, to_csv, to_json, to_markdown
 from snacbench.types import WeightsInfo
+from tests.support.command_line import call
 from tests.support.synthetic_runs import make_run
+from tests.support.written_runs import printed
 
-DEFAULT = layouts()["default"]
 EXPECT = (
     Expected("up", 2.5, 0.2, "Doe 2020, table 1", "one"),
     Expected("up", 9.0, 0.2, "Doe 2020, table 1", "two@8kbps"),
@@ -56,29 +48,31 @@ def with_specs(rows, **fields):
 
 def test_a_miss_is_said_above_the_first_table_in_every_format_but_data(tmp_path):
     rows = made(tmp_path / "r")
-    tables = tables_of([rows], DEFAULT, Options(by="both"))
+    tables = tables_of([rows], options=Options(by="both"))
     assert [table.above for table in tables] == [(MISSES,)]
     assert "2 of 3 figures that recipe paper expects are met." in tables[0].footnotes
-    written = Console(file=io.StringIO(), width=400)
-    for part in to_terminal(tables, width=400):
-        written.print(part)
-    found = [f(tables) for f in (to_markdown, html_fragment, to_latex, to_json)]
-    for text in (*found, written.file.getvalue()):
+    shown = printed(tables, 400)
+    for text in (*(WRITERS[f](tables) for f in ("markdown", "html", "latex", "json")), shown):
         assert "Find out why before believing" in text
         assert text.index("This run misses") < text.index("up")
     unjudged = made(tmp_path / "other", None)
     assert summary_csv([rows]) == summary_csv([unjudged])
-    assert to_csv(tables) == to_csv(tables_of([unjudged], DEFAULT, Options(by="both")))
-    (bare,) = tables_of([rows], DEFAULT, Options(caption=False))
+    done = call("table", tmp_path / "r", "--format", "csv", "--by", "both")
+    assert (
+        done.stdout == call("table", tmp_path / "other", "--format", "csv", "--by", "both").stdout
+    )
+    assert f"warning: {MISSES}" in done.stderr.splitlines()
+    (bare,) = tables_of([rows], options=Options(caption=False))
     assert bare.above == ()
 
 
-def test_a_file_that_cannot_be_read_is_not_coded(tmp_path):
+def test_a_report_says_it_whatever_domain_is_looked_at(tmp_path):
     folder = make_run(tmp_path / "r", SCORES, request=Request(from_recipe=RECIPE))
-    folder.append([Coded("tiny/broken", "one", "failed", "cannot read it", "speech")])
-    (table,) = tables_of([RunRows.load(folder)], DEFAULT)
-    assert table.above == ()
-    assert any(note.endswith("expects: some clips are not coded.") for note in table.footnotes)
+    music = [replace(row, domain="music") for row in folder.read(Coded) if row.clip[-1] in "135"]
+    folder.append(music)
+    call("report", folder.path, "-o", tmp_path / "page", "--clips", "0")
+    html = (tmp_path / "page" / "index.html").read_text("utf-8")
+    assert html.count("Find out why before believing") == 3  # all clips, speech, music
 
 
 def whole(recipe=RECIPE, **run):
@@ -95,9 +89,16 @@ def whole(recipe=RECIPE, **run):
     ],
 )
 def test_what_is_not_that_recipe_is_not_held_to_it(tmp_path, how, why):
-    (table,) = tables_of([made(tmp_path / "r", **how)], DEFAULT)
+    (table,) = tables_of([made(tmp_path / "r", **how)])
     assert table.above == ()
     assert f"Not held to the figures that recipe paper expects: {why}." in table.footnotes
+
+
+def test_a_file_that_cannot_be_read_is_not_coded(tmp_path):
+    folder = make_run(tmp_path / "r", SCORES, request=Request(from_recipe=RECIPE))
+    folder.append([Coded("tiny/broken", "one", "failed", "cannot read it", "speech")])
+    (table,) = tables_of([RunRows.load(folder)])
+    assert any(note.endswith("expects: some clips are not coded.") for note in table.footnotes)
 
 
 @pytest.mark.parametrize(
@@ -111,20 +112,17 @@ def test_what_is_not_that_recipe_is_not_held_to_it(tmp_path, how, why):
         ({"weights": WeightsInfo("published")}, True),
     ],
 )
-def test_only_published_models_are_compared(tmp_path, spec, judged):
+def test_only_published_models_with_a_value_everywhere_are_compared(tmp_path, spec, judged):
     recipe = replace(RECIPE, overridden={"root": None, "device": None})
-    (table,) = tables_of([with_specs(made(tmp_path / "r", recipe), **spec)], DEFAULT)
+    rows = with_specs(made(tmp_path / "r", recipe), **spec)
+    (table,) = tables_of([rows])
     assert bool(table.above) == judged
     text = "Not in this table by published models: up of one, up of two@8kbps."
     assert any(note.endswith(text) for note in table.footnotes) != judged
-
-
-def test_a_metric_that_failed_somewhere_is_not_compared(tmp_path):
-    rows = made(tmp_path / "r")
     cells = rows.codecs[1].scores["up"]
-    cells["ok"][3], cells["failed"][3] = False, True
-    (table,) = tables_of([rows], DEFAULT)
-    assert table.above == ()
+    for failed in (True, False):  # or was never scored
+        cells["ok"][3], cells["failed"][3] = False, failed
+        assert tables_of([rows])[0].above == ()
 
 
 def test_limits_and_what_nobody_measured(tmp_path):
@@ -132,7 +130,7 @@ def test_limits_and_what_nobody_measured(tmp_path):
     rows = made(tmp_path / "r", FromRecipe("tight", limits=limits), kbps={"two@8kbps": 8.0})
     rows.codecs[0].spec = replace(rows.codecs[0].spec, nominal_kbps=0.02)
     rows.codecs[1].spec = replace(rows.codecs[1].spec, streams=())
-    (table,) = tables_of([rows], DEFAULT)
+    (table,) = tables_of([rows])
     broken = "More kbps than the 0.02 that recipe tight allows: two@8kbps (8)."
     assert table.above == (broken,)
     unknown = "more ms of delay than the 30 that recipe tight allows: one, two@8kbps"
@@ -144,7 +142,7 @@ def test_limits_and_what_nobody_measured(tmp_path):
     limits |= {"mmac_per_s": 6.0, "decode_mmac_per_s": 2.0}
     recipe = FromRecipe("tight", limits=limits)
     run = replace(rows.run, request=replace(rows.run.request, from_recipe=recipe))
-    (table,) = tables_of([replace(rows, run=run)], DEFAULT)
+    (table,) = tables_of([replace(rows, run=run)])
     assert table.above == (
         broken,
         "More ms of delay than the 30 that recipe tight allows: one (50), two@8kbps (inf).",
@@ -155,7 +153,7 @@ def test_limits_and_what_nobody_measured(tmp_path):
 
 
 def test_published_figures_are_rows_of_their_own_and_in_no_data_file(tmp_path):
-    layout = replace(DEFAULT, name="paper-table", by="all")
+    layout = replace(layouts()["default"], name="paper-table", by="all")
     recipe = replace(RECIPE, table="paper-table")
     (table,) = tables_of([made(tmp_path / "r", recipe)], layout)
     shown = table.rows[2:]

@@ -11,12 +11,12 @@ import pytest
 
 from snacbench.errors import UnknownName, UserError
 from snacbench.rows import Coded
-from snacbench.tables.from_runs import Options, summary_frame, tables_of
+from snacbench.tables.from_runs import Options, summary_frame, summary_markdown, tables_of
 from snacbench.tables.layouts import layouts
 from snacbench.tables.run_rows import RunRows
 from snacbench.tables.writers import to_csv, to_json, to_latex, to_markdown
 from snacbench.types import Clip
-from tests.support.synthetic_runs import make_run
+from tests.support.synthetic_runs import UP, make_run
 
 DEFAULT = layouts()["default"]
 LANGUAGES = ["en", "de", "", "en", "de", "", "de"]
@@ -69,11 +69,28 @@ def test_groups_in_frames_and_files(tmp_path):
     assert to_csv(tables).startswith("schema,table,codec,domain,language,source,")
     assert json.loads(to_json(tables))["tables"][1]["language"] == "en"
     assert "language" not in summary_frame([rows])
+    note = "2 of 7 clips state no language: they are in the table of 'not stated' alone."
+    assert all(note in table.footnotes for table in tables)
     (speakers,) = tables_of([rows], DEFAULT, Options(by="speaker"))
     assert speakers.title.endswith("speaker not stated")
+    (whole,) = tables_of([rows], DEFAULT, Options(by="all"))
+    assert not any("state no" in note for note in whole.footnotes)
     for by in ("langage", "cluster"):
         with pytest.raises(UnknownName, match=f"no tables by '{by}'; "):
             summary_frame([rows], by=by)
+
+
+def test_clips_without_a_language_that_are_taken_for_english_are_counted(tmp_path):
+    wer = replace(UP, name="wer", needs_transcript=True, better="lower")
+    values = np.array([0.1, np.nan, 0.2, np.nan, 0.0, 0.1, 0.3])
+    made = make_run(tmp_path / "r", {"one": {"wer": values, "up": ONE}}, metrics=(UP, wer))
+    clips = [replace(c, language=of) for c, of in zip(made.read(Clip), LANGUAGES, strict=True)]
+    made.replace(Clip, clips, of=lambda clip: True)
+    (table,) = tables_of([RunRows.load(made)], DEFAULT, Options(by="all"))
+    said = "wer: 2 of 5 clips state no language; they were taken for English."
+    assert said in table.footnotes
+    made.replace(Clip, [replace(c, language="en") for c in clips], of=lambda clip: True)
+    assert "taken for English" not in summary_markdown([RunRows.load(made)])
 
 
 SEEDS = {f"mine-seed{n}@2q": 10.0 + n * np.ones(6) for n in range(3)}
@@ -89,9 +106,10 @@ def seeded(tmp_path):
     return RunRows.load(make_run(tmp_path / "seeds", scores, kbps=KBPS))
 
 
-@pytest.mark.parametrize("text", ["mine-seed0@2q,mine-seed1@2q,mine-seed2@2q", BY_NAME])
-def test_checkpoints_become_their_mean_and_spread(seeded, text):
-    (table,) = tables_of([seeded], DEFAULT, Options(by="all", ci=True, group_seeds={"mine": text}))
+@pytest.mark.parametrize("named", ["mine-seed0@2q,mine-seed1@2q,mine-seed2@2q", BY_NAME])
+def test_checkpoints_become_their_mean_and_spread(seeded, named):
+    asked = Options(by="all", ci=True, group_seeds={"mine": named})
+    (table,) = tables_of([seeded], DEFAULT, asked)
     labels = ["before@1q", "opus@8", "mine@2q", "mine-seed0@4q", "lone@1q"]
     assert [row.label for row in table.rows] == labels
     row = table.rows[2]
@@ -109,11 +127,7 @@ def test_checkpoints_become_their_mean_and_spread(seeded, text):
     assert "1.10 ± 0.10" in text
     assert "6 ±" not in text
     assert r"11.000 $\pm$ 1.000" in to_latex([table])
-
-
-def test_spreads_in_data(seeded):
-    grouped = {"mine": BY_NAME}
-    frame = summary_frame([seeded], "all", group_seeds=grouped).set_index("codec")
+    frame = summary_frame([seeded], "all", group_seeds={"mine": named}).set_index("codec")
     assert frame.loc["mine@2q", ["checkpoints", "up", "up_sd"]].tolist() == [3, 11.0, 1.0]
     assert pd.isna(frame.loc["opus@8", "up_sd"])
     assert "up_sd" not in summary_frame([seeded])

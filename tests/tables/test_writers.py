@@ -12,14 +12,13 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
-from rich.console import Console
 
 from snacbench.stats.intervals import mean_intervals
 from snacbench.tables.from_runs import Options, tables_of
 from snacbench.tables.layouts import layouts
 from snacbench.tables.table_model import Cell, Column, Row, Table, shown
-from snacbench.tables.writers import WRITERS, latex_escaped, to_latex, to_terminal
-from tests.support.written_runs import competition
+from snacbench.tables.writers import WRITERS, latex_escaped, to_latex
+from tests.support.written_runs import competition, printed
 
 UP, DOWN, FREE = Column("u", "U", "dB", "higher"), Column("d", "D", "", "lower"), Column("f", "F")
 NASTY = r"""a\b{c}$d&e#f_g%h~i^j<k>l|m"n`o'p*q--r[s]"""
@@ -82,15 +81,8 @@ def test_numbers_cells_headings_and_letters_as_shown():
     cells = [Cell(1, notes=(f"n{i}",)) for i in range(28)] + [Cell(2, notes=("n1", "n0"))]
     columns = tuple(Column(f"{i}", "") for i in range(29))
     made = Table("t", columns, (Row.of("r", columns, *cells),)).lettered()
-    letters = [made.letters_of(cell) for cell in cells]
-    assert letters[25:] == ["z", "aa", "ab", "b,a"]
-
-
-def printed(tables, width=120):
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    for part in to_terminal(tables, width=width):
-        console.print(part)
-    return console.file.getvalue()
+    assert list(made.letters.values())[25:] == ["z", "aa", "ab"]
+    assert "2.00<sup>b,a</sup>" in WRITERS["markdown"]([made])
 
 
 WRITTEN = {**WRITERS, "terminal": printed}

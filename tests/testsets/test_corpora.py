@@ -62,81 +62,62 @@ def test_declaration_is_complete(name):
             assert re.fullmatch(rf"([0-9a-f]{{{length}}})?", digest)
 
 
-# The first file as its corpus has it: id, path, domain, cluster, transcript, licence, lossy source.
+def file(name, path, domain, cluster=None, transcript=None, lossy=None, **spoken):
+    return CorpusFile(name, path, domain, cluster or name, transcript, None, lossy, **spoken)
+
+
+def f10(name, path):
+    return file(
+        name, path, "speech", "F10", lossy=False, language="en", speaker="F10", gender="female"
+    )
+
+
+READ = {"lossy": True, "language": "en", "speaker": "61", "gender": "male"}
+VOLUNTEER = hashlib.sha256(f"common-voice {0:0128x}".encode()).hexdigest()[:16]
+# The first file as its corpus has it.
 FIRST = {
-    "daps": ("F10/script1", "clean/f10_script1_clean.wav", "speech", "F10", None, None, False),
-    "daps-cleanraw": (
-        *("F10/script1", "cleanraw/f10_script1_cleanraw.wav", "speech", "F10"),
-        *(None, None, False),
+    "daps": f10("F10/script1", "clean/f10_script1_clean.wav"),
+    "daps-cleanraw": f10("F10/script1", "cleanraw/f10_script1_cleanraw.wav"),
+    "daps-snac": f10("F10/script1", "cleanraw/f10_script1_cleanraw.wav"),
+    "daps-all": f10("clean/F10/script1", "clean/f10_script1_clean.wav"),
+    "musdb18-hq": file(
+        "Band 0000 - Song", "test/Band 0000 - Song/mixture.wav", "music", lossy=False
     ),
-    "daps-snac": (
-        *("F10/script1", "cleanraw/f10_script1_cleanraw.wav", "speech", "F10"),
-        *(None, None, False),
-    ),
-    "daps-all": (
-        *("clean/F10/script1", "clean/f10_script1_clean.wav", "speech", "F10"),
-        *(None, None, False),
-    ),
-    "musdb18-hq": (
-        *("Band 0000 - Song", "test/Band 0000 - Song/mixture.wav", "music", "Band 0000 - Song"),
-        *(None, None, False),
-    ),
-    "audioset": (
-        *(video_id(0), f"eval_segments/{video_id(0)}.wav", "environment", video_id(0)),
-        *(None, None, True),
-    ),
+    "audioset": file(video_id(0), f"eval_segments/{video_id(0)}.wav", "environment", lossy=True),
     **{
-        f"librispeech-{part}": (
-            *("61-70968-0000", f"{part}/61/70968/61-70968-0000.flac", "speech", "61"),
-            *("HE SAID WORD 0", None, True),
+        f"librispeech-{part}": file(
+            "61-70968-0000", f"{part}/61/70968/61-70968-0000.flac", "speech", "61",
+            "HE SAID WORD 0", **READ,
         )
         for part in ("test-clean", "test-other")
     },
-    TTS: (
-        *("61_70968_000000_000001", "test-clean/61/70968/61_70968_000000_000001.wav", "speech"),
-        *("61", "He said number 0.", None, True),
+    TTS: file(
+        "61_70968_000000_000001", "test-clean/61/70968/61_70968_000000_000001.wav", "speech", "61",
+        "He said number 0.", **READ,
     ),
-    "vctk": (
-        *("p225_001", "wav48_silence_trimmed/p225/p225_001_mic1.flac", "speech", "p225"),
-        *("Please call p225 1.", None, False),
+    "vctk": file(
+        "p225_001", "wav48_silence_trimmed/p225/p225_001_mic1.flac", "speech", "p225",
+        "Please call p225 1.", False, language="en", speaker="p225", gender="female",
     ),
-    "esc50": (
-        *("1-100032-A-0", "audio/1-100032-A-0.wav", "environment", "100032"),
-        *(None, "CC-BY-3.0", True),
-    ),
+    "esc50": file("1-100032-A-0", "audio/1-100032-A-0.wav", "environment", "100032", lossy=True),
     **{
-        f"fma-{size}": (
-            *("000140", f"fma_{size}/000/000140.mp3", "music", "000140", None, "CC BY", True),
+        f"fma-{size}": replace(
+            file("000140", f"fma_{size}/000/000140.mp3", "music", lossy=True), licence="CC BY"
         )
         for size in ("small", "medium", "large", "full")
     },
-    "gtzan": (
-        *("blues.00000", "genres_original/blues/blues.00000.wav", "music", "blues.00000"),
-        *(None, None, None),
+    "gtzan": file("blues.00000", "genres_original/blues/blues.00000.wav", "music"),
+    "common-voice": file(
+        "de/common_voice_de_17298952", "de/clips/common_voice_de_17298952.mp3", "speech", VOLUNTEER,
+        'Er sagte "0.', True, language="de", speaker=VOLUNTEER, gender="male",
     ),
-    "common-voice": (
-        *("de/common_voice_de_17298952", "de/clips/common_voice_de_17298952.mp3", "speech"),
-        hashlib.sha256(f"common-voice {0:0128x}".encode()).hexdigest()[:16],
-        *('Er sagte "0.', None, True),
-    ),
-}
-
-
-# Language, speaker and gender of the same file, where its corpus says them.
-SPOKEN = {
-    **dict.fromkeys(("daps", "daps-cleanraw", "daps-snac", "daps-all"), ("en", "F10", "female")),
-    **dict.fromkeys(
-        ("librispeech-test-clean", "librispeech-test-other", TTS), ("en", "61", "male")
-    ),
-    "vctk": ("en", "p225", "female"),
-    "common-voice": ("de", FIRST["common-voice"][3], "male"),
-}
+}  # fmt: skip
 
 
 def test_files_are_found_alike_from_above_through_a_link_and_in_other_case(name, tmp_path):
     tree = make_tree(name, tmp_path / "disk", files=12)
     found = find(name, tree)
-    assert found[0] == CorpusFile(*FIRST[name], *SPOKEN.get(name, ()))
+    assert found[0] == FIRST[name]
     assert len(found) == {"daps-all": 48, "gtzan": 13}.get(name, 12)
     names = [file.id for file in found]
     assert names == sorted(set(names))
@@ -309,8 +290,6 @@ def test_musdb_and_gtzan_as_they_are_found(tmp_path):
     assert ids("musdb18-hq", tree) == ["Band 0000 - Song", "Band 0002 - Song", composed]
     tree = make_tree("gtzan", tmp_path / "one", files=20)
     assert corpora()["gtzan"].known_corrupt.keys() == {"jazz.00054"} <= set(ids("gtzan", tree))
-    touch(tree / "genres_original" / "blues" / "blues.00000.au")  # a copy in both formats
-    assert find("gtzan", tree)[0] == CorpusFile(*FIRST["gtzan"])
     touch(tmp_path / "two" / "genres" / "blues" / "blues.00000.au")
     assert find("gtzan", tmp_path / "two")[0].path == "genres/blues/blues.00000.au"
 
@@ -334,18 +313,6 @@ def test_metadata_of_fma_lie_beside_or_inside_the_audio(tmp_path):
     table.unlink()
     with pytest.raises(TestSetError, match=r"tracks\.csv of fma_metadata\.zip, .* is not there"):
         find("fma-small", tree)
-
-
-def test_clips_of_esc50_know_their_recording_and_licence(tmp_path):
-    tree = make_tree("esc50", tmp_path, files=10)
-    found = find("esc50", tree)
-    assert [file.cluster for file in found] == [str(100_032 + i // 2) for i in range(10)]
-    assert [file.licence for file in found] == ["CC-BY-3.0"] * 4 + ["CC-BY-NC-3.0"] * 6
-    (tree / "meta" / "esc50.csv").write_bytes(b"filename\na.wav\n")
-    with pytest.raises(TestSetError, match=r"is not the table of ESC-50 \(no column esc10\)"):
-        find("esc50", tree)
-    (tree / "meta" / "esc50.csv").unlink()  # the stricter licence holds
-    assert {file.licence for file in find("esc50", tree)} == {"CC-BY-NC-3.0"}
 
 
 @pytest.mark.parametrize("video", ["--4gqARaEJE", "Y1234567890", "a_b-c_30_40"])

@@ -15,8 +15,8 @@ from snacbench.errors import TestSetError
 from snacbench.files import sha256_of_file
 from snacbench.testsets.folder import corpus_set, folder_set
 from snacbench.testsets.manifest import manifest_set, write_manifest
-from snacbench.testsets.roots import Roots
 from snacbench.testsets.segments import Choice, draw
+from snacbench.testsets.spoken import language_code
 from snacbench.testsets.testset import TestSet, joined
 from snacbench.types import Measures
 from tests.support.testsets import MINIATURE
@@ -38,7 +38,7 @@ def test_every_column_reaches_its_clip_and_the_path_is_the_only_one_needed(recor
     digest = sha256_of_file(path)
     columns = "path,id,domain,transcript,speaker,track,licence,lossy_source,sha256,duration_s"
     row = f'x/a.wav,first,speech,"Hello, you.",anna,,CC0-1.0,yes,{digest.upper()},99'
-    columns, row = f"{columns},language,gender", f"{row},pt_br,F"
+    columns, row = f"{columns},language,gender", f"{row},por_br,F"
     found = manifest_set(manifest(columns, row))
     (clip,) = found.clips
     assert (found.name, clip.id, clip.domain) == ("corpus", "corpus/first", "speech")
@@ -65,9 +65,6 @@ def test_how_people_write_them(record, manifest):
     )
     assert (found.clips[0].domain, found.clips[0].transcript) == ("speech", "hello")
     assert found.notes == ("columns not known and not used: manifest.csv, mood",)
-    found = manifest_set(manifest("path,transcript", "a.wav,naïve", encoding="cp1252"))
-    assert found.clips[0].transcript == "naïve"
-    assert found.notes == ("not UTF-8, read as Windows-1252: manifest.csv, line 2",)
     # What was measured elsewhere is passed over.
     (clip,) = manifest_set(manifest("path,loudness_lufs,brickwall", "a.wav,-23 LUFS,n/a")).clips
     assert clip.measures is None
@@ -102,9 +99,7 @@ def test_a_file_that_is_not_as_listed_is_kept_as_broken(record, manifest, column
         (["file,domain", "a.wav,music"], r"has no column 'path'; found file, domain; the col"),
         ([], "has no column 'path'; found nothing"),
         (["path"], "manifest.csv holds no audio"),
-        (["path", "a\0.wav"], r"cannot read the manifest .*\(line 2 holds a NUL byte"),
         (["path,id", 'a.wav,"oops', "b.wav,two"], "line 2: the quote that opens here"),
-        (["path,id", "a.wav,one", "b.wav,two, three"], "line 3: 3 cells under 2 columns; a cell"),
         (["path,id", "a.wav,x", "b.wav,x"], "has the id 'corpus/x' twice: .*a.wav, .*b.wav"),
         (["path,domain", "a.wav,music", ",music"], "line 3: path: the cell is empty"),
         (
@@ -116,7 +111,7 @@ def test_a_file_that_is_not_as_listed_is_kept_as_broken(record, manifest, column
             "'German'; a language is .*code of ISO 639 .*; did you mean de",
         ),
         (["path,language", "a.wav,e n"], r"by its code of ISO 639 \(en, de, pt-BR\)$"),
-        (["path,start", "a.wav,1_0"], "line 2: start: '1_0'; .*without underscores"),
+        (["path,start", "a.wav,one"], "line 2: start: 'one'; .*a valid integer"),
         (["path,num_samples", "a.wav,-1"], "num_samples: '-1'; .* greater than or equal to"),
         (["path,loudness_lufs,clipped_samples", "a.wav,loud,0"], "'loud'; .*a valid number"),
     ],
@@ -146,7 +141,7 @@ def test_a_row_may_name_a_segment_and_a_corpus(record, manifest, tmp_path):
     for name in ("b", "c"):
         record(f"audio/deep/{name}.wav")
     path = manifest("path,corpus", "gone.wav,x", "b.wav,x", "c.wav,x")
-    found = manifest_set(path, roots=Roots(tmp_path / "audio"))
+    found = manifest_set(path, roots={"": tmp_path / "audio"})
     assert [c.id for c in found.clips] == ["x/b", "x/c"]
     assert [b.id for b in found.broken] == ["x/gone"]
 
@@ -182,7 +177,7 @@ def test_export_and_import_give_the_same_clips(drawn, tmp_path):
     assert rows[0].keys() >= {"path", "corpus", "id", "start", "num_samples", "brickwall", "sha256"}
     assert {row["path"] for row in rows} == {f"s{number}/talk.wav" for number in range(4)}
     root = moved(tmp_path)
-    found = manifest_set(tmp_path / "both.csv", roots=Roots(root))
+    found = manifest_set(tmp_path / "both.csv", roots={"": root})
     assert (found.name, found.sha256, len(found.clips)) == ("both", drawn.sha256, 12)
     for was, now in zip(drawn.clips, found.clips, strict=True):
         assert now.path.is_relative_to(root)
@@ -193,7 +188,7 @@ def test_export_and_import_give_the_same_clips(drawn, tmp_path):
     victim = found.clips[0].path
     samples, rate_hz = soundfile.read(victim)
     soundfile.write(victim, samples * 0.5, rate_hz, subtype="PCM_16")
-    again = manifest_set(tmp_path / "both.csv", roots=Roots(root))
+    again = manifest_set(tmp_path / "both.csv", roots={"": root})
     of_victim = [clip.id for clip in found.clips if clip.path == victim]
     assert [clip.id for clip in again.broken] == of_victim
     assert "the manifest says" in again.broken[0].reason
@@ -202,10 +197,10 @@ def test_export_and_import_give_the_same_clips(drawn, tmp_path):
 @pytest.mark.parametrize("how", ["named", "beside", "settings"])
 def test_roots_are_found_in_every_way(drawn, tmp_path, how, own_cache):
     write_manifest(drawn, tmp_path / "both.csv")
-    root, manifest, roots = moved(tmp_path), tmp_path / "both.csv", Roots()
+    root, manifest, roots = moved(tmp_path), tmp_path / "both.csv", {}
     if how == "named":
         (root / "one").rename(root / "eins")
-        roots = Roots(None, {"one": root / "eins", "two": root / "two"})
+        roots = {"one": root / "eins", "two": root / "two"}
     elif how == "beside":
         manifest = manifest.rename(root / "both.csv")
     else:
@@ -218,12 +213,23 @@ def test_the_folder_of_a_corpus_and_the_one_above_are_both_its_root(miniature, t
     """The manifest was written with the one, and is read with the other."""
     test_set = corpus_set(MINIATURE, miniature)
     write_manifest(test_set, tmp_path / "set.csv")
-    above = manifest_set(tmp_path / "set.csv", roots=Roots(tmp_path))
+    above = manifest_set(tmp_path / "set.csv", roots={"": tmp_path})
     assert above.sha256 == test_set.sha256
     deeper = replace(test_set, roots={"miniature": tmp_path})
     write_manifest(deeper, tmp_path / "deeper.csv")
-    below = manifest_set(tmp_path / "deeper.csv", roots=Roots(miniature))
+    below = manifest_set(tmp_path / "deeper.csv", roots={"": miniature})
     assert below.sha256 == test_set.sha256
+
+
+@pytest.mark.parametrize(
+    ("stated", "code"),
+    [
+        *(("eng", "en"), ("ger-AT", "de-AT"), ("cmn-hans", "zh-Hans"), ("zh-cmn", "zh")),
+        *(("zh_HK", "zh-HK"), ("zh-yue-hk", "yue-HK"), ("yue", "yue"), ("haw", "haw"), (" ", "")),
+    ],
+)
+def test_a_language_has_one_spelling(stated, code):
+    assert language_code(stated) == code
 
 
 def test_what_is_known_of_whole_clips_survives_to_the_last_digit(record, tmp_path):
@@ -236,7 +242,7 @@ def test_what_is_known_of_whole_clips_survives_to_the_last_digit(record, tmp_pat
         replace(c, measures=m, **f) for c, m, f in zip(whole.clips, measures, facts, strict=True)
     ]
     write_manifest(replace(whole, clips=tuple(clips)), tmp_path / "out" / "m.csv")
-    found = manifest_set(tmp_path / "out" / "m.csv", roots=Roots(tmp_path / "set"))
+    found = manifest_set(tmp_path / "out" / "m.csv", roots={"": tmp_path / "set"})
     assert list(found.clips) == clips
     assert found.name == "m"
     # A file outside of the root keeps its whole path.

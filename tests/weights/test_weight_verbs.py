@@ -56,7 +56,7 @@ def test_fetch_list_path_and_verify(weights, filled, tmp_path):
         ("snac-32khz", "pytorch_model.bin", "300.0 kB", "snacbench cache", "locked"),
         ("snac-24khz", "pytorch_model.bin", "not here", "pinned"),
         ("snac-mini", "config.json", "embedded"),
-        ("lyra-v2", "quantizer", "SNACBENCH_LYRA_DIR=DIR"),
+        ("lyra-v2", "quantizer", "not here", "pinned"),
         (f"lock file: {tmp_path / 'state' / 'weights.lock'}",),
     ):
         assert any(all(word in row for word in words) for row in out.splitlines()), words
@@ -79,25 +79,33 @@ def test_fetch_list_path_and_verify(weights, filled, tmp_path):
     assert (code, "delete it" in err) == (2, True)
 
 
+def test_of_a_recipe_what_it_runs_is_fetched_and_no_more(weights, filled, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    text = "summary: a try\ncodecs: [{}, opus]\ndata: quick\nmetrics: si_sdr\nweights: {}\n"
+    recipe.write_text(text.format("snac", "embedded"))
+    assert weights("fetch", "mine.yaml")[:2] == (0, "si_sdr: ready\n")
+    assert filled.asked == []
+    recipe.write_text(text.format("snac-32khz", "published"))
+    code, out, err = weights("fetch", "mine.yaml")
+    assert code == 0, err
+    assert {line.partition(":")[0] for line in out.splitlines()} == {"si_sdr", "snac-32khz"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("fetch",), "name models to fetch, for example 'snacbench weights fetch snac', or --all"),
+        (("fetch",), "Missing argument 'MODEL...'"),
         (("fetch", "snak"), "no codec, metric or model named 'snak'; did you mean snac"),
         (("fetch", "utmoss"), "named 'utmoss'; did you mean utmos or utmos22-strong"),
         (("fetch", "pesq_wb"), "pesq_wb runs no published model: there is nothing to fetch"),
         (("path", "squim_stoi"), "pass --weights squim-objective=DIR with a local copy, or leave"),
         (("path", "dac-16khz"), "run 'snacbench weights fetch dac-16khz'"),
-        (("fetch", "lyra"), "lyra-v2 needs models that only you can name"),
-        (("fetch", "--all"), "dac-44khz: cannot get weights_44khz_8kbps_0.0.1.pth"),
     ],
 )
 def test_mistakes(weights, arguments, message):
-    code, out, err = weights(*arguments)
-    assert code == (1 if "--all" in arguments else 2)
+    code, _, err = weights(*arguments)
+    assert code == 2
     assert message in " ".join(err.split())
-    if "--all" in arguments:  # fetches what it can
-        assert all(f"{name}: " in out for name in ("dac-16khz", "snac-32khz"))
 
 
 def test_a_run_fetches_what_it_needs_and_offline_it_does_not_ask(filled, tmp_path):
@@ -114,7 +122,7 @@ def test_a_run_fetches_what_it_needs_and_offline_it_does_not_ask(filled, tmp_pat
 
 def test_recognisers_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SNACBENCH_ASR", raising=False)
-    with pytest.raises(UserError, match="wer runs no published model: of the recognisers under it"):
+    with pytest.raises(UserError, match=r"that SNACBENCH_ASR names; .* such as hubert-large"):
         call("weights", "list", "wer")
     monkeypatch.setenv("SNACBENCH_ASR", "hubert-large")
     assert "hubert-large" in call("weights", "list", "wer").stdout

@@ -62,15 +62,15 @@ function ago(utc) {
 }
 
 function pagesOf(listener) {
-  if (!listener.consented) return "no consent yet";
-  return `${listener.pages_done} of ${listener.pages_planned}${listener.finished ? ", finished" : ""}`;
+  if (!listener.consented_utc) return "no consent yet";
+  return `${listener.rated} of ${listener.planned}${listener.finished_utc ? ", finished" : ""}`;
 }
 
 function listenerRow(listener) {
-  const remove = make("button", { type: "button", "aria-label": `Delete ${listener.listener}` }, "Delete");
-  remove.addEventListener("click", () => askToDelete(listener.listener));
+  const remove = make("button", { type: "button", "aria-label": `Delete ${listener.name}` }, "Delete");
+  remove.addEventListener("click", () => askToDelete(listener.name));
   return make("tr", {},
-    make("th", { scope: "row" }, listener.listener),
+    make("th", { scope: "row" }, listener.name),
     make("td", {}, pagesOf(listener)),
     make("td", { title: listener.last_utc }, ago(listener.last_utc)),
     make("td", {}, remove));
@@ -90,11 +90,11 @@ function fact(number, text) {
 function show(progress) {
   const { listeners, items, invitations, title } = progress;
   $("title").textContent = document.title = title;
-  const begun = listeners.filter((one) => one.consented);
+  const begun = listeners.filter((one) => one.consented_utc);
   const times = Object.values(items);
   $("facts").replaceChildren(
     fact(begun.length, "listeners took part"),
-    fact(begun.filter((one) => one.finished).length, "of them finished"),
+    fact(begun.filter((one) => one.finished_utc).length, "of them finished"),
     fact(times.reduce((sum, one) => sum + one, 0), "pages rated"),
     ...(invitations.made ? [fact(`${invitations.used}/${invitations.made}`, "invitations used")] : []));
   $("listeners").replaceChildren(...listeners.map(listenerRow));

@@ -23,19 +23,33 @@ _RANGE = (
     "Fewer tokens than codebook entries: no interval but a range, from the plug-in estimate to "
     "log2 of the codebook's size."
 )
-MakeCell = Callable[[Entry, Mapping[str, Any]], Cell]
 
 
 @dataclass(frozen=True)
 class Fact:
     """A column of something that is no mean of scores: a rate, a number of tokens.
 
-    `cell` takes the codec and its record, see `Entry.record`. `note` says what it is.
+    `cell` takes the codec and its record, see `Entry.record`; without it the column has what the
+    record has under its key. `note` says what it is.
     """
 
     column: Column
-    cell: MakeCell
+    cell: Callable[[Entry, Mapping[str, Any]], Cell] | None = None
     note: str = ""
+
+    def of(self, entry: Entry, record: Mapping[str, Any]) -> Cell:
+        """The cell of a codec."""
+        if self.cell:
+            return self.cell(entry, record)
+        found = record.get(self.column.key)
+        if isinstance(found, str):
+            return Cell(text=found)
+        if not isinstance(found, Span):
+            return Cell(None if found is None else float(found))
+        if found.value is None:
+            return range_cell(found.low, found.high)
+        ends = Interval(found.value, found.low, found.high, 1.0, 0, 0, "least and greatest repeat")
+        return Cell(found.value, ends, marks=("unstable",) if record["rtf_unstable"] else ())
 
 
 @dataclass(frozen=True)
@@ -66,21 +80,6 @@ class Layout:
     domains: tuple[str, ...] = DOMAINS
 
 
-def of_record(key: str, factor: float = 1.0) -> MakeCell:
-    """A cell with a figure of the record, times a factor, or with the range in its place."""
-
-    def cell(_: Entry, record: Mapping[str, Any]) -> Cell:
-        found = record.get(key)
-        if not isinstance(found, Span):
-            return Cell(None if found is None else factor * found)
-        if found.value is None:
-            return range_cell(factor * found.low, factor * found.high)
-        ends = Interval(found.value, found.low, found.high, 1.0, 0, 0, "least and greatest repeat")
-        return Cell(found.value, ends, marks=("unstable",) if record["rtf_unstable"] else ())
-
-    return cell
-
-
 def range_cell(low: float, high: float) -> Cell:
     """A cell that has a range only, because tokens are fewer than codebook entries."""
     ends = Interval((low + high) / 2, low, high, 1.0, 0, 0, "range")
@@ -101,19 +100,18 @@ def _bandwidth(entry: Entry, record: Mapping[str, Any]) -> Cell:
     return Cell(text="the clip's") if spec.rate_hz is None else Cell(spec.rate_hz / 2000)
 
 
-N = Fact(Column("n", "n", digits=0), of_record("n"))
-NOMINAL = Fact(Column("nominal_kbps", "nominal", "kbps"), of_record("nominal_kbps"))
+N = Fact(Column("n", "n", digits=0))
+NOMINAL = Fact(Column("nominal_kbps", "nominal", "kbps"))
 KBPS = Fact(
     Column("actual_kbps", "rate", "kbps"),
-    of_record("actual_kbps"),
-    "Rate: bits actually spent, padding and side information included, over the clips' duration.",
+    note="Rate: bits actually spent, padding and side information included, over the clips' "
+    "duration.",
 )
 ENTROPY = Fact(
     Column("entropy_kbps", "entropy", "kbps", kind="estimate", show="filled"),
-    of_record("entropy_kbps"),
-    "Entropy: what an ideal coder with the codes' own statistics would spend.",
+    note="Entropy: what an ideal coder with the codes' own statistics would spend.",
 )
-TOKENS = Fact(Column("tokens_per_s", "tokens/s", digits=1), of_record("tokens_per_s"))
+TOKENS = Fact(Column("tokens_per_s", "tokens/s", digits=1))
 BANDWIDTH = Fact(
     Column("bandwidth_khz", "bandwidth", "kHz"),
     _bandwidth,
@@ -123,39 +121,26 @@ BANDWIDTH = Fact(
 )
 EFFICIENCY = Fact(
     Column("efficiency_percent", "efficiency", "%", "higher", digits=1, kind="estimate"),
-    of_record("efficiency", 100.0),
-    "Efficiency: entropy of the codes over their bits, corrected for the number of tokens.",
+    note="Efficiency: entropy of the codes over their bits, corrected for the number of tokens.",
 )
 PLUG_IN_EFFICIENCY = Fact(
     Column("bitrate_efficiency_percent", "bitrate efficiency", "%", "higher", digits=1),
-    of_record("bitrate_efficiency", 100.0),
-    "Bitrate efficiency: as Kumar et al. define it, of plug-in entropies, low with few tokens.",
+    note="Bitrate efficiency: as Kumar et al. define it, of plug-in entropies, low with few "
+    "tokens.",
 )
 _RTF: Mapping[str, Any] = {"digits": 3, "kind": "estimate", "show": "filled"}
 SPEEDS = (
-    Fact(Column("rtf_encode", "RTF encode", **_RTF), of_record("rtf_encode")),
-    Fact(Column("rtf_decode", "RTF decode", **_RTF), of_record("rtf_decode")),
-    Fact(Column("rtf_batch", "batch", digits=0, show="filled"), of_record("rtf_batch")),
-    Fact(
-        Column("rtf_unstable", "RTF unstable", kind="text", show="never"),
-        lambda _, record: Cell(text=record.get("rtf_unstable", "")),
-    ),
+    Fact(Column("rtf_encode", "RTF encode", **_RTF)),
+    Fact(Column("rtf_decode", "RTF decode", **_RTF)),
+    Fact(Column("rtf_batch", "batch", digits=0, show="filled")),
+    Fact(Column("rtf_unstable", "RTF unstable", kind="text", show="never")),
 )
-PARAMS = Fact(Column("params_m", "params", "M", digits=1, show="filled"), of_record("params_m"))
-_DELAY = of_record("delay_s", 1e3)
+PARAMS = Fact(Column("params_m", "params", "M", digits=1, show="filled"))
 COSTS = (
-    *(
-        Fact(
-            Column(f"{side}_gmacs_per_s", f"{side} MACs", "G/s", digits=3, show="filled"),
-            of_record(f"{side}_macs_per_s", 1e-9),
-        )
-        for side in ("encode", "decode")
-    ),
-    Fact(Column("peak_mb", "memory", "MB", digits=0, show="filled"), of_record("peak_mb")),
-    Fact(
-        Column("delay_ms", "delay", "ms", digits=1, show="filled"),
-        lambda e, record: Cell(text="file") if record.get("whole_file") else _DELAY(e, record),
-    ),
+    Fact(Column("encode_gmacs_per_s", "encode MACs", "G/s", digits=3, show="filled")),
+    Fact(Column("decode_gmacs_per_s", "decode MACs", "G/s", digits=3, show="filled")),
+    Fact(Column("peak_mb", "memory", "MB", digits=0, show="filled")),
+    Fact(Column("delay_ms", "delay", "ms", digits=1, show="filled")),
 )
 MEL = Measure("mel distance", ("mel_dac7",))
 STFT = Measure("STFT distance", ("stft_dac",))

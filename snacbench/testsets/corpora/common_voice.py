@@ -7,28 +7,28 @@ one language's folder takes that one.
 from __future__ import annotations
 
 import hashlib
+from itertools import zip_longest
 from pathlib import Path
 
+from snacbench.errors import TestSetError
 from snacbench.testsets.corpora.corpus import (
     Corpus,
     CorpusFile,
     Layout,
     child,
-    columns_of,
     entries_in,
     matching,
 )
 from snacbench.testsets.spoken import gender_of, language_code
+from snacbench.textfile import read_records
 
-_TITLE = "Common Voice"
 _LAYOUT = Layout(
-    _TITLE,
+    "Common Voice",
     (),
     "<language>/test.tsv and <language>/clips/*.mp3",
     "cv-corpus-17.0-2024-03-15/de/test.tsv",
 )
 _COLUMNS = ("client_id", "path", "sentence")
-_OPTIONAL = ("gender", "locale")  # the first releases have no locale
 _SPEAKER_DIGITS = 16
 
 
@@ -43,11 +43,8 @@ def _find(root: Path) -> list[CorpusFile]:
         clips = child(table.parent, "clips") or table.parent / "clips"
         here = {entry.name for entry in entries_in(clips)} if clips.is_dir() else set()
         language = table.parent.resolve().name
-        # Sentences hold single quotation marks: nothing in these tables is quoted.
-        rows = columns_of(
-            table, *_COLUMNS, title=_TITLE, separator="\t", quotes="none", optional=_OPTIONAL
-        )
-        for client, listed, sentence, gender, code in rows:
+        for row in _rows(table):
+            client, listed = row["client_id"], row["path"]
             # The first releases list names without a suffix.
             name = listed if listed in here else f"{listed}.mp3"
             if not client or name not in here:
@@ -60,16 +57,31 @@ def _find(root: Path) -> list[CorpusFile]:
                     (clips / name).relative_to(root).as_posix(),
                     domain="speech",
                     cluster=pseudonym[:_SPEAKER_DIGITS],
-                    transcript=sentence.strip() or None,
+                    transcript=row["sentence"].strip() or None,
                     lossy_source=True,
-                    language=_code(code or language),
+                    # The first releases have no locale.
+                    language=_code(row.get("locale") or language),
                     speaker=pseudonym[:_SPEAKER_DIGITS],
-                    gender=gender_of(gender),
+                    gender=gender_of(row.get("gender", "")),
                 )
             )
     if not found:
         raise _LAYOUT.not_in(root, "the tables are there, but none of the clips they list")
     return sorted(found, key=lambda file: file.id)
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
+    # Sentences hold single quotation marks: nothing in these tables is quoted.
+    records, _ = read_records(
+        table, noun="table", refuse=TestSetError, separator="\t", quotes="none"
+    )
+    heading = records[0].cells if records else []
+    if missing := [column for column in _COLUMNS if column not in heading]:
+        raise TestSetError(
+            f"{table} is not the table of Common Voice (no column {', '.join(missing)}); expected "
+            f"columns {', '.join(_COLUMNS)}; unpack the archive again"
+        )
+    return [dict(zip_longest(heading, row.cells, fillvalue="")) for row in records[1:]]
 
 
 def _code(language: str) -> str:

@@ -19,7 +19,7 @@ from typing import TypeVar
 from snacbench.errors import TestSetError
 from snacbench.testsets.spoken import gender_of
 from snacbench.testsets.testset import some_of
-from snacbench.textfile import Quotes, read_records, read_text
+from snacbench.textfile import read_text
 from snacbench.types import Domain
 
 Found = TypeVar("Found")
@@ -51,16 +51,12 @@ class CorpusFile:
 
 @dataclass(frozen=True)
 class Download:
-    """A file that the publisher lets anyone fetch; an `archive` is unpacked into the root.
-
-    `md5` and `sha1`, where a publisher states them, are checked besides a `sha256`.
-    """
+    """An archive that the publisher lets anyone fetch, with what is stated of it to be checked."""
 
     url: str
     size_bytes: int | None = None
     sha256: str = ""
     md5: str = ""
-    archive: bool = True
     sha1: str = ""
 
 
@@ -199,14 +195,9 @@ def child(folder: Path, *names: str) -> Path | None:
     exact = folder.joinpath(*names)
     if exact.exists():  # asked first: for thousands of files one look at the disk each
         return exact
-    here: Path | None = folder
-    for name in names:
-        if here is None or not here.is_dir():
-            return None
-        exact = here / name
-        alike = (here / e.name for e in entries_in(here) if _fold(e.name) == _fold(name))
-        here = exact if exact.exists() else next(alike, None)
-    return here
+    here = entries_in(folder) if folder.is_dir() else []
+    alike = next((folder / e.name for e in here if _fold(e.name) == _fold(names[0])), None)
+    return child(alike, *names[1:]) if alike and names[1:] else alike
 
 
 def is_called(folder: Path, names: Sequence[str]) -> bool:
@@ -236,29 +227,3 @@ def genders_in(table: Path | None, column: int, separator: str | None = None) ->
     lines = (text_of(table) or "").splitlines()
     rows = [line.split(separator) for line in lines if not line.startswith(";")]
     return {row[0].strip().lower(): gender_of(row[column]) for row in rows if len(row) > column}
-
-
-def columns_of(
-    table: Path,
-    *columns: str,
-    title: str,
-    separator: str = "",
-    quotes: Quotes = "doubled",
-    optional: Sequence[str] = (),
-) -> Iterator[tuple[str, ...]]:
-    """Some columns of a table that a corpus brings; `TestSetError` if one is missing.
-
-    Those that are `optional` come after them, and are empty where they are missing.
-    """
-    records, _ = read_records(
-        table, noun="table", refuse=TestSetError, separator=separator, quotes=quotes
-    )
-    heading = records[0].cells if records else []
-    if missing := [column for column in columns if column not in heading]:
-        raise TestSetError(
-            f"{table} is not the table of {title} (no column {', '.join(missing)}); expected "
-            f"columns {', '.join(columns)}; unpack the archive again"
-        )
-    for record in records[1:]:
-        row = dict(zip(heading, record.cells, strict=False))
-        yield tuple(row.get(column, "") for column in (*columns, *optional))

@@ -7,56 +7,30 @@ lossy although the files are not. The fold is the first number of an id; all fiv
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
+from functools import partial
 
-from snacbench.testsets.corpora.corpus import (
-    Corpus,
-    CorpusFile,
-    Download,
-    Layout,
-    child,
-    columns_of,
-)
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout
 
 _LAYOUT = Layout(
     "ESC-50",
     ("ESC-50-master", "ESC-50", "ESC50"),
-    "audio/<fold>-<source>-<take>-<class>.wav and meta/esc50.csv",
+    "audio/<fold>-<source>-<take>-<class>.wav",
     "ESC-50-master/audio/1-100032-A-0.wav",
     # The second number is the recording on freesound.org that the clip was cut from (README).
     levels=("audio", r"(\d-(\d+)-[A-Z]-\d+)\.wav"),
 )
-_LICENCE = "CC-BY-NC-3.0"
-_LICENCE_ESC10 = "CC-BY-3.0"  # the subset that the column esc10 marks (README, LICENSE)
-
-
-def _find(root: Path) -> list[CorpusFile]:
-    @cache
-    def of_esc10(table: Path | None) -> set[str]:
-        """Without the table the stricter licence holds for all."""
-        rows = columns_of(table, "filename", "esc10", title="ESC-50") if table else ()
-        return {name.lower() for name, esc10 in rows if esc10 == "True"}
-
-    def make(path: Path, clip: str, source: str) -> CorpusFile:
-        freer = of_esc10(child(path.parent.parent, "meta", "esc50.csv"))
-        return CorpusFile(
-            clip.upper(),
-            domain="environment",
-            cluster=source,
-            licence=_LICENCE_ESC10 if path.name.lower() in freer else _LICENCE,
-            lossy_source=True,
-        )
-
-    return _LAYOUT.find(root, make)
-
 
 CORPORA = (
     Corpus(
         name="esc50",
         summary="environment, 44.1 kHz, 2.8 h, 50 classes, padded with digital silence",
-        find=_find,
-        licence=_LICENCE,
+        find=partial(
+            _LAYOUT.find,
+            make=lambda _, clip, source: CorpusFile(
+                clip.upper(), domain="environment", cluster=source, lossy_source=True
+            ),
+        ),
+        licence="CC-BY-NC-3.0",  # of ESC-10, a part of it, CC-BY-3.0
         where="https://github.com/karolpiczak/ESC-50, one archive of about 600 MB.",
         expected_files=2000,  # README of the repository
         downloads=(

@@ -8,7 +8,6 @@ repeated or distorted, and several are of the same artist (B. L. Sturm, The GTZA
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout
 
@@ -23,17 +22,16 @@ _LAYOUT = Layout(
 )
 
 
-def _make(path: Path, excerpt: str) -> CorpusFile | None:
-    if path.suffix.lower() == ".au" and path.with_suffix(".wav").exists():
-        return None  # a copy that holds both formats
-    return CorpusFile(excerpt.lower(), domain="music", cluster=excerpt.lower())
-
-
 CORPORA = (
     Corpus(
         name="gtzan",
         summary="music, 22.05 kHz, 8.3 h, ten genres, no licence stated",
-        find=partial(_LAYOUT.find, make=_make),
+        find=partial(
+            _LAYOUT.find,
+            make=lambda _, excerpt: CorpusFile(
+                excerpt.lower(), domain="music", cluster=excerpt.lower()
+            ),
+        ),
         licence="none stated; excerpts of commercial recordings",
         where="The authors' host is gone (torchaudio notes it since October 2022); copies "
         "circulate, for example marsyas/gtzan on the hub.",

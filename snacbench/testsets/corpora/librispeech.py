@@ -5,7 +5,7 @@ Both are cut from the MP3 files of LibriVox: their source is lossy.
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from snacbench.testsets.corpora.corpus import (
@@ -21,31 +21,29 @@ from snacbench.testsets.corpora.corpus import (
 )
 
 
-def _find(root: Path, layout: Layout) -> list[CorpusFile]:
-    @cache
-    def texts(chapter: Path) -> dict[str, str]:
-        files = [text_of(path) or "" for path, _ in matching(chapter, r".+\.trans\.txt")]
-        lines = [line.partition(" ") for text in files for line in text.splitlines()]
-        return {utterance: text for utterance, _, text in lines}
-
-    def make(path: Path, speaker: str, utterance: str) -> CorpusFile:
-        return CorpusFile(
-            utterance,
-            domain="speech",
-            cluster=speaker,
-            transcript=texts(path.parent).get(utterance) or None,
-            lossy_source=True,
-            language="en",
-            speaker=speaker,
-            gender=_gender(path, speaker),
-        )
-
-    return layout.find(root, make)
+def _file(path: Path, speaker: str, utterance: str, transcript: str | None) -> CorpusFile:
+    genders = genders_in(child(path.parents[3], "SPEAKERS.TXT"), 1, "|")  # beside the parts
+    return CorpusFile(
+        utterance,
+        domain="speech",
+        cluster=speaker,
+        transcript=transcript or None,
+        lossy_source=True,  # of LibriTTS: catalogue of TensorFlow Datasets
+        language="en",
+        speaker=speaker,
+        gender=genders.get(speaker, ""),
+    )
 
 
-def _gender(path: Path, speaker: str) -> str:
-    """As the list of speakers says that lies beside the parts."""
-    return genders_in(child(path.parents[3], "SPEAKERS.TXT"), 1, "|").get(speaker, "")
+@lru_cache(maxsize=1)  # asked for each file of a chapter
+def _texts(chapter: Path) -> dict[str, str]:
+    files = [text_of(path) or "" for path, _ in matching(chapter, r".+\.trans\.txt")]
+    lines = [line.partition(" ") for text in files for line in text.splitlines()]
+    return {utterance: text for utterance, _, text in lines}
+
+
+def _make(path: Path, speaker: str, utterance: str) -> CorpusFile:
+    return _file(path, speaker, utterance, _texts(path.parent).get(utterance))
 
 
 _TTS = Layout(
@@ -62,16 +60,8 @@ _TTS = Layout(
 def _make_tts(path: Path, speaker: str, utterance: str) -> CorpusFile | None:
     if any(is_called(folder, ("LibriTTS_R", "LibriTTS-R")) for folder in path.parents[2:4]):
         return None
-    return CorpusFile(
-        utterance,
-        domain="speech",
-        cluster=speaker,
-        transcript=text_of(child(path.parent, f"{utterance}.normalized.txt")),
-        lossy_source=True,  # catalogue of TensorFlow Datasets
-        language="en",
-        speaker=speaker,
-        gender=_gender(path, speaker),
-    )
+    text = text_of(child(path.parent, f"{utterance}.normalized.txt"))
+    return _file(path, speaker, utterance, text)
 
 
 def _corpus(
@@ -88,7 +78,7 @@ def _corpus(
     return Corpus(
         name=f"librispeech-{part}",
         summary=f"speech, 16 kHz, {summary}, with transcripts",
-        find=partial(_find, layout=layout),
+        find=partial(layout.find, make=_make),
         licence="CC-BY-4.0",
         where="https://www.openslr.org/12",
         expected_files=complete[0],

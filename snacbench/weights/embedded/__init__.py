@@ -10,13 +10,22 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from snacbench.models import HostedFile, WeightsSource
+
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+TRAINING_ONLY = ("cluster_size", "cluster_usage", "embed_avg", "inited", "initialized")
 
 
 def folder(model: str) -> Path:
     """Folder of an embedded model inside the installed package."""
     return Path(str(files(__name__))) / model
+
+
+def source(model: str) -> WeightsSource:
+    """Where the files of an embedded model are."""
+    files = (HostedFile(n, str(folder(model) / n)) for n in (CONFIG_FILE, WEIGHTS_FILE))
+    return WeightsSource("embedded", "snacbench package", tuple(files))
 
 
 @cache
@@ -36,6 +45,5 @@ def params_m(model: str) -> float:
         (length,) = struct.unpack("<Q", stream.read(8))
         header: dict[str, Any] = json.loads(stream.read(length))
     header.pop("__metadata__", None)
-    training_only = ("cluster_size", "embed_avg", "inited")
-    shapes = (v["shape"] for k, v in header.items() if not k.endswith(training_only))
+    shapes = (v["shape"] for k, v in header.items() if not k.endswith(TRAINING_ONLY))
     return float(sum(math.prod(shape) for shape in shapes)) / 1e6

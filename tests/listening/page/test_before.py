@@ -8,7 +8,7 @@ import pyloudnorm
 import pytest
 from playwright.sync_api import expect
 
-from snacbench.listening.responses.sessions import make_invitations
+from snacbench.listening.responses import make_invitations
 from snacbench.listening.test import RATE_HZ, Question
 from tests.support.listening_page import PAGE, page_texts, rate_all
 
@@ -68,7 +68,7 @@ def test_a_listener_comes_from_the_welcome_to_the_thanks_and_deletes_all(visit):
     tab.locator("#q-q").select_option(EVIL)
     button(tab, "Go on").click()
     tab.wait_for_selector("main.rating")
-    assert begun.stage.listeners[0]["questionnaire"] == json.dumps({"q": EVIL})
+    assert json.loads(begun.stage.listeners[0]["questionnaire"]) == {"q": EVIL}
     rate_all(tab)
     button(tab, "Next").click()
     assert tab.locator(".listener").inner_text() == begun.stage.listeners[0]["name"]

@@ -5,7 +5,7 @@ import re
 import httpx2
 import pytest
 
-from snacbench.listening.responses import sessions
+from snacbench.listening import responses as sessions
 from tests.support.listening_page import (
     SYSTEMS,
     Visit,
@@ -13,9 +13,9 @@ from tests.support.listening_page import (
     next_page,
     rate_all,
     scores,
-    until,
 )
 from tests.support.listening_server import ScriptedListener
+from tests.support.waiting import until
 
 
 def numbers(tab):

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from snacbench.listening.server.app import application, new_admin_token
-from snacbench.listening.server.limits import Limiter
-from snacbench.listening.server.serve import open_service
+from snacbench.listening.server import Limiter, application, new_admin_token, open_service
 from tests.support.listening_server import (
     Program,
     Serve,

@@ -1,0 +1,114 @@
+"""The forms of a listening test: what a page asks, what may be answered, and the words for it.
+
+A form is described here and nowhere else: how its pages are made, what the server takes, how it is
+analysed and what tables and papers say of it follow from these fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Literal
+
+REFERENCE, ANCHOR35, ANCHOR70 = "reference", "anchor35", "anchor70"
+RESERVED = {
+    REFERENCE: "hidden reference", ANCHOR35: "anchor, 3.5 kHz", ANCHOR70: "anchor, 7 kHz",
+}  # fmt: skip
+"""Conditions that are no codec -> what they are called."""
+
+FormName = Literal["mushra", "mushra-no-anchors", "ab", "abx"]
+Kind = Literal["mushra", "ab", "abx"]
+"""What a page looks like."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form; `answers` are those to a pair, and empty where every condition is rated.
+
+    For a paper: `asked` of the listeners, what its `numbers` are, how systems were `tested`, and
+    what a winner did (`won`). For the table of comparisons: the `value` of a pair, its `unit`, the
+    pair in words (`between`), and `how` it was tested; `file` is its CSV.
+    """
+
+    label: str
+    kind: Kind
+    asked: str
+    numbers: str
+    tested: str
+    won: str
+    value: str
+    unit: str
+    between: str
+    how: str
+    file: str
+    answers: tuple[str, ...] = ()
+    anchors: bool = False
+
+    @property
+    def rates(self) -> bool:
+        """Whether conditions are rated, and not compared in pairs."""
+        return not self.answers
+
+    def pairs(self, systems: Sequence[str]) -> list[tuple[str, ...]]:
+        """What the pages of an item compare; one page, of nothing in particular, where all is."""
+        if self.rates:
+            return [()]
+        if self.kind == "abx":
+            return [(REFERENCE, system) for system in systems]
+        return list(combinations(systems, 2))
+
+
+_MUSHRA = Form(
+    label="MUSHRA",
+    kind="mushra",
+    asked="in a MUSHRA listening test (ITU-R BS.1534-3), listeners rated {heard} against the open "
+    "reference from 0 (bad) to 100 (excellent), on {items}.",
+    numbers="scores",
+    tested="systems were compared by {friedman}two-sided Wilcoxon signed-rank tests on each "
+    "listener's mean difference, with Holm's correction for {pairs}.",
+    won="was rated higher than",
+    value="difference",
+    unit="points",
+    between="{} − {}",
+    how="First minus second; p: Wilcoxon's signed-rank test on each listener's mean difference.",
+    file="pairs",
+    anchors=True,
+)
+FORMS: dict[FormName, Form] = {
+    "mushra": _MUSHRA,
+    "mushra-no-anchors": replace(_MUSHRA, label="MUSHRA without anchors", anchors=False),
+    "ab": Form(
+        label="AB",
+        kind="ab",
+        asked="in an AB preference test, listeners said of pairs of {heard} which of the two they "
+        "preferred, on {items}.",
+        numbers="preferences, ties counting half,",
+        tested="pairs were compared by exact sign tests in which each listener counts once, with "
+        "Holm's correction for {pairs}.",
+        won="was preferred to",
+        value="preference for the first",
+        unit="%",
+        between="{} over {}",
+        how="Answers: for the first, neither, the second; 50 % is even. p: exact sign test, each "
+        "listener counting once.",
+        file="preferences",
+        answers=("a", "b", "tie"),
+    ),
+    "abx": Form(
+        label="ABX",
+        kind="abx",
+        asked="in an ABX test, listeners heard the reference, the output of a system, and a third "
+        "signal that was one of these two, and said which one it was, for {heard} on {items}.",
+        numbers="shares of right answers",
+        tested="guessing was tested by one-sided exact binomial tests over all trials, with Holm's "
+        "correction for {pairs}, and for each listener, with Holm's correction over listeners.",
+        won="",
+        value="right answers",
+        unit="%",
+        between="{} from {}",
+        how="Answers: right and wrong; 50 % is even. p: exact binomial test over all trials.",
+        file="abx",
+        answers=("a", "b"),
+    ),
+}

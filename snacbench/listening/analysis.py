@@ -1,0 +1,452 @@
+"""Statistics of a listening test: the listener is the unit, everybody rated every system.
+
+A listener's ratings resemble each other, so listeners are what was sampled: twenty pages of one are
+one difference, not twenty, and whatever is said of "listeners like these" rests on how much the
+result changes when one of them is left out. Where all listeners rated all items, estimates reduce
+to the t interval on listener means. `listening.screening` decided who counts;
+docs/listening-tests.md explains the choices and how well they hold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from snacbench.forms import FORMS, REFERENCE, RESERVED
+from snacbench.listening.screening import Screening, answers_of, screen
+from snacbench.listening.study import Choice, Record, Study
+from snacbench.rows import ComparisonSummary, ConditionSummary
+from snacbench.stats.pairs import holm
+from snacbench.tables.run_rows import ALL_DOMAINS
+from snacbench.types import DOMAINS
+
+Floats = NDArray[np.float64]
+_LEAST_ITEMS = 5  # below, nothing is said about items that were not in the test
+_LEAST_LISTENERS = 2
+_LEAST_FOR_EFFECT = 5
+_EXACT_UP_TO = 500  # differences: 0.1 s; beyond, the normal approximation is as good
+
+
+@dataclass(frozen=True, eq=False)
+class Ratings:
+    """Every rating of a study.
+
+    `scores`, shape (listeners, items, conditions), run from 0 (bad) to 100 (excellent) and are NaN
+    where a listener did not rate. Conditions are the systems in the test's order, then the
+    reference and the anchors.
+    """
+
+    listeners: tuple[str, ...]
+    items: tuple[str, ...]
+    conditions: tuple[str, ...]
+    scores: Floats
+
+    @property
+    def systems(self) -> list[str]:
+        """Conditions under test; their columns are the first ones."""
+        return [name for name in self.conditions if name not in RESERVED]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every listener rated every condition of every item."""
+        return bool(np.isfinite(self.scores).all())
+
+
+def ratings_of(study: Study) -> Ratings:
+    """The ratings of a study as one array."""
+    rated, heard = {r.condition for r in study.ratings}, {r.item for r in study.ratings}
+    items = dict.fromkeys([*study.domains, *(r.item for r in study.ratings)])
+    names = (
+        tuple(dict.fromkeys(r.listener for r in study.ratings)),
+        tuple(item for item in items if item in heard),
+        tuple(name for name in (*study.systems, *RESERVED) if name in rated),
+    )
+    scores = np.full(tuple(map(len, names)), np.nan)
+    listener, item, condition = ({name: i for i, name in enumerate(of)} for of in names)
+    for r in study.ratings:
+        if r.condition in condition:
+            scores[listener[r.listener], item[r.item], condition[r.condition]] = r.score
+    return Ratings(*names, scores)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with two intervals; their ends are None where there are too few listeners, or items.
+
+    `low` and `high`: over listeners like these, on these items. `low_both` and `high_both`: over
+    listeners and items like these. `n` is the number of values.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    low_both: float | None
+    high_both: float | None
+    listeners: int
+    items: int
+    n: int
+
+
+def estimate(
+    values: Floats, level: float = 0.95, *, lowest: float = -math.inf, highest: float = math.inf
+) -> Estimate:
+    """The mean in which every item counts the same, with its intervals.
+
+    The mean over items of the mean over the listeners who rated it: with random subsets of items
+    per listener it estimates the same as if everybody had rated everything. Its variance over
+    listeners is that of the jackknife which leaves out one listener at a time (Efron and
+    Tibshirani, "An Introduction to the Bootstrap", 1993, eq. 11.5), with listeners - 1 degrees of
+    freedom; for complete data these are the textbook standard error and t interval of the listener
+    means.
+
+    Over items as well: the sum of that variance and of the variance of the item means over their
+    number, with Satterthwaite's degrees of freedom. What listener and item have in common counts in
+    both, which errs on the wide side (Cameron, Gelbach and Miller, "Robust inference with multiway
+    clustering", Journal of Business and Economic Statistics 29(2), 2011, subtract it).
+
+    `values`, shape (listeners, items), are NaN where not rated, and at least one is there; `lowest`
+    and `highest` are where the scale ends, and intervals with it.
+    """
+    there = np.isfinite(values)
+    values = values[there.any(axis=1)][:, there.any(axis=0)]
+    there = np.isfinite(values)
+    listeners, items = values.shape
+    filled, counts = np.where(there, values, 0.0), there.sum(axis=0)
+    sums = filled.sum(axis=0)
+    item_means = sums / counts
+    mean = float(item_means.mean())
+    low = high = low_both = high_both = None
+
+    def interval(variance: float, freedom: float) -> list[float]:
+        half = float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance)
+        return [min(max(end, lowest), highest) for end in (mean - half, mean + half)]
+
+    if listeners > 1:
+        others = np.where(counts > there, counts - there, np.nan)  # NaN: none but this listener
+        without = np.nanmean((sums - filled) / others, axis=1)
+        by_listener = float(without.var()) * (listeners - 1)
+        low, high = interval(by_listener, listeners - 1)
+        if items >= _LEAST_ITEMS:
+            by_item = float(item_means.var(ddof=1)) / items
+            parts = by_listener**2 / (listeners - 1) + by_item**2 / (items - 1)
+            both = by_listener + by_item
+            low_both, high_both = interval(both, both**2 / parts if parts > 0 else 1.0)
+    return Estimate(mean, low, high, low_both, high_both, listeners, items, int(counts.sum()))
+
+
+def listener_means(values: Floats) -> Floats:
+    """Mean over the items (axis 1) that each listener rated; NaN for one without a value.
+
+    For what is compared within listeners, such as differences of two systems on a page: there,
+    how hard an item is cancels, and which items a listener got is chance. Taking off item means as
+    well gains little and, with few listeners an item, finds differences that are not there
+    (simulated: 5 to 12 % of the time at a level of 5 %, where plain means keep to 3 to 5 %).
+    """
+    there = np.isfinite(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(there, values, 0.0).sum(axis=1) / there.sum(axis=1))
+
+
+def means_of(study: Study, *, level: float = 0.95) -> tuple[ConditionSummary, ...]:
+    """Every condition over all items, then over those of each domain where there are several."""
+    ratings, found = ratings_of(study), []
+    domains = [study.domains.get(item, "unknown") for item in ratings.items]
+    present = [domain for domain in DOMAINS if domain in domains]
+    for domain in (ALL_DOMAINS, *(present if len(present) > 1 else ())):
+        rows = [k for k, of in enumerate(domains) if domain in (ALL_DOMAINS, of)]
+        for column, condition in enumerate(ratings.conditions):
+            scores = ratings.scores[:, rows, column]
+            if np.isfinite(scores).any():
+                names = ("first_quartile", "median", "third_quartile")
+                quartiles = map(float, np.nanpercentile(scores, [25, 50, 75]))
+                told: Record = dict(zip(names, quartiles, strict=True))
+                told |= vars(estimate(scores, level, lowest=0.0, highest=100.0))
+                kbps = study.kbps.get(condition)
+                found.append(ConditionSummary(condition, domain, **told, kbps=kbps))
+    return tuple(found)
+
+
+def item_effects(study: Study, *, level: float = 0.95) -> list[Record]:
+    """Every item, hardest first: how it was rated, 0 to 100, higher is better.
+
+    ``mean`` is over systems and listeners, with its interval over listeners; ``mean_NAME`` is that
+    of a condition over listeners.
+    """
+    ratings, found = ratings_of(study), []
+    for row, item in enumerate(ratings.items):
+        scores = ratings.scores[:, row]
+        rated = np.flatnonzero(np.isfinite(scores).any(axis=0))
+        of_systems = scores[:, [k for k in rated if k < len(ratings.systems)]]
+        if of_systems.size and np.isfinite(of_systems).all(axis=1).any():
+            e = estimate(of_systems.mean(axis=1)[:, None], level, lowest=0.0, highest=100.0)
+            record: Record = {"item": item, "domain": study.domains.get(item, "unknown")}
+            record |= {name: getattr(e, name) for name in ("mean", "low", "high", "listeners")}
+            means = {f"mean_{ratings.conditions[k]}": np.nanmean(scores[:, k]) for k in rated}
+            found.append(record | {name: float(mean) for name, mean in means.items()})
+    return sorted(found, key=lambda one: one["mean"])
+
+
+# ------------------------------------------------------------------------------ systems compared
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two conditions compared within each listener, and what is `told` of them besides.
+
+    In MUSHRA ``d_z`` is mean over standard deviation of the listeners' mean differences (Cohen,
+    "Statistical Power Analysis", 2nd edition, 1988, section 2.3.5; None below 5 listeners, or
+    without any spread), and ``superiority`` the share of pages, 0 to 1, on which the first is rated
+    higher, ties counting half. In AB ``for_first`` and ``for_second`` are listeners, by what most
+    of their answers say. In ABX `by_listener` has the right answers of each, and the exact
+    one-sided binomial p value, also corrected over the listeners of this system.
+    """
+
+    pair: tuple[str, str]
+    estimate: Estimate
+    p_value: float | None
+    told: Record
+    answers: tuple[int, ...] = ()
+    by_listener: Sequence[Record] = ()
+    p_holm: float | None = None
+
+    @property
+    def row(self) -> ComparisonSummary:
+        """What the run keeps of it."""
+        e, p_values = self.estimate, (self.p_value, self.p_holm)
+        return ComparisonSummary(
+            *self.pair, e.mean, e.low, e.high, *p_values, e.listeners, answers=self.answers
+        )
+
+    @property
+    def record(self) -> Record:
+        """Its line of a file, with the interval over other listeners and other items."""
+        e = self.estimate
+        ends = {name: getattr(e, name) for name in ("low", "high", "low_both", "high_both")}
+        tests = {"p_value": self.p_value, "p_holm": self.p_holm, "listeners": e.listeners}
+        return {**self.told, **ends, **tests}
+
+
+def _corrected(found: Sequence[Comparison]) -> tuple[Comparison, ...]:
+    """With Holm's correction over those that could be tested."""
+    adjusted = iter(holm([c.p_value for c in found if c.p_value is not None]))
+    return tuple(c if c.p_value is None else replace(c, p_holm=next(adjusted)) for c in found)
+
+
+@dataclass(frozen=True)
+class Friedman:
+    """Do the systems differ at all? Friedman's test on each listener's means.
+
+    `statistic` is chi square, corrected for ties (Friedman, "The use of ranks to avoid the
+    assumption of normality", Journal of the American Statistical Association 32(200), 1937), with
+    systems - 1 degrees of freedom; `w` is Kendall's coefficient of concordance, 0 to 1.
+    """
+
+    statistic: float
+    p_value: float
+    w: float
+    listeners: int
+    systems: int
+
+
+def friedman(ratings: Ratings) -> Friedman | None:
+    """Friedman's test over the systems under test, the listeners being its blocks.
+
+    A listener's means are over pages that have all systems, so that items cancel; one without any
+    is no block. None for less than three systems or two blocks, and where all was rated alike.
+    """
+    systems = len(ratings.systems)
+    scores = ratings.scores[:, :, :systems]
+    whole = np.isfinite(scores).all(axis=2, keepdims=True)
+    means = listener_means(np.where(whole, scores, np.nan))
+    blocks = means[np.isfinite(means).all(axis=1)]
+    count = len(blocks)
+    if systems < 3 or count < _LEAST_LISTENERS or (np.ptp(blocks, axis=1) == 0).all():
+        return None
+    test = stats.friedmanchisquare(*blocks.T)
+    w = float(test.statistic) / (count * (systems - 1))
+    return Friedman(float(test.statistic), float(test.pvalue), w, count, systems)
+
+
+def pairs_of(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
+    """Every system against every later one, in points; positive: the first is better.
+
+    `p_value` is of Wilcoxon's signed-rank test on listener means, two-sided, and None with fewer
+    than two listeners; Holm's correction is over all of these pairs.
+    """
+    found, ratings = [], ratings_of(study)
+    for first, second in combinations(range(len(ratings.systems)), 2):
+        pages = ratings.scores[:, :, first] - ratings.scores[:, :, second]
+        known = pages[np.isfinite(pages)]
+        if not len(known):
+            continue
+        # Differences that are equal but for rounding must tie, or vanish, as they do on paper.
+        means = listener_means(pages)
+        means = np.round(means[np.isfinite(means)], 9)
+        varied = len(means) >= _LEAST_FOR_EFFECT and np.ptp(means) > 0
+        e = estimate(pages, level)
+        names = ratings.conditions[first], ratings.conditions[second]
+        told = {
+            "first": names[0],
+            "second": names[1],
+            "difference": e.mean,
+            "d_z": float(means.mean() / means.std(ddof=1)) if varied else None,
+            "superiority": float(((known > 0) + (known == 0) / 2).mean()),
+        }
+        p_value = signed_rank_p(means) if len(means) >= _LEAST_LISTENERS else None
+        found.append(Comparison(names, e, p_value, told))
+    return _corrected(found)
+
+
+def signed_rank_p(differences: Floats) -> float:
+    """Two-sided p value of the hypothesis that differences are symmetric around zero.
+
+    Differences of zero are left out, as Wilcoxon did; equal ones share their mean rank. Up to 500
+    differences the distribution is exact, given these ranks: each of them is in the sum of the
+    positive ones or is not, equally likely (Wilcoxon, "Individual comparisons by ranking methods",
+    Biometrics Bulletin 1(6), 1945; with ties as in Pratt and Gibbons, "Concepts of Nonparametric
+    Theory", 1981, section 3.7). scipy counts out all patterns of signs where there are ties, and
+    from 14 differences on takes the normal approximation.
+    """
+    known = differences[differences != 0]
+    if not len(known):
+        return 1.0
+    if len(known) > _EXACT_UP_TO:
+        return float(stats.wilcoxon(known).pvalue)
+    doubled = np.rint(2 * stats.rankdata(np.abs(known))).astype(int)  # mean ranks end in .0 or .5
+    ways = np.zeros(doubled.sum() + 1)
+    ways[0] = 1.0
+    for rank in doubled:
+        ways[rank:] += ways[:-rank].copy()
+    positive = int(doubled[known > 0].sum())
+    smaller = min(positive, int(doubled.sum()) - positive)
+    return float(min(1.0, 2 * ways[: smaller + 1].sum() / 2.0 ** len(known)))
+
+
+def _share(
+    answers: Sequence[Choice], values: Sequence[float], level: float
+) -> tuple[Estimate, dict[str, list[float]]]:
+    """Mean of values from 0 to 1, every item counting the same; and the values of each listener."""
+    by_page, by_listener = defaultdict[tuple[str, str], list[float]](list), dict[str, list[float]]()
+    for choice, value in zip(answers, values, strict=True):
+        by_page[choice.listener, choice.item].append(value)
+        by_listener.setdefault(choice.listener, []).append(value)
+    items = list(dict.fromkeys(choice.item for choice in answers))
+    table = [[np.mean(by_page.get((who, i), [np.nan])) for i in items] for who in by_listener]
+    return estimate(np.array(table, float), level, lowest=0.0, highest=1.0), by_listener
+
+
+def preferences(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
+    """Every pair of systems that was compared, with Holm's correction over these.
+
+    `value` is the preference for the first, 0 to 1, ties counting half and every item the same;
+    `p_value` is of the exact sign test, two-sided, over the listeners who are not undecided, and
+    None where all are.
+    """
+    found = []
+    for first, second in combinations(study.systems, 2):
+        answers = [c for c in study.choices if set(c.conditions) == {first, second}]
+        if not answers:
+            continue
+        gains = [0.5 if c.answer == "tie" else float(c.taken == first) for c in answers]
+        e, by_listener = _share(answers, gains, level)
+        signs = Counter(int(np.sign(sum(own) - len(own) / 2)) for own in by_listener.values())
+        decided = signs[1] + signs[-1]
+        p_value = float(stats.binomtest(signs[1], decided).pvalue) if decided else None
+        counts = {"wins": gains.count(1.0), "ties": gains.count(0.5), "losses": gains.count(0.0)}
+        sides = {"share": e.mean, "for_first": signs[1], "for_second": signs[-1]}
+        told = {"first": first, "second": second, **counts, **sides}
+        found.append(Comparison((first, second), e, p_value, told, tuple(counts.values())))
+    return _corrected(found)
+
+
+def guessing_p(correct: int, trials: int) -> float:
+    """Probability of so many right answers or more by guessing."""
+    return float(stats.binomtest(correct, trials, 0.5, alternative="greater").pvalue)
+
+
+def identifications(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
+    """Every system against the reference, with Holm's correction over the systems asked for.
+
+    `value` is the share of right answers, 0 to 1, every item counting the same; 0.5 is guessing,
+    and "no idea" is wrong. `p_value` is of the exact binomial test of guessing over all trials,
+    one-sided: it asks whether anybody hears a difference, not whether most listeners do.
+    """
+    found = []
+    for system in study.systems:
+        answers = [c for c in study.choices if system in c.conditions]
+        if not answers:
+            continue
+        right = [float(choice.taken == choice.x) for choice in answers]
+        (e, by_listener), correct = _share(answers, right, level), int(sum(right))
+        results: list[Record] = []
+        for name, own in by_listener.items():
+            found_out, trials = int(sum(own)), len(own)
+            told = {"listener": name, "system": system, "correct": found_out, "trials": trials}
+            results.append({**told, "p_value": guessing_p(found_out, trials)})
+        for result, p in zip(results, holm([r["p_value"] for r in results]), strict=True):
+            result["p_holm"] = p
+        told = {"system": system, "correct": correct, "trials": len(answers), "share": e.mean}
+        p_value, both = guessing_p(correct, len(answers)), (correct, len(answers) - correct)
+        found.append(Comparison((system, REFERENCE), e, p_value, told, both, results))
+    return _corrected(found)
+
+
+COMPARE = {"mushra": pairs_of, "ab": preferences, "abx": identifications}
+"""By the kind of a form: how its systems are compared."""
+
+
+# ------------------------------------------------------------------------------ all in one place
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What came of a study; what its form does not have is empty.
+
+    `study` holds the answers of the listeners kept and `ratings` the same as an array; `whole` and
+    `means_before` are of everybody.
+    """
+
+    whole: Study
+    study: Study
+    screening: Screening
+    level: float
+    ratings: Ratings
+    means: tuple[ConditionSummary, ...]
+    means_before: tuple[ConditionSummary, ...]
+    friedman: Friedman | None
+    comparisons: tuple[Comparison, ...]
+    items: Sequence[Record]
+
+    @property
+    def overall(self) -> tuple[ConditionSummary, ...]:
+        """Means over all domains."""
+        return tuple(mean for mean in self.means if mean.domain == ALL_DOMAINS)
+
+
+def analyse(study: Study, *, rules: bool = True, level: float = 0.95) -> Analysis:
+    """Screen a study, by the `rules` of BS.1534-3 too, and compute what its form asks for.
+
+    All intervals are of one `level`.
+    """
+    whole, screening = screen(study, rules=rules)
+    kept = answers_of(whole, screening.kept)
+    ratings = ratings_of(kept)
+    return Analysis(
+        whole,
+        kept,
+        screening,
+        level,
+        ratings,
+        means=means_of(kept, level=level),
+        means_before=means_of(whole, level=level),
+        friedman=friedman(ratings),
+        comparisons=COMPARE[FORMS[study.form].kind](kept, level=level),
+        items=item_effects(kept, level=level),
+    )

@@ -1,0 +1,486 @@
+"""The server of a listening test: one process, the page, its stimuli, and one file of answers.
+
+Whoever listens is known by a bearer token alone. No cookie exists, so that no other site can act
+for a listener; nothing sent tells which condition a sound is, its bytes apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import io
+import ipaddress
+import itertools
+import json
+import math
+import re
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hmac import compare_digest
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import uvicorn
+from pydantic import Field, ValidationError
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from snacbench.errors import UserError
+from snacbench.files import sha256_of_file
+from snacbench.forms import FORMS
+from snacbench.listening import responses as sessions
+from snacbench.listening.responses import (
+    Answer,
+    Body,
+    Key,
+    Refused,
+    Responses,
+    open_responses,
+    token_digest,
+)
+from snacbench.listening.stimuli import read_facts, stimulus_file
+from snacbench.listening.study import write_tidy
+from snacbench.listening.test import (
+    FADE_S,
+    MIN_LOOP_S,
+    PAGE,
+    RATE_HZ,
+    ListeningTest,
+    read_test,
+)
+
+ADMIN_FACT = "admin_sha256"
+MAX_BODY_BYTES = 64 * 1024
+BODY_WAIT_S = 20.0
+_MOST_BUCKETS = 20_000
+_BLOCK_BYTES = 256 * 1024
+
+# Nothing but the page's own files, no inline code, no frames, no address passed on.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_KEYED = re.compile(r"^(/api/(?:stimuli|pages|admin/listeners)/).*")
+_UNPRINTABLE = dict.fromkeys((*range(32), 127), "?")
+
+Log = Callable[[str], None]
+Sent = TypeVar("Sent", bound=Body)
+Value = TypeVar("Value")
+_TOLD = {"id", "title", "form", "language", "welcome", "consent", "questionnaire", "contact"}
+
+
+# ------------------------------------------------------------- what holds for every request, first
+
+
+class Limiter:
+    """So many requests at once for each key, and so many per second from then on.
+
+    A token bucket, in memory alone. Sizes are such that a class of 30 who begin at the same moment
+    behind one address meets no limit; guessing a token of 256 bits is hopeless anyway.
+    """
+
+    def __init__(
+        self, burst: float, per_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._burst, self._per_s, self._clock = burst, per_s, clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, key: str) -> None:
+        """Count one request, or refuse with the time after which it makes sense to ask again."""
+        level = self._level(key)
+        if level < 1:
+            wait_s = math.ceil((1 - level) / self._per_s)
+            sentence = f"Too many requests; try again in {wait_s} s"
+            raise Refused(429, "limit", sentence, **{"Retry-After": str(wait_s)})
+        if len(self._buckets) >= _MOST_BUCKETS:  # full ones are forgotten, then the oldest
+            kept = [item for item in self._buckets.items() if self._level(item[0]) < self._burst]
+            self._buckets = dict(kept[-_MOST_BUCKETS // 2 :])
+        self._buckets[key] = (level - 1, self._clock())
+
+    def _level(self, key: str) -> float:
+        level, at = self._buckets.get(key, (self._burst, self._clock()))
+        return min(self._burst, level + (self._clock() - at) * self._per_s)
+
+
+def address_of(client: tuple[str, int] | None) -> str:
+    """Where a request comes from: for limits in memory only, never written down.
+
+    Of IPv6 the network of 64 bits, which one customer has whole.
+    """
+    host = client[0] if client else "local"
+    try:
+        address = ipaddress.IPv6Address(host)
+    except ValueError:
+        return host
+    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
+
+
+async def read_body(request: Request, kind: type[Sent]) -> Sent:
+    """The JSON body of a request; `Refused` if it is anything else, or comes too slowly."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Refused(415, "content-type", "Expected a body of type application/json")
+    try:
+        async with asyncio.timeout(BODY_WAIT_S):
+            content = await request.body()
+        return kind.model_validate_json(content)
+    except TimeoutError as error:
+        raise Refused(408, "slow", "The request took too long to arrive") from error
+    except ClientDisconnect as error:
+        raise Refused(400, "incomplete", "The request ended early") from error
+    except ValidationError as error:
+        # Names the field only: what was sent is not sent back.
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Refused(422, "body", f"The request cannot be understood: {where:.60}") from error
+
+
+async def _refused(_: Request | None, error: Exception) -> Response:
+    """What was refused, or went wrong, as the page reads it."""
+    if isinstance(error, HTTPException):  # no such path, no such method, a body that is too long
+        phrase, headers = HTTPStatus(error.status_code).phrase, error.headers or {}
+        code = phrase.lower().replace(" ", "-")
+        error = Refused(error.status_code, code, phrase, **headers)
+    elif not isinstance(error, Refused):  # ours: its trace goes to the terminal alone
+        sentence = "Something went wrong on the server; nothing was lost, try again"
+        error = Refused(500, "server", sentence)
+    told = {"error": str(error), "code": error.code}
+    return JSONResponse(told, status_code=error.status, headers=error.headers)
+
+
+class Guard:
+    """ASGI middleware around everything: rate per address, headers, a line of log."""
+
+    def __init__(self, app: ASGIApp, limiter: Limiter, log: Log) -> None:
+        self._app, self._limiter, self._log = app, limiter, log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection of the ASGI interface."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s, status = time.perf_counter(), 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        answer: ASGIApp = self._app
+        try:
+            self._limiter.take(address_of(scope.get("client")))
+        except Refused as error:
+            answer = await _refused(None, error)
+        try:
+            await answer(scope, receive, send_with_headers)
+        finally:
+            took_ms = 1000 * (time.perf_counter() - began_s)
+            # Neither query, which may hold an invitation, nor headers, keys or an address; and
+            # nothing by which a path could forge a line.
+            shown = scope["path"].encode("ascii", "backslashreplace").decode()
+            shown = _KEYED.sub(r"\1*", shown.translate(_UNPRINTABLE)[:200])
+            self._log(f"{scope['method']} {shown} {status} {took_ms:.0f} ms")
+
+
+# ------------------------------------------------------------------------------ what is served
+
+
+@dataclass(frozen=True)
+class Service:
+    """A test that is being served.
+
+    `stimuli`, files and their sizes in bytes, are by item and condition, so that no request names a
+    path; `texts` are the page's, in the test's language. `requests` and `starts` limit both per
+    address.
+    """
+
+    test: ListeningTest
+    responses: Responses
+    stimuli: Mapping[tuple[str, str], tuple[Path, int]]
+    texts: Mapping[str, Any]
+    requests: Limiter = field(default_factory=lambda: Limiter(4_000, 400.0))
+    starts: Limiter = field(default_factory=lambda: Limiter(90, 0.5))
+
+
+def open_service(folder: Path) -> Service:
+    """Read and check all that a test needs to be served, else `UserError`."""
+    test = read_test(folder)
+    stimuli, texts = served_stimuli(folder, test), PAGE / "texts" / f"{test.language}.json"
+    if not texts.is_file():
+        known = sorted(path.stem for path in texts.parent.glob("*.json"))
+        raise UserError(
+            f"the page has no texts in {test.language!r}; there are: {', '.join(known)}; "
+            "change the field language of test.yaml"
+        )
+    words = json.loads(texts.read_text("utf-8"))
+    return Service(test, open_responses(folder, test), stimuli, words)
+
+
+def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], tuple[Path, int]]:
+    """File and size of every stimulus of a test by item and condition.
+
+    `UserError` if there are none, they are of another design, or one is missing or was changed:
+    then they are as they were made, all of an item alike in length and size.
+    """
+    facts = read_facts(folder, test)
+    table: dict[tuple[str, str], tuple[Path, int]] = {}
+    for item, condition in itertools.product((*test.items, *test.training), test.conditions):
+        # The path follows from the names, not from what stimuli.json says it is.
+        path = folder / stimulus_file(item.id, condition, facts.format)
+        try:
+            told = facts.items[item.id].conditions[condition]
+            if sha256_of_file(path) != told.sha256:
+                raise ValueError("its sha256 has changed")
+        except (KeyError, OSError, ValueError) as error:
+            raise UserError(
+                f"{path} is not the stimulus that was made ({error}); make it with 'snacbench "
+                f"mushra stimuli {folder}'"
+            ) from error
+        table[item.id, condition] = path, told.num_bytes
+    return table
+
+
+class _Start(Body):
+    invite: Annotated[str, Field(max_length=100)] | None = None
+
+
+class _Consent(Body):
+    agreed: Literal[True]
+
+
+class _Questionnaire(Body):
+    answers: Annotated[dict[Key, Answer], Field(max_length=100)]
+
+
+def new_admin_token(responses: Responses) -> str:
+    """A new token for the admin, in place of any older one; only its digest is kept."""
+    token = secrets.token_urlsafe(32)
+    responses.set_fact(ADMIN_FACT, token_digest(token))
+    return token
+
+
+def application(
+    service: Service, *, hosts: Sequence[str] = ("*",), log: Log = lambda _: None
+) -> ASGIApp:
+    """The ASGI application of a test that is being served.
+
+    `hosts` are the names that the Host header may have, ``*`` for any; `log` gets one line per
+    request, without addresses, queries or tokens.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        service.responses.close()
+
+    ask = _Endpoints(service)
+    app = Starlette(
+        routes=[
+            Route("/", lambda _: FileResponse(PAGE / "index.html"), methods=["GET"]),
+            Route("/admin", lambda _: FileResponse(PAGE / "admin.html"), methods=["GET"]),
+            Mount("/page", StaticFiles(directory=PAGE)),
+            Route("/api/test", ask.facts, methods=["GET"]),
+            Route("/api/start", ask.start, methods=["POST"]),
+            Route("/api/session", ask.session, methods=["GET"]),
+            Route("/api/consent", ask.consent, methods=["POST"]),
+            Route("/api/questionnaire", ask.questionnaire, methods=["POST"]),
+            Route("/api/stimuli/{key}", ask.stimulus, methods=["GET"]),
+            Route("/api/pages/{key}", ask.submit, methods=["POST"]),
+            Route("/api/finish", ask.finish, methods=["POST"]),
+            Route("/api/delete", ask.delete, methods=["POST"]),
+            Route("/api/admin/progress", ask.admin_progress, methods=["GET"]),
+            Route("/api/admin/export/tidy.csv", ask.admin_export, methods=["GET"]),
+            Route("/api/admin/listeners/{name}", ask.admin_delete, methods=["DELETE"]),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)],
+        exception_handlers={Refused: _refused, HTTPException: _refused, Exception: _refused},
+        lifespan=lifespan,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    app.router.redirect_slashes = False
+    return Guard(app, service.requests, log)
+
+
+class _Endpoints:
+    """Requests as questions to the responses: everything that touches a file runs in a thread."""
+
+    def __init__(self, service: Service) -> None:
+        self._of, self._test = service, service.test
+
+    async def _do(self, what: Callable[..., Value], *given: Any) -> Value:
+        return await run_in_threadpool(what, self._of.responses, *given)
+
+    async def _done(self, what: Callable[..., None], *given: Any) -> Response:
+        await self._do(what, *given)
+        return Response(status_code=204)
+
+    async def _told(self, request: Request, kind: type[Sent]) -> tuple[str, Sent]:
+        """The token of whoever sent the request, and its body."""
+        return _token_of(request), await read_body(request, kind)
+
+    async def _check_admin(self, request: Request) -> None:
+        token, expected = _token_of(request), await self._do(Responses.fact, ADMIN_FACT)
+        if expected is None or not compare_digest(token_digest(token), expected):
+            raise Refused(401, "admin", "This is not the admin's token")
+
+    async def facts(self, request: Request) -> Response:
+        """What the page needs to know of the test; nothing of its items or systems."""
+        told = self._test.model_dump(mode="json", include=_TOLD)
+        invite_required = await self._do(sessions.by_invitation)
+        constants = {"min_loop_s": MIN_LOOP_S, "fade_s": FADE_S, "rate_hz": RATE_HZ}
+        texts = {"texts": self._of.texts, "invite_required": invite_required}
+        return JSONResponse(told | constants | texts)
+
+    async def start(self, request: Request) -> Response:
+        self._of.starts.take(address_of(request.client))
+        body = await read_body(request, _Start)
+        name, token = await self._do(sessions.begin, self._test, body.invite)
+        return JSONResponse({"token": token, "listener": name}, status_code=201)
+
+    async def session(self, request: Request) -> Response:
+        listener = await self._do(sessions.seen, _token_of(request))
+        pages = [
+            page.model_dump(include={"key", "training", "reference"})
+            | {
+                "kind": FORMS[self._test.form].kind,
+                "submitted": page.response is not None,
+                "stimuli": list(page.stimuli),
+            }
+            for page in listener.pages
+        ]
+        told = {
+            "listener": listener.name,
+            "consented": listener.consented_utc is not None,
+            "answered": listener.answered_utc is not None,
+            "finished": listener.finished_utc is not None,
+            "allow_tie": self._test.allow_tie,
+            "pages": pages,
+        }
+        return JSONResponse(told)
+
+    async def consent(self, request: Request) -> Response:
+        token, _ = await self._told(request, _Consent)
+        return await self._done(sessions.consent, token)
+
+    async def questionnaire(self, request: Request) -> Response:
+        token, body = await self._told(request, _Questionnaire)
+        return await self._done(sessions.answer_questionnaire, self._test, token, body.answers)
+
+    async def stimulus(self, request: Request) -> Response:
+        """The sound behind a key: the same headers whatever it is."""
+        asked = _token_of(request), request.path_params["key"]
+        path, num_bytes = self._of.stimuli[await self._do(sessions.stimulus_under, *asked)]
+        found, media_type = path.stat(), f"audio/{path.suffix[1:]}"
+        if found.st_size != num_bytes:
+            raise UserError(f"{path} was changed while it is served; restart the server")
+        answer = FileResponse(path, media_type=media_type, stat_result=found)
+        answer.chunk_size = _BLOCK_BYTES
+        for telling in ("etag", "last-modified"):
+            del answer.headers[telling]
+        return answer
+
+    async def submit(self, request: Request) -> Response:
+        token, body = await self._told(request, sessions.Submission)
+        key = request.path_params["key"]
+        following, again = await self._do(sessions.submit, self._test, token, key, body)
+        return JSONResponse({"next": following}, status_code=200 if again else 201)
+
+    async def finish(self, request: Request) -> Response:
+        token, _ = await self._told(request, Body)
+        return await self._done(sessions.finish, self._test, token)
+
+    async def delete(self, request: Request) -> Response:
+        token, _ = await self._told(request, Body)
+        listener = await self._do(sessions.seen, token)
+        return await self._done(sessions.delete_listener, listener.name)
+
+    async def admin_progress(self, request: Request) -> Response:
+        await self._check_admin(request)
+        return JSONResponse(await self._do(sessions.progress, self._test))
+
+    async def admin_export(self, request: Request) -> Response:
+        await self._check_admin(request)
+
+        def exported(responses: Responses) -> str:
+            stream = io.StringIO()
+            write_tidy(sessions.read_study(self._test, responses.path), stream)
+            return stream.getvalue()
+
+        text = await self._do(exported)
+        headers = {"Content-Disposition": f'attachment; filename="{self._test.id}-tidy.csv"'}
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+    async def admin_delete(self, request: Request) -> Response:
+        await self._check_admin(request)
+        return await self._done(sessions.delete_listener, request.path_params["name"])
+
+
+def _token_of(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise Refused(401, "token", "This request needs a token")
+    return token.strip()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that accepts connections; `UserError` if address or port cannot be had."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            text = f"port {port} is in use; stop what listens there, or choose another with --port"
+        elif error.errno == errno.EACCES:
+            text = f"port {port} needs more rights; choose one above 1023 with --port"
+        else:
+            text = f"cannot listen at {host} port {port} ({error}); check --host"
+        raise UserError(text) from error
+
+
+def serve(app: ASGIApp, listening: socket.socket, *, proxy: str | None = None) -> None:
+    """Answer requests until interrupted; requests under way are finished first.
+
+    `proxy` is the address of a reverse proxy whose word on the listener's address is believed.
+    """
+    config = uvicorn.Config(
+        app,
+        http="h11",  # the same parser everywhere, whatever else is installed
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # ours has no addresses and no queries
+        server_header=False,
+        proxy_headers=proxy is not None,
+        forwarded_allow_ips=proxy or "",
+        limit_concurrency=1_000,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=16 * 1024,
+    )
+    uvicorn.Server(config).run(sockets=[listening])
