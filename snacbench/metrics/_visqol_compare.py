@@ -234,7 +234,7 @@ class Reference:
     """A signal with all that ViSQOL needs of it, computed once.
 
     It takes 25 bytes per sample: the signal, and the transforms of its envelope as a whole and in
-    patches. Degraded signals of other lengths may make it up to twice as much.
+    patches. Longer degraded signals may make it up to twice as much.
     """
 
     def __init__(self, signal: Signal, rate_hz: int, *, speech: bool) -> None:
