@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -106,6 +107,10 @@ def test_runs_without_a_codec_or_a_metric_in_common(tmp_path):
         compare(run(tmp_path / "a"), foreign)
     with pytest.raises(UnknownName, match="nor of any other metric in common"):
         compare(tmp_path / "a", foreign, metrics=["up"])
+    unknown = make_run(tmp_path / "unknown", {"c": {"else": BASE}})
+    unknown.rewrite_run(replace(unknown.run, metrics=()))
+    with pytest.raises(UserError, match="else: neither run.json nor an installed package says"):
+        compare(unknown.path, unknown.path)
 
 
 @pytest.mark.parametrize(
