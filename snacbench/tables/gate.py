@@ -266,8 +266,8 @@ def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, M
         specs = {m.spec.name: m.spec for m in known_metrics().values()} | specs
     if gone := sorted(set(chosen) - specs.keys()):
         raise UserError(
-            f"{', '.join(gone)}: neither run.json nor an installed package says what it is; install "
-            "the package that it came from, or name other metrics"
+            f"{', '.join(gone)}: neither run.json nor an installed package says what it is; "
+            "install the package that it came from, or name other metrics"
         )
     return {name: specs[name] for name in chosen}
 

@@ -109,7 +109,7 @@ def test_runs_without_a_codec_or_a_metric_in_common(tmp_path):
         compare(tmp_path / "a", foreign, metrics=["up"])
     unknown = make_run(tmp_path / "unknown", {"c": {"else": BASE}})
     unknown.rewrite_run(replace(unknown.run, metrics=()))
-    with pytest.raises(UserError, match="else: neither run.json nor an installed package says"):
+    with pytest.raises(UserError, match=r"else: neither run\.json nor an installed package says"):
         compare(unknown.path, unknown.path)
 
 
