@@ -166,7 +166,7 @@ def power(
 @_TEST
 @option("--host", "127.0.0.1", "Address to listen at; 0.0.0.0 for all of this machine's.")
 @option("--port", click.IntRange(0, 65_535), "0 takes any that is free.", default=8000)
-@option("--invite", click.IntRange(1, 10_000), "So many more; then none takes part without.")
+@option("--invite", click.IntRange(1, 10_000), "Print so many invitations; then all need one.")
 @option("--url", help="How listeners reach it, for the links; no other name is then accepted.")
 @option("--proxy", help="Address of a reverse proxy that is believed whom it speaks for.")
 @option("--new-admin-token", bool, "Make the older one useless.")
