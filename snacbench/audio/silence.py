@@ -48,39 +48,32 @@ def missing_sound(*, reference: Audio, degraded: Audio, band_hz: float) -> str:
             )
         one = Audio(source[np.newaxis], reference.rate_hz)
         other = Audio(samples[np.newaxis], degraded.rate_hz)
-        if hole := _longest_hole(one, other, silent, sounding):
-            start_s, stop_s, heard_s = hole
+        count = min(len(silent), len(sounding))
+        edges = np.flatnonzero(np.diff(silent[:count].astype(int), prepend=0, append=0))
+        holes = edges.reshape(-1, 2).tolist()
+        for start, stop in sorted(holes, key=lambda hole: -sounding[slice(*hole)].sum()):
+            heard_s = FRAME_S * int(sounding[start:stop].sum())
+            if heard_s <= LONGEST_HOLE_S:
+                break
+            at_edge = start == 0 or stop == count
+            if at_edge and _is_delay(one, other, FRAME_S * (stop - start), at_start=start == 0):
+                continue
             return (
-                f"{where} is silent from {start_s:.2f} to {stop_s:.2f} s, while the source sounds "
-                f"for {heard_s:.2f} s of that time below {band_hz:.0f} Hz"
+                f"{where} is silent from {FRAME_S * start:.2f} to {FRAME_S * stop:.2f} s, while "
+                f"the source sounds for {heard_s:.2f} s of that time below {band_hz:.0f} Hz"
             )
     return ""
 
 
-def _longest_hole(
-    reference: Audio, degraded: Audio, silent: NDArray[np.bool_], sounding: NDArray[np.bool_]
-) -> tuple[float, float, float] | None:
-    """Start and end of the worst stretch of silence, and how long the source sounds in it, in s."""
-    count = min(len(silent), len(sounding))
-    edges = np.flatnonzero(np.diff(silent[:count].astype(int), prepend=0, append=0))
-    holes = [
-        (start, stop, FRAME_S * int(sounding[start:stop].sum()))
-        for start, stop in edges.reshape(-1, 2).tolist()
-    ]
-    for start, stop, heard_s in sorted(holes, key=lambda hole: -hole[2]):
-        if heard_s <= LONGEST_HOLE_S:
-            break
-        length_s = FRAME_S * (stop - start)
-        at_edge = start == 0 or stop == count
-        if at_edge and length_s <= LONGEST_DELAY_S + _DELAY_TOLERANCE_S:
-            at_rate = resample(reference, degraded.rate_hz)
-            max_lag = round(LONGEST_DELAY_S * degraded.rate_hz)
-            curve = cross_correlation(reference=at_rate, degraded=degraded, max_lag=max_lag)
-            late_s = strongest(curve).lag / degraded.rate_hz  # whatever its polarity
-            if late_s * (1 if start == 0 else -1) >= length_s - _DELAY_TOLERANCE_S:
-                continue
-        return FRAME_S * start, FRAME_S * stop, heard_s
-    return None
+def _is_delay(reference: Audio, degraded: Audio, length_s: float, *, at_start: bool) -> bool:
+    """Whether a decode is late or early by a stretch of silence at its start or end."""
+    if length_s > LONGEST_DELAY_S + _DELAY_TOLERANCE_S:
+        return False
+    at_rate = resample(reference, degraded.rate_hz)
+    max_lag = round(LONGEST_DELAY_S * degraded.rate_hz)
+    curve = cross_correlation(reference=at_rate, degraded=degraded, max_lag=max_lag)
+    late_s = strongest(curve).lag / degraded.rate_hz  # whatever its polarity
+    return late_s * (1 if at_start else -1) >= length_s - _DELAY_TOLERANCE_S
 
 
 def _frames(samples: FloatSamples, rate_hz: int) -> FloatSamples:
