@@ -52,7 +52,7 @@ def locate(
     if policy.base == "embedded":
         raise WeightsUnavailable(
             f"{model.name} is a published model and has no embedded weights; ask for one that has "
-            f"(snac-mini, dac-mini, encodec-mini), or pass --weights published or --weights DIR"
+            "(snac-mini, dac-mini, encodec-mini), or pass --weights published or --weights DIR"
         )
     return _published(model, policy, progress or Silent())
 
