@@ -1,15 +1,14 @@
-"""ViSQOL's spectrogram, lags, patches and mappings, each against visqol-python's own."""
+"""ViSQOL's spectrogram, lags and patches, each against visqol-python's own."""
 
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from visqol import patch_selector, quality_mapper, visqol_manager
+from visqol import patch_selector
 from visqol.analysis_window import AnalysisWindow
 from visqol.audio_utils import AudioSignal
 from visqol.gammatone import GammatoneSpectrogramBuilder
@@ -18,11 +17,7 @@ from visqol.signal_utils import find_best_lag
 
 from snacbench.errors import MissingPackage
 from snacbench.metrics import _visqol_compare
-from snacbench.metrics._visqol_compare import (
-    Envelope,
-    Features,
-    upper_envelope,
-)
+from snacbench.metrics._visqol_compare import Envelope, upper_envelope
 from snacbench.metrics._visqol_spectrogram import (
     AUDIO_BANDS,
     LOWEST_HZ,
@@ -32,7 +27,7 @@ from snacbench.metrics._visqol_spectrogram import (
     compare,
     similarities,
 )
-from snacbench.metrics.visqol import SUPPORT_VECTORS, mapper
+from snacbench.metrics.visqol import mapper
 
 rng = np.random.default_rng(0)
 seeds = st.integers(0, 2**32 - 1)
@@ -161,34 +156,6 @@ def test_positions_are_those_of_the_package(seed, length, reach_patches):
     assert lost.tolist() == [not match.freq_band_means.any() for match in theirs]
     expected = np.array([round(match.deg_patch_start_time / 0.02) for match in theirs])
     assert positions[~lost].tolist() == expected[~lost].tolist()
-
-
-def features(seed, bands):
-    noise = np.random.default_rng(seed)
-    means = np.clip(noise.uniform(0.2, 1.05) + 0.2 * noise.standard_normal(bands), -0.2, 1)
-    lowest = means - 0.1 * noise.random(bands)
-    return Features(means, lowest, 0.2 * noise.random(bands), 40 * noise.random(bands))
-
-
-def test_mappings_are_those_of_libsvm_tensorflow_lite_and_the_fit():
-    folder = Path(importlib.util.find_spec("visqol").origin).parent / "model"
-    exponential = quality_mapper.SpeechSimilarityToQualityMapper
-    programs = {
-        "audio": quality_mapper.SvrSimilarityToQualityMapper(str(folder / SUPPORT_VECTORS)),
-        "speech": quality_mapper.TFLiteSpeechQualityMapper(visqol_manager._DEFAULT_LATTICE_MODEL),
-        "speech_exponential": exponential(scale_to_max_mos=True),
-        "speech_exponential_unscaled": exponential(scale_to_max_mos=False),
-    }
-    for mode, program in programs.items():
-        if mode in ("audio", "speech"):
-            program.init()
-        for seed in range(20):
-            seen = features(seed, AUDIO_BANDS if mode == "audio" else SPEECH_BANDS)
-            expected = program.predict_quality(
-                seen.means, seen.lowest_means, seen.deviations, seen.energies
-            )
-            within = 0 if mode == "speech" else 1e-9
-            assert mapper(mode)(seen) == pytest.approx(float(expected), abs=within)
 
 
 def test_package_with_the_models_is_missing(monkeypatch):
