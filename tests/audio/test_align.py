@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt, sosfiltfilt
 
-from snacbench.audio.align import Match, best_lag, cross_correlation, strongest
+from snacbench.audio.align import Match, advanced, best_lag, cross_correlation, strongest
 from snacbench.types import Audio
 
 RATE_HZ, MAX_LAG = 24_000, 400
@@ -95,3 +95,14 @@ def test_clips_that_are_shorter_than_the_window_or_do_not_vary(num_samples):
     x, constant = audio(noise(2000)), audio(np.full(2000, 0.1))
     for pair in ((x, constant), (constant, x), (constant, constant)):
         assert best_lag(reference=pair[0], degraded=pair[1], around=2, reach=6) == Match(2, 0.0)
+
+
+@pytest.mark.parametrize("d", [-200, -99, -8, 0, 100])
+def test_advancing_undoes_a_delay_and_keeps_the_length(d):
+    x = noise(100)
+    late = delayed(x, d)[:100]
+    out = advanced(audio(np.pad(late, (0, 100 - len(late)))), d).samples[0]
+    assert len(out) == 100
+    kept = slice(max(0, -d), max(0, 100 - max(0, d)))
+    assert np.array_equal(out[kept], np.float32(x)[kept])
+    assert abs(d) < 100 or not out.any()

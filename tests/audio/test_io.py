@@ -151,6 +151,19 @@ def test_what_stands_in_place_of_audio_is_named(tmp_path, content, message):
         probe(path)
 
 
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    (tmp_path / "folder.wav").mkdir()
+    os.mkfifo(tmp_path / "pipe.wav")
+    kinds = {
+        "folder.wav": "a folder",
+        "pipe.wav": r"a named pipe \(FIFO\)",
+        "/dev/zero": "a device",
+    }
+    for name, kind in kinds.items():
+        with pytest.raises(AudioError, match=rf"{name} is {kind}.*, not a file of audio"):
+            probe(tmp_path / name)
+
+
 @pytest.mark.parametrize("open_file", [probe, read])
 def test_no_samples_no_memory_no_permission(wav, open_file, monkeypatch):
     with monkeypatch.context() as patched:
@@ -263,6 +276,12 @@ def test_a_segment_is_part_of_the_whole_also_beside_a_macos_resource_fork(name, 
         read(path, start=20_000, num_samples=7_001)
     with pytest.raises(AudioError, match=r"a.bin holds no samples; remove it"):
         read(path, start=70_000, num_samples=10)
+
+
+def test_g723_in_au_is_decoded_by_libsndfile(tmp_path):
+    path = tmp_path / "a.au"  # FFmpeg makes something else of its bits
+    path.write_bytes(corpus()["au-g723_40-file"].data)
+    assert np.array_equal(read(path).samples[0], soundfile.read(path, dtype="float32")[0])
 
 
 KINDS = (

@@ -189,6 +189,7 @@ def test_energy_above_a_frequency_and_lengths_that_are_fitted():
     assert energy_above_db(source, 7_000) == pytest.approx(-40.0, abs=0.01)
     assert energy_above_db(source, 500) == pytest.approx(0.0, abs=0.01)
     assert energy_above_db(audio(np.zeros(100)), 7_000) == -np.inf
+    assert [num_samples_at(n, 2, 1) for n in (1, 3, 5)] == [1, 2, 3]  # half up
     fitted = [fit_length(np.array([[1, 2, 3]]), n).tolist() for n in (2, 3, 5)]
     assert fitted == [[[1, 2]], [[1, 2, 3]], [[1, 2, 3, 0, 0]]]
 

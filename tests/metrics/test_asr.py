@@ -414,6 +414,8 @@ def test_without_a_value(parrot):
             (X, Y, None, "compares words, and nobody says which are spoken"),
             (X, Y, "[music] ...", r"nothing is left of the transcript '\[music\] \.\.\.'"),
             (signal(0.1, 0.05), Y, SPOKEN, "too short"),
+            (SILENCE, Y, SPOKEN, "reference is silent"),
+            (X, Audio(Y.samples, 8000), SPOKEN, "degraded signal is at 8000 Hz"),
         ),
     ):
         with pytest.raises(Undefined, match=said):
@@ -465,6 +467,22 @@ BY_HAND = (
     ("ko", "안녕하세요, 여러분!", "안녕하세요 여러분"),
     ("pt", "[ruído] Ação: 10% <mais>", "ação 10"),
 )
+
+
+def test_the_normalisers_are_those_of_transformers():
+    whisper = pytest.importorskip("transformers.models.whisper.english_normalizer")
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    ours = EnglishTextNormalizer()
+    theirs = whisper.EnglishTextNormalizer(ours.standardize_spellings.mapping)
+    for text in (SPOKEN, "He paid $20 million in the 1960s, didn't he?", "two hundred and one"):
+        assert ours(text) == theirs(text)
+    for language, text, _ in BY_HAND:
+        apart = language in ("ja", "zh", "yue", "th")
+        basic = whisper.BasicTextNormalizer(split_letters=apart)
+        assert normalised(text, language) == basic(text).strip()
+        whole = whisper.BasicTextNormalizer()
+        assert normalised(text, language, "characters") == whole(text).strip()
 
 
 @pytest.mark.parametrize(("language", "text", "expected"), BY_HAND)

@@ -26,6 +26,23 @@ CLIPS = {
     "quick/music/piano_nocturne": 1.0,
     "quick/environment/workshop": 1.0,
 }
+NO_LADDER = {
+    **dict.fromkeys(
+        (name for name in METRICS if name.startswith(("wer", "cer"))),
+        "words are recognised or not, and at times noise makes one right",
+    ),
+    **dict.fromkeys(
+        (name for name in METRICS if name.startswith("dnsmos") or METRICS[name].models),
+        "networks that see no reference answer what they were taught, not what changed",
+    ),
+    **dict.fromkeys(
+        (name for name in METRICS if METRICS[name].embed),
+        "sets of clips are compared, for which tests/tables/test_set_level.py has a ladder",
+    ),
+    "bandwidth_khz": "noise and clipping widen it, and no low-pass above the voice's band is heard",
+    "f0_rmse_cents": "frames whose pitch is lost do not count, and the better ones are left",
+    "voicing_error": "degradations voice some frames and unvoice others, which may be right again",
+}
 
 
 def low_passed(audio, cutoff):
@@ -96,3 +113,9 @@ def test_every_step_is_worse(metric, kind):
         at_the_end = np.array(scores[1:]) == worst
         assert all(falls | at_the_end), (source, scores)
         assert scores[0] != scores[-1]
+
+
+def test_every_metric_names_a_ladder_or_says_why_not():
+    for name, metric in METRICS.items():
+        assert bool(metric.spec.ladder) != bool(NO_LADDER.get(name)), name
+        assert set(metric.spec.ladder) <= LADDERS.keys(), name

@@ -166,6 +166,8 @@ def test_what_is_heard_and_what_is_too_long(monkeypatch: pytest.MonkeyPatch) -> 
         assert metric(reference=x, degraded=y) == 1.5
         with pytest.raises(Undefined, match=r"degraded signal lasts 0\.562 s, 1\.000 s are needed"):
             metric(reference=x, degraded=short)
+        with pytest.raises(Undefined, match="degraded signal is silent"):
+            metric(reference=x, degraded=silent)
     long = voice(16_000, squim.MAX_DURATION_S + 0.01)
     with pytest.raises(Undefined, match=r"too long: .* lasts 20\.010 s, SQUIM takes at most 20"):
         metric(reference=x, degraded=long)

@@ -49,6 +49,14 @@ EQUAL = {
     **dict.fromkeys(named("si_sdr")),
     **{name: (0.0, 0.0) for name, metric in METRICS.items() if metric.spec.better == "lower"},
 }
+# What a gain on the degraded signal may change, at most.
+LEVEL_FREE = {
+    "bandwidth_khz": 0.3,
+    **dict.fromkeys(named("si_sdr", "visqol"), 1e-3),
+    **dict.fromkeys(named("pesq"), 0.05),
+    **dict.fromkeys(named("stoi", "estoi"), 1e-4),
+    **dict.fromkeys(named("mcd", "f0_rmse_cents", "voicing_error"), 1e-2),
+}
 SYMMETRIC = named("si_sdr", "mel_", "stft_dac", "waveform_l1", "lsd", "loudness_diff")
 SYMMETRIC += ["stft_pwg_log", "f0_rmse_cents", "voicing_error"]
 
@@ -76,6 +84,10 @@ def with_a_gap(name):
 
 def scored(name, x, y):
     return METRICS[name](reference=x, degraded=y)
+
+
+def moved(audio, num_samples):
+    return Audio(np.roll(audio.samples, num_samples, axis=1), audio.rate_hz)
 
 
 def test_default_metrics():
@@ -182,6 +194,29 @@ def test_equal_signals():
         else:
             value, within = expected
             assert scored(name, x, y) == pytest.approx(value, abs=within), name
+
+
+@every_metric
+def test_which_metrics_hear_the_level(name):
+    x, y = noisy(name)
+    changes = [abs(scored(name, x, scaled(y, gain)) - scored(name, x, y)) for gain in (0.25, 2.0)]
+    if name in LEVEL_FREE:
+        assert max(changes) <= LEVEL_FREE[name]
+    else:
+        assert min(changes) > 1e-3
+
+
+def test_a_delay_is_heard_by_those_that_do_not_take_it_away():
+    for name in named("visqol", "pesq"):
+        x, y = noisy(name)
+        for delay_ms in (1, 30):
+            late = moved(y, delay_ms * y.rate_hz // 1000)
+            assert scored(name, x, late) == pytest.approx(scored(name, x, y), abs=0.3), name
+    for name in ("si_sdr", "waveform_l1", "stoi", "estoi", "voicing_error"):
+        x, _ = noisy(name)
+        sign = 1 if METRICS[name].spec.better == "higher" else -1
+        later = scored(name, x, moved(x, 50 * x.rate_hz // 1000))
+        assert sign * (scored(name, x, moved(x, 1)) - later) > 0.01, name
 
 
 @every_metric

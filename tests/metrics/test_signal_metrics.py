@@ -60,6 +60,18 @@ def test_si_sdr_without_a_value():
         SI_SDR(reference=audio([1, -1, 1, -1]), degraded=audio([1, 1, -1, -1]))
 
 
+def test_si_sdr_hears_noise_but_no_level_offset_or_polarity():
+    x, n, before = noise(1), noise(2), np.inf
+    score = SI_SDR.prepare(x)
+    for noise_gain in (0.05, 0.5, 2.0):
+        y = x.samples + noise_gain * n.samples
+        value = score(degraded=audio(y))
+        assert value < before
+        before = value
+        for gain in (0.01, -1.0, 100.0):
+            assert score(degraded=audio(gain * (y + 0.5))) == pytest.approx(value, abs=2e-3)
+
+
 def test_waveform_distance_by_hand():
     x, y = audio([0.5, -0.5, 0.25, 0]), audio([0.5, 0.5, 0, 0.25])
     assert L1(reference=x, degraded=y) == (0 + 1 + 0.25 + 0.25) / 4

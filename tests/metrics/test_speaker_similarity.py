@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -93,6 +94,10 @@ def test_a_run_scores_with_a_folder_of_files_and_says_what_has_no_value(name, tm
     for pair, which in (((short, y), "reference"), ((x, short), "degraded signal")):
         with pytest.raises(Undefined, match=rf"the {which} lasts 0\.333 s, 0\.500 s are needed"):
             metric(reference=pair[0], degraded=pair[1])
+    silent = Audio(np.zeros_like(y.samples), RATE_HZ)
+    for pair, which in (((silent, y), "reference"), ((x, silent), "degraded signal")):
+        with pytest.raises(Undefined, match=f"the {which} is silent"):
+            metric(reference=pair[0], degraded=pair[1])
     least = Audio(x.samples[:, 8000:16000], RATE_HZ)
     assert metric(reference=least, degraded=least) == pytest.approx(1)
 
@@ -113,6 +118,12 @@ def test_files_that_are_not_the_published_ones(name, file, tmp_path):
     torch.save(theirs, tmp_path / file)
     with pytest.raises(WeightsMismatch, match=f"cannot be loaded as {model}.*running_mean"):
         in_folder(name, tmp_path).ready()
+
+
+def test_similarities_by_hand_and_what_is_no_number_stays_none():
+    x, y = torch.tensor([1.0, 1.0]), torch.tensor([2.0, 1.0])
+    assert speaker_similarity.cosine(x, y) == pytest.approx(3 / math.sqrt(10))
+    assert math.isnan(speaker_similarity.cosine(torch.zeros(2), y))
 
 
 def test_voices_are_found_before_resemblyzer_hears_them(tmp_path):

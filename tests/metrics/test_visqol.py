@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,15 @@ import pytest
 
 from benchmarks import _visqol_peer
 from snacbench.audio.io import read
+from snacbench.audio.resample import resample
 from snacbench.errors import Undefined
 from snacbench.metrics import visqol
 from snacbench.metrics.visqol import METRICS, prepared
+from snacbench.selectors import select
 from snacbench.types import Audio
+from snacbench.weights.locate import locate
+from snacbench.weights.policy import WeightsPolicy
+from tests.conftest import clip_at
 from tests.metrics.conftest import MATERIAL, at_snr, voice
 
 AUDIO, SPEECH, *_ = METRICS
@@ -94,6 +100,35 @@ def test_the_shortest_pairs_and_other_rates():
     ):
         reference = voice(rate_hz, duration_s)
         assert differs_by(reference, at_snr(reference, 20), mode) < TOLERANCE
+
+
+@pytest.mark.slow
+def test_real_clips_and_codecs(shared, lyra_folder, record_property):
+    """Every clip through one rate of Opus and one neural codec, changed in turn."""
+
+    @functools.cache
+    def loaded(selector):
+        ((model, spec),) = select(selector)
+        weights = locate(model, WeightsPolicy("auto", {"lyra-v2": lyra_folder}))
+        return model.load(spec, weights, "cpu")
+
+    worst = (0.0, "")
+    for index, path in enumerate(sorted((shared / "audio" / "eval").rglob("*.flac"))):
+        source = clip_at(path, 48_000, seconds=6.0)
+        modes = [("audio", 48_000)]
+        if path.parent.name == "speech":
+            modes += [("speech", 16_000), ("speech_exponential", 16_000)]
+        for turn, selectors in enumerate((OPUS, NEURAL)):
+            codec = loaded(selectors[index % len(selectors)])
+            encoded = codec.encode(resample(source, codec.spec.rate_hz or 48_000))
+            decoded = codec.decode(encoded, seed=0)
+            change = list(CHANGES)[(index + 3 * turn) % len(CHANGES)]
+            for mode, rate_hz in modes:
+                degraded = changed(resample(decoded, rate_hz), CHANGES[change])
+                difference = differs_by(resample(source, rate_hz), degraded, mode)
+                worst = max(worst, (difference, f"{path.stem} {codec.spec.name} {change} {mode}"))
+    record_property("largest difference", worst)
+    assert 0 < worst[0] < TOLERANCE, worst
 
 
 def test_dissimilar_signals_get_the_lowest_score(monkeypatch):

@@ -1,23 +1,32 @@
-"""ViSQOL's spectrogram, lags and patches, each against visqol-python's own."""
+"""ViSQOL's spectrogram, lags, patches and mappings, each against visqol-python's own."""
 
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from visqol import patch_selector
+from visqol import alignment, patch_selector, quality_mapper, visqol_manager
 from visqol.analysis_window import AnalysisWindow
 from visqol.audio_utils import AudioSignal
 from visqol.gammatone import GammatoneSpectrogramBuilder
 from visqol.nsim import measure_patch_similarity
+from visqol.patch_creator import VadPatchCreator
 from visqol.signal_utils import find_best_lag
 
 from snacbench.errors import MissingPackage
 from snacbench.metrics import _visqol_compare
-from snacbench.metrics._visqol_compare import Envelope, upper_envelope
+from snacbench.metrics._visqol_compare import (
+    Envelope,
+    Features,
+    Piece,
+    aligned,
+    upper_envelope,
+    voiced_patch_starts,
+)
 from snacbench.metrics._visqol_spectrogram import (
     AUDIO_BANDS,
     LOWEST_HZ,
@@ -27,7 +36,7 @@ from snacbench.metrics._visqol_spectrogram import (
     compare,
     similarities,
 )
-from snacbench.metrics.visqol import mapper
+from snacbench.metrics.visqol import SUPPORT_VECTORS, mapper
 
 rng = np.random.default_rng(0)
 seeds = st.integers(0, 2**32 - 1)
@@ -59,6 +68,17 @@ def test_noise_clicks_and_tones_have_the_levels_of_running_filters(rate_hz, spee
         assert largest_difference_db(tone + 1e-5 * noise, rate_hz, speech=speech) < 5e-3
 
 
+def test_level_scales_amplitudes_and_frames_start_from_rest():
+    noise = np.random.default_rng(0).standard_normal(16_000)
+    bands = bands_of(16_000, speech=True)
+    whole = bands.amplitudes(noise)
+    for level in (1e-30, 1e-6, 1e15):
+        np.testing.assert_allclose(bands.amplitudes(noise * level), whole * level, rtol=1e-5)
+    part = bands.amplitudes(noise[3 * bands.hop :])
+    np.testing.assert_allclose(part, whole[3:], rtol=1e-5)
+    assert not bands.amplitudes(np.zeros(5_000)).any()
+
+
 def lag_of(reference, degraded):
     return Envelope(reference).lag_of(degraded)
 
@@ -66,6 +86,15 @@ def lag_of(reference, degraded):
 def lag_of_package(reference, degraded):
     lag = find_best_lag(upper_envelope(reference), upper_envelope(degraded))
     return 0 if abs(lag) > len(reference) / 2 else lag
+
+
+def test_envelope_is_what_the_inverse_transform_for_real_signals_gives():
+    # The "Hilbert" of the C++ code: double the positive half, then a transform to real numbers.
+    signal = rng.standard_normal(1_000) + 0.3
+    spectrum = np.fft.rfft(signal - signal.mean())
+    spectrum[1:-1] *= 2
+    envelope = np.abs(np.fft.irfft(spectrum)) + signal.mean()
+    np.testing.assert_allclose(envelope, upper_envelope(signal), atol=0.02 * np.abs(signal).max())
 
 
 def test_a_shift_is_found_at_any_level():
@@ -156,6 +185,67 @@ def test_positions_are_those_of_the_package(seed, length, reach_patches):
     assert lost.tolist() == [not match.freq_band_means.any() for match in theirs]
     expected = np.array([round(match.deg_patch_start_time / 0.02) for match in theirs])
     assert positions[~lost].tolist() == expected[~lost].tolist()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=seeds, samples=st.integers(10_240, 60_000), level=st.floats(1e-3, 2))
+def test_patches_of_speech(seed, samples, level):
+    noise = np.random.default_rng(seed)
+    gate = np.repeat(noise.random(samples // 1_000 + 1) < 0.3, 1_000)[:samples]
+    signal = level * noise.standard_normal(samples) * np.where(gate, 1, 0.01)
+    frames = 1 + (samples - 1_280) // 320
+    expected = VadPatchCreator(20).create_ref_patch_indices(
+        np.zeros((21, frames)), AudioSignal(signal, 16_000), AnalysisWindow(16_000)
+    )
+    assert voiced_patch_starts(frames, signal, 320).tolist() == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=seeds,
+    lengths=st.tuples(st.integers(100, 700), st.integers(100, 700)),
+    shift=st.integers(-150, 150),
+)
+def test_pieces_are_aligned_as_by_the_package(seed, lengths, shift):
+    whole = np.random.default_rng(seed).standard_normal(1_200)
+    x = whole[200 : 200 + lengths[0]]
+    y = whole[200 + shift : 200 + shift + lengths[1]]
+    vars(alignment)["upper_envelope"] = upper_envelope
+    theirs = alignment.align_and_truncate(AudioSignal(x, 48_000), AudioSignal(y, 48_000))
+    ours = aligned(Piece(x, 50), Piece(y, 70), lag_of(x, y), 48_000)
+    for our_piece, signal, start, full in zip(ours, theirs, (50, 70), (x, y), strict=False):
+        np.testing.assert_array_equal(our_piece.samples, signal.data)
+        if our_piece.start is not None:
+            first = our_piece.start - start
+            np.testing.assert_array_equal(our_piece.samples, full[first : first + len(our_piece)])
+
+
+def features(seed, bands):
+    noise = np.random.default_rng(seed)
+    means = np.clip(noise.uniform(0.2, 1.05) + 0.2 * noise.standard_normal(bands), -0.2, 1)
+    lowest = means - 0.1 * noise.random(bands)
+    return Features(means, lowest, 0.2 * noise.random(bands), 40 * noise.random(bands))
+
+
+def test_mappings_are_those_of_libsvm_tensorflow_lite_and_the_fit():
+    folder = Path(importlib.util.find_spec("visqol").origin).parent / "model"
+    exponential = quality_mapper.SpeechSimilarityToQualityMapper
+    programs = {
+        "audio": quality_mapper.SvrSimilarityToQualityMapper(str(folder / SUPPORT_VECTORS)),
+        "speech": quality_mapper.TFLiteSpeechQualityMapper(visqol_manager._DEFAULT_LATTICE_MODEL),
+        "speech_exponential": exponential(scale_to_max_mos=True),
+        "speech_exponential_unscaled": exponential(scale_to_max_mos=False),
+    }
+    for mode, program in programs.items():
+        if mode in ("audio", "speech"):
+            program.init()
+        for seed in range(20):
+            seen = features(seed, AUDIO_BANDS if mode == "audio" else SPEECH_BANDS)
+            expected = program.predict_quality(
+                seen.means, seen.lowest_means, seen.deviations, seen.energies
+            )
+            within = 0 if mode == "speech" else 1e-9
+            assert mapper(mode)(seen) == pytest.approx(float(expected), abs=within)
 
 
 def test_package_with_the_models_is_missing(monkeypatch):

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from snacbench.stats import intervals
@@ -169,6 +171,20 @@ def test_columns_together_equal_columns_alone_and_gaps_are_left_out():
     assert (beside.mean, beside.clusters) == (pytest.approx(alone.mean), 39)
     assert width(beside) == pytest.approx(width(alone), rel=0.04)
     assert mean_intervals(np.zeros((0, 2))) == [None, None]
+
+
+@given(
+    st.lists(st.tuples(st.floats(-100, 100), st.integers(0, 30)), min_size=2, max_size=80),
+    st.floats(-50, 50),
+)
+def test_the_interval_holds_the_mean_and_moves_with_the_values(pairs, shift):
+    values, labels = np.array([v for v, _ in pairs]), [str(c) for _, c in pairs]
+    found, moved = interval(values, labels, draws=99), interval(values + shift, labels, draws=99)
+    assert width(found) >= 0
+    if "bootstrap" not in found.method:
+        assert found.low <= found.mean <= found.high
+        assert moved.low == pytest.approx(found.low + shift, abs=1e-6)
+    assert found.n == len(pairs)
 
 
 def test_t_quantiles_are_those_of_scipy_to_the_last_bit_and_widen_the_tails():

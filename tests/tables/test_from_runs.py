@@ -19,6 +19,7 @@ from snacbench.tables.from_runs import (
     Options,
     summary_csv,
     summary_frame,
+    summary_markdown,
     tables_of,
 )
 from snacbench.tables.layouts import layouts
@@ -31,6 +32,7 @@ from tests.support.written_runs import (
     TURNS,
     coded,
     competition,
+    histograms,
     of,
     score,
 )
@@ -133,6 +135,17 @@ def test_why_a_mean_rests_on_fewer_clips(folder, rows):
     assert "1 without a score" in cell(table, NEURAL.name, "up").notes[0]
 
 
+def test_columns_of_the_papers(rows):
+    for layout, domains, keys in (
+        ("snac-paper", ["speech", "music"], "actual_kbps tokens_per_s visqol_audio si_sdr"),
+        ("dac-table3", ["all"], "actual_kbps bandwidth_khz mel_dac7 stft_dac visqol_audio si_sdr"),
+        ("dac-table2", ["all"], "mel_dac7 stft_dac visqol_audio si_sdr bitrate_efficiency_percent"),
+    ):
+        tables = tables_of([rows], layouts()[layout])
+        assert [table.domain for table in tables] == domains
+        assert " ".join(column.key for column in tables[-1].columns).startswith(keys)
+
+
 def test_a_layout_of_another_package_that_fails_is_named(rows, monkeypatch):
     monkeypatch.setitem(discovered("layouts").origins, "broken", Origin("rival", "2.0"))
     fact = Fact(Column("x", "x"), lambda entry, record: record["nothing"])
@@ -222,6 +235,20 @@ def test_figures_of_the_summary(rows):
     plain = line(rows, codec="plain")
     assert [plain[k] for k in ("nominal_kbps", "tokens_per_s", "entropy_kbps", "down")] == [""] * 4
     assert line(rows, domain="music")["n"] == "1"  # what failed to code counts nowhere
+
+
+def test_fewer_tokens_than_entries_give_a_range_and_no_number(tmp_path):
+    rows = [coded("a", "speech", 1.0, Bits(100, 8)), *histograms("a", [10, 10], [8, 7])]
+    run = RunRows.load(of(tmp_path / "few", rows))
+    found = line(run)
+    first = (digamma(20) - digamma(10)) / math.log(2)
+    second = -sum(n / 15 * math.log2(n / 15) for n in (8, 7))  # plug-in: a lower end
+    low, high = (float(found[f"entropy_kbps_{end}"]) for end in ("low", "high"))
+    assert (found["entropy_kbps"], found["efficiency_percent"]) == ("", "")
+    assert low == pytest.approx((20 * first + 15 * second + 8) / 1000)
+    assert high == pytest.approx((20 * first + 15 * 4 + 8) / 1000)
+    assert float(found["efficiency_percent_high"]) == pytest.approx(10 * first + 20 * 4)
+    assert "unreliable" in summary_markdown([run])
 
 
 def test_what_is_not_known_leaves_no_figure_rather_than_a_wrong_one(folder, tmp_path):

@@ -19,7 +19,7 @@ from snacbench.stats.sets import DISTANCES, EmbeddingSet
 from snacbench.store.embeddings import embeddings_name, keep, kept
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.protocol import judged
-from snacbench.types import Audio
+from snacbench.types import Audio, Clip
 from tests.support import law_material as material
 from tests.support.command_line import call
 
@@ -96,6 +96,17 @@ def test_a_row_for_each_clip_and_a_file_for_each_signal(place):
     other = {row.reference for row in RunFolder.open(place / "run10").read(Embedded)}
     assert other == {row.reference for row in rows}
     assert sb.load(folder.path).scores.empty
+
+
+def test_rows_that_are_lacking_are_made_and_come_out_the_same(place, tmp_path):
+    run = shutil.copytree(place / "run20", tmp_path / "run")
+    folder = RunFolder.open(run)
+    before = list(folder.read(Embedded))
+    first = before[0].clip
+    folder.take_out(Embedded, of=lambda row: row.clip == first or row.metric == "kad_logmel")
+    assert call("score", run, "--metrics", METRICS, "--jobs", "1").return_value == 0
+    made = sorted(folder.read(Embedded), key=lambda row: (row.clip, row.metric))
+    assert made == sorted(before, key=lambda row: (row.clip, row.metric))
 
 
 def test_clips_that_one_lacks_count_for_none(place, tmp_path):
@@ -236,3 +247,24 @@ def test_a_recipe_may_expect_a_figure(place, tmp_path):
     (said,) = held(1.0).below  # nobody's models are at fault
     assert said.startswith("0 of 1 figures that recipe p expects are met. Cannot be computed: ")
     assert "fad_logmel of at20 (fad_logmel: cannot read" in said
+
+
+def test_groups_have_distances_of_their_own_clips_that_all_codecs_have(place, tmp_path):
+    lost = {2: None}
+    decodes = material.decodes(tmp_path / "few", place / "clips", material.noisy(10), lost)
+    scored(place, decodes, tmp_path / "run", "few")
+    runs = tmp_path / "run", shutil.copytree(place / "run20", tmp_path / "run20")
+    for run in map(RunFolder.open, runs):
+        clips = [
+            replace(clip, language="en" if number < 4 else "de")
+            for number, clip in enumerate(run.read(Clip))
+        ]
+        run.replace(Clip, clips, of=lambda clip: True)
+    done = call("table", *runs, "--by", "language", "--format", "json", "--ci")
+    for table, out in zip(
+        json.loads(done.stdout)["tables"], [(0, 1, 2, 3), (2, 4, 5)], strict=True
+    ):
+        for row, of in zip(table["rows"], (decodes, place / "at20"), strict=True):
+            cell = row["cells"]["fad_logmel"]
+            assert cell["n"] == CLIPS - len(out)
+            assert cell["value"] == pytest.approx(by_hand(place, of, "fad_logmel", out), rel=1e-9)
