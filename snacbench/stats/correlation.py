@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -38,13 +39,17 @@ def rank_correlation(
 ) -> RankCorrelation:
     """Spearman's rho of two metrics over clips x codecs (codec -> clip -> value), -1 to 1.
 
-    Ties share their mean rank, and what only one metric has is left out. Put both the same way
-    round, or expect a negative value. The interval is the jackknife's on Fisher's scale, ``atanh
-    rho``: each cluster, below 5 each clip, is left out with all codecs of its clips, and the others
-    are ranked anew.
+    Ties share their mean rank; what only one metric has, or is not finite, is left out. Put both
+    the same way round, or expect a negative value. The interval is the jackknife's on Fisher's
+    scale, ``atanh rho``: each cluster, below 5 each clip, is left out with all codecs of its clips,
+    and the others are ranked anew.
     """
     scored = [(codec, clip) for codec in first if codec in second for clip in first[codec]]
-    both = [(codec, clip) for codec, clip in scored if clip in second[codec]]
+    both = [
+        (codec, clip)
+        for codec, clip in scored
+        if math.isfinite(first[codec][clip]) and math.isfinite(second[codec].get(clip, math.nan))
+    ]
     of_clips = [clip for _, clip in both]
     pairs = np.array([[side[codec][clip] for codec, clip in both] for side in (first, second)])
     names = {clip: i for i, clip in enumerate(dict.fromkeys(of_clips))}

@@ -71,6 +71,9 @@ def test_pairs_that_cannot_be_tested_are_no_part_of_the_family():
     assert paired_differences({}) == paired_differences({"alone": {"a": 1.0}}) == []
     with pytest.raises(ValueError, match="no scores of 'codec9'; did you mean"):
         paired_differences(scores, [("codec0", "codec9")])
+    for value in (np.nan, np.inf):  # lost, as what is not there
+        (one,) = paired_differences({"x": {"a": 1.0, "b": 2.0}, "y": {"a": 1.0, "b": value}})
+        assert (one.difference.n, one.lost_by_second) == (1, ("b",))
 
 
 def test_a_pair_can_be_significant_in_a_large_family():
@@ -189,12 +192,15 @@ def test_the_value_is_scipys_and_the_interval_leaves_out_whole_units(count, meth
     assert (found.low, found.high) == pytest.approx(tuple(np.tanh([z - half, z + half])))
 
 
-def test_what_only_one_metric_has_is_left_out_and_what_is_undefined_must_be():
+def test_what_only_one_metric_has_or_is_undefined_is_left_out():
     first, second = two_metrics()
     del first["codec1"]["clip3"]
     del second["codec2"]
     second["another codec"] = {"clip0": 1.0}
     assert rank_correlation(first, second).n == 119
+    expected = rank_correlation({**first, "codec1": {}}, second)
+    second["codec1"] = dict.fromkeys(second["codec1"], float("nan"))
+    assert rank_correlation(first, second) == expected
     # Without a value or an interval there is a reason.
     found = rank_correlation(*two_metrics(codecs=5, clips=1))
     assert found.value is not None
