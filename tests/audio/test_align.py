@@ -97,12 +97,7 @@ def test_clips_that_are_shorter_than_the_window_or_do_not_vary(num_samples):
         assert best_lag(reference=pair[0], degraded=pair[1], around=2, reach=6) == Match(2, 0.0)
 
 
-@pytest.mark.parametrize("d", [-200, -99, -8, 0, 100])
+@pytest.mark.parametrize("d", [-200, -99, -8, 0, 60, 100])
 def test_advancing_undoes_a_delay_and_keeps_the_length(d):
-    x = noise(100)
-    late = delayed(x, d)[:100]
-    out = advanced(audio(np.pad(late, (0, 100 - len(late)))), d).samples[0]
-    assert len(out) == 100
-    kept = slice(max(0, -d), max(0, 100 - max(0, d)))
-    assert np.array_equal(out[kept], np.float32(x)[kept])
-    assert abs(d) < 100 or not out.any()
+    x = np.float32(noise(100))
+    assert np.array_equal(advanced(audio(x), d).samples[0], delayed(x, -d))

@@ -152,16 +152,11 @@ def test_what_stands_in_place_of_audio_is_named(tmp_path, content, message):
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path):
-    (tmp_path / "folder.wav").mkdir()
-    os.mkfifo(tmp_path / "pipe.wav")
-    kinds = {
-        "folder.wav": "a folder",
-        "pipe.wav": r"a named pipe \(FIFO\)",
-        "/dev/zero": "a device",
-    }
-    for name, kind in kinds.items():
-        with pytest.raises(AudioError, match=rf"{name} is {kind}.*, not a file of audio"):
-            probe(tmp_path / name)
+    os.mkfifo(pipe := tmp_path / "pipe.wav")
+    kinds = {tmp_path: "a folder", pipe: "a named pipe .FIFO.", Path("/dev/zero"): "a device"}
+    for path, kind in kinds.items():
+        with pytest.raises(AudioError, match=f"{path} is {kind}.*, not a file of audio"):
+            probe(path)
 
 
 @pytest.mark.parametrize("open_file", [probe, read])

@@ -135,17 +135,6 @@ def test_why_a_mean_rests_on_fewer_clips(folder, rows):
     assert "1 without a score" in cell(table, NEURAL.name, "up").notes[0]
 
 
-def test_columns_of_the_papers(rows):
-    for layout, domains, keys in (
-        ("snac-paper", ["speech", "music"], "actual_kbps tokens_per_s visqol_audio si_sdr"),
-        ("dac-table3", ["all"], "actual_kbps bandwidth_khz mel_dac7 stft_dac visqol_audio si_sdr"),
-        ("dac-table2", ["all"], "mel_dac7 stft_dac visqol_audio si_sdr bitrate_efficiency_percent"),
-    ):
-        tables = tables_of([rows], layouts()[layout])
-        assert [table.domain for table in tables] == domains
-        assert " ".join(column.key for column in tables[-1].columns).startswith(keys)
-
-
 def test_a_layout_of_another_package_that_fails_is_named(rows, monkeypatch):
     monkeypatch.setitem(discovered("layouts").origins, "broken", Origin("rival", "2.0"))
     fact = Fact(Column("x", "x"), lambda entry, record: record["nothing"])
