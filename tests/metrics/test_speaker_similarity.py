@@ -120,10 +120,8 @@ def test_files_that_are_not_the_published_ones(name, file, tmp_path):
         in_folder(name, tmp_path).ready()
 
 
-def test_similarities_by_hand_and_what_is_no_number_stays_none():
-    x, y = torch.tensor([1.0, 1.0]), torch.tensor([2.0, 1.0])
-    assert speaker_similarity.cosine(x, y) == pytest.approx(3 / math.sqrt(10))
-    assert math.isnan(speaker_similarity.cosine(torch.zeros(2), y))
+def test_what_is_no_number_stays_none():
+    assert math.isnan(speaker_similarity.cosine(torch.zeros(2), torch.ones(2)))
 
 
 def test_voices_are_found_before_resemblyzer_hears_them(tmp_path):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import librosa
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from snacbench.errors import Undefined
 from snacbench.metrics import spectral
@@ -144,16 +142,15 @@ def test_digital_silence_is_far_and_half_the_largest_window_must_be_filled(metri
         metric.prepare(short)
 
 
-@settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 10_000), gain=st.floats(0.2, 5))
-def test_a_gain_on_both_signals_leaves_logarithms_alone_and_scales_magnitudes(seed, gain):
+@pytest.mark.parametrize("gain", [0.2, 0.7, 5.0])
+def test_a_gain_on_both_signals_leaves_logarithms_alone_and_scales_magnitudes(gain):
     # So loud that the clamp takes no part.
-    x, y = (noise_for(DAC7, s, 4000, 1e4) for s in (seed, seed + 1))
+    x, y = (noise_for(DAC7, seed, 4000, 1e4) for seed in (0, 1))
     both = DAC7(reference=scaled(x, gain), degraded=scaled(y, gain))
     assert both == pytest.approx(DAC7(reference=x, degraded=y), rel=1e-4)
     # So that twice the gain adds twice as much as the gain.
     for metric in (DEFAULT, STFT):
-        x, y = (noise_for(metric, s, 4000, 0.2) for s in (seed, seed + 1))
+        x, y = (noise_for(metric, seed, 4000, 0.2) for seed in (0, 1))
         first, second, third = (
             metric(reference=scaled(x, factor), degraded=scaled(y, factor))
             for factor in (gain, 2 * gain, 3 * gain)
