@@ -200,8 +200,14 @@ def test_the_limit_holds_per_domain_and_counts_broken_files():
     chosen = choose(replace(SPEECH, broken=broken), limit=10)
     assert len(chosen.entries) == 10
     assert chosen.broken
-    more = choose(make(*SPEECH.clips, clip("99", 10.0)), limit=6)  # displaces one at most
-    assert len(kept[1] - {c.id for c in more.clips}) <= 1
+
+
+@pytest.mark.parametrize("segment_s", [None, 1.0])
+def test_adding_a_file_displaces_one_clip_at_most(segment_s):
+    before = {c.id for c in choose(SPEECH, limit=6, segment_s=segment_s).clips}
+    more = make(*SPEECH.clips, clip("99", 10.0))
+    after = {c.id for c in choose(more, limit=6, segment_s=segment_s).clips}
+    assert len(before - after) <= 1
 
 
 def test_the_digest_tells_which_samples_a_set_consists_of():
