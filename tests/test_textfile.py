@@ -25,6 +25,7 @@ def put(folder, data):
     ("data", "text", "strange"),
     [
         *((WORDS.encode(name), WORDS, "") for name in ("utf-8", "utf-8-sig", "utf-16", "utf-32")),
+        (WORDS.encode("cp1252"), WORDS, "1"),
         (b"\xfe\xff" + WORDS.encode("utf-16-be"), WORDS, ""),
         ("a\n".encode("utf-8-sig") + "b\n".encode("utf-8-sig"), "a\nb\n", ""),  # joined files
         ("é\n".encode() + "é\n".encode("cp1252") + b"\x81\n", "é\né\n\x81\n", "2, 3"),

@@ -16,7 +16,7 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import FileIO
+from typing import BinaryIO
 
 _BLOCK_BYTES = 1 << 20
 _LONGEST_MATCH = 64
@@ -71,7 +71,7 @@ class Extent:
     unit: str = "bytes"
 
 
-def extent_of(stream: FileIO, size: int, *, thorough: bool = True) -> Extent:
+def extent_of(stream: BinaryIO, size: int, *, thorough: bool = True) -> Extent:
     """What a file states of its length, and what it holds.
 
     `thorough` looks through the whole file, for the end of Ogg streams and further recordings;
@@ -100,12 +100,12 @@ def extent_of(stream: FileIO, size: int, *, thorough: bool = True) -> Extent:
     return Extent() if again else _mpeg(stream, size, start, thorough=thorough)
 
 
-def _at(stream: FileIO, place: int, count: int) -> bytes:
+def _at(stream: BinaryIO, place: int, count: int) -> bytes:
     stream.seek(place)
     return stream.read(count) or b""
 
 
-def _found(stream: FileIO, wanted: re.Pattern[bytes], place: int) -> Iterator[re.Match[bytes]]:
+def _found(stream: BinaryIO, wanted: re.Pattern[bytes], place: int) -> Iterator[re.Match[bytes]]:
     """Where an expression matches from a place on; its matches are short."""
     stream.seek(place)
     data, at_end = b"", False
@@ -119,7 +119,7 @@ def _found(stream: FileIO, wanted: re.Pattern[bytes], place: int) -> Iterator[re
         data = data[beyond:]
 
 
-def _after_id3(stream: FileIO, place: int) -> int:
+def _after_id3(stream: BinaryIO, place: int) -> int:
     """Where what follows ID3v2 tags begins."""
     while (tag := _at(stream, place, 10))[:3] == b"ID3" and len(tag) == 10:
         size = sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
@@ -127,7 +127,7 @@ def _after_id3(stream: FileIO, place: int) -> int:
     return place
 
 
-def _chunked(stream: FileIO, size: int, start: int) -> Extent:
+def _chunked(stream: BinaryIO, size: int, start: int) -> Extent:
     """WAV and its relatives (RIFX, RF64, BW64, Wave64), AIFF, CAF; and AVI."""
     kind, outer = _at(stream, start, 4), _at(stream, start + 4, 4)
     layout, place, aligned = _CHUNKED[kind]
@@ -170,7 +170,7 @@ def _chunked(stream: FileIO, size: int, start: int) -> Extent:
     return Extent(stated, held, is_cut=held < stated and not is_whole)
 
 
-def _ogg(stream: FileIO, size: int, start: int) -> Extent:
+def _ogg(stream: BinaryIO, size: int, start: int) -> Extent:
     """Pages; the last one of a stream bears an end mark."""
     audio: set[bytes] = set()
     began = ended = False
@@ -192,7 +192,7 @@ def _ogg(stream: FileIO, size: int, start: int) -> Extent:
     return Extent(is_cut=bool(audio) and not (ended and whole))
 
 
-def _mpeg(stream: FileIO, size: int, start: int, *, thorough: bool) -> Extent:
+def _mpeg(stream: BinaryIO, size: int, start: int, *, thorough: bool) -> Extent:
     """MP3: the first frame may state how many follow. Of others a tag parts recordings."""
     tag = _XING.search(_at(stream, start, _SEARCHED_BYTES))
     if tag and (stated := int.from_bytes(tag[3])):

@@ -22,6 +22,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from snacbench.audio.containers import extent_of
 from snacbench.errors import CodecError, MissingPackage, UserError
 from snacbench.models import CodecModel, LocatedWeights, any_rate
 from snacbench.types import Audio, CodecSpec, Encoded
@@ -72,7 +73,7 @@ def ogg_packets() -> Bits:
 def packet_sizes(coded: bytes) -> list[int]:
     """Sizes in bytes of what FFmpeg hands to the decoder of an Ogg file with one stream, in order.
 
-    Raises `CodecError` where it is no such file.
+    Raises `CodecError` where it is no such file, or was cut off.
     """
     import av
 
@@ -84,6 +85,8 @@ def packet_sizes(coded: bytes) -> list[int]:
         raise CodecError(f"the coded file is no Ogg stream ({error.strerror})") from error
     if streams != 1:
         raise CodecError(f"the Ogg file holds {streams} streams, expected one")
+    if extent_of(io.BytesIO(coded), len(coded)).is_cut:  # FFmpeg leaves half a page out in silence
+        raise CodecError(f"the Ogg file ends after {len(coded)} bytes without the mark of its end")
     return sizes
 
 

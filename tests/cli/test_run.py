@@ -7,14 +7,17 @@ import signal
 
 import pytest
 
+from snacbench.audio.resample import resample
 from snacbench.rows import Agreement, Calibration, Coded, CodeHistogram
 from snacbench.store.run_folder import RunFolder
+from tests.conftest import broadband
 from tests.support.command_line import (
     FAST,
     begun,
     make_clips,
     rows_of,
     run_in,
+    write_raw,
     write_wav,
 )
 from tests.support.waiting import PATIENCE_S
@@ -110,3 +113,13 @@ def test_batches_and_reduced_precision_are_recorded_and_said(cli, tmp_path):
     assert sorted(batches["enco", clip] or 0 for clip in "0123") == [1, 3, 3, 3]
     summary = csv.DictReader((run.path / "summary.csv").open())
     assert {line["codec"]: line["rtf_batch"] for line in summary}["encodec-mini@1.5kbps"] == "3"
+
+
+def test_a_run_warns_of_what_it_measured_on_the_recordings(cli, tmp_path):
+    narrow = resample(broadband(2.0, 16_000, seed=6), 48_000)
+    for name in ("a", "b"):
+        write_raw(tmp_path / "wide" / f"{name}.wav", narrow.samples.T, 48_000)
+    done = cli("run", "--codecs", "identity", "--data", tmp_path / "wide", *FAST, "-o", "r")
+    assert done.returncode == 0, done.stderr
+    (warning,) = (line for line in done.stderr.splitlines() if line.startswith("warning:"))
+    assert "2 of 2 clips: a sharp end at 7.8 kHz in files at 48 kHz" in " ".join(warning.split())

@@ -1,14 +1,19 @@
 """``snacbench sets`` as a user meets it, on a small copy of a corpus."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
+from snacbench.cli import testset_verbs
 from snacbench.cli.verbs import cli as commands
 from snacbench.store.run_folder import RunFolder
+from snacbench.testsets.corpora import corpora
+from snacbench.testsets.corpora.corpus import Download
 from tests.support.command_line import FAST, write_wav
-from tests.support.testsets import settle
+from tests.support.hosts import Reply, serve
+from tests.support.testsets import make_tar, settle
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +83,17 @@ def test_what_is_on_this_disk_missing_and_broken(daps, tmp_path):
     assert result.return_value == 1
     assert "daps: 9 files, a complete copy has 10" in text_of(result)
     assert "m10_script1_clean.wav is not audio" in text_of(result)
+
+
+def test_an_archive_is_fetched_once(daps, tmp_path, monkeypatch):
+    names = [path.relative_to(daps.parent).as_posix() for path in daps.rglob("*.wav")]
+    files = {name: (daps.parent / name).read_bytes() for name in names}
+    archive = make_tar(tmp_path / "daps.tar.gz", files).read_bytes()
+    fetch = ("fetch", "daps", "--root", tmp_path / "fetched")
+    with serve() as host:
+        host.replies["/daps.tar.gz"] = Reply(archive, ranges=True)
+        item = Download(f"{host.address}/daps.tar.gz", size_bytes=len(archive))
+        known = {**corpora(), "daps": replace(corpora()["daps"], downloads=(item,))}
+        monkeypatch.setattr(testset_verbs, "corpora", lambda: known)
+        assert "10 files unpacked" in text_of(sets(*fetch))
+        assert "was fetched and unpacked before" in text_of(sets(*fetch))

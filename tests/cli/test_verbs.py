@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from snacbench.rows import Calibration
+from snacbench.rows import Calibration, Coded, Score
 from snacbench.store.run_folder import RunFolder
-from tests.support.command_line import call
+from tests.support.command_line import call, write_wav
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,17 @@ def test_two_folders_are_scored_as_a_run_beside_others(cli, clips, degraded, tmp
     (calibration,) = RunFolder.open(tmp_path / "outside").read(Calibration)
     assert calibration.found
     assert 8 / 48_000 <= calibration.delay_s <= 8 / 16_000  # 8 samples of each file's own rate
+
+
+def test_unmatched_and_shorter_files_fail_or_are_undefined(cli, clips, degraded, tmp_path):
+    (degraded / "speech" / "a.wav").unlink()
+    write_wav(degraded / "speech" / "b.wav", 0.4, 24_000)
+    (degraded / "music" / "c.wav").write_text("not audio")
+    options = ("--metrics", "si_sdr", "-o", tmp_path / "r", "--jobs", "1")
+    done = cli("score-files", "--reference", clips, "--degraded", degraded, *options)
+    assert done.returncode == 1
+    assert "no degraded file of that name" in done.stderr
+    folder = RunFolder.open(tmp_path / "r")
+    failed = {row.clip for row in folder.read(Coded) if row.status == "failed"}
+    assert failed == {"clips/speech/a", "clips/music/c"}
+    assert [r.clip for r in folder.read(Score) if r.status == "undefined"] == ["clips/speech/b"]

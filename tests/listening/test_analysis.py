@@ -16,6 +16,7 @@ from snacbench.listening.analysis import (
     friedman,
     guessing_p,
     identifications,
+    listener_means,
     pairs_of,
     preferences,
     ratings_of,
@@ -58,6 +59,15 @@ def test_the_t_interval_and_the_jackknife_by_hand():
     assert five.high_both - five.mean == pytest.approx(np.sqrt(0.5) * stats.t.ppf(0.975, 4))
     same = estimate(np.full((4, 5), 7.0))
     assert (same.low, same.high, same.low_both, same.high_both) == (7, 7, 7, 7)
+
+
+def test_ratings_as_an_array_with_systems_first_and_means_over_what_was_rated():
+    found = ratings_of(study_of({**listener_with("x", 2), **listener_with("y", 1)}))
+    assert found.conditions == ("a", "b", "reference", "anchor35", "anchor70")
+    assert found.scores.shape == (2, 2, 5)
+    assert np.isnan(found.scores[1, 1]).all()
+    means = listener_means(np.array([[20, NAN], [20, 80], [NAN, NAN]]))
+    np.testing.assert_allclose(means, [20, 50, NAN])
 
 
 @pytest.mark.slow
@@ -144,7 +154,9 @@ def test_every_pattern_of_signs_counts_the_same(differences):
     assert signed_rank_p(np.array(differences, float)) == pytest.approx(expected)
 
 
-def test_many_differences_are_left_to_the_normal_approximation():
+def test_without_ties_it_is_scipys_exact_test_and_many_are_left_to_the_normal():
+    few = np.random.default_rng(0).normal(0.4, 1, 18)
+    assert signed_rank_p(few) == pytest.approx(stats.wilcoxon(few, method="exact").pvalue)
     many = np.random.default_rng(0).normal(0.05, 1, 501)
     exact = stats.wilcoxon(many, method="exact").pvalue
     assert signed_rank_p(many) == pytest.approx(exact, rel=0.01)

@@ -151,12 +151,16 @@ def test_listeners_and_power_agree_with_the_closed_form_of_the_t_test(systems, d
     # (Hodges and Lehmann, Annals of Mathematical Statistics 27, 1956); 2 for whole numbers.
     assert 0.97 * t_test - 2 <= needed <= 1.08 * t_test + 2
     assert 0.8 <= found <= closed_form_power(question, needed) + 0.02
-    # One listener fewer than can pass the correction finds nothing; without a difference few do.
-    question = Question(50, 10, systems, Spread())
-    assert power_of(question, question.least_listeners - 1, studies=200) == 0
-    assert power_of(question, question.least_listeners, studies=200) > 0.9
-    alike = Question(1e-9, 8, 2, Spread(), systems)
-    assert power_of(alike, 25, studies=8000) <= 0.05 + 3 * 0.0025
+
+
+def test_false_alarms_stay_below_the_level_and_too_few_listeners_find_nothing():
+    for pages in (None, 3):
+        question = Question(1e-9, 8, 2, Spread(), pages)
+        assert power_of(question, 25, studies=8000) <= LEVEL + 3 * 0.0025
+    question = Question(50, 10, 8, Spread())
+    assert question.least_listeners == 11
+    assert power_of(question, 10, studies=200) == 0
+    assert power_of(question, 11, studies=200) > 0.9
 
 
 def test_senseless_and_hopeless_questions_are_refused():

@@ -4,6 +4,7 @@ import re
 import sqlite3
 import threading
 import unicodedata
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -148,6 +149,20 @@ def test_numbers_are_consecutive_and_those_of_the_deleted_and_of_the_idle_come_a
         sql.execute("UPDATE listeners SET consented_utc = '2020-01-01T00:00:00Z'")
     sessions.consent(responses, busy)  # the first time counts
     assert set(column(responses, "consented_utc")) == {"2020-01-01T00:00:00Z"}
+
+
+def test_items_stay_balanced_though_some_leave(tmp_path):
+    test = small_test(pages_per_listener=1)
+    responses = open_responses(tmp_path, test)
+    for turn in range(8):
+        name, token = sessions.begin(responses, test)
+        if turn % 4 == 1:
+            sessions.delete_listener(responses, name)
+        else:
+            sessions.consent(responses, token)
+            rate_pages(responses, token, 2)
+    heard = Counter(rating.item for rating in read_study(test, tmp_path).ratings)
+    assert (len(heard), set(heard.values())) == (3, {10})
 
 
 def test_who_is_deleted_is_nowhere_in_the_file(tmp_path):

@@ -9,11 +9,12 @@ import soundfile
 
 from snacbench.audio.align import cross_correlation
 from snacbench.audio.filters import low_pass
-from snacbench.audio.io import read, write_flac
+from snacbench.audio.io import read, write_flac, write_wav
 from snacbench.audio.levels import loudness_lufs
 from snacbench.audio.resample import resample
-from snacbench.errors import AudioError, UserError
+from snacbench.errors import AudioError, StoreError, UserError
 from snacbench.files import sha256_of_file
+from snacbench.listening import stimuli
 from snacbench.listening.stimuli import (
     RunSignals,
     cut,
@@ -174,6 +175,25 @@ def test_what_the_run_does_not_have_is_refused(run, folder, spoilt, changed, mes
     with pytest.raises(UserError, match=message):
         make_stimuli(folder, TEST.model_copy(update=changed))
     assert not folder.exists() or not list(folder.iterdir())
+
+
+def test_a_full_disk_leaves_the_old_stimuli(run, folder, monkeypatch):
+    facts, written = make_stimuli(folder, TEST), []
+
+    def full(path, audio):
+        written.append(path)
+        if len(written) > 5:
+            raise StoreError(f"the disk is full while writing {path}")
+        return write_wav(path, audio)
+
+    monkeypatch.setattr(stimuli, "write_wav", full)
+    with pytest.raises(StoreError, match="the disk is full"):
+        make_stimuli(folder, TEST)
+    assert read_facts(folder, TEST) == facts
+    for of in facts.items.values():
+        for stimulus in of.conditions.values():
+            assert sha256_of_file(folder / stimulus.file) == stimulus.sha256
+    assert sorted(p.name for p in folder.iterdir()) == ["stimuli", "stimuli.json"]
 
 
 def test_cuts_have_raised_cosine_fades_of_5_ms():

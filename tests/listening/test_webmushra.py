@@ -1,5 +1,6 @@
 """The export for webMUSHRA: what its reader of YAML reads, what its pages take and send."""
 
+import errno
 import json
 import re
 import shutil
@@ -10,7 +11,7 @@ import pytest
 import soundfile
 import yaml
 
-from snacbench.errors import UserError
+from snacbench.errors import StoreError, UserError
 from snacbench.listening.stimuli import make_stimuli
 from snacbench.listening.test import Question, texts_of
 from snacbench.listening.webmushra import cautions, configuration, export_webmushra
@@ -152,10 +153,19 @@ def test_sounds_are_there_alike_and_anchors_under_their_reserved_names(exported)
     assert not any(name in path for path in paths for name in ("opus", "late", "anchor", "ref"))
 
 
-def test_it_is_written_anew_and_of_forms_that_it_has(exported):
+def test_it_is_of_its_form_and_written_anew_or_not_at_all(exported, monkeypatch):
     folder, facts, _ = exported
     with pytest.raises(UserError, match="--export webmushra: form abx stays on our own page"):
         export_webmushra(folder, OF_TWO.model_copy(update={"form": "abx"}), facts)
     (folder / "webmushra" / "old").touch()
     export_webmushra(folder, OF_TWO, facts)
     assert not (folder / "webmushra" / "old").exists()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(StoreError, match=r"export of t for webMUSHRA .*No space left"):
+        export_webmushra(folder, OF_TWO, facts)
+    assert (folder / "webmushra/configs/t.yaml").is_file()
+    assert not [p for p in folder.iterdir() if p.name.startswith(".")]

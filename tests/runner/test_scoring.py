@@ -6,6 +6,7 @@ import gc
 import weakref
 from dataclasses import replace
 from functools import partial
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from snacbench.audio.align import advanced
 from snacbench.audio.io import write_flac
 from snacbench.audio.resample import resample
-from snacbench.errors import AudioError, Undefined, WeightsMismatch
+from snacbench.errors import AudioError, MissingPackage, Undefined, WeightsMismatch
 from snacbench.files import sha256_of_file
 from snacbench.plugins import metrics
 from snacbench.request import Request
@@ -359,3 +360,11 @@ def test_weights_other_than_the_recorded_ones_end_the_run(monkeypatch, tmp_path)
         job.run()
     (row,) = scores(replace(job, recorded=(("model", "then"),)))
     assert row.value == 1.0
+
+
+def test_a_package_that_does_not_load_ends_the_run(monkeypatch, tmp_path):
+    unloadable = ImportError("libgomp.so.1: cannot open shared object file", name="librosa")
+    use(monkeypatch, mcd=Mock(side_effect=unloadable))
+    audio = broadband(0.5, 16_000)
+    with pytest.raises(MissingPackage, match=r"librosa .* does not load .*libgomp"):
+        job_of(tmp_path, audio, [audio], ("mcd",)).run()

@@ -294,6 +294,11 @@ def test_musdb_and_gtzan_as_they_are_found(tmp_path):
     assert find("gtzan", tmp_path / "two")[0].path == "genres/blues/blues.00000.au"
 
 
+def test_clips_of_esc50_know_their_recording(tmp_path):
+    found = find("esc50", make_tree("esc50", tmp_path, files=10))
+    assert [file.cluster for file in found] == [str(100_032 + i // 2) for i in range(10)]
+
+
 def test_metadata_of_fma_lie_beside_or_inside_the_audio(tmp_path):
     small, medium, full = (corpora()[f"fma-{s}"].known_corrupt for s in ("small", "medium", "full"))
     assert (len(small), len(medium), len(full)) == (6, 21, 0)

@@ -126,6 +126,11 @@ def test_an_indexing_that_was_stopped_goes_on(record, tmp_path, hashed, monkeypa
     found = read(root)
     assert len(hashed) == 15
     assert len(found) == len(FileIndex("miniature", root).known) == 40
+    # A kill leaves what is on the disk by then: every record, at once.
+    kept, seen = FileIndex("miniature", root), list[int]()
+    progress = Mock(step=lambda: seen.append(kept.path.read_bytes().count(b"\n")))
+    kept.read(sorted(found), Reading(trust=False, keep=True, progress=progress))
+    assert seen == list(range(1, 41))
 
 
 DAPS = corpora()["daps"]

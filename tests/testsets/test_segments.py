@@ -131,7 +131,8 @@ def test_too_little_material_is_drawn_out_and_said(listened):
     assert f"speech: {len(drawn.clips)} of 1,000 segments drawn, no more in 1 file" in drawn.notes
     assert "speech: 1 file left out, shorter than 1 s" in drawn.notes
     assert any("skipped, no louder than -40 LUFS" in note for note in drawn.notes)
-    assert any("speech: segments overlap: " in note for note in drawn.notes)
+    hours = f"{len(drawn.clips) * 2 / 3600:.3g} h are drawn from {5 / 3600:.3g} h"
+    assert f"speech: segments overlap: {hours}" in drawn.notes
     # Files that are too short are taken whole and once.
     drawn = draw(make(clip("plain-short", 1.5), clip("plain-exact", 2.0)), Choice(9, 2.0))
     assert [(c.id, c.start, c.duration_s) for c in drawn.clips] == [
@@ -200,8 +201,14 @@ def test_the_limit_holds_per_domain_and_counts_broken_files():
     chosen = choose(replace(SPEECH, broken=broken), limit=10)
     assert len(chosen.entries) == 10
     assert chosen.broken
-    more = choose(make(*SPEECH.clips, clip("99", 10.0)), limit=6)  # displaces one at most
-    assert len(kept[1] - {c.id for c in more.clips}) <= 1
+
+
+@pytest.mark.parametrize("segment_s", [None, 1.0])
+def test_adding_a_file_displaces_one_clip_at_most(segment_s):
+    before = {c.id for c in choose(SPEECH, limit=6, segment_s=segment_s).clips}
+    more = make(*SPEECH.clips, clip("99", 10.0))
+    after = {c.id for c in choose(more, limit=6, segment_s=segment_s).clips}
+    assert len(before - after) <= 1
 
 
 def test_the_digest_tells_which_samples_a_set_consists_of():

@@ -74,7 +74,24 @@ def test_writers_at_once_lose_nothing(places):
     assert set(models) == {f"{i}-{j}" for i in range(3) for j in range(20)}
 
 
-def test_a_record_and_a_pin_that_contradict_each_other_are_refused():
-    lock_it(A)
+@pytest.mark.parametrize(
+    ("pinned", "recorded", "by", "digest", "fitting", "says"),
+    [
+        ("", "", None, "", (A, A[:8] + B[8:], B), ""),
+        (A[:8].upper(), "", "package", A[:8], (A, A[:8] + B[8:]), "pinned in this package"),
+        (A[:8], A, "package", A, (A,), "recorded in"),
+        ("", A, "lock", A, (A,), "remove that record and the file, and fetch again"),
+        (A, A, "package", A, (A,), "pinned in this package"),
+    ],
+)
+def test_all_that_is_known_of_a_digest_counts(pinned, recorded, by, digest, fitting, says):
+    if recorded:
+        lock_it(recorded)
+    (known,) = known_files(published(sha256=pinned))
+    assert (known.by, known.sha256) == (by, digest)
+    assert tuple(filter(known.fits, (A, A[:8] + B[8:], B))) == fitting
+    assert says in known.says
+    assert bool(says) == bool(known.says)
+    lock_it(recorded or A)
     with pytest.raises(WeightsMismatch, match=f"records sha256 {A} for .* this package pins {B}"):
         known_files(published(sha256=B))

@@ -108,6 +108,18 @@ def test_mistakes(weights, arguments, message):
     assert message in " ".join(err.split())
 
 
+def test_a_run_fetches_what_it_needs_and_offline_it_does_not_ask(filled, tmp_path):
+    run = ("run", "--codecs", "dac-16khz@3q", "--limit", "1", "-o", tmp_path / "r")
+    online = {"HF_HUB_OFFLINE": ""}
+    done = run_in(tmp_path, *run, "--offline", env=online)
+    assert done.returncode == 2
+    assert "snacbench weights fetch dac-16khz" in done.stderr
+    assert filled.asked == []
+    done = run_in(tmp_path, *run, env=online)  # fetched, but no model: the file is a stand-in
+    assert "fetching dac-16khz/weights_16khz_8kbps_0.0.5.pth" in done.stderr
+    assert "GET /assets/16?signature=1" in filled.asked
+
+
 def test_recognisers_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SNACBENCH_ASR", raising=False)
     with pytest.raises(UserError, match=r"that SNACBENCH_ASR names; .* such as hubert-large"):
