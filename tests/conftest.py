@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from snacbench.audio.channels import downmix
 from snacbench.audio.io import read
@@ -22,6 +23,9 @@ from snacbench.types import Audio
 # A shell has its background jobs ignore Ctrl-C, and so would every program that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+settings.register_profile("busy", deadline=None)  # what time a case takes is the machine's
+settings.load_profile("busy")
 
 # As in our worker processes, from before numba is imported: it refuses to start if this changes.
 os.environ["NUMBA_NUM_THREADS"] = "1"

@@ -336,9 +336,15 @@ def build(network: Callable[..., Any], arguments: Told, origin: Path) -> Any:
             # The packages' own way to normalise weights; they are fused before use anyway.
             warnings.filterwarnings("ignore", message=".*weight_norm.* is deprecated")
             return network(**arguments)
-    except ImportError:
-        raise
-    except Exception as error:  # whatever a class of one's own stumbles over
+    except (
+        AssertionError,
+        ArithmeticError,
+        LookupError,
+        NameError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:  # others come of packages that do not load
         raise UserError(
             f"{origin}: the network that it describes cannot be built "
             f"({type(error).__name__}: {error!s:.200})"

@@ -15,7 +15,7 @@ from torchaudio.pipelines import SQUIM_OBJECTIVE
 from snacbench.errors import Undefined
 from snacbench.metrics import squim, utmos
 from snacbench.types import Audio
-from snacbench.weights.policy import copies
+from snacbench.weights.policy import WeightsPolicy, copies
 from tests.metrics.conftest import at_snr, voice
 
 
@@ -139,7 +139,9 @@ def test_squim_equals_torchaudios_pipeline(tmp_path: Path, monkeypatch: pytest.M
         shapes = {n: tuple(t.shape) for n, t in squim_objective_base().state_dict().items()}
     torch.save(drawn(shapes), path)
     theirs, ours = SQUIM_OBJECTIVE.get_model(), squim.load({path.name: path})
-    assert [copy.path for copy in copies(squim.MODEL, squim.MODEL.source.files[0])] == [path]
+    assert [
+        copy.path for copy in copies(squim.MODEL, squim.MODEL.source.files[0], WeightsPolicy())
+    ] == [path]
     for number, num_samples in enumerate((8_000, 12_037)):
         audio = signal(number, num_samples)
         with torch.inference_mode():
