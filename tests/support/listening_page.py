@@ -183,7 +183,8 @@ def rate_all(tab: Any, first: int = 30, step: int = 10) -> None:
         slider.and_(tab.locator("[aria-disabled=false]")).wait_for()
         box = slider.bounding_box()
         share = (first + step * i) / 100
-        tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + (1 - share) * box["height"])
+        # Waits until nothing moves any more, as where a message above has just gone.
+        slider.click(position={"x": box["width"] / 2, "y": (1 - share) * box["height"]})
 
 
 def drag(tab: Any, box: dict[str, float], start: float, end: float) -> None:
