@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from snacbench.types import Domain, MetricOptions
+from snacbench.types import MIN_LUFS, Domain, MetricOptions
 
 Channels = Literal["mono", "stereo"]
 ReferenceRule = Literal["source", "codec-input"]
@@ -100,7 +100,7 @@ class Request:
     seed: int = 0
     segments: int | None = None
     segment_s: float | None = None
-    min_lufs: float = -40.0
+    min_lufs: float = MIN_LUFS
     limit: int | None = None
     shard: str = ""  # ``i/n``: the i-th of n parts of the set; of a merged run all that it has
     domain: Domain = "unknown"

@@ -52,6 +52,7 @@ class Calibration:
     agreement: float  # share of the excerpts whose own peak lies within 0.25 ms of the delay
     found: bool  # those that agree make up half, with peaks that stand out; else the delay is 0
     inverted: bool = False  # most excerpts came out with inverted polarity
+    reason: str = ""  # why the codec fails on the excerpts
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ else:
 
 Domain = Literal["speech", "music", "environment", "unknown"]
 DOMAINS: tuple[Domain, ...] = ("speech", "music", "environment", "unknown")
+MIN_LUFS = -40.0  # of segments that are drawn: `loudness_cutoff` of audiotools' AudioDataset
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.plugins import left_out
 from snacbench.progress import Notes, Progress, Silent
 from snacbench.rate.coding.coders import ENTROPY_CODERS
-from snacbench.recipes import find_recipe
+from snacbench.recipes.recipe import find_recipe
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, FromRecipe, OutsideFiles, Request
 from snacbench.rows import CodedBytes
 from snacbench.selectors import among, select

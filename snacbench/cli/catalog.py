@@ -78,10 +78,14 @@ def list_(what: str) -> None:
         click.echo("'snacbench sets list' says which corpora are on this disk")
         show_refused(refused("corpora"))
     else:
-        from snacbench.recipes import find_recipe, shipped_recipes
+        import yaml
 
-        found = [find_recipe(name) for name in shipped_recipes()]
-        rows = [(r.name, r.recipe.data, r.recipe.summary) for r in found]
+        from snacbench.recipes import shipped_recipes
+
+        # By libyaml where it is, and not field by field as where one is run: a fifth of a second.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        told = {n: yaml.load(p.read_bytes(), loader) for n, p in shipped_recipes().items()}
+        rows = [(name, of["data"], of["summary"]) for name, of in told.items()]
         show_rows(("recipe", "data", "what it is"), rows)
         click.echo("\nrun one by 'snacbench run NAME', or one of your own by its path (.yaml)")
 
@@ -206,7 +210,7 @@ def _cost_facts(cost: Cost) -> dict[str, str]:
 @click.argument("name")
 def recipe(name: str) -> None:
     """Show the file of a recipe: one of 'snacbench list recipes', or a path ending in .yaml."""
-    from snacbench.recipes import find_recipe
+    from snacbench.recipes.recipe import find_recipe
 
     found = find_recipe(name)
     show_facts({"recipe": found.name, "file": str(found.path), "sha256": found.sha256})

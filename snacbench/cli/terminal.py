@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from snacbench.progress import Unit
 
@@ -22,8 +22,8 @@ _PIPED_WIDTH = 200
 _SECONDS_BETWEEN_LINES = 15.0
 _LINES_SHOWN, _FAILURES_SHOWN = 20, 8
 
-out = Console(width=None if Console().is_terminal else _PIPED_WIDTH, highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(width=None if Console().is_terminal else _PIPED_WIDTH, highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 class ProgressBar:
@@ -138,7 +138,7 @@ def show_facts(facts: Mapping[str, str], *, to: Console = out) -> None:
     grid.add_column(overflow="fold")
     for label, text in facts.items():
         if text:
-            grid.add_row(escape(label), escape(text))
+            grid.add_row(Text(label), Text(text))
     to.print(grid)
 
 
@@ -148,7 +148,7 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*map(Text, row))
     out.print(table)
 
 

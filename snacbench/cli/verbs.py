@@ -12,8 +12,7 @@ import click
 
 from snacbench import __version__
 from snacbench.errors import UserError
-from snacbench.request import Request
-from snacbench.types import DOMAINS
+from snacbench.types import DOMAINS, MIN_LUFS
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -214,7 +213,7 @@ _CHOICE = (
     option("--seed", 0, "Seed of everything random."),
     option("--segments", int, "Draw this many segments per domain, by the seed."),
     option("--segment-s", float, "Cut clips longer than this to one segment."),
-    option("--min-lufs", Request.min_lufs, "Segments no louder than this are not drawn."),
+    option("--min-lufs", MIN_LUFS, "Segments no louder than this are not drawn."),
     option("--limit", int, "At most this many clips per domain, chosen by hash."),
     option("--domain", ["unknown", *DOMAINS], "Of clips that do not tell theirs."),
 )

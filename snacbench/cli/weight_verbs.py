@@ -20,7 +20,8 @@ from snacbench.errors import (
 from snacbench.files import sha256_of_file
 from snacbench.models import HasWeights
 from snacbench.plugins import codec_families, codec_models, metric_models, metrics
-from snacbench.recipes import find_recipe, shipped_recipes
+from snacbench.recipes import shipped_recipes
+from snacbench.recipes.recipe import find_recipe
 from snacbench.request import Request
 from snacbench.selectors import select
 from snacbench.settings import ASR_VARIABLE

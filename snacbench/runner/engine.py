@@ -207,6 +207,11 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
             f"the decoded audio of {folder.path} was not kept: nothing more can be scored; run its "
             "codecs again with all metrics that are wanted"
         )
+    if not folder.has_decoded:
+        raise UserError(
+            f"there is no decoded audio in {folder.path}: nothing can be scored; put its decoded "
+            "folder back where it was, or run its codecs again with all metrics that are wanted"
+        )
     names = list(metrics or ()) or [spec.name for spec in run.metrics]
     named, asr = tuple(metrics or request.metrics), asr or request.asr
     check_weight_names(weights, [spec.model for spec in run.codecs])

@@ -79,7 +79,7 @@ class PreparationJob(Job):
         """A `Point` for each spot check, which is to be verified; rows of the others.
 
         Where the codec's own code fails there are none, and each clip's row will say what is wrong;
-        a delay was not found then, and a `Fault` says why.
+        a delay was not found then, and its row says why.
         """
         rows: Rows = [point_of(codec, clips, self.request) for codec, clips in self.spots]
         for codec, names in self.delays:
@@ -109,17 +109,8 @@ class PreparationJob(Job):
         return [row for _, names in self.delays for row in _not_calibrated(names, reason)]
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Why a codec fails on the excerpts on which its delay is measured."""
-
-    codec: str
-    reason: str
-
-
 def _not_calibrated(names: Iterable[str], reason: str) -> Rows:
-    rows: Rows = [Calibration(name, 0.0, 0.0, 0.0, found=False) for name in names]
-    return rows + [Fault(name, reason) for name in names]
+    return [Calibration(name, 0.0, 0.0, 0.0, found=False, reason=reason) for name in names]
 
 
 # ---------------------------------------------------------------------------------- spot check

@@ -20,7 +20,7 @@ from snacbench.runner.coding import CodingJob
 from snacbench.runner.loading import MAX_BATCH
 from snacbench.runner.plan import CPU, PlannedCodec
 from snacbench.runner.pool import DIED_TWICE, Job, Rows
-from snacbench.runner.preparing import Fault, Point, PreparationJob, VerifyJob, clips_to_check
+from snacbench.runner.preparing import Point, PreparationJob, VerifyJob, clips_to_check
 from snacbench.runner.scoring import DecodeToScore, ScoringJob, unscored
 from snacbench.selectors import model_named
 from snacbench.store.ledger import Ledger
@@ -70,13 +70,13 @@ class Schedule:
                 for coded, metrics in ledger.unscored(clip)
                 for score in unscored(coded, metrics, f"not decoded: {coded.reason}")
             )
-        self._delays = {row.codec: row.delay_s for row in ledger.folder.read(Calibration)}
+        self._calibrated = {row.codec: row for row in ledger.folder.read(Calibration)}
         # Of a codec: that its spot check found nothing (empty), or why it may not code.
         self._verdicts = {row.codec: row.reason for row in ledger.folder.read(SpotCheck)}
-        self._first_failures: dict[str, list[str]] = {codec.spec.name: [] for codec in codecs}
-        self._faults: dict[str, str] = {}  # by which it fails on built-in excerpts
         self.said: list[str] = []
-        for name in self._first_failures:
+        names = [codec.spec.name for codec in codecs]
+        for name in names:
+            self._judge(name)
             if all(ledger.is_coded(clip, name) for clip in self._clips):
                 self._verdicts.setdefault(name, "")
         before = self._preparations(codecs)
@@ -92,7 +92,7 @@ class Schedule:
         later = sum(not coded(clip) for clip in self._clips) if codecs else 0
         self.steps = {
             PREPARE: sum(job.steps for job in preparations),
-            CODE: sum(not ledger.is_coded(c, h) for c in self._clips for h in self._first_failures),
+            CODE: sum(not ledger.is_coded(c, h) for c in self._clips for h in names),
             SCORE: len(self._ready) + later,
         }
 
@@ -102,19 +102,14 @@ class Schedule:
             return self._unverified.popleft() if self._unverified else None
         if lane == CPU and self._ready and not self._uncalibrated:
             clip, ledger = self._clips[self._ready.popleft()], self._ledger
-            decodes = tuple(
-                DecodeToScore(
-                    row,
-                    self._specs[row.codec],
-                    metrics,
-                    self._delays.get(row.codec, 0.0),
-                    delay_known=ledger.knows_delay(clip.id, row.codec),
-                )
-                for row, metrics in ledger.unscored(clip.id)
-            )
+            decodes = []
+            for row, metrics in ledger.unscored(clip.id):
+                found = self._calibrated.get(row.codec)
+                late = found.delay_s if found else 0.0, ledger.knows_delay(clip.id, row.codec)
+                decodes.append(DecodeToScore(row, self._specs[row.codec], metrics, *late))
             measure = clip.measures is None and not ledger.is_measured(clip.id)
             place = ledger.folder.path
-            return ScoringJob(clip, decodes, self._request, place, measure, self._recorded)
+            return ScoringJob(clip, tuple(decodes), self._request, place, measure, self._recorded)
         return next(self._coding.get(lane, iter(())), None)
 
     def done(self, job: Job, rows: Rows) -> tuple[str, int]:
@@ -125,9 +120,8 @@ class Schedule:
                 self._unverified.append(VerifyJob(points))
             else:  # a worker that died leaves nothing, and will again on clips
                 self._verdicts.update((codec.spec.name, "") for codec, _ in job.spots)
-            self._delays.update((r.codec, r.delay_s) for r in rows if isinstance(r, Calibration))
+            self._calibrated |= {row.codec: row for row in rows if isinstance(row, Calibration)}
             self._uncalibrated -= len(job.delays)
-            self._faults.update((r.codec, r.reason) for r in rows if isinstance(r, Fault))
             return PREPARE, job.steps - len(points)
         if isinstance(job, VerifyJob):
             self._verdicts.update((r.codec, r.reason) for r in rows if isinstance(r, SpotCheck))
@@ -139,21 +133,19 @@ class Schedule:
             return SCORE, 1
         assert isinstance(job, CodingJob)
         for row in rows:
-            if isinstance(row, Coded) and _fault_of(row.reason):
-                self._judge(row.codec, row.reason)
+            if isinstance(row, Coded):
+                self._judge(row.codec)
         coded = (clip.id for clip in job.clips if self._ledger.is_coded_by_all(clip.id))
         self._ready.extend(clip for clip in coded if self._ledger.lacks_scores(clip))
         return CODE, len(job.clips) * len(job.points)
 
-    def _judge(self, name: str, reason: str) -> None:
+    def _judge(self, name: str) -> None:
         """Stop a codec whose first codings all fail at the place where it fails on the excerpts."""
-        first = self._first_failures[name]
-        if len(first) == ALIKE:
-            return
-        first.append(reason)
-        alike = set(map(_fault_of, [self._faults.get(name, ""), *first]))
-        if len(first) == ALIKE and len(alike) == 1 and name not in self._ledger.worked:
-            why = f"{STOPPED}its first {ALIKE} clips failed alike, the last one by {reason}"
+        excerpts = self._calibrated.get(name)
+        first = [why for why in self._ledger.failures.get(name, ()) if _fault_of(why)][:ALIKE]
+        alike = {_fault_of(why) for why in (excerpts.reason if excerpts else "", *first)}
+        if len(first) == ALIKE and len(alike) == 1 and not self._verdicts.get(name):
+            why = f"{STOPPED}its first {ALIKE} clips failed alike, the last one by {first[-1]}"
             self._verdicts[name] = why
             self.said.append(
                 f"{name} is {why}; once that is mended, go on with --resume RUN --retry-failed"
@@ -170,7 +162,7 @@ class Schedule:
         for selector in dict.fromkeys(codec.selector for codec in codecs):
             points = [codec for codec in codecs if codec.selector == selector]
             spots = (codec for codec in points if codec.spec.name not in self._verdicts)
-            late = [codec for codec in points if codec.spec.name not in self._delays]
+            late = [codec for codec in points if codec.spec.name not in self._calibrated]
             names = tuple(codec.spec.name for codec in late)
             delays: list[tuple[PlannedCodec, tuple[str, ...]]]
             delays = [(codec, (codec.spec.name,)) for codec in late]

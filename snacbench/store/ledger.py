@@ -17,6 +17,7 @@ from snacbench.store.run_folder import RunFolder
 from snacbench.types import CodecSpec, MetricSpec
 
 _NOWHERE = -1
+_FAILURES_KEPT = 100
 
 
 @dataclass(slots=True)
@@ -35,8 +36,8 @@ class _Clip:
 class Ledger:
     """Which rows of a run are on disk; rows that are appended through it are entered.
 
-    `worked` names the codecs that have coded a clip. Here a clip counts as coded if its codec has
-    failed, too.
+    `worked` names the codecs that have coded a clip; `failures` has for each why it failed before
+    it first did. Elsewhere here a clip counts as coded if its codec has failed, too.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Ledger:
     ) -> None:
         self.folder = folder
         self.worked: set[str] = set()
+        self.failures: dict[str, list[str]] = {}
         self._codecs = {spec.name: index for index, spec in enumerate(codecs)}
         self._metrics = {(m.name, m.version): index for index, m in enumerate(metrics)}
         self._clips: dict[str, _Clip] = {}
@@ -110,7 +112,11 @@ class Ledger:
             clip.delayed[self._codecs[row.codec]] = True
         elif isinstance(row, Coded):
             clip.coded_at[self._codecs[row.codec]] = place
-            self.worked |= {row.codec} if row.status == "ok" else set()
+            failures = self.failures.setdefault(row.codec, [])
+            if row.status == "ok":
+                self.worked.add(row.codec)
+            elif row.codec not in self.worked and len(failures) < _FAILURES_KEPT:
+                failures.append(row.reason)
         elif (metric := self._metrics.get((row.metric, row.version))) is not None:
             clip.scored[self._codecs[row.codec] * len(self._metrics) + metric] = True
 

@@ -23,9 +23,8 @@ from snacbench.errors import AudioError, TestSetError
 from snacbench.progress import Progress, Silent
 from snacbench.testsets.records import MeasureCache
 from snacbench.testsets.testset import TestSet, counted, hash_of, segment_of
-from snacbench.types import Clip
+from snacbench.types import MIN_LUFS, Clip
 
-MIN_LUFS = -40.0  # `loudness_cutoff` of audiotools' AudioDataset
 SEGMENT_S = 10.0
 SHORTEST_S = 1.0  # shorter clips are below what several metrics take
 _TRIES = 8  # `num_tries` of audiotools' salient_excerpt

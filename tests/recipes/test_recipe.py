@@ -6,7 +6,8 @@ import pytest
 
 from snacbench.errors import UnknownName, UserError
 from snacbench.plugins import select_metrics
-from snacbench.recipes import find_recipe, read_recipe, shipped_recipes
+from snacbench.recipes import shipped_recipes
+from snacbench.recipes.recipe import find_recipe, read_recipe
 from snacbench.selectors import among, select
 from snacbench.testsets.opening import set_names
 

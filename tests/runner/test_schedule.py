@@ -16,7 +16,7 @@ from snacbench.runner import schedule as scheduling
 from snacbench.runner.coding import CodingJob
 from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.pool import DIED_TWICE, Job
-from snacbench.runner.preparing import Fault, Point, PreparationJob, VerifyJob
+from snacbench.runner.preparing import Point, PreparationJob, VerifyJob
 from snacbench.runner.schedule import CHECK, CODE, PREPARE, SCORE, Schedule
 from snacbench.runner.scoring import ScoringJob
 from snacbench.selectors import select
@@ -136,6 +136,7 @@ def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(uncheck
 FAULTS = [f"IndexError: {n} of 3\nlines (mine.py:7)" for n in range(5)]
 
 
+@pytest.mark.parametrize("resumed", [False, True])
 @pytest.mark.parametrize(
     ("reasons", "before", "stopped"),
     [
@@ -148,15 +149,18 @@ FAULTS = [f"IndexError: {n} of 3\nlines (mine.py:7)" for n in range(5)]
     ],
 )
 def test_a_codec_that_fails_on_excerpts_and_alike_on_its_first_clips_is_stopped(
-    folder, monkeypatch, reasons, before, stopped
+    folder, monkeypatch, reasons, before, stopped, resumed
 ):
     monkeypatch.setattr(scheduling, "ALIKE", 3)
     schedule = schedule_of(folder, codecs())
     refused, left = [], iter(reasons)
     while (job := schedule.next("cpu")) is not None:
+        if resumed and len(refused) == 2 and isinstance(job, CodingJob):
+            resumed, schedule = False, schedule_of(folder, codecs())
+            continue
         rows = rows_for(job)
         if isinstance(job, PreparationJob):
-            rows += [Fault("identity", before)] * bool(before)
+            rows = [replace(r, reason=before) if isinstance(r, Calibration) else r for r in rows]
         elif isinstance(job, CodingJob) and job.codec.spec is SPECS[0]:
             refused.append(job.refused)
             reason = job.refused or next(left)
@@ -259,8 +263,8 @@ def test_lost_jobs_leave_their_rows(folder):
     schedule = schedule_of(folder, codecs(batch=2))
     preparation, coding = next_of(PreparationJob, schedule), next_of(CodingJob, schedule)
     assert preparation.apart() == [preparation]
-    not_found = Calibration("identity", 0.0, 0.0, 0.0, False)
-    assert preparation.lost("why") == [not_found, Fault("identity", "why")]
+    not_found = Calibration("identity", 0.0, 0.0, 0.0, False, reason="why")
+    assert preparation.lost("why") == [not_found]
     parts = coding.apart()
     assert [(label(p), p.codec.batch) for p in parts] == [("identity a", 1), ("identity b", 1)]
     assert parts[0].lost("why") == [Coded("a", "identity", "failed", "why", duration_s=1.0)]
@@ -275,10 +279,11 @@ def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(monkeyp
     monkeypatch.setattr(preparing, "load", load)
     codec = codecs()[0]
     job = PreparationJob(Request(), delays=((codec, ("p", "q")),), reduced=(codec,))
-    *rows, fault, _ = job.run()
-    assert rows == [Calibration(p, 0.0, 0.0, 0.0, found=False) for p in ("p", "q")]
-    assert isinstance(fault, Fault)
-    assert fault.reason.startswith("ValueError: a bug of the codec's (")
+    rows = job.run()
+    assert [replace(row, reason="") for row in rows] == [
+        Calibration(p, 0.0, 0.0, 0.0, found=False) for p in ("p", "q")
+    ]
+    assert all(row.reason.startswith("ValueError: a bug of the codec's (") for row in rows)
     load.side_effect = WeightsMismatch("damaged")
     for part in job.apart():
         with pytest.raises(WeightsMismatch, match="damaged"):
