@@ -17,14 +17,19 @@ RESERVED = {
 }  # fmt: skip
 """Conditions that are no codec -> what they are called."""
 
-FormName = Literal["mushra", "mushra-no-anchors", "ab", "abx"]
-Kind = Literal["mushra", "ab", "abx"]
-"""What a page looks like."""
+FormName = Literal[
+    "mushra", "mushra-no-anchors", "mushra-no-reference", "acr", "dcr", "ccr", "ab", "abx"
+]
+Kind = Literal["mushra", "single", "ab", "abx"]
+"""What a page looks like; ``single``: one condition is judged, alone or beside the reference."""
 
 
 @dataclass(frozen=True)
 class Form:
     """A form; `answers` are those to a pair, and empty where every condition is rated.
+
+    Ratings lie on `scale`, from the worst to the best. Where a page has an open reference
+    (`open_reference`), it can be heard there as often as the listener likes.
 
     For a paper: `asked` of the listeners, what its `numbers` are, how systems were `tested`, and
     what a winner did (`won`). For the table of comparisons: the `value` of a pair, its `unit`, the
@@ -44,6 +49,8 @@ class Form:
     file: str
     answers: tuple[str, ...] = ()
     anchors: bool = False
+    scale: tuple[int, int] = (0, 100)
+    open_reference: bool = True
 
     @property
     def rates(self) -> bool:
@@ -51,7 +58,14 @@ class Form:
         return not self.answers
 
     def pairs(self, systems: Sequence[str]) -> list[tuple[str, ...]]:
-        """What the pages of an item compare; one page, of nothing in particular, where all is."""
+        """What the pages of an item compare; one page, of nothing in particular, where all is.
+
+        Where one condition is judged at a time, the reference is among them, hidden; a pair ends
+        with what is judged.
+        """
+        if self.kind == "single":
+            judged = (REFERENCE, *systems)
+            return [(REFERENCE, name) if self.open_reference else (name,) for name in judged]
         if self.rates:
             return [()]
         if self.kind == "abx":
@@ -78,6 +92,47 @@ _MUSHRA = Form(
 FORMS: dict[FormName, Form] = {
     "mushra": _MUSHRA,
     "mushra-no-anchors": replace(_MUSHRA, label="MUSHRA without anchors", anchors=False),
+    "mushra-no-reference": replace(
+        _MUSHRA,
+        label="MUSHRA without reference",
+        asked="in a multi-stimulus listening test without a reference, listeners rated {heard} "
+        "side by side from 0 (bad) to 100 (excellent), on {items}.",
+        open_reference=False,
+    ),
+    "acr": replace(
+        _MUSHRA,
+        label="ACR",
+        kind="single",
+        asked="in an absolute category rating test (ITU-T P.800, P.808), listeners heard {heard} "
+        "one at a time and rated their quality from 1 (bad) to 5 (excellent), on {items}.",
+        numbers="mean opinion scores",
+        anchors=False,
+        scale=(1, 5),
+        open_reference=False,
+    ),
+    "dcr": replace(
+        _MUSHRA,
+        label="DCR",
+        kind="single",
+        asked="in a degradation category rating test (ITU-T P.800, annex D), listeners heard "
+        "{heard} after the reference and rated the degradation from 1 (very annoying) to 5 "
+        "(inaudible), on {items}.",
+        numbers="degradation mean opinion scores",
+        anchors=False,
+        scale=(1, 5),
+    ),
+    "ccr": replace(
+        _MUSHRA,
+        label="CCR",
+        kind="single",
+        asked="in a comparison category rating test (ITU-T P.800, annex E), listeners heard "
+        "{heard} and the reference in random order and rated the second against the first from -3 "
+        "(much worse) to 3 (much better), on {items}.",
+        numbers="comparison mean opinion scores, positive where the system was better than the "
+        "reference,",
+        anchors=False,
+        scale=(-3, 3),
+    ),
     "ab": Form(
         label="AB",
         kind="ab",
