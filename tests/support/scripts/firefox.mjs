@@ -1,13 +1,17 @@
 // The page of a listening test in Firefox, driven by WebDriver BiDi over a WebSocket, with real clicks.
 //
-//   node firefox.mjs FIREFOX PROFILE ADDRESS whole|silent
+//   node firefox.mjs FOLDER ADDRESS [TOKEN]
 //
-// Prints a line per step; ends with status 1 and what the page showed where a step cannot be driven.
+// Without a token a listener takes part whose sound goes to a PulseAudio server in FOLDER, to a device
+// that throws it away; with one there is no sound device. Prints a line per step; ends with status 1 and what the page showed where a step cannot be driven.
 
 import { spawn } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
 
-const [firefox, profile, address, way] = process.argv.slice(2);
-const STEP_MS = 60_000;
+const [folder, address, token] = process.argv.slice(2);
+const socketOfSound = join(folder, "sound.socket");
+const STEP_MS = 120_000;
 const heard = [];  // the page's console
 const waiting = new Map();
 let socket, tab, number = 0, doing = "start";
@@ -155,7 +159,7 @@ async function hearNothing() {
   });
   await step("rating is told", async () => {
     const done = { welcomed: true, level: true, headphones: { passed: true, right: [6], of: 6 } };
-    for (const [name, value] of Object.entries({ ...done, token: process.env.TOKEN })) {
+    for (const [name, value] of Object.entries({ ...done, token })) {
       await look(`localStorage.setItem("snacbench:tiny:${name}", ${JSON.stringify(JSON.stringify(value))})`);
     }
     await call("browsingContext.navigate", { context: tab, url: address, wait: "complete" });
@@ -165,8 +169,19 @@ async function hearNothing() {
   });
 }
 
-const browser = spawn(firefox, ["--headless", "--remote-debugging-port=0", "--profile", profile], {
-  stdio: ["ignore", "ignore", "pipe"],
+function startSound() {
+  const env = { ...process.env, HOME: folder, XDG_RUNTIME_DIR: folder };
+  const listen = `--load=module-native-protocol-unix auth-anonymous=1 socket=${socketOfSound}`;
+  const given = ["-n", "--exit-idle-time=-1", "--load=module-null-sink", listen];
+  return spawn("pulseaudio", given, { env, stdio: "ignore" });
+}
+
+const sound = token ? null : startSound();
+while (sound && !existsSync(socketOfSound) && sound.exitCode === null) await wait(50);
+const profile = join(folder, "profile");
+mkdirSync(profile);
+const browser = spawn("firefox-esr", ["--headless", "--remote-debugging-port=0", "--profile", profile], {
+  env: { ...process.env, PULSE_SERVER: `unix:${socketOfSound}` }, stdio: ["ignore", "ignore", "pipe"],
 });
 let status = 0;
 try {
@@ -176,7 +191,7 @@ try {
   await call("session.subscribe", { events: ["log.entryAdded"] });
   tab = (await call("browsingContext.getTree")).contexts[0].context;
   await call("browsingContext.navigate", { context: tab, url: address, wait: "complete" });
-  await (way === "whole" ? takePart() : hearNothing());
+  await (token ? hearNothing() : takePart());
   if (heard.length > 0) throw new Error("its console is not empty");
 } catch (error) {
   status = 1;
@@ -184,5 +199,6 @@ try {
   console.log(`could not be driven: ${doing}\n${error.message}\n${shown}\n${heard.join("\n")}`);
 }
 browser.kill();
+sound?.kill();
 process.exitCode = status;
 socket?.close();
