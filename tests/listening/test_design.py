@@ -18,6 +18,7 @@ from snacbench.listening.design import (
     design,
     in_order_of_choice,
     pages_of,
+    practice_of,
     trials_of,
     write_test,
 )
@@ -50,6 +51,7 @@ def test_a_test_of_three_domains(run, tmp_path):
     domains = ["speech", "music", "environment"]
     assert [(item.id, item.domain) for item in test.items] == [(f"{d}-1", d) for d in domains]
     assert test.training[0].clip not in {item.clip for item in test.items}
+    assert len(test.training) == 2
     assert [system.name for system in test.systems] == [codec.name for codec in CODECS]
     assert test.systems[0].kbps == pytest.approx(7.2, abs=0.01)  # 0.9 of its nominal rate
     assert made(run, seed=4) == test
@@ -232,6 +234,29 @@ def test_subsets_balance_items_and_places(items, take, rounds):
     heard = Counter(item for order in orders[: items // 2 + 1] for item in order)
     counts = [heard[f"item-{i}"] for i in range(items)]
     assert max(counts) - min(counts) <= 2  # also where a round is left half-way
+
+
+@pytest.mark.parametrize(
+    ("form", "rates", "pairs"),
+    [
+        ("mushra", (3.0, 1.0, 9.0), [(), ()]),
+        ("ab", (3.0, 1.0, 9.0), [("c2", "c1"), ("c2", "c1")]),
+        ("ab", (3.0, None, 9.0), [("c0", "c2"), ("c0", "c2")]),
+        ("abx", (3.0, 1.0, 9.0), [(REFERENCE, "c1"), (REFERENCE, "c2")]),
+        ("acr", (3.0, 1.0, 9.0), [("c1",), (REFERENCE,), ("c2",)]),
+        ("dcr", (3.0, 1.0), [(REFERENCE, c) for c in ("c1", REFERENCE, "c0")]),
+    ],
+)
+def test_practice_has_the_whole_range_of_impairments(form, rates, pairs):
+    systems = tuple(System(name=f"c{i}", kbps=kbps) for i, kbps in enumerate(rates))
+    practice = tuple(Item(id=f"p-{i}", clip=f"set/p{i}", duration_s=5) for i in range(2))
+    test = numbered_test(2, form, training=practice).model_copy(update={"systems": systems})
+    items = ["p-0", "p-1", "p-0"][: len(pairs)]
+    assert practice_of(test) == [(item, pair, -1) for item, pair in zip(items, pairs, strict=True)]
+    assert [page.item for page in pages_of(test, 0) if page.training] == items
+    assert not practice_of(test.model_copy(update={"training": ()}))
+    alone = practice_of(test.model_copy(update={"training": practice[:1]}))
+    assert [pair for _, pair, _ in alone] == list(dict.fromkeys(pairs))  # all on one clip
 
 
 def test_ab_asks_every_pair_on_both_sides_and_abx_hides_one_of_the_two():
