@@ -22,7 +22,8 @@ class Mushra {
     this.sorter = button(say("mushra.sort"), () => this.sort(), { class: "sort" });
     const words = scaleWords().reverse().map((word, i) => make("span", { "data-top": String(100 - 20 * i) }, word));
     const scale = make("div", { class: "scale" },
-      make("div", { class: "words", "aria-hidden": "true" }, words), this.sorter, this.reference ?? "");
+      make("div", { class: "words", "aria-hidden": "true" }, words), this.reference ?? "");
+    desk.transport.add(this.sorter);
     this.board = make("div", { class: "board", role: "group", "aria-label": say("mushra.board") }, scale);
     this.board.style.setProperty("--count", String(this.rows.length));
     this.element = this.board;
