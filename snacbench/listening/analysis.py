@@ -430,12 +430,14 @@ class Analysis:
         return tuple(mean for mean in self.means if mean.domain == ALL_DOMAINS)
 
 
-def analyse(study: Study, *, rules: bool = True, level: float = 0.95) -> Analysis:
-    """Screen a study, by the `rules` of BS.1534-3 too, and compute what its form asks for.
+def analyse(
+    study: Study, *, rules: bool = True, exclude: Sequence[str] = (), level: float = 0.95
+) -> Analysis:
+    """Screen a study as `screen` does, and compute what its form asks for.
 
     All intervals are of one `level`.
     """
-    whole, screening = screen(study, rules=rules)
+    whole, screening = screen(study, rules=rules, exclude=exclude)
     kept = answers_of(whole, screening.kept)
     ratings = ratings_of(kept)
     return Analysis(

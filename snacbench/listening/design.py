@@ -8,7 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -311,12 +311,14 @@ class Page:
     """One page of one listener.
 
     `conditions` are in the order of the page: for ``ab`` the two sides; for ``abx`` A, B, and what
-    X is; for MUSHRA with the hidden reference, without the open one.
+    X is; for MUSHRA with the hidden reference, without the open one. A check of attention says
+    which score, or answer to a pair, is `asked`.
     """
 
     item: str
     conditions: tuple[str, ...]
     training: bool = False
+    asked: str | None = None
 
 
 Trial = tuple[str, tuple[str, ...], int]
@@ -363,6 +365,20 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
         else:
             shown = tuple(test.conditions[i] for i in rng.permutation(len(test.conditions)))
         pages.append(Page(item, shown, number < len(practice)))
+    return _with_checks(test, listener_number, pages, len(practice))
+
+
+def _with_checks(
+    test: ListeningTest, listener_number: int, pages: list[Page], practice: int
+) -> tuple[Page, ...]:
+    """With checks of attention after rated pages, each with the sounds of one of these."""
+    form, rng = FORMS[test.form], _random(test, "attention", listener_number)
+    rated, count = pages[practice:], test.attention_checks
+    after = rng.choice(len(rated), count, replace=count > len(rated))
+    for place in sorted(after, reverse=True):
+        low, high = form.scale if form.kind == "single" else (0, 0)
+        asked = "ab"[rng.integers(2)] if form.answers else str(rng.integers(low, high + 1))
+        pages.insert(practice + place + 1, replace(rated[rng.integers(len(rated))], asked=asked))
     return tuple(pages)
 
 

@@ -15,7 +15,7 @@ from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, REFERENCE, RESERVED
 from snacbench.listening.analysis import Analysis, Estimate
 from snacbench.listening.read import Source
 from snacbench.listening.screening import count
-from snacbench.listening.study import Record, safe_cell
+from snacbench.listening.study import Record, duplicates, safe_cell
 from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.store.run_folder import RUN_FILE, RunFolder
 from snacbench.tables.listening_tables import listening_tables, p_text
@@ -88,13 +88,13 @@ def _listeners(analysis: Analysis) -> Iterator[str]:
     screening = analysis.screening
     before, kept = len(screening.before), len(screening.kept)
     who = count(before, "listener")
+    rules, reasons = Counter(e.rule for e in screening.exclusions), _REASONS | {**screening.asked}
     if before == kept:
         yield f"{who} took part; none was excluded."
     else:
-        rules = Counter(str(e.rule) for e in screening.exclusions)
-        why = listed([f"{rules[rule]} {text}" for rule, text in _REASONS.items() if rules[rule]])
-        several = sum(rules.values()) - len({e.listener for e in screening.exclusions})
-        why += f", {several} of them both" if several else ""
+        why = listed([f"{rules[rule]} {text}" for rule, text in reasons.items() if rules[rule]])
+        several = sum(n > 1 for n in Counter(e.listener for e in screening.exclusions).values())
+        why += f", {several} of them more than one of these" if several else ""
         verb = "was" if before - kept == 1 else "were"
         yield f"of {who}, {before - kept} {verb} excluded ({why}), which leaves {kept}."
     if FORMS[analysis.study.form].rates:
@@ -110,6 +110,8 @@ def _listeners(analysis: Analysis) -> Iterator[str]:
             f"on {count(len(screening.transparent_items), 'item')} the 7 kHz anchor was not held "
             "against listeners, since more than 25 % of them rated it above 90."
         )
+    if named := [f"{whom} ({rules[rule]} did)" for rule, whom in screening.asked.items()]:
+        yield f"it was also a rule to exclude who {' or '.join(named)}."
 
 
 def _statistics(analysis: Analysis) -> Iterator[str]:
@@ -247,7 +249,6 @@ def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:
     out = dict[str, str]()
     for left in analysis.screening.exclusions:
         out[left.listener] = "; ".join(filter(None, (out.get(left.listener), left.reason)))
-    answers = {one.id: one.answers for one in analysis.whole.listeners}
     means = {"after": analysis.means, "before": analysis.means_before}
     compared = {FORMS[analysis.study.form].file: [one.record for one in analysis.comparisons]}
     return {
@@ -257,9 +258,8 @@ def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:
         "items": analysis.items,
         "listeners": [
             check
-            | {"kept": "no" if (name := check["listener"]) in out else "yes"}
-            | {"excluded": out.get(name, "")}
-            | {f"said_{question}": said for question, said in answers[name].items()}
+            | {"kept": "no" if check["listener"] in out else "yes"}
+            | {"excluded": out.get(check["listener"], "")}
             for check in analysis.screening.checks
         ],
     }
@@ -305,6 +305,9 @@ def _notes(source: Source, analysis: Analysis) -> Iterator[str]:
         )
     if silent := len(analysis.whole.listeners) - len(screening.before):
         yield f"{silent} listeners began and answered no page."
+    for rule, number in screening.unknown.items():
+        yield f"{count(number, 'listener')} could not be judged by the rule {rule}, and counted."
+    yield from duplicates(analysis.whole.listeners)
     if FORMS[form].rates and not analysis.ratings.complete:
         yield (
             "Not every listener rated every item: means are means of item means, and tests "

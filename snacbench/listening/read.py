@@ -19,12 +19,16 @@ from snacbench.errors import UserError, did_you_mean
 from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, RESERVED, FormName
 from snacbench.listening.design import trials_of
 from snacbench.listening.study import (
+    CAME_WITH,
     CHOICE_COLUMNS,
+    OBSERVED,
+    QUESTION,
     RATING_COLUMNS,
     Choice,
     Listener,
     Rating,
     Study,
+    plain_text,
 )
 from snacbench.listening.test import ANSWERS_FILE, TEST_FILE, ListeningTest, read_test
 from snacbench.textfile import plain_names, read_heading, read_table
@@ -127,7 +131,8 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
 
 def _rows_of(path: Path, names: Collection[str], *, foreign: bool) -> tuple[Rows, tuple[str, ...]]:
     """All rows by our names of their columns; notes say how they were read."""
-    ours, known = (_FOREIGN, names) if foreign else (_OURS, _OURS)
+    own = {name: name for name in names if name.startswith((QUESTION, CAME_WITH))}
+    ours, known = (_FOREIGN, names) if foreign else (_OURS | own, _OURS | own)
     php = foreign and "session_uuid" in names
     table = read_table(path, known, noun="answers", quotes="php" if php else "doubled")
     columns = [ours.get(n) or (_question(n) if foreign else "") for n in table.columns]
@@ -171,11 +176,14 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
     for at, cells in rows:
         one, about = _said(path, at, cells)
         if one.listener not in listeners:
-            said = {n: text.strip() for n, text in cells.items() if n.startswith(_QUESTION)}
-            answers = {name.removeprefix(_QUESTION): text for name, text in said.items()}
-            listeners[one.listener] = Listener(one.listener, answers)
-        if isinstance(one, Choice):  # which may be asked for again
-            found[at] = (at, one)
+            said = {n: text for n, t in cells.items() if (text := plain_text(t.strip()))}
+            asked = [n for n in said if n.startswith((_QUESTION, QUESTION))]
+            answers = {name.partition("_")[2]: said[name] for name in asked}
+            seen = {n: said[n] for n in said if n in OBSERVED or n.startswith(CAME_WITH)}
+            listeners[one.listener] = Listener(one.listener, answers, observed=seen)
+        if isinstance(one, Choice):  # which may be asked for again, on another page
+            before, _ = found.setdefault(at if one.page is None else one, (at, one))
+            repeated += before != at
             continue
         before, first = found.setdefault((one.listener, one.item, one.condition), (at, one))
         repeated += before != at

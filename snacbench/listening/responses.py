@@ -30,56 +30,23 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, StrictB
 from snacbench.errors import StoreError, UserError
 from snacbench.forms import FORMS, REFERENCE
 from snacbench.listening.design import pages_of
-from snacbench.listening.study import Choice, Listener, Rating, Study
+from snacbench.listening.screening import screen
+from snacbench.listening.study import CAME_WITH, Choice, Listener, Rating, Study, duplicates
 from snacbench.listening.test import ANSWERS_FILE, ListeningTest
 
-VERSION = 2
+VERSION = 3
 _BUSY_S = 30.0  # longer than any deletion of another process takes
 _PLAN = "plan_sha256"
 _WORDS = {"title", "language", "welcome", "consent", "questionnaire", "contact", "made_by", "run"}
+_WORDS |= {"address_parameters", "record_device", "completion_code", "completion_url"}
+_DEVICE = {"browser", "system", "time_zone"}
 # Marks that turn the direction of writing: in a table they make a cell look like another.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 MAX_UNFINISHED = 500
 MAX_COMMENT, MAX_ANSWER = 2_000, 500  # characters
-# A number is given anew when whoever had it never rated a page and was not seen for so long.
-WITHOUT_CONSENT_S = 3_600.0
-WITHOUT_RATING_S = 24 * 3_600.0
-FORGOTTEN_S = 7 * 24 * 3_600.0  # whoever never consented is deleted then
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,2})?")
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # none that is taken for another when read aloud
-
-_SCHEMA = f"""
-CREATE TABLE facts (
-    name TEXT PRIMARY KEY,
-    value TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE listeners (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice
-    name TEXT NOT NULL UNIQUE,
-    token_sha256 TEXT NOT NULL UNIQUE,
-    number INTEGER NOT NULL CHECK (number >= 0),
-    started_utc TEXT NOT NULL,
-    last_utc TEXT NOT NULL,
-    consented_utc TEXT,
-    answered_utc TEXT,
-    finished_utc TEXT,
-    planned INTEGER NOT NULL,                                   -- pages, without training
-    rated INTEGER NOT NULL DEFAULT 0 CHECK (rated <= planned),  -- of those
-    questionnaire TEXT NOT NULL DEFAULT '{{}}',                   -- JSON, by question
-    pages TEXT NOT NULL                                         -- JSON, of `AssignedPage`
-) STRICT;
-
-CREATE TABLE invitations (
-    code_sha256 TEXT PRIMARY KEY,
-    used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
-    listener INTEGER REFERENCES listeners ON DELETE SET NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX invitations_of_listener ON invitations (listener);
-
-PRAGMA user_version = {VERSION};
-"""
 
 
 class Refused(UserError):
@@ -151,7 +118,8 @@ def open_responses(folder: Path, test: ListeningTest, *, create: bool = True) ->
             "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;"
         )
         if not sql.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            sql.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+            schema = Path(__file__).with_name("answers.sql").read_text("utf-8")
+            sql.executescript(f"BEGIN IMMEDIATE;{schema}PRAGMA user_version = {VERSION};COMMIT;")
         _check_version(sql, path)
         responses, plan = Responses(path, sql), plan_sha256(test)
         if responses.fact(_PLAN) != plan:
@@ -247,13 +215,18 @@ class Rated(Body):
 
 
 class Submission(Body):
-    """A page's responses: `ratings` in MUSHRA, `answer` in AB and ABX; time in seconds."""
+    """A page's responses: `ratings` in MUSHRA, `answer` in AB and ABX; time in seconds.
+
+    `headphones` is how their check ended on this machine, with `headphones_right` such as 5 of 6.
+    """
 
     ratings: tuple[Rated, ...] = ()
     answer: Literal["a", "b", "tie"] | None = None
     comment: Comment = ""
     time_s: Annotated[float, Field(ge=0, le=7 * 24 * 3_600.0)] = 0.0
     playback: Annotated[dict[Key, _Told], Field(max_length=64)] = Field(default_factory=dict)
+    headphones: Literal["passed", "failed", "skipped"] | None = None
+    headphones_right: Annotated[str, Field(pattern=r"^\d{1,3} of \d{1,3}$")] | None = None
 
     @property
     def scores(self) -> dict[str, int]:
@@ -265,7 +238,8 @@ class AssignedPage(BaseModel):
     """A page that a listener is to rate, and what they said.
 
     `stimuli` are conditions by their keys, in the order of the page; the open reference of a MUSHRA
-    page has a key of its own.
+    page has a key of its own. A check of attention says what is `asked`: a score, or the answer to
+    a pair.
     """
 
     key: str
@@ -273,8 +247,21 @@ class AssignedPage(BaseModel):
     training: bool
     stimuli: dict[str, str]
     reference: str | None = None
+    asked: str | None = None
     submitted_utc: str | None = None
     response: Submission | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether what is said on it enters the study."""
+        return not self.training and self.asked is None
+
+    @property
+    def failed(self) -> bool:
+        """Whether another answer was given than asked for; one of many sliders may be 5 away."""
+        told, near = self.response or Submission(), 5 * (len(self.stimuli) > 2)
+        away = max((abs(s - int(self.asked or 0)) for s in told.scores.values()), default=0)
+        return told.answer != self.asked if told.answer else away > near
 
 
 class Session(BaseModel):
@@ -291,6 +278,7 @@ class Session(BaseModel):
     planned: int
     rated: int
     questionnaire: Json[dict[str, str]]
+    came_with: Json[dict[str, str]]
     pages: Json[list[AssignedPage]]
 
     def check_consent(self) -> None:
@@ -304,28 +292,34 @@ def new_key() -> str:
     return secrets.token_urlsafe(16)
 
 
-def begin(responses: Responses, test: ListeningTest, invite: str | None = None) -> tuple[str, str]:
+def begin(
+    responses: Responses,
+    test: ListeningTest,
+    invite: str | None = None,
+    came_with: dict[str, str] | None = None,
+    at_most: int | None = None,
+) -> tuple[str, str]:
     """Take in a new listener and write down all their pages; their random name, and their token.
 
     Listeners are numbered from 0, and the plan is balanced over consecutive numbers. The smallest
     number that nobody has is given out: those of deleted listeners, of whoever did not consent
-    within an hour, and of whoever rated nothing and stayed away for a day come back this way.
+    within an hour, and of whoever rated nothing and stayed away for a day come back this way. Of
+    those who finished, or were seen within that time, there are `at_most` so many.
     """
+    came_with = came_with or {}
+    known = {*test.address_parameters, *(_DEVICE if test.record_device else ())}
+    if unknown := came_with.keys() - known:
+        raise Refused(422, "parameter", f"This test keeps no parameter {min(unknown)!r:.40}")
     token, now = secrets.token_urlsafe(32), utc_text()  # 256 random bits
     with responses.transaction() as sql:
-        sql.execute(
-            "DELETE FROM listeners WHERE consented_utc IS NULL AND last_utc < ?",
-            (utc_text(FORGOTTEN_S),),
-        )
+        sql.execute("DELETE FROM listeners WHERE id IN (SELECT id FROM present WHERE forgotten)")
         code = _invitation(sql, invite)
-        others = sql.execute(
-            "SELECT name, number, rated, finished_utc, last_utc >= ?"
-            " OR (consented_utc IS NOT NULL AND last_utc >= ?) AS recent FROM listeners",
-            (utc_text(WITHOUT_CONSENT_S), utc_text(WITHOUT_RATING_S)),
-        ).fetchall()
+        others = sql.execute("SELECT * FROM present").fetchall()
         if sum(row["recent"] and not row["finished_utc"] for row in others) >= MAX_UNFINISHED:
             sentence = "Too many listeners are under way; please try later"
             raise Refused(503, "full", sentence, **{"Retry-After": "3600"})
+        if _is_full(sql, at_most):
+            raise Refused(403, "enough", "This test has all the listeners it needs; thank you")
         numbers = {row["number"] for row in others if row["recent"] or row["rated"]}
         number = next(n for n in itertools.count() if n not in numbers)
         names, name = {row["name"] for row in others}, ""
@@ -338,20 +332,27 @@ def begin(responses: Responses, test: ListeningTest, invite: str | None = None) 
                 training=page.training,
                 stimuli={new_key(): condition for condition in page.conditions},
                 reference=new_key() if FORMS[test.form].rates else None,
+                asked=page.asked,
             )
             for page in pages_of(test, number)
         ]
         kept = json.dumps([page.model_dump(exclude_defaults=True) for page in pages])
-        planned = sum(not page.training for page in pages)
+        planned = sum(page.counts for page in pages)
         listener = sql.execute(
             "INSERT INTO listeners (name, token_sha256, number, started_utc, last_utc, planned,"
-            " pages) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (name, token_digest(token), number, now, now, planned, kept),
+            " pages, came_with) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (name, token_digest(token), number, now, now, planned, kept, json.dumps(came_with)),
         ).lastrowid
         sql.execute(
             "UPDATE invitations SET used = 1, listener = ? WHERE code_sha256 = ?", (listener, code)
         )
     return name, token
+
+
+def _is_full(sql: sqlite3.Connection, at_most: int | None) -> bool:
+    """Whether so many listeners finished, or are under way."""
+    taken = sql.execute("SELECT count(*) FROM present WHERE recent OR finished_utc IS NOT NULL")
+    return at_most is not None and taken.fetchone()[0] >= at_most
 
 
 def _invitation(sql: sqlite3.Connection, invite: str | None) -> str | None:
@@ -467,7 +468,7 @@ def submit(
         if waiting[0] != key:
             raise Refused(409, "order", "An earlier page is to be rated first")
         page.submitted_utc, page.response = utc_text(), given
-        listener.rated += not page.training
+        listener.rated += page.counts
         return next(iter(waiting[1:]), None), False
 
 
@@ -499,10 +500,11 @@ def make_invitations(responses: Responses, count: int) -> list[str]:
     return codes
 
 
-def by_invitation(responses: Responses) -> bool:
-    """Whether listeners need an invitation."""
+def entrance(responses: Responses, at_most: int | None = None) -> dict[str, bool]:
+    """Whether listeners need an invitation (``invite_required``), and whether it is ``full``."""
     with responses.transaction() as sql:
-        return sql.execute("SELECT 1 FROM invitations LIMIT 1").fetchone() is not None
+        invited = sql.execute("SELECT 1 FROM invitations LIMIT 1").fetchone() is not None
+        return {"invite_required": invited, "full": _is_full(sql, at_most)}
 
 
 # ------------------------------------------------------------------------------ the answers so far
@@ -520,8 +522,9 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
         rows = sql.execute("SELECT * FROM listeners WHERE consented_utc IS NOT NULL ORDER BY id")
         for listener in (Session.model_validate(dict(row)) for row in rows):
             name = listener.name
-            people.append(Listener(name, listener.questionnaire, listener.planned))
-            rated = (page for page in listener.pages if not page.training)
+            seen = _observed(listener)
+            people.append(Listener(name, listener.questionnaire, listener.planned, seen))
+            rated = (page for page in listener.pages if page.counts)
             for number, page in enumerate(rated):
                 if (said := page.response) is None:
                     continue
@@ -537,13 +540,30 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
     return Study.of(test, tuple(people), tuple(answers))
 
 
+def _observed(of: Session) -> dict[str, str]:
+    """What was observed of a listener; of headphone checks on several machines the worst one."""
+    told = [page.response for page in of.pages if page.response]
+    worst = max(told, key=lambda one: one.headphones in ("failed", "skipped"), default=Submission())
+    found = {"started_utc": of.started_utc, "finished_utc": of.finished_utc}
+    found |= {"headphones": worst.headphones, "headphones_right": worst.headphones_right}
+    if of.finished_utc:
+        start, end = map(datetime.fromisoformat, (of.started_utc, of.finished_utc))
+        found["duration_s"] = f"{(end - start).total_seconds():.0f}"
+    if asked := [page for page in of.pages if page.asked and page.response]:
+        found["attention_checks"] = str(len(asked))
+        found["attention_failed"] = str(sum(page.failed for page in asked))
+    found |= {CAME_WITH + name: text for name, text in of.came_with.items()}
+    return {name: text for name, text in found.items() if text}
+
+
 def progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
     """How far a test has come: its listeners and its items; as JSON for the admin's page.
 
     Whose answers count is decided in the analysis, which can be run at any time.
     """
     study = read_study(test, responses.path)
-    shown = "name, number, last_utc, consented_utc, finished_utc, rated, planned"
+    checks = {check["listener"]: check for check in screen(study)[1].checks}
+    shown = "name, number, started_utc, last_utc, consented_utc, finished_utc, rated, planned"
     with responses.transaction() as sql:
         rows = sql.execute(f"SELECT {shown} FROM listeners ORDER BY id").fetchall()
         made, used = sql.execute("SELECT count(*), sum(used) FROM invitations").fetchone()
@@ -551,7 +571,8 @@ def progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
     heard = Counter(pages.values())
     return {
         "title": test.title,
-        "listeners": [dict(row) for row in rows],
+        "listeners": [checks.get(row["name"], {}) | dict(row) for row in rows],
+        "notes": duplicates(study.listeners),
         "items": {item.id: heard[item.id] for item in test.items},
         "invitations": {"made": made, "used": used or 0},
     }

@@ -89,6 +89,7 @@ Log = Callable[[str], None]
 Sent = TypeVar("Sent", bound=Body)
 Value = TypeVar("Value")
 _TOLD = {"id", "title", "form", "language", "welcome", "consent", "questionnaire", "contact"}
+_TOLD |= {"address_parameters", "record_device"}
 
 
 # ------------------------------------------------------------- what holds for every request, first
@@ -217,18 +218,19 @@ class Service:
 
     `stimuli`, files and their sizes in bytes, are by item and condition, so that no request names a
     path; `texts` are the page's, in the test's language. `requests` and `starts` limit both per
-    address.
+    address; `max_listeners` finish the test or are under way.
     """
 
     test: ListeningTest
     responses: Responses
     stimuli: Mapping[tuple[str, str], tuple[Path, int]]
     texts: Mapping[str, Any]
+    max_listeners: int | None = None
     requests: Limiter = field(default_factory=lambda: Limiter(4_000, 400.0))
     starts: Limiter = field(default_factory=lambda: Limiter(90, 0.5))
 
 
-def open_service(folder: Path) -> Service:
+def open_service(folder: Path, *, max_listeners: int | None = None) -> Service:
     """Read and check all that a test needs to be served, else `UserError`."""
     test = read_test(folder)
     stimuli, texts = served_stimuli(folder, test), PAGE / "texts" / f"{test.language}.json"
@@ -239,7 +241,7 @@ def open_service(folder: Path) -> Service:
             "change the field language of test.yaml"
         )
     words = json.loads(texts.read_text("utf-8"))
-    return Service(test, open_responses(folder, test), stimuli, words)
+    return Service(test, open_responses(folder, test), stimuli, words, max_listeners)
 
 
 def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], tuple[Path, int]]:
@@ -268,6 +270,7 @@ def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], t
 
 class _Start(Body):
     invite: Annotated[str, Field(max_length=100)] | None = None
+    came_with: Annotated[dict[Key, Answer], Field(max_length=100)] = Field(default_factory=dict)
 
 
 class _Consent(Body):
@@ -352,21 +355,21 @@ class _Endpoints:
     async def facts(self, request: Request) -> Response:
         """What the page needs to know of the test; nothing of its items or systems."""
         told = self._test.model_dump(mode="json", include=_TOLD)
-        invite_required = await self._do(sessions.by_invitation)
+        entrance = await self._do(sessions.entrance, self._of.max_listeners)
         constants = {"min_loop_s": MIN_LOOP_S, "fade_s": FADE_S, "rate_hz": RATE_HZ}
-        texts = {"texts": self._of.texts, "invite_required": invite_required}
-        return JSONResponse(told | constants | texts)
+        return JSONResponse(told | constants | entrance | {"texts": self._of.texts})
 
     async def start(self, request: Request) -> Response:
         self._of.starts.take(address_of(request.client))
         body = await read_body(request, _Start)
-        name, token = await self._do(sessions.begin, self._test, body.invite)
+        asked = body.invite, body.came_with, self._of.max_listeners
+        name, token = await self._do(sessions.begin, self._test, *asked)
         return JSONResponse({"token": token, "listener": name}, status_code=201)
 
     async def session(self, request: Request) -> Response:
         listener = await self._do(sessions.seen, _token_of(request))
         pages = [
-            page.model_dump(include={"key", "training", "reference"})
+            page.model_dump(include={"key", "training", "reference", "asked"})
             | {
                 "kind": FORMS[self._test.form].kind,
                 "submitted": page.response is not None,
@@ -382,6 +385,9 @@ class _Endpoints:
             "allow_tie": self._test.allow_tie,
             "pages": pages,
         }
+        if listener.finished_utc:
+            told |= {"code": self._test.completion_code, "url": self._test.completion_url}
+            told["came_with"] = listener.came_with
         return JSONResponse(told)
 
     async def consent(self, request: Request) -> Response:

@@ -6,6 +6,7 @@ by the name of its operating point, such as ``opus@14kbps``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -39,6 +40,7 @@ FADE_S = 0.005
 MIN_LOOP_S = 0.5
 
 Count = Annotated[StrictInt, Field(ge=1)]
+Parameter = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,31}$")]
 
 
 class Part(BaseModel):
@@ -137,6 +139,16 @@ class ListeningTest(Part):
     """In ab and abx: how often a pair of an item is asked."""
     allow_tie: bool = True
     """In ab: 'no preference' is an answer."""
+    attention_checks: Annotated[StrictInt, Field(ge=0, le=20)] = 0
+    """So many more pages tell the listener what to answer, to see who reads; none is rated."""
+    address_parameters: tuple[Parameter, ...] = ()
+    """Kept of the address that listeners come by, as PROLIFIC_PID; the first tells who it is."""
+    record_device: bool = False
+    """Keep families of browser and system, and the time zone; the consent text must say so."""
+    completion_code: str = ""
+    """Shown at the end, for the listener to hand in."""
+    completion_url: str = ""
+    """A link shown at the end; {code}, {listener} and {PROLIFIC_PID} or the like are filled in."""
     level: Level = Level()
     """One gain for all conditions of an item, lowered until none exceeds the true peak."""
     seed: StrictInt = 0
@@ -160,6 +172,16 @@ class ListeningTest(Part):
         if key == "name" and info.data.get("form") == "ab" and len(parts) < 2:
             raise ValueError("form ab compares systems with each other; name two or more")
         return parts
+
+    @field_validator("completion_url")
+    @classmethod
+    def _leads_where_it_says(cls, url: str, info: ValidationInfo) -> str:
+        known = {"code", "listener", *info.data.get("address_parameters", ())}
+        host = re.match(r"https?://[^{}/?#@\s]+([/?#]\S*)?$", url)
+        if url and not (host and known.issuperset(re.findall(r"{(.*?)}", url))):
+            names = ", ".join(sorted(known))
+            raise ValueError(f"expected https://HOST/..., in braces one of {names}; found {url!r}")
+        return url
 
     @property
     def conditions(self) -> tuple[str, ...]:

@@ -76,7 +76,7 @@ def test_settings_of_the_file_and_transactions(tmp_path):
         sql.executemany("INSERT INTO facts VALUES (?, 'y')", [("x",), ("x",)])
     assert responses.fact("x") is None  # what fails leaves nothing
     wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
-    for name, value in {**wanted, "user_version": 2}.items():
+    for name, value in {**wanted, "user_version": 3}.items():
         assert responses._connection.execute(f"PRAGMA {name}").fetchone()[0] == value
     with sqlite3.connect(tmp_path / ANSWERS_FILE) as reader:  # does not hold up a writer
         reader.execute("BEGIN")
@@ -111,7 +111,7 @@ def test_no_file_one_of_another_version_and_one_that_is_something_else(tmp_path)
         sql.execute("PRAGMA user_version = 7")
     sql.close()
     junk = "no database at all, but long enough to be read " * 30
-    for message in ("has version 7, and this snacbench reads version 2", "cannot read the answers"):
+    for message in ("has version 7, and this snacbench reads version 3", "cannot read the answers"):
         with pytest.raises(StoreError, match=message):
             open_responses(tmp_path, TEST)
         with pytest.raises(StoreError, match=message):

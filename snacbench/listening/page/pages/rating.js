@@ -64,6 +64,13 @@ class Stopwatch {
   close() { document.removeEventListener("visibilitychange", this.watch); }
 }
 
+/** What a page asks; a check of attention asks for one given answer, in the page's own words. */
+function taskOf({ kind, asked }, task) {
+  if (asked === null) return say(task.question);
+  if (kind === "mushra") return say("attention.sliders", { score: asked });
+  return say("attention.choice", { answer: say(`${task.words ?? kind}.${asked}`) });
+}
+
 /** What is on the listener's desk: one page, from its first sound to its answer. */
 class Desk {
   constructor(app, page, buffers, resolve) {
@@ -101,7 +108,7 @@ class Desk {
     const practice = page.training
       ? [make("div", { class: "practice" }, paragraphs(say(task.practice)))] : [];
     app.frame.show({
-      heading: page.place, task: say(task.question), kind: `rating ${page.kind}`,
+      heading: page.place, task: taskOf(page, task), kind: `rating ${page.kind}`,
       content: [
         ...practice, transport.element, task.element,
         make("footer", {}, comment, make("div", { class: "go" }, this.missing, this.next)),
@@ -147,14 +154,15 @@ class Desk {
     const { comment, elapsedS, counts } = this.draft;
     this.resolve({
       ...this.task.answer(), comment: comment.trim(), time_s: Math.round(10 * elapsedS) / 10,
-      playback: { ...counts, ...this.machine },
+      playback: counts, ...this.machine,
     });
   }
 
   /** On what it was heard: pages of one listener may come from several machines. */
   get machine() {
-    const { passed, right } = this.app.store.get("headphones") ?? {};
-    return { headphones_passed: passed ?? null, headphones_right: right?.join(" ") ?? null };
+    const { passed, right, of } = this.app.store.get("headphones") ?? {};
+    if (typeof passed !== "boolean") return { headphones: this.app.store.get("headphones") && "skipped" };
+    return { headphones: passed ? "passed" : "failed", headphones_right: `${right.at(-1)} of ${of}` };
   }
 
   close() {
