@@ -32,7 +32,7 @@ from snacbench.forms import FORMS, REFERENCE
 from snacbench.listening.design import pages_of
 from snacbench.listening.screening import screen
 from snacbench.listening.study import CAME_WITH, Choice, Listener, Rating, Study, duplicates
-from snacbench.listening.test import ANSWERS_FILE, ListeningTest
+from snacbench.listening.test import ANSWERS_FILE, LEAST_HEARD_S, ListeningTest
 
 VERSION = 3
 _BUSY_S = 30.0  # longer than any deletion of another process takes
@@ -207,21 +207,37 @@ class Body(BaseModel):
 
 
 class Rated(Body):
-    """One slider of a MUSHRA page: 0 (bad) to 100 (excellent), and how often it was played."""
+    """One slider of a MUSHRA page: 0 (bad) to 100 (excellent)."""
 
     stimulus: Key
     score: Annotated[StrictInt, Field(ge=0, le=100)]
+
+
+class Heard(Body):
+    """How often a sound was played or switched to, and for how long it was heard in all.
+
+    `heard_s`: seconds that the browser's audio clock went through while this sound was the active
+    one and the clock ran.
+    """
+
     plays: _Count
+    heard_s: Annotated[float, Field(ge=0, le=7 * 24 * 3_600.0)]
+
+    def enough(self, duration_s: float) -> bool:
+        """Whether a sound of this length may be judged; 10 ms less are forgiven."""
+        return self.plays > 0 and self.heard_s >= min(LEAST_HEARD_S, duration_s) - 0.01
 
 
 class Submission(Body):
     """A page's responses: `ratings` in MUSHRA, `answer` in AB and ABX; time in seconds.
 
+    `heard` is of every sound that was played, by its key, an open reference included.
     `headphones` is how their check ended on this machine, with `headphones_right` such as 5 of 6.
     """
 
     ratings: tuple[Rated, ...] = ()
     answer: Literal["a", "b", "tie"] | None = None
+    heard: Annotated[dict[Key, Heard], Field(max_length=64)] = Field(default_factory=dict)
     comment: Comment = ""
     time_s: Annotated[float, Field(ge=0, le=7 * 24 * 3_600.0)] = 0.0
     playback: Annotated[dict[Key, _Told], Field(max_length=64)] = Field(default_factory=dict)
@@ -458,8 +474,11 @@ def submit(
                 raise Refused(422, "answer", f"Expected one answer of {', '.join(allowed)}")
         elif given.answer or sorted(r.stimulus for r in given.ratings) != sorted(page.stimuli):
             raise Refused(422, "unrated", "Every sound of the page must be rated, each once")
-        elif not all(rated.plays for rated in given.ratings):
-            raise Refused(422, "unplayed", "Every sound of the page must be played")
+        length_s = {item.id: item.duration_s for item in (*test.items, *test.training)}[page.item]
+        unplayed = Heard(plays=0, heard_s=0.0)
+        if not all(given.heard.get(key, unplayed).enough(length_s) for key in page.stimuli):
+            least = f"{min(LEAST_HEARD_S, length_s):g} s or longer"
+            raise Refused(422, "unheard", f"Every sound of the page must be heard for {least}")
         if kept := page.response:
             said = [(one.scores, one.answer, one.comment) for one in (kept, given)]
             if said[0] != said[1]:
@@ -522,19 +541,21 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
         rows = sql.execute("SELECT * FROM listeners WHERE consented_utc IS NOT NULL ORDER BY id")
         for listener in (Session.model_validate(dict(row)) for row in rows):
             name = listener.name
-            seen = _observed(listener)
-            people.append(Listener(name, listener.questionnaire, listener.planned, seen))
+            of = listener.questionnaire, listener.planned, _observed(listener)
+            people.append(Listener(name, *of))
             rated = (page for page in listener.pages if page.counts)
             for number, page in enumerate(rated):
                 if (said := page.response) is None:
                     continue
                 if said.answer is not None:
                     a, b, *x = page.stimuli.values()
+                    least = min(map(said.heard.__getitem__, page.stimuli), key=lambda h: h.heard_s)
                     told = said.answer, x[0] if x else None, number, said.time_s, said.comment
-                    answers.append(Choice(name, page.item, a, b, *told))
+                    answers.append(Choice(name, page.item, a, b, *told, least.plays, least.heard_s))
                     continue
                 for place, (key, condition) in enumerate(page.stimuli.items()):
-                    at = number, place, said.time_s, said.comment
+                    heard = said.heard[key]
+                    at = number, place, said.time_s, said.comment, heard.plays, heard.heard_s
                     score = float(said.scores[key])
                     answers.append(Rating(name, page.item, condition, score, *at))
     return Study.of(test, tuple(people), tuple(answers))

@@ -56,6 +56,7 @@ from snacbench.listening.stimuli import read_facts, stimulus_file
 from snacbench.listening.study import write_tidy
 from snacbench.listening.test import (
     FADE_S,
+    LEAST_HEARD_S,
     MIN_LOOP_S,
     PAGE,
     RATE_HZ,
@@ -357,7 +358,8 @@ class _Endpoints:
         told = self._test.model_dump(mode="json", include=_TOLD)
         entrance = await self._do(sessions.entrance, self._of.max_listeners)
         constants = {"min_loop_s": MIN_LOOP_S, "fade_s": FADE_S, "rate_hz": RATE_HZ}
-        return JSONResponse(told | constants | entrance | {"texts": self._of.texts})
+        rest = {"least_heard_s": LEAST_HEARD_S, "texts": self._of.texts}
+        return JSONResponse(told | constants | entrance | rest)
 
     async def start(self, request: Request) -> Response:
         self._of.starts.take(address_of(request.client))

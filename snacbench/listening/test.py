@@ -38,6 +38,7 @@ MAX_SYSTEMS = 9  # ITU-R BS.1534-3: 12 signals a page at most, reference and two
 MAX_EXCERPT_S = 12.0
 FADE_S = 0.005
 MIN_LOOP_S = 0.5
+LEAST_HEARD_S = 1.0  # of every sound before it may be judged; all of one that is shorter
 
 Count = Annotated[StrictInt, Field(ge=1)]
 Parameter = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,31}$")]

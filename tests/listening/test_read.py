@@ -28,8 +28,16 @@ RATINGS = Study(
     "t",
     "mushra",
     (
-        Listener("ann", {"mail": "=a@b.example"}, observed={"headphones": "failed",
-                 "headphones_right": "2 of 6", "attention_failed": "0", "came_with_PID": "+1"}),
+        Listener(
+            "ann",
+            {"mail": "=a@b.example"},
+            observed={
+                "headphones": "failed",
+                "headphones_right": "2 of 6",
+                "attention_failed": "0",
+                "came_with_PID": "+1",
+            },
+        ),
         Listener("bob"),
     ),
     ("opus@14kbps", "snac"),

@@ -53,8 +53,9 @@ def numbers(responses, *tokens, new=0):
 def rate_pages(responses, token, count, comment=""):
     pages = row_of(responses, token).pages
     for page in pages[:count]:
-        rated = [sessions.Rated(stimulus=key, score=50, plays=1) for key in page.stimuli]
-        given = sessions.Submission(ratings=tuple(rated), comment=comment, time_s=20)
+        rated = tuple(sessions.Rated(stimulus=key, score=50) for key in page.stimuli)
+        heard = dict.fromkeys(page.stimuli, sessions.Heard(plays=1, heard_s=0.5))
+        given = sessions.Submission(ratings=rated, heard=heard, comment=comment, time_s=20)
         sessions.submit(responses, TEST, token, page.key, given)
     return [page.key for page in pages]
 

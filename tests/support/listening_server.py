@@ -146,10 +146,9 @@ def answers_to(page: dict[str, Any], comment: str = "") -> dict[str, Any]:
     """Complete answers to a page, always the same for the same page."""
     draw = random.Random(page["key"])
     common = {"comment": comment, "time_s": 30.5, "playback": {"switches": 12}}
+    common["heard"] = {key: {"plays": 2, "heard_s": 1.5} for key in page["stimuli"]}
     if page["kind"] == "mushra":
-        ratings = [
-            {"stimulus": key, "score": draw.randint(0, 100), "plays": 2} for key in page["stimuli"]
-        ]
+        ratings = [{"stimulus": key, "score": draw.randint(0, 100)} for key in page["stimuli"]]
         return {"ratings": ratings, **common}
     return {"answer": draw.choice("ab"), **common}
 
