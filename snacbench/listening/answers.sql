@@ -30,6 +30,12 @@ SELECT id, name, number, rated, finished_utc,
         consented_utc IS NOT NULL
         AND last_utc >= strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 day')
     ) AS recent,
+    finished_utc IS NOT NULL OR (
+        last_utc >= strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour') OR (
+            consented_utc IS NOT NULL
+            AND last_utc >= strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 day')
+        )
+    ) AS here,
     consented_utc IS NULL
         AND last_utc < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days') AS forgotten
 FROM listeners;

@@ -311,8 +311,8 @@ class Page:
     """One page of one listener.
 
     `conditions` are in the order of the page: for ``ab`` the two sides; for ``abx`` A, B, and what
-    X is; for MUSHRA with the hidden reference, without the open one. A check of attention says
-    which score, or answer to a pair, is `asked`.
+    X is; for MUSHRA with the hidden reference, without the open one. `training` counts for nothing,
+    and is practice, or a check of attention, where a score or the answer to a pair is `asked`.
     """
 
     item: str
@@ -365,21 +365,19 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
         else:
             shown = tuple(test.conditions[i] for i in rng.permutation(len(test.conditions)))
         pages.append(Page(item, shown, number < len(practice)))
-    return _with_checks(test, listener_number, pages, len(practice))
+    return tuple(_with_checks(test, listener_number, pages, len(practice)))
 
 
-def _with_checks(
-    test: ListeningTest, listener_number: int, pages: list[Page], practice: int
-) -> tuple[Page, ...]:
+def _with_checks(test: ListeningTest, number: int, pages: list[Page], first: int) -> list[Page]:
     """With checks of attention after rated pages, each with the sounds of one of these."""
-    form, rng = FORMS[test.form], _random(test, "attention", listener_number)
-    rated, count = pages[practice:], test.attention_checks
-    after = rng.choice(len(rated), count, replace=count > len(rated))
-    for place in sorted(after, reverse=True):
-        low, high = form.scale if form.kind == "single" else (0, 0)
+    form, rng = FORMS[test.form], _random(test, "attention", number)
+    rated, count = pages[first:], test.attention_checks
+    low, high = form.scale if form.kind == "single" else (0, 0)
+    for place in sorted(rng.choice(len(rated), count, replace=count > len(rated)), reverse=True):
         asked = "ab"[rng.integers(2)] if form.answers else str(rng.integers(low, high + 1))
-        pages.insert(practice + place + 1, replace(rated[rng.integers(len(rated))], asked=asked))
-    return tuple(pages)
+        like = rated[rng.integers(len(rated))]
+        pages.insert(first + place + 1, replace(like, training=True, asked=asked))
+    return pages
 
 
 def trials_of(test: ListeningTest, items: Sequence[Item]) -> list[Trial]:

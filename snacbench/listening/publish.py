@@ -88,7 +88,8 @@ def _listeners(analysis: Analysis) -> Iterator[str]:
     screening = analysis.screening
     before, kept = len(screening.before), len(screening.kept)
     who = count(before, "listener")
-    rules, reasons = Counter(e.rule for e in screening.exclusions), _REASONS | {**screening.asked}
+    rules = Counter(e.rule for e in screening.exclusions)
+    reasons = _REASONS | {rule: whom for rule, (whom, _) in screening.asked.items()}
     if before == kept:
         yield f"{who} took part; none was excluded."
     else:
@@ -110,7 +111,7 @@ def _listeners(analysis: Analysis) -> Iterator[str]:
             f"on {count(len(screening.transparent_items), 'item')} the 7 kHz anchor was not held "
             "against listeners, since more than 25 % of them rated it above 90."
         )
-    if named := [f"{whom} ({rules[rule]} did)" for rule, whom in screening.asked.items()]:
+    if named := [f"{reasons[rule]} ({rules[rule]} did)" for rule in screening.asked]:
         yield f"it was also a rule to exclude who {' or '.join(named)}."
 
 
@@ -305,7 +306,7 @@ def _notes(source: Source, analysis: Analysis) -> Iterator[str]:
         )
     if silent := len(analysis.whole.listeners) - len(screening.before):
         yield f"{silent} listeners began and answered no page."
-    for rule, number in screening.unknown.items():
+    for rule, number in ((rule, n) for rule, (_, n) in screening.asked.items() if n):
         yield f"{count(number, 'listener')} could not be judged by the rule {rule}, and counted."
     yield from duplicates(analysis.whole.listeners)
     if FORMS[form].rates and not analysis.ratings.complete:

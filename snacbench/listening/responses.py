@@ -17,21 +17,19 @@ import secrets
 import sqlite3
 import threading
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, StrictBool, StrictInt
 
 from snacbench.errors import StoreError, UserError
 from snacbench.forms import FORMS, REFERENCE
 from snacbench.listening.design import pages_of
-from snacbench.listening.screening import screen
-from snacbench.listening.study import CAME_WITH, Choice, Listener, Rating, Study, duplicates
+from snacbench.listening.study import CAME_WITH, OBSERVED, Choice, Listener, Rating, Study
 from snacbench.listening.test import ANSWERS_FILE, LEAST_HEARD_S, ListeningTest
 
 VERSION = 3
@@ -254,8 +252,8 @@ class AssignedPage(BaseModel):
     """A page that a listener is to rate, and what they said.
 
     `stimuli` are conditions by their keys, in the order of the page; the open reference of a MUSHRA
-    page has a key of its own. A check of attention says what is `asked`: a score, or the answer to
-    a pair.
+    page has a key of its own. Practice counts for nothing (`training`), and nor does a check of
+    attention, which says what is `asked`: a score, or the answer to a pair.
     """
 
     key: str
@@ -266,11 +264,6 @@ class AssignedPage(BaseModel):
     asked: str | None = None
     submitted_utc: str | None = None
     response: Submission | None = None
-
-    @property
-    def counts(self) -> bool:
-        """Whether what is said on it enters the study."""
-        return not self.training and self.asked is None
 
     @property
     def failed(self) -> bool:
@@ -308,11 +301,17 @@ def new_key() -> str:
     return secrets.token_urlsafe(16)
 
 
+class Start(Body):
+    """What somebody comes with: an invitation, parameters of the address, what they listen on."""
+
+    invite: Annotated[str, Field(max_length=100)] | None = None
+    came_with: Annotated[dict[Key, Answer], Field(max_length=100)] = Field(default_factory=dict)
+
+
 def begin(
     responses: Responses,
     test: ListeningTest,
-    invite: str | None = None,
-    came_with: dict[str, str] | None = None,
+    given: Start | None = None,
     at_most: int | None = None,
 ) -> tuple[str, str]:
     """Take in a new listener and write down all their pages; their random name, and their token.
@@ -322,19 +321,19 @@ def begin(
     within an hour, and of whoever rated nothing and stayed away for a day come back this way. Of
     those who finished, or were seen within that time, there are `at_most` so many.
     """
-    came_with = came_with or {}
+    given = given or Start()
     known = {*test.address_parameters, *(_DEVICE if test.record_device else ())}
-    if unknown := came_with.keys() - known:
+    if unknown := given.came_with.keys() - known:
         raise Refused(422, "parameter", f"This test keeps no parameter {min(unknown)!r:.40}")
     token, now = secrets.token_urlsafe(32), utc_text()  # 256 random bits
     with responses.transaction() as sql:
         sql.execute("DELETE FROM listeners WHERE id IN (SELECT id FROM present WHERE forgotten)")
-        code = _invitation(sql, invite)
+        code = _invitation(sql, given.invite)
         others = sql.execute("SELECT * FROM present").fetchall()
         if sum(row["recent"] and not row["finished_utc"] for row in others) >= MAX_UNFINISHED:
             sentence = "Too many listeners are under way; please try later"
             raise Refused(503, "full", sentence, **{"Retry-After": "3600"})
-        if _is_full(sql, at_most):
+        if at_most and sum(row["here"] for row in others) >= at_most:
             raise Refused(403, "enough", "This test has all the listeners it needs; thank you")
         numbers = {row["number"] for row in others if row["recent"] or row["rated"]}
         number = next(n for n in itertools.count() if n not in numbers)
@@ -353,22 +352,16 @@ def begin(
             for page in pages_of(test, number)
         ]
         kept = json.dumps([page.model_dump(exclude_defaults=True) for page in pages])
-        planned = sum(page.counts for page in pages)
+        planned, came = sum(not page.training for page in pages), json.dumps(given.came_with)
         listener = sql.execute(
             "INSERT INTO listeners (name, token_sha256, number, started_utc, last_utc, planned,"
             " pages, came_with) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (name, token_digest(token), number, now, now, planned, kept, json.dumps(came_with)),
+            (name, token_digest(token), number, now, now, planned, kept, came),
         ).lastrowid
         sql.execute(
             "UPDATE invitations SET used = 1, listener = ? WHERE code_sha256 = ?", (listener, code)
         )
     return name, token
-
-
-def _is_full(sql: sqlite3.Connection, at_most: int | None) -> bool:
-    """Whether so many listeners finished, or are under way."""
-    taken = sql.execute("SELECT count(*) FROM present WHERE recent OR finished_utc IS NOT NULL")
-    return at_most is not None and taken.fetchone()[0] >= at_most
 
 
 def _invitation(sql: sqlite3.Connection, invite: str | None) -> str | None:
@@ -487,7 +480,7 @@ def submit(
         if waiting[0] != key:
             raise Refused(409, "order", "An earlier page is to be rated first")
         page.submitted_utc, page.response = utc_text(), given
-        listener.rated += page.counts
+        listener.rated += not page.training
         return next(iter(waiting[1:]), None), False
 
 
@@ -523,7 +516,8 @@ def entrance(responses: Responses, at_most: int | None = None) -> dict[str, bool
     """Whether listeners need an invitation (``invite_required``), and whether it is ``full``."""
     with responses.transaction() as sql:
         invited = sql.execute("SELECT 1 FROM invitations LIMIT 1").fetchone() is not None
-        return {"invite_required": invited, "full": _is_full(sql, at_most)}
+        here = sql.execute("SELECT count(*) FROM present WHERE here").fetchone()[0]
+        return {"invite_required": invited, "full": at_most is not None and here >= at_most}
 
 
 # ------------------------------------------------------------------------------ the answers so far
@@ -543,7 +537,7 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
             name = listener.name
             of = listener.questionnaire, listener.planned, _observed(listener)
             people.append(Listener(name, *of))
-            rated = (page for page in listener.pages if page.counts)
+            rated = (page for page in listener.pages if not page.training)
             for number, page in enumerate(rated):
                 if (said := page.response) is None:
                     continue
@@ -565,35 +559,11 @@ def _observed(of: Session) -> dict[str, str]:
     """What was observed of a listener; of headphone checks on several machines the worst one."""
     told = [page.response for page in of.pages if page.response]
     worst = max(told, key=lambda one: one.headphones in ("failed", "skipped"), default=Submission())
-    found = {"started_utc": of.started_utc, "finished_utc": of.finished_utc}
-    found |= {"headphones": worst.headphones, "headphones_right": worst.headphones_right}
-    if of.finished_utc:
-        start, end = map(datetime.fromisoformat, (of.started_utc, of.finished_utc))
-        found["duration_s"] = f"{(end - start).total_seconds():.0f}"
-    if asked := [page for page in of.pages if page.asked and page.response]:
-        found["attention_checks"] = str(len(asked))
-        found["attention_failed"] = str(sum(page.failed for page in asked))
+    moments = [datetime.fromisoformat(end) for end in (of.started_utc, of.finished_utc) if end]
+    took_s = int((moments[-1] - moments[0]).total_seconds()) if of.finished_utc else None
+    checks = [page.failed for page in of.pages if page.asked and page.response]
+    failed = sum(checks) if checks else None
+    values = [of.started_utc, of.finished_utc, took_s, worst.headphones, worst.headphones_right]
+    found = dict(zip(OBSERVED, [*values, len(checks) or None, failed], strict=True))
     found |= {CAME_WITH + name: text for name, text in of.came_with.items()}
-    return {name: text for name, text in found.items() if text}
-
-
-def progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
-    """How far a test has come: its listeners and its items; as JSON for the admin's page.
-
-    Whose answers count is decided in the analysis, which can be run at any time.
-    """
-    study = read_study(test, responses.path)
-    checks = {check["listener"]: check for check in screen(study)[1].checks}
-    shown = "name, number, started_utc, last_utc, consented_utc, finished_utc, rated, planned"
-    with responses.transaction() as sql:
-        rows = sql.execute(f"SELECT {shown} FROM listeners ORDER BY id").fetchall()
-        made, used = sql.execute("SELECT count(*), sum(used) FROM invitations").fetchone()
-    pages = {(answer.listener, answer.page): answer.item for answer in study.answers}
-    heard = Counter(pages.values())
-    return {
-        "title": test.title,
-        "listeners": [checks.get(row["name"], {}) | dict(row) for row in rows],
-        "notes": duplicates(study.listeners),
-        "items": {item.id: heard[item.id] for item in test.items},
-        "invitations": {"made": made, "used": used or 0},
-    }
+    return {name: str(value) for name, value in found.items() if value is not None}

@@ -9,11 +9,10 @@ withdrawn. Every other rule is off unless it is asked for.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from math import isfinite
 from statistics import median
 
 from snacbench.errors import UserError
@@ -47,8 +46,8 @@ class Exclusion:
 class Screening:
     """Who was kept, who was not, and why; `rules` says whether those of BS.1534-3 were applied.
 
-    `asked` has the rules that were asked for and whom they exclude, in words, and `unknown` how
-    many each one kept because what it looks at was not recorded of them.
+    `asked` has of every rule that was asked for whom it excludes, in words, and how many it kept
+    because what it looks at was not recorded of them.
 
     `checks` has of every listener with an answer the complete ``pages`` and the ``pages_planned``,
     on how many of the ``reference_items`` the hidden reference is below 90 (``reference_low``), and
@@ -65,8 +64,7 @@ class Screening:
     exclusions: tuple[Exclusion, ...]
     transparent_items: tuple[str, ...]
     broken_pages: Mapping[tuple[str, str], Collection[str]]
-    asked: Mapping[str, str] = field(default_factory=dict)
-    unknown: Mapping[str, int] = field(default_factory=dict)
+    asked: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
     @property
     def before(self) -> tuple[str, ...]:
@@ -131,8 +129,8 @@ def screen(
                 exclusions.append(Exclusion(one.id, rule, reason))
     if silent := [rule for rule in asked if unknown[rule] == len(present) - len(early) > 0]:
         raise UserError(f"--exclude {silent[0]}: the answers tell this of no listener")
-    told = rules, tuple(checks), tuple(exclusions), transparent, broken, asked, unknown
-    return whole, Screening(*told)
+    told = rules, tuple(checks), tuple(exclusions), transparent, broken
+    return whole, Screening(*told, {rule: (asked[rule], unknown[rule]) for rule in asked})
 
 
 def _whom(rule: str, study: Study) -> str:
@@ -141,32 +139,27 @@ def _whom(rule: str, study: Study) -> str:
     questions = dict.fromkeys(name for one in study.listeners for name in one.answers)
     if equals and question in questions:
         return f"answered {answer!r} to the question {question}"
-    name, colon, limit = rule.partition(":")
-    with suppress(ValueError):
-        for known, text in RULES.items():
-            if known.partition(":")[:2] == (name, colon) and (not colon or isfinite(float(limit))):
-                return text.format(limit)
+    for known, text in RULES.items():
+        if re.fullmatch(re.sub("[A-Z]+", r"-?\\d+(\\.\\d+)?", known), rule):
+            return text.format(rule.partition(":")[2])
     listed = ", ".join([*RULES, *(f"{name}=ANSWER" for name in questions)])
     raise UserError(f"--exclude {rule}: there is no such rule; there are {listed}")
 
 
 def _signs(rule: str, one: Listener, own: Study) -> list[bool]:
     """Of all that a rule looks at in a listener, what speaks against them; empty: nothing known."""
-    name, _, limit = rule.partition(":")
-    question, _, answer = rule.partition("=")
-    if question in one.answers:
-        return [one.answers[question] == answer]
-    if name == "headphones":
-        return [one.observed[name] != "passed"] if name in one.observed else []
-    if name == "attention":
-        failed = one.observed.get("attention_failed")
-        return [failed not in ("0", "0.0")] if failed else []
-    if name == "reference":
-        return [r.score < float(limit) for r in own.ratings if r.condition == REFERENCE]
-    if name == "unheard":
-        return [a.heard_s < float(limit) for a in own.answers if a.heard_s is not None]
-    page_s = _listened(own).get("page_s")
-    return [page_s < float(limit)] if name == "fast" and page_s is not None else []
+    question, equals, answer = rule.partition("=")
+    if equals:
+        return [said == answer for name, said in one.answers.items() if name == question]
+    (name, _, number), seen = rule.partition(":"), one.observed
+    limit, page_s = float(number or 0), _listened(own).get("page_s")
+    return {
+        "headphones": [seen[k] != "passed" for k in ("headphones",) if k in seen],
+        "attention": [seen[k] not in ("0", "0.0") for k in ("attention_failed",) if k in seen],
+        "fast": [] if page_s is None else [page_s < limit],
+        "unheard": [a.heard_s < limit for a in own.answers if a.heard_s is not None],
+        "reference": [r.score < limit for r in own.ratings if r.condition == REFERENCE],
+    }[name]
 
 
 def _listened(own: Study) -> Record:

@@ -17,6 +17,7 @@ import re
 import secrets
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,8 +53,9 @@ from snacbench.listening.responses import (
     open_responses,
     token_digest,
 )
+from snacbench.listening.screening import screen
 from snacbench.listening.stimuli import read_facts, stimulus_file
-from snacbench.listening.study import write_tidy
+from snacbench.listening.study import duplicates, write_tidy
 from snacbench.listening.test import (
     FADE_S,
     LEAST_HEARD_S,
@@ -269,11 +271,6 @@ def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], t
     return table
 
 
-class _Start(Body):
-    invite: Annotated[str, Field(max_length=100)] | None = None
-    came_with: Annotated[dict[Key, Answer], Field(max_length=100)] = Field(default_factory=dict)
-
-
 class _Consent(Body):
     agreed: Literal[True]
 
@@ -363,16 +360,16 @@ class _Endpoints:
 
     async def start(self, request: Request) -> Response:
         self._of.starts.take(address_of(request.client))
-        body = await read_body(request, _Start)
-        asked = body.invite, body.came_with, self._of.max_listeners
-        name, token = await self._do(sessions.begin, self._test, *asked)
+        given, at_most = await read_body(request, sessions.Start), self._of.max_listeners
+        name, token = await self._do(sessions.begin, self._test, given, at_most)
         return JSONResponse({"token": token, "listener": name}, status_code=201)
 
     async def session(self, request: Request) -> Response:
         listener = await self._do(sessions.seen, _token_of(request))
         pages = [
-            page.model_dump(include={"key", "training", "reference", "asked"})
+            page.model_dump(include={"key", "reference", "asked"})
             | {
+                "training": page.training and page.asked is None,
                 "kind": FORMS[self._test.form].kind,
                 "submitted": page.response is not None,
                 "stimuli": list(page.stimuli),
@@ -430,7 +427,7 @@ class _Endpoints:
 
     async def admin_progress(self, request: Request) -> Response:
         await self._check_admin(request)
-        return JSONResponse(await self._do(sessions.progress, self._test))
+        return JSONResponse(await self._do(_progress, self._test))
 
     async def admin_export(self, request: Request) -> Response:
         await self._check_admin(request)
@@ -447,6 +444,28 @@ class _Endpoints:
     async def admin_delete(self, request: Request) -> Response:
         await self._check_admin(request)
         return await self._done(sessions.delete_listener, request.path_params["name"])
+
+
+def _progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
+    """How far a test has come: its listeners and its items; as JSON for the admin's page.
+
+    Whose answers count is decided in the analysis, which can be run at any time.
+    """
+    study = sessions.read_study(test, responses.path)
+    checks = {check["listener"]: check for check in screen(study)[1].checks}
+    shown = "name, number, started_utc, last_utc, consented_utc, finished_utc, rated, planned"
+    with responses.transaction() as sql:
+        rows = sql.execute(f"SELECT {shown} FROM listeners ORDER BY id").fetchall()
+        made, used = sql.execute("SELECT count(*), sum(used) FROM invitations").fetchone()
+    pages = {(answer.listener, answer.page): answer.item for answer in study.answers}
+    heard = Counter(pages.values())
+    return {
+        "title": test.title,
+        "listeners": [checks.get(row["name"], {}) | dict(row) for row in rows],
+        "notes": duplicates(study.listeners),
+        "items": {item.id: heard[item.id] for item in test.items},
+        "invitations": {"made": made, "used": used or 0},
+    }
 
 
 def _token_of(request: Request) -> str:

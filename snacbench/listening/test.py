@@ -41,7 +41,6 @@ MIN_LOOP_S = 0.5
 LEAST_HEARD_S = 1.0  # of every sound before it may be judged; all of one that is shorter
 
 Count = Annotated[StrictInt, Field(ge=1)]
-Parameter = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,31}$")]
 
 
 class Part(BaseModel):
@@ -142,7 +141,7 @@ class ListeningTest(Part):
     """In ab: 'no preference' is an answer."""
     attention_checks: Annotated[StrictInt, Field(ge=0, le=20)] = 0
     """So many more pages tell the listener what to answer, to see who reads; none is rated."""
-    address_parameters: tuple[Parameter, ...] = ()
+    address_parameters: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,31}$")], ...] = ()
     """Kept of the address that listeners come by, as PROLIFIC_PID; the first tells who it is."""
     record_device: bool = False
     """Keep families of browser and system, and the time zone; the consent text must say so."""
