@@ -239,15 +239,15 @@ class Body(BaseModel):
 
 
 class Rated(Body):
-    """One slider of a MUSHRA page: 0 (bad) to 100 (excellent), and how often it was played."""
+    """One rating, on the scale of the test's form, and how often the sound was played."""
 
     stimulus: Key
-    score: Annotated[StrictInt, Field(ge=0, le=100)]
+    score: Annotated[StrictInt, Field(ge=-3, le=100)]
     plays: _Count
 
 
 class Submission(Body):
-    """A page's responses: `ratings` in MUSHRA, `answer` in AB and ABX; time in seconds."""
+    """A page's responses: `answer` in AB and ABX, else `ratings`; time in seconds."""
 
     ratings: tuple[Rated, ...] = ()
     answer: Literal["a", "b", "tie"] | None = None
@@ -265,7 +265,8 @@ class AssignedPage(BaseModel):
     """A page that a listener is to rate, and what they said.
 
     `stimuli` are conditions by their keys, in the order of the page; the open reference of a MUSHRA
-    page has a key of its own.
+    page has a key of its own. Where one condition is judged at a time, the last of them is rated,
+    and that alone; in ``ccr`` its score is against the first.
     """
 
     key: str
@@ -337,7 +338,7 @@ def begin(responses: Responses, test: ListeningTest, invite: str | None = None) 
                 item=page.item,
                 training=page.training,
                 stimuli={new_key(): condition for condition in page.conditions},
-                reference=new_key() if FORMS[test.form].rates else None,
+                reference=new_key() if FORMS[test.form].by_bs1534 else None,
             )
             for page in pages_of(test, number)
         ]
@@ -452,11 +453,18 @@ def submit(
         page = next((page for page in listener.pages if page.key == key), None)
         if page is None:
             raise Refused(404, "page", "There is no such page in this session")
-        if allowed := [a for a in FORMS[test.form].answers if a != "tie" or test.allow_tie]:
+        form = FORMS[test.form]
+        judged = list(page.stimuli)[-1:] if form.kind == "single" else list(page.stimuli)
+        if allowed := [a for a in form.answers if a != "tie" or test.allow_tie]:
             if given.ratings or given.answer not in allowed:
                 raise Refused(422, "answer", f"Expected one answer of {', '.join(allowed)}")
-        elif given.answer or sorted(r.stimulus for r in given.ratings) != sorted(page.stimuli):
-            raise Refused(422, "unrated", "Every sound of the page must be rated, each once")
+        elif given.answer or sorted(r.stimulus for r in given.ratings) != sorted(judged):
+            raise Refused(
+                422, "unrated", "Every sound that is asked about must be rated, each once"
+            )
+        elif not all(form.scale[0] <= rated.score <= form.scale[1] for rated in given.ratings):
+            sentence = "Scores on this page are from {} to {}".format(*form.scale)
+            raise Refused(422, "score", sentence)
         elif not all(rated.plays for rated in given.ratings):
             raise Refused(422, "unplayed", "Every sound of the page must be played")
         if kept := page.response:
@@ -530,11 +538,24 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
                     told = said.answer, x[0] if x else None, number, said.time_s, said.comment
                     answers.append(Choice(name, page.item, a, b, *told))
                     continue
-                for place, (key, condition) in enumerate(page.stimuli.items()):
+                for place, condition, score in _scores(page.stimuli, said.scores):
                     at = number, place, said.time_s, said.comment
-                    score = float(said.scores[key])
-                    answers.append(Rating(name, page.item, condition, score, *at))
+                    answers.append(Rating(name, page.item, condition, float(score), *at))
     return Study.of(test, tuple(people), tuple(answers))
+
+
+def _scores(stimuli: Mapping[str, str], given: Mapping[str, int]) -> Iterator[tuple[int, str, int]]:
+    """Places on the page, conditions and scores of all that was rated.
+
+    Of a pair its second is rated: where that is the reference after another condition, the score is
+    turned, so that it is always of the condition against the reference.
+    """
+    if len(given) == len(stimuli):
+        yield from ((i, name, given[key]) for i, (key, name) in enumerate(stimuli.items()))
+        return
+    (score,), (first, second) = given.values(), stimuli.values()
+    turned = second == REFERENCE != first
+    yield (0, first, -score) if turned else (1, second, score)
 
 
 def progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from snacbench.forms import ANCHOR70, REFERENCE
+from snacbench.forms import ANCHOR70, FORMS, REFERENCE
 from snacbench.listening.study import Record, Study
 
 GOOD = 90.0
@@ -64,13 +64,16 @@ class Screening:
 
 
 def screen(study: Study, *, rules: bool = True) -> tuple[Study, Screening]:
-    """Drop broken pages, then judge every listener.
+    """Drop broken pages, then judge every listener, by `rules` if the form is one they are for.
 
     The study that comes back has all answers on complete pages, of all listeners: the results
     before screening. `answers_of` takes those of the listeners kept out of it.
     """
-    whole, broken = _complete_pages(study)
-    answered = Counter(listener for listener, _ in {(r.listener, r.item) for r in whole.ratings})
+    form = FORMS[study.form]
+    whole, broken = (study, {}) if form.kind == "single" else _complete_pages(study)
+    rules = rules and form.by_bs1534
+    votes = {(r.listener, r.item, form.kind == "single" and r.condition) for r in whole.ratings}
+    answered = Counter(listener for listener, *_ in votes)
     answered.update(choice.listener for choice in whole.choices)
     present = [listener for listener in whole.listeners if answered[listener.id]]
     plans = {one.id: one.pages_planned or 0 for one in present}

@@ -1,5 +1,5 @@
 // A page on which something is judged: its signals, its draft, its time, and what it sends. What is
-// asked stands in mushra.js and pair.js.
+// asked stands in mushra.js, single.js and pair.js.
 
 import { loadSignals } from "../audio/load.js";
 import { Player } from "../audio/player.js";
@@ -7,8 +7,10 @@ import { button, make, paragraphs } from "../dom.js";
 import { say } from "../texts.js";
 import { mushra } from "./mushra.js";
 import { pair } from "./pair.js";
+import { single } from "./single.js";
 import { Transport } from "./transport.js";
 
+const TASKS = { mushra, single, ab: pair, abx: pair };
 const LONGEST_COMMENT = 2000, KEEP_EVERY_MS = 3000;
 
 /** Resolves to the body of the answer. `meanwhile` is called once all signals are there. */
@@ -77,8 +79,9 @@ class Desk {
     });
     this.count("visits");
     this.watch = new Stopwatch(this.draft.elapsedS);
-    this.transport = new Transport(this.player, page.reference ? buffers[0] : null, app.frame.announce);
-    this.task = (page.kind === "mushra" ? mushra : pair)(this);
+    this.transport = page.kind === "single" ? null  // what sounds there is not to be picked apart
+      : new Transport(this.player, page.reference ? buffers[0] : null, app.frame.announce);
+    this.task = TASKS[page.kind](this);
     this.timer = setInterval(() => this.keep(), KEEP_EVERY_MS);
     app.close = () => this.close();
     app.pause = () => this.player.playing && this.player.stop();
@@ -103,11 +106,11 @@ class Desk {
     app.frame.show({
       heading: page.place, task: say(task.question), kind: `rating ${page.kind}`,
       content: [
-        ...practice, transport.element, task.element,
+        ...practice, ...(transport ? [transport.element] : []), task.element,
         make("footer", {}, comment, make("div", { class: "go" }, this.missing, this.next)),
       ],
       shortcuts: [
-        ...task.shortcuts, ...transport.shortcuts,
+        ...task.shortcuts, ...(transport?.shortcuts ?? []),
         { keys: ["n"], shown: ["N"], help: say("keys.next"), act: () => this.submit() },
       ],
     });
@@ -121,7 +124,7 @@ class Desk {
     this.draft.looping = this.player.looping;
     this.draft.region = this.player.hasWholeRegion ? null : this.player.region;
     this.task.onSound(what);
-    this.transport.update();
+    this.transport?.update();
     this.refresh();
   }
 
@@ -160,7 +163,8 @@ class Desk {
   close() {
     clearInterval(this.timer);
     this.app.close = this.app.pause = null;
-    this.transport.close();
+    this.transport?.close();
+    this.task.close?.();
     this.player.close();
     this.watch.close();
   }
