@@ -31,9 +31,9 @@ from snacbench.errors import StoreError, UserError
 from snacbench.forms import FORMS, REFERENCE
 from snacbench.listening.design import pages_of
 from snacbench.listening.study import Choice, Listener, Rating, Study
-from snacbench.listening.test import ANSWERS_FILE, ListeningTest
+from snacbench.listening.test import ANSWERS_FILE, LEAST_HEARD_S, ListeningTest
 
-VERSION = 2
+VERSION = 3
 _BUSY_S = 30.0  # longer than any deletion of another process takes
 _PLAN = "plan_sha256"
 _WORDS = {"title", "language", "welcome", "consent", "questionnaire", "contact", "made_by", "run"}
@@ -239,18 +239,36 @@ class Body(BaseModel):
 
 
 class Rated(Body):
-    """One rating, on the scale of the test's form, and how often the sound was played."""
+    """One rating, on the scale of the test's form."""
 
     stimulus: Key
     score: Annotated[StrictInt, Field(ge=-3, le=100)]
+
+
+class Heard(Body):
+    """How often a sound was played or switched to, and for how long it was heard in all.
+
+    `heard_s`: seconds that the browser's audio clock went through while this sound was the active
+    one and the clock ran.
+    """
+
     plays: _Count
+    heard_s: Annotated[float, Field(ge=0, le=7 * 24 * 3_600.0)]
+
+    def enough(self, least_s: float) -> bool:
+        """Whether a sound may be judged that must be heard for so long; 10 ms are forgiven."""
+        return self.plays > 0 and self.heard_s >= least_s - 0.01
 
 
 class Submission(Body):
-    """A page's responses: `answer` in AB and ABX, else `ratings`; time in seconds."""
+    """A page's responses: `answer` in AB and ABX, else `ratings`; time in seconds.
+
+    `heard` is of every sound that was played, by its key, an open reference included.
+    """
 
     ratings: tuple[Rated, ...] = ()
     answer: Literal["a", "b", "tie"] | None = None
+    heard: Annotated[dict[Key, Heard], Field(max_length=64)] = Field(default_factory=dict)
     comment: Comment = ""
     time_s: Annotated[float, Field(ge=0, le=7 * 24 * 3_600.0)] = 0.0
     playback: Annotated[dict[Key, _Told], Field(max_length=64)] = Field(default_factory=dict)
@@ -459,14 +477,17 @@ def submit(
             if given.ratings or given.answer not in allowed:
                 raise Refused(422, "answer", f"Expected one answer of {', '.join(allowed)}")
         elif given.answer or sorted(r.stimulus for r in given.ratings) != sorted(judged):
-            raise Refused(
-                422, "unrated", "Every sound that is asked about must be rated, each once"
-            )
+            sentence = "Every sound that is asked about must be rated, each once"
+            raise Refused(422, "unrated", sentence)
         elif not all(form.scale[0] <= rated.score <= form.scale[1] for rated in given.ratings):
             sentence = "Scores on this page are from {} to {}".format(*form.scale)
             raise Refused(422, "score", sentence)
-        elif not all(rated.plays for rated in given.ratings):
-            raise Refused(422, "unplayed", "Every sound of the page must be played")
+        length_s = {item.id: item.duration_s for item in (*test.items, *test.training)}[page.item]
+        least_s = length_s if form.kind == "single" else min(LEAST_HEARD_S, length_s)
+        unplayed = Heard(plays=0, heard_s=0.0)
+        if not all(given.heard.get(key, unplayed).enough(least_s) for key in page.stimuli):
+            sentence = f"Every sound of the page must be heard for {least_s:g} s or longer"
+            raise Refused(422, "unheard", sentence)
         if kept := page.response:
             said = [(one.scores, one.answer, one.comment) for one in (kept, given)]
             if said[0] != said[1]:

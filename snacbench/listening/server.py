@@ -56,6 +56,7 @@ from snacbench.listening.stimuli import read_facts, stimulus_file
 from snacbench.listening.study import write_tidy
 from snacbench.listening.test import (
     FADE_S,
+    LEAST_HEARD_S,
     MIN_LOOP_S,
     PAGE,
     RATE_HZ,
@@ -354,8 +355,9 @@ class _Endpoints:
         told = self._test.model_dump(mode="json", include=_TOLD)
         invite_required = await self._do(sessions.by_invitation)
         constants = {"min_loop_s": MIN_LOOP_S, "fade_s": FADE_S, "rate_hz": RATE_HZ}
+        heard = {"least_heard_s": LEAST_HEARD_S}
         texts = {"texts": self._of.texts, "invite_required": invite_required}
-        return JSONResponse(told | constants | texts)
+        return JSONResponse(told | constants | heard | texts)
 
     async def start(self, request: Request) -> Response:
         self._of.starts.take(address_of(request.client))

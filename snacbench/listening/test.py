@@ -37,6 +37,7 @@ MAX_SYSTEMS = 9  # ITU-R BS.1534-3: 12 signals a page at most, reference and two
 MAX_EXCERPT_S = 12.0
 FADE_S = 0.005
 MIN_LOOP_S = 0.5
+LEAST_HEARD_S = 1.0  # of every sound before it may be judged; all of one that is shorter
 
 Count = Annotated[StrictInt, Field(ge=1)]
 

@@ -179,11 +179,14 @@ def test_bodies_that_are_something_else(site):
     page = listener.agree().pages()[0]
     many = dict.fromkeys(map(str, range(65)), 1)
     counts = [json.dumps(c) for c in ({"a": [1]}, {"k" * 65: 1}, {"a": "x" * 201}, many)]
-    wrong = {"time_s": ("NaN", "Infinity", "-1", "1e12"), "playback": counts}
+    heard = [
+        f'{{"x": {{"plays": {n}, "heard_s": {s}}}}}' for n, s in ((-1, 1), (1, "NaN"), (1, -1))
+    ]
+    wrong = {"time_s": ("NaN", "Infinity", "-1", "1e12"), "playback": counts, "heard": heard}
     for field, value in ((field, value) for field, values in wrong.items() for value in values):
         text = json.dumps({**answers_to(page), field: None})
         text = text.replace(f'"{field}": null', f'"{field}": {value}')
-        assert listener.post_text(f"/api/pages/{page['key']}", text).status_code == 422
+        assert told(listener.post_text(f"/api/pages/{page['key']}", text))[:2] == (422, "body")
 
 
 def test_sql_is_text_comments_are_no_formulas_and_the_log_names_nobody(site):
@@ -279,9 +282,10 @@ def test_forms_and_their_export(serve, form, kind, sounds):
     assert {(page["kind"], len(page["stimuli"])) for page in pages} == {(kind, sounds)}
     assert {page["reference"] is None for page in pages} == {form != "mushra"}
     body = answers_to(pages[0])
-    if kind == form != "mushra":
-        refused = told(listener.submit(pages[0], {**body, "answer": "tie"}))
-        assert refused == (422, "answer", "Expected one answer of a, b")
+    if form != "mushra":
+        answer = "unrated" if "ratings" in body else "answer"
+        for more, refused in (({"answer": "tie"}, answer), ({"heard": {}}, "unheard")):
+            assert told(listener.submit(pages[0], {**body, **more}))[:2] == (422, refused)
     if kind == "single":
         (rated,), (low, high) = body["ratings"], FORMS[form].scale
         scale = ("score", f"Scores on this page are from {low} to {high}")
@@ -319,7 +323,6 @@ def test_pages_come_in_order_each_once_and_complete(site):
         ([*others, {**first, "stimulus": "none"}], UNRATED),
         ([first, *others, reference], UNRATED),
         ([first, first, *others], UNRATED),
-        ([*others, {**first, "plays": 0}], ("unplayed", "Every sound of the page must be played")),
         ([*others, {**first, "condition": "snac"}], unknown),
         *(([*others, {**first, "score": score}], unknown) for score in (101, -4, 50.5, "50", True)),
         ([*others, {**first, "score": -1}], ("score", "Scores on this page are from 0 to 100")),
@@ -330,9 +333,19 @@ def test_pages_come_in_order_each_once_and_complete(site):
         assert sentence in text
     assert not listener.pages()[0]["submitted"]
 
-    for one, after in zip(pages, [*pages[1:], None], strict=True):
+    # What was not played, or for less than all of a sound of 0.5 s, cannot be judged.
+    unheard = (422, "unheard", "Every sound of the page must be heard for 0.5 s or longer")
+    *heard, last = body["heard"].items()
+    for less in ({}, {"plays": 0}, {"heard_s": 0.48}):
+        some = {last[0]: {**last[1], **less}} if less else {}
+        assert told(listener.submit(page, {**body, "heard": {**dict(heard), **some}})) == unheard
+    enough = {key: {"plays": 1, "heard_s": 0.495} for key in page["stimuli"]}
+    body["heard"] = {**enough, page["reference"]: {"plays": 0, "heard_s": 0.0}}
+    assert listener.submit(page, body).json() == {"next": second["key"]}
+
+    for one, after in zip(pages[1:], [*pages[2:], None], strict=True):
         assert listener.submit(one).json() == {"next": after and after["key"]}
-    retry = {**body, "ratings": body["ratings"][::-1], "time_s": 99.0}
+    retry = {**body, "ratings": body["ratings"][::-1], "heard": answers_to(page)["heard"]}
     assert listener.submit(page, retry).status_code == 200
     other_score = {**first, "score": (first["score"] + 1) % 101}
     for changed in ({**body, "comment": "second"}, {**body, "ratings": [other_score, *others]}):

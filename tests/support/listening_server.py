@@ -146,10 +146,11 @@ def answers_to(page: dict[str, Any], comment: str = "") -> dict[str, Any]:
     """Complete answers to a page, always the same for the same page."""
     draw = random.Random(page["key"])
     common = {"comment": comment, "time_s": 30.5, "playback": {"switches": 12}}
+    common["heard"] = {key: {"plays": 2, "heard_s": 12.5} for key in page["stimuli"]}
     if page["kind"] in ("mushra", "single"):
         single = page["kind"] == "single"  # whose scales all have 1, 2 and 3
         ratings = [
-            {"stimulus": key, "score": draw.randint(*((1, 3) if single else (0, 100))), "plays": 2}
+            {"stimulus": key, "score": draw.randint(*((1, 3) if single else (0, 100)))}
             for key in page["stimuli"][-single:]
         ]
         return {"ratings": ratings, **common}

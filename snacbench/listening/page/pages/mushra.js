@@ -14,7 +14,6 @@ class Mushra {
     const texts = page.reference ? "mushra" : "alone";
     Object.assign(this, { desk, player, draft, question: `${texts}.question`, practice: `${texts}.practice` });
     draft.scores ??= {};
-    draft.plays ??= {};
     const offset = page.reference ? 1 : 0;
     this.rows = page.stimuli.map((key, i) => this.makeRow(key, i + 1, offset + i));
     this.reference = page.reference
@@ -36,7 +35,8 @@ class Mushra {
     const slider = new Slider({
       label: name, score: this.draft.scores[key] ?? null,
       onInput: (score) => this.onScore(key, name, score),
-      onRefused: () => this.desk.app.frame.announce(say("mushra.play.first", { name })),
+      onRefused: () => this.desk.app.frame.announce(
+        say(this.current === signal ? "mushra.listen" : "mushra.play.first", { name })),
     });
     const shown = KEYS[number - 1].toUpperCase();
     const hint = shown === String(number) ? "" : make("kbd", { "aria-hidden": "true" }, shown);
@@ -46,7 +46,7 @@ class Mushra {
     return { key, number, signal, name, slider, play, element };
   }
 
-  get current() { return this.player.playing ? this.player.active : null; }
+  get current() { return this.player.sounding ? this.player.active : null; }
 
   onScore(key, name, score) {
     this.draft.scores[key] = score;
@@ -63,8 +63,6 @@ class Mushra {
       // A slider that had the focus hands it on: keys move what is heard.
       const handOn = row && document.activeElement?.matches(".slider");
       if (handOn) row.slider.element.focus({ preventScroll: true });
-      if (row) this.draft.plays[row.key] = (this.draft.plays[row.key] ?? 0) + 1;
-      else this.desk.count("reference");
       this.desk.app.frame.announce(say("mushra.plays", { name: row?.name ?? say("mushra.reference") }));
     }
     this.show();
@@ -73,8 +71,8 @@ class Mushra {
   /** Which signal sounds, which sliders move, which signals were heard. */
   show() {
     for (const { key, signal, name, slider, play, element } of this.rows) {
-      const sounds = this.current === signal, heard = Boolean(this.draft.plays[key]);
-      slider.setFree(sounds);
+      const sounds = this.current === signal, heard = this.desk.heard.enough(key);
+      slider.setFree(sounds && heard);
       element.toggleAttribute("data-playing", sounds);
       play.toggleAttribute("data-playing", sounds);
       play.toggleAttribute("data-heard", heard);
@@ -103,7 +101,7 @@ class Mushra {
   }
 
   missing() {
-    const unheard = this.rows.filter(({ key }) => !this.draft.plays[key]);
+    const unheard = this.rows.filter(({ key }) => !this.desk.heard.enough(key));
     const unrated = this.rows.filter(({ slider }) => slider.score === null);
     const all = this.rows.length;
     const which = (rows) =>
@@ -116,11 +114,7 @@ class Mushra {
   }
 
   answer() {
-    return {
-      ratings: this.rows.map(({ key, slider }) => ({
-        stimulus: key, score: slider.score, plays: this.draft.plays[key] ?? 0,
-      })),
-    };
+    return { ratings: this.rows.map(({ key, slider }) => ({ stimulus: key, score: slider.score })) };
   }
 
   /** The slider of what sounds; a slider under the focus that is not free says so itself. */

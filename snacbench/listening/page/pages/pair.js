@@ -12,7 +12,6 @@ class Pair {
     const { kind } = page;
     Object.assign(this, { desk, player, draft, kind });
     Object.assign(this, { question: `${kind}.question`, practice: `${kind}.practice` });
-    draft.plays ??= {};
     const offset = page.reference ? 1 : 0;
     const letters = kind === "abx" ? ["a", "b", "x"] : ["a", "b"];
     this.signals = [
@@ -44,7 +43,9 @@ class Pair {
     return { id, input, label: make("label", { class: "choice" }, input, words) };
   }
 
-  get unheard() { return this.signals.filter(({ id }) => id !== "reference" && !this.draft.plays[id]); }
+  isHeard({ signal }) { return this.desk.heard.enough(this.desk.page.keys[signal]); }
+
+  get unheard() { return this.signals.filter((one) => one.id !== "reference" && !this.isHeard(one)); }
 
   choose(id) {
     if (this.unheard.length > 0) return this.desk.app.frame.announce(this.missing());
@@ -55,8 +56,7 @@ class Pair {
 
   onSound(what) {
     if (what === "heard") {
-      const { id, name } = this.signals.find(({ signal }) => signal === this.player.active);
-      this.draft.plays[id] = (this.draft.plays[id] ?? 0) + 1;
+      const { name } = this.signals.find(({ signal }) => signal === this.player.active);
       this.desk.app.frame.announce(say("mushra.plays", { name }));
     }
     this.show();
@@ -65,10 +65,10 @@ class Pair {
   /** Nothing can be answered before all was heard. */
   show() {
     const locked = this.unheard.length > 0;
-    for (const { id, signal, play } of this.signals) {
-      const sounds = this.player.playing && this.player.active === signal;
+    for (const one of this.signals) {
+      const { signal, play } = one, sounds = this.player.sounding && this.player.active === signal;
       play.toggleAttribute("data-playing", sounds);
-      play.toggleAttribute("data-heard", Boolean(this.draft.plays[id]));
+      play.toggleAttribute("data-heard", this.isHeard(one));
       play.setAttribute("aria-pressed", String(sounds));
     }
     for (const { id, input } of this.choices) {
@@ -83,10 +83,7 @@ class Pair {
     return this.draft.choice ? null : say("pair.unanswered");
   }
 
-  answer() {
-    for (const [id, count] of Object.entries(this.draft.plays)) this.draft.counts[`plays_${id}`] = count;
-    return { answer: this.draft.choice };
-  }
+  answer() { return { answer: this.draft.choice }; }
 
   get shortcuts() {
     return [

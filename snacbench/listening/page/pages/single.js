@@ -2,12 +2,11 @@
 // second is judged (CCR); ITU-T P.800, annexes B, D and E. Sounds play from their beginning, nothing
 // repeats, and one is heard once it has played to its end.
 
-import { liveContext } from "../audio/player.js";
 import { button, make } from "../dom.js";
 import { say } from "../texts.js";
 
 const GAP_MS = 500;      // between the two sounds of a pair
-const ROUNDING_S = 0.05; // a sound that stops so close to its end was heard whole
+const ROUNDING_S = 0.005; // a sound that stops so close to its end was heard whole
 const WORDS = {  // from the best to the worst
   acr: ["scale.excellent", "scale.good", "scale.fair", "scale.poor", "scale.bad"],
   dcr: ["dcr.inaudible", "dcr.audible", "dcr.slight", "dcr.annoying", "dcr.very"],
@@ -29,8 +28,9 @@ class Single {
     const { form } = app.test;
     Object.assign(this, { desk, player, draft, question: `${form}.question`, practice: `${form}.practice` });
     player.looping = false;
-    draft.plays ??= {};
-    draft.whole ??= {};
+    this.again = () => this.hear(this.sounds.map(({ signal }) => signal));
+    draft.whole ??= {};    // how often sounds were heard to their end
+    this.before = null;    // seconds that the one which plays had been heard
     this.queue = [];       // sounds that are still to follow the one that plays
     this.sounds = SOUNDS[form].map((sound, signal) => this.makeSound(sound, signal));
     this.choices = WORDS[form].map((word, i, all) =>
@@ -42,7 +42,7 @@ class Single {
     this.element = make("div", { class: "judged" },
       make("div", { class: "sounds", role: "group", "aria-label": say("pair.signals") },
         this.both, this.sounds.map(({ element }) => element)),
-      check ?? null,
+      desk.trouble.element, check ?? null,
       make("fieldset", { class: "scores", "data-own-keys": "arrowup arrowdown" },
         make("legend", {}, say(`${form}.legend`), this.hint), this.choices.map(({ label }) => label)));
     this.show();
@@ -70,10 +70,10 @@ class Single {
     return { score, key, word, input, label: make("label", { class: "choice" }, input, text) };
   }
 
-  /** All sounds of the page in their order, or silence. */
+  /** All sounds of the page in their order, or silence; after trouble all of them again. */
   toggle() {
     if (this.busy) this.silence();
-    else this.hear(this.sounds.map(({ signal }) => signal));
+    else this.again();
   }
 
   get busy() { return this.player.playing || this.queue.length > 0; }
@@ -96,14 +96,14 @@ class Single {
   onSound(what) {
     const { player, draft } = this;
     const sound = this.sounds[player.active];
+    const { heard_s: seconds } = this.desk.heard.of(this.desk.page.keys[player.active]);
     if (what === "heard") {
-      this.since = liveContext().currentTime;
-      draft.plays[sound.id] = (draft.plays[sound.id] ?? 0) + 1;
+      this.before = seconds;
       if (this.pair) this.desk.app.frame.announce(say("mushra.plays", { name: sound.name }));
     }
-    if (what === "stopped" && this.since !== null) {
-      const whole = liveContext().currentTime - this.since >= player.durationS - ROUNDING_S;
-      this.since = null;
+    if (what === "stopped" && this.before !== null) {
+      const whole = seconds - this.before >= player.durationS - ROUNDING_S;
+      this.before = null;
       if (whole) draft.whole[sound.id] = (draft.whole[sound.id] ?? 0) + 1;
       else this.queue = [];
       if (this.queue.length > 0) this.timer = setTimeout(() => this.goOn(), GAP_MS);
@@ -137,7 +137,7 @@ class Single {
   show() {
     const { player, unheard, draft } = this;
     for (const { id, signal, element, words } of this.sounds) {
-      const sounds = player.playing && player.active === signal;
+      const sounds = player.sounding && player.active === signal;
       element.toggleAttribute("data-playing", sounds);
       element.toggleAttribute("data-heard", Boolean(draft.whole[id]));
       element.setAttribute("aria-pressed", String(sounds));
@@ -164,7 +164,7 @@ class Single {
     cancelAnimationFrame(this.frameRequest);
     const { player } = this;
     for (const { id, signal, fill } of this.sounds) {
-      const sounds = player.playing && player.active === signal;
+      const sounds = player.sounding && player.active === signal;
       fill.style.width = `${100 * (sounds ? player.frame / player.length : Number(Boolean(this.draft.whole[id])))}%`;
     }
     if (player.playing && this.element.isConnected !== false) this.frameRequest = requestAnimationFrame(() => this.tick());
@@ -176,10 +176,7 @@ class Single {
   }
 
   answer() {
-    for (const [id, count] of Object.entries(this.draft.plays)) this.draft.counts[`plays_${id}`] = count;
-    const { id } = this.sounds.at(-1);
-    const stimulus = this.desk.page.stimuli.at(-1);
-    return { ratings: [{ stimulus, score: this.draft.score, plays: this.draft.plays[id] ?? 0 }] };
+    return { ratings: [{ stimulus: this.desk.page.stimuli.at(-1), score: this.draft.score }] };
   }
 
   get shortcuts() {
