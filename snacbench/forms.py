@@ -145,9 +145,9 @@ FORMS: dict[FormName, Form] = {
     "ccr": replace(
         _ACR,
         label="CCR",
-        asked="in a comparison category rating test (ITU-T P.800, annex E), listeners heard "
-        "{heard} and the reference in pairs, in random order, and rated the second of a pair "
-        "against the first from −3 (much worse) to 3 (much better), on {items}.",
+        asked="in a comparison category rating test (ITU-T P.800, annex E), listeners heard pairs "
+        "of the reference with {heard}, in random order, and rated the second against the first "
+        "from −3 (much worse) to 3 (much better), on {items}.",
         numbers="comparison mean opinion scores (CMOS), positive where better than the reference,",
         value="difference in CMOS",
         open_reference=True,

@@ -38,7 +38,7 @@ def scores_of(folder):
          ["and the reference itself, each after the reference, and rated its degradation",
           "Degradation mean opinion scores were late@8kbps 4.00 ["]),
         ("ccr", {REFERENCE: 0, LATE: -1, QUIET: 1},
-         ["the reference itself and the reference in pairs, in random order",
+         ["of the reference with 2 systems (", "and the reference itself, in random order",
           "were quiet@4kbps 1.00 [", "late@8kbps −1.00 [−1"]),
         ("mushra-no-reference", {REFERENCE: 70, LATE: 60, QUIET: 40, "anchor35": 9, "anchor70": 95},
          ["without a reference, listeners rated 2 systems", "7 kHz low-pass anchor side by side",
