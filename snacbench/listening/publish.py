@@ -50,8 +50,10 @@ def _design(source: Source, analysis: Analysis) -> Iterator[str]:
     known = {name: study.kbps.get(name) for name in study.systems}
     names = [n if kbps is None else f"{n} at {kbps:.3g} kbps" for n, kbps in known.items()]
     rated = {r.condition for r in asked.ratings}
+    form = FORMS[study.form]
+    again = form.kind == "single" and form.open_reference
     hidden = {
-        REFERENCE: "the hidden reference",
+        REFERENCE: "the reference itself" if again else "the hidden reference",
         ANCHOR35: "a 3.5 kHz low-pass anchor",
         ANCHOR70: "a 7 kHz low-pass anchor",
     }
@@ -63,7 +65,7 @@ def _design(source: Source, analysis: Analysis) -> Iterator[str]:
     items = count(len(on), "item") + (f" ({', '.join(kinds)})" if kinds else "")
     if test:
         items += f" of at most {max(item.duration_s for item in test.items):.3g} s"
-    yield FORMS[study.form].asked.format(heard=heard, items=items)
+    yield form.asked.format(heard=heard, items=items)
     if not test:
         return
     loudness = f"{test.level.loudness_lufs:g} LUFS".replace("-", "−")
@@ -98,7 +100,7 @@ def _listeners(analysis: Analysis) -> Iterator[str]:
         why += f", {several} of them more than one of these" if several else ""
         verb = "was" if before - kept == 1 else "were"
         yield f"of {who}, {before - kept} {verb} excluded ({why}), which leaves {kept}."
-    if FORMS[analysis.study.form].rates:
+    if FORMS[analysis.study.form].by_bs1534:
         there = {r.condition for r in analysis.whole.ratings}
         if not screening.rules:
             yield "the post-screening of BS.1534-3 was not applied."
@@ -130,13 +132,14 @@ def _statistics(analysis: Analysis) -> Iterator[str]:
 
 
 def _results(analysis: Analysis) -> Iterator[str]:
-    compared, alpha = analysis.comparisons, 1 - analysis.level
+    compared, alpha, form = analysis.comparisons, 1 - analysis.level, FORMS[analysis.study.form]
     if not (compared or analysis.overall):
         yield "no answers are left to report."
     if analysis.overall:
         means = sorted(analysis.overall, key=lambda m: (m.condition in RESERVED, -m.mean))
-        named = [f"{m.condition} {m.mean:.1f}{_ends(m)}" for m in means]
-        yield f"mean scores were {listed(named)}."
+        digits = form.digits
+        named = [f"{m.condition} {_number(m.mean, digits)}{_ends(m, 1, digits)}" for m in means]
+        yield f"{form.mean}s were {listed(named)}."
     if test := analysis.friedman:
         alike = "differed" if test.p_value <= alpha else "did not differ significantly"
         yield (
@@ -165,7 +168,7 @@ def _results(analysis: Analysis) -> Iterator[str]:
         if one.p_holm is not None and one.p_holm <= alpha and difference:
             winner, loser = one.pair if difference > 0 else one.pair[::-1]
             better.setdefault(winner, []).append(loser)
-    found, won = sum(map(len, better.values())), FORMS[analysis.study.form].won
+    found, won = sum(map(len, better.values())), form.won
     if compared and not found:
         yield f"after correction, no pair differed at a family-wise level of {alpha:.2g}."
     elif compared:
@@ -185,7 +188,11 @@ def _p(p: float | None) -> str:
 def _ends(of: ConditionSummary | Estimate, scale: float = 1.0, digits: int = 1) -> str:
     if of.low is None or of.high is None:
         return ""
-    return f" [{scale * of.low:.{digits}f}, {scale * of.high:.{digits}f}]"
+    return f" [{_number(scale * of.low, digits)}, {_number(scale * of.high, digits)}]"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:z.{digits}f}".replace("-", "−")
 
 
 def listed(words: Sequence[str]) -> str:
@@ -315,10 +322,9 @@ def _notes(source: Source, analysis: Analysis) -> Iterator[str]:
             "compare systems within each listener, on the items that this one rated."
         )
     if 0 < len(screening.kept) < 15:
-        yield (
-            f"{len(screening.kept)} listeners are few: BS.1534-3 takes 20 for a usual test of "
-            "experienced ones."
-        )
+        usual = "BS.1534-3 takes 20 for a usual test of experienced ones"
+        why = usual if FORMS[form].by_bs1534 else "look at the width of the intervals"
+        yield f"{len(screening.kept)} listeners are few: {why}."
     if form == "abx":
         yield (
             "p over all trials tests that nobody hears any difference (every answer a coin flip); "

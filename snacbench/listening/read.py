@@ -169,6 +169,8 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
             f"{path}: answers of several tests ({', '.join(map(repr, (test, *others)))}); put each "
             "into a file of its own"
         )
+    told_form = _form_of(path, rows)
+    low, high = FORMS[told_form or "mushra"].scale
     listeners: dict[str, Listener] = {}
     found: dict[object, tuple[int, Rating | Choice]] = {}
     tell: dict[str, dict[str, Any]] = {"domains": {}, "clips": {}, "kbps": {}}
@@ -185,6 +187,9 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
             before, _ = found.setdefault(at if one.page is None else one, (at, one))
             repeated += before != at
             continue
+        if not low <= one.score <= high:
+            expected = f"expected {low} to {high}, found {one.score:g}"
+            raise UserError(f"{path}, line {at}: score: {expected}")
         before, first = found.setdefault((one.listener, one.item, one.condition), (at, one))
         repeated += before != at
         if isinstance(first, Rating) and first.score != one.score:
@@ -197,7 +202,8 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
         tell["clips"] |= {one.item: about.clip} if about.clip else {}
     told = [one for _, one in found.values()]
     names = dict.fromkeys(name for one in told for name in one.conditions)
-    form: FormName = "mushra" if {ANCHOR35, ANCHOR70} & names.keys() else "mushra-no-anchors"
+    guessed: FormName = "mushra" if {ANCHOR35, ANCHOR70} & names.keys() else "mushra-no-anchors"
+    form = told_form or guessed
     choices = [(at, one) for at, one in found.values() if isinstance(one, Choice)]
     if choices:
         form = "abx" if any(one.x for _, one in choices) else "ab"
@@ -208,6 +214,19 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
     systems = tuple(n for n in (sorted(names) if foreign else names) if n not in RESERVED)
     name = test or path.stem
     return Study(name, form, tuple(listeners.values()), systems, tuple(told), **tell), repeated
+
+
+def _form_of(path: Path, rows: Rows) -> FormName | None:
+    """The form that lines with ratings name, one in all of them; None where they name none."""
+    known = {str(name): name for name, form in FORMS.items() if form.rates}
+    found = {name: at for at, cells in reversed(rows) if (name := cells.get("form", "").strip())}
+    for name, at in found.items():
+        if name not in known or len(found) > 1:
+            raise UserError(
+                f"{path}, line {at}: form: expected one of {', '.join(known)}, the same in all "
+                f"lines; found {', '.join(sorted(found))}"
+            )
+    return next((known[name] for name in found), None)
 
 
 def _said(path: Path, at: int, cells: Mapping[str, str]) -> tuple[Rating | Choice, _About]:
@@ -230,11 +249,11 @@ def _said(path: Path, at: int, cells: Mapping[str, str]) -> tuple[Rating | Choic
 
 def _fitted(study: Study, test: ListeningTest) -> Study:
     """A study from a CSV with all that its test says of items and systems; practice left out."""
-    told, asked = FORMS[study.form].kind, FORMS[test.form].kind
-    if asked != told:
+    alike = FORMS[study.form].kind == FORMS[test.form].kind != "single"
+    if study.form != test.form and not alike:
         raise UserError(
-            f"the answers are of form {told}, and {TEST_FILE} says {test.form}; name the test that "
-            "they are of with --test"
+            f"the answers are of form {study.form}, and {TEST_FILE} says {test.form}; name the "
+            "test that they are of with --test"
         )
     practice = {item.id for item in test.training}
     names = {name for answer in study.answers for name in answer.conditions}

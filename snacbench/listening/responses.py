@@ -205,10 +205,10 @@ class Body(BaseModel):
 
 
 class Rated(Body):
-    """One slider of a MUSHRA page: 0 (bad) to 100 (excellent)."""
+    """One rating, on the scale of the test's form."""
 
     stimulus: Key
-    score: Annotated[StrictInt, Field(ge=0, le=100)]
+    score: Annotated[StrictInt, Field(ge=-3, le=100)]
 
 
 class Heard(Body):
@@ -221,13 +221,13 @@ class Heard(Body):
     plays: _Count
     heard_s: Annotated[float, Field(ge=0, le=7 * 24 * 3_600.0)]
 
-    def enough(self, duration_s: float) -> bool:
-        """Whether a sound of this length may be judged; 10 ms less are forgiven."""
-        return self.plays > 0 and self.heard_s >= min(LEAST_HEARD_S, duration_s) - 0.01
+    def enough(self, least_s: float) -> bool:
+        """Whether a sound may be judged that must be heard for so long; 10 ms are forgiven."""
+        return self.plays > 0 and self.heard_s >= least_s - 0.01
 
 
 class Submission(Body):
-    """A page's responses: `ratings` in MUSHRA, `answer` in AB and ABX; time in seconds.
+    """A page's responses: `answer` in AB and ABX, else `ratings`; time in seconds.
 
     `heard` is of every sound that was played, by its key, an open reference included.
     `headphones` is how their check ended on this machine, with `headphones_right` such as 5 of 6.
@@ -252,8 +252,9 @@ class AssignedPage(BaseModel):
     """A page that a listener is to rate, and what they said.
 
     `stimuli` are conditions by their keys, in the order of the page; the open reference of a MUSHRA
-    page has a key of its own. Practice counts for nothing (`training`), and nor does a check of
-    attention, which says what is `asked`: a score, or the answer to a pair.
+    page has a key of its own. Where one condition is judged at a time, the last of them is rated,
+    and that alone; in ``ccr`` its score is against the first. What is said counts for nothing in
+    practice (`training`), and in a check of attention, which says what is `asked`.
     """
 
     key: str
@@ -346,7 +347,7 @@ def begin(
                 item=page.item,
                 training=page.training,
                 stimuli={new_key(): condition for condition in page.conditions},
-                reference=new_key() if FORMS[test.form].rates else None,
+                reference=new_key() if FORMS[test.form].by_bs1534 else None,
                 asked=page.asked,
             )
             for page in pages_of(test, number)
@@ -462,16 +463,23 @@ def submit(
         page = next((page for page in listener.pages if page.key == key), None)
         if page is None:
             raise Refused(404, "page", "There is no such page in this session")
-        if allowed := [a for a in FORMS[test.form].answers if a != "tie" or test.allow_tie]:
+        form = FORMS[test.form]
+        judged = list(page.stimuli)[-1:] if form.kind == "single" else list(page.stimuli)
+        if allowed := [a for a in form.answers if a != "tie" or test.allow_tie]:
             if given.ratings or given.answer not in allowed:
                 raise Refused(422, "answer", f"Expected one answer of {', '.join(allowed)}")
-        elif given.answer or sorted(r.stimulus for r in given.ratings) != sorted(page.stimuli):
-            raise Refused(422, "unrated", "Every sound of the page must be rated, each once")
+        elif given.answer or sorted(r.stimulus for r in given.ratings) != sorted(judged):
+            sentence = "Every sound that is asked about must be rated, each once"
+            raise Refused(422, "unrated", sentence)
+        elif not all(form.scale[0] <= rated.score <= form.scale[1] for rated in given.ratings):
+            sentence = "Scores on this page are from {} to {}".format(*form.scale)
+            raise Refused(422, "score", sentence)
         length_s = {item.id: item.duration_s for item in (*test.items, *test.training)}[page.item]
+        least_s = length_s if form.kind == "single" else min(LEAST_HEARD_S, length_s)
         unplayed = Heard(plays=0, heard_s=0.0)
-        if not all(given.heard.get(key, unplayed).enough(length_s) for key in page.stimuli):
-            least = f"{min(LEAST_HEARD_S, length_s):g} s or longer"
-            raise Refused(422, "unheard", f"Every sound of the page must be heard for {least}")
+        if not all(given.heard.get(key, unplayed).enough(least_s) for key in page.stimuli):
+            sentence = f"Every sound of the page must be heard for {least_s:g} s or longer"
+            raise Refused(422, "unheard", sentence)
         if kept := page.response:
             said = [(one.scores, one.answer, one.comment) for one in (kept, given)]
             if said[0] != said[1]:
@@ -547,11 +555,11 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
                     told = said.answer, x[0] if x else None, number, said.time_s, said.comment
                     answers.append(Choice(name, page.item, a, b, *told, least.plays, least.heard_s))
                     continue
-                for place, (key, condition) in enumerate(page.stimuli.items()):
-                    heard = said.heard[key]
-                    at = number, place, said.time_s, said.comment, heard.plays, heard.heard_s
-                    score = float(said.scores[key])
-                    answers.append(Rating(name, page.item, condition, score, *at))
+                heard = [said.heard[key] for key in page.stimuli]
+                for place, condition, score in _scores(page.stimuli, said.scores):
+                    own = said.comment, heard[place].plays, heard[place].heard_s
+                    at = number, place, said.time_s, *own
+                    answers.append(Rating(name, page.item, condition, float(score), *at))
     return Study.of(test, tuple(people), tuple(answers))
 
 
@@ -567,3 +575,17 @@ def _observed(of: Session) -> dict[str, str]:
     found = dict(zip(OBSERVED, [*values, len(checks) or None, failed], strict=True))
     found |= {CAME_WITH + name: text for name, text in of.came_with.items()}
     return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def _scores(stimuli: Mapping[str, str], given: Mapping[str, int]) -> Iterator[tuple[int, str, int]]:
+    """Places on the page, conditions and scores of all that was rated.
+
+    Of a pair its second is rated: where that is the reference after another condition, the score is
+    turned, so that it is always of the condition against the reference.
+    """
+    if len(given) == len(stimuli):
+        yield from ((i, name, given[key]) for i, (key, name) in enumerate(stimuli.items()))
+        return
+    (score,), (first, second) = given.values(), stimuli.values()
+    turned = second == REFERENCE != first
+    yield (0, first, -score) if turned else (1, second, score)

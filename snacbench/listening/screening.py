@@ -89,10 +89,10 @@ def screen(
     nobody can be judged.
     """
     form, asked = FORMS[study.form], {rule: _whom(rule, study) for rule in exclude}
-    rules, single = rules and form.kind == "mushra" and form.open_reference, form.kind == "single"
-    whole, broken = (study, {}) if single else _complete_pages(study)
-    pages_of = {(r.listener, r.item, r.condition if single else "") for r in whole.ratings}
-    answered = Counter(listener for listener, *_ in pages_of)
+    whole, broken = (study, {}) if form.kind == "single" else _complete_pages(study)
+    rules = rules and form.by_bs1534
+    votes = {(r.listener, r.item, form.kind == "single" and r.condition) for r in whole.ratings}
+    answered = Counter(listener for listener, *_ in votes)
     answered.update(choice.listener for choice in whole.choices)
     present = [listener for listener in whole.listeners if answered[listener.id]]
     plans = {one.id: one.pages_planned or 0 for one in present}

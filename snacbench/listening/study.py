@@ -53,17 +53,17 @@ _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class Rating:
-    """One slider that a listener set: 0 (bad) to 100 (excellent).
+    """One rating of a listener, on the scale of the test's form; the higher, the better.
 
-    `page` counts the listener's rated pages from 0, `place` the conditions on the page; `time_s` is
-    what the page took. The condition was played `plays` times there, and heard for `heard_s`. None
-    where not recorded.
+    In ``ccr`` it is of the condition against the reference. `page` counts the listener's rated
+    pages from 0, `place` the conditions on the page; `time_s` is what the page took. The condition
+    was played `plays` times there, and heard for `heard_s`. None where not recorded.
     """
 
     listener: _Name
     item: _Name
     condition: _Condition
-    score: Annotated[_Finite, Field(ge=0, le=100)]
+    score: Annotated[_Finite, Field(ge=-3, le=100)]
     page: int | None = None
     place: int | None = None
     time_s: _Finite | None = None
@@ -196,7 +196,7 @@ OBSERVED = (
 _PERSONS = {CAME_WITH + name for name in ("PROLIFIC_PID", "workerId")}
 RATING_COLUMNS = (
     "listener", "item", "domain", "clip", "condition", "kbps", "score", "page", "place", "time_s",
-    "comment", "plays", "heard_s", *OBSERVED,
+    "comment", "form", "plays", "heard_s", *OBSERVED,
 )  # fmt: skip
 CHOICE_COLUMNS = (
     "listener", "item", "a", "b", "x", "answer", "correct", "page", "time_s", "comment", "plays",
@@ -215,7 +215,7 @@ def write_tidy(study: Study, stream: TextIO) -> None:
     for answer in study.answers:
         told = people[answer.listener] | vars(answer)
         if isinstance(answer, Rating):
-            told["domain"] = study.domains.get(answer.item)
+            told["form"], told["domain"] = study.form, study.domains.get(answer.item)
             told["clip"] = study.clips.get(answer.item)
             told["kbps"] = study.kbps.get(answer.condition)
         elif answer.x is not None:

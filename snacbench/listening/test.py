@@ -117,7 +117,7 @@ class ListeningTest(Part):
     """Names the test in results."""
     title: str
     form: FormName = "mushra"
-    """mushra, mushra-no-anchors, ab or abx."""
+    """mushra, mushra-no-anchors, mushra-no-reference, acr, dcr, ccr, ab or abx."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
     """Of the page's own texts; the texts below stand as they are."""
     contact: str = ""
@@ -130,13 +130,13 @@ class ListeningTest(Part):
     systems: Annotated[tuple[System, ...], Field(min_length=1, max_length=MAX_SYSTEMS)]
     """Operating points of the run, with their actual rate over it in kbps."""
     items: Annotated[tuple[Item, ...], Field(min_length=1)]
-    """One page each: an excerpt of a clip of the run."""
+    """Excerpts of clips of the run; one page each in mushra, one per condition or pair else."""
     training: tuple[Item, ...] = ()
     """Pages to practise on, before the test; their ratings count for nothing."""
     pages_per_listener: Count | None = None
-    """Everybody rates so many pages, a balanced subset; null: all."""
+    """Everybody gets so many pages, a balanced subset; null: all."""
     repeats: Count = 1
-    """In ab and abx: how often a pair of an item is asked."""
+    """In ab and abx: how often a pair of an item is asked; 1 in all other forms."""
     allow_tie: bool = True
     """In ab: 'no preference' is an answer."""
     attention_checks: Annotated[StrictInt, Field(ge=0, le=20)] = 0
@@ -182,6 +182,13 @@ class ListeningTest(Part):
             names = ", ".join(sorted(known))
             raise ValueError(f"expected https://HOST/..., in braces one of {names}; found {url!r}")
         return url
+
+    @field_validator("repeats")
+    @classmethod
+    def _repeats_of_pairs_alone(cls, repeats: int, info: ValidationInfo) -> int:
+        if repeats > 1 and FORMS[form := info.data.get("form", "ab")].rates:
+            raise ValueError(f"only ab and abx ask for something again; form {form} takes 1")
+        return repeats
 
     @property
     def conditions(self) -> tuple[str, ...]:

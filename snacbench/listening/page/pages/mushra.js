@@ -11,7 +11,8 @@ const QUIET_MS = 500;  // a moving slider is told to a screen reader once it res
 class Mushra {
   constructor(desk) {
     const { player, draft, page } = desk;
-    Object.assign(this, { desk, player, draft, question: "mushra.question", practice: "mushra.practice" });
+    const texts = page.reference ? "mushra" : "alone";
+    Object.assign(this, { desk, player, draft, question: `${texts}.question`, practice: `${texts}.practice` });
     draft.scores ??= {};
     const offset = page.reference ? 1 : 0;
     this.rows = page.stimuli.map((key, i) => this.makeRow(key, i + 1, offset + i));
@@ -20,7 +21,8 @@ class Mushra {
     this.sorter = button(say("mushra.sort"), () => this.sort(), { class: "sort" });
     const words = scaleWords().reverse().map((word) => make("span", {}, word));
     const scale = make("div", { class: "scale" },
-      make("div", { class: "words", "aria-hidden": "true" }, words), this.sorter, this.reference ?? "");
+      make("div", { class: "words", "aria-hidden": "true" }, words), this.sorter,
+      this.reference ?? make("div", { class: "room" }));
     this.board = make("div", { class: "board", role: "group", "aria-label": say("mushra.board") }, scale);
     this.board.style.setProperty("--count", String(this.rows.length));
     this.element = this.board;

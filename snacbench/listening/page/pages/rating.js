@@ -1,5 +1,5 @@
 // A page on which something is judged: its signals, its draft, its time, and what it sends. What is
-// asked stands in mushra.js and pair.js.
+// asked stands in mushra.js, single.js and pair.js.
 
 import { Heard } from "../audio/heard.js";
 import { loadSignals } from "../audio/load.js";
@@ -8,8 +8,11 @@ import { button, make, paragraphs } from "../dom.js";
 import { say } from "../texts.js";
 import { mushra } from "./mushra.js";
 import { pair } from "./pair.js";
+import { single } from "./single.js";
 import { Transport } from "./transport.js";
+import { Trouble } from "./trouble.js";
 
+const TASKS = { mushra, single, ab: pair, abx: pair };
 const LONGEST_COMMENT = 2000, KEEP_EVERY_MS = 3000;
 
 /** Resolves to the body of the answer. `meanwhile` is called once all signals are there. */
@@ -80,9 +83,9 @@ class Stopwatch {
 
 /** What a page asks; a check of attention asks for one given answer, in the page's own words. */
 function taskOf({ kind, asked }, task) {
-  if (asked === null) return say(task.question);
+  if (asked === null || kind === "single") return say(task.question);  // which says it itself
   if (kind === "mushra") return say("attention.sliders", { score: asked });
-  return say("attention.choice", { answer: say(`${task.words ?? kind}.${asked}`) });
+  return say("attention.choice", { answer: say(`${kind}.${asked}`) });
 }
 
 /** What is on the listener's desk: one page, from its first sound to its answer. */
@@ -102,8 +105,10 @@ class Desk {
     this.heard = new Heard(page.keys, this.draft.heard, leastS);
     this.count("visits");
     this.watch = new Stopwatch(this.draft.elapsedS);
-    this.transport = new Transport(this.player, page.reference ? buffers[0] : null, app.frame.announce);
-    this.task = (page.kind === "mushra" ? mushra : pair)(this);
+    this.transport = page.kind === "single" ? null  // what sounds there is not to be picked apart
+      : new Transport(this.player, page.reference ? buffers[0] : null, app.frame.announce);
+    this.trouble = this.transport?.trouble ?? new Trouble();
+    this.task = TASKS[page.kind](this);
     this.timer = setInterval(() => this.keep(), KEEP_EVERY_MS);
     app.close = () => this.close();
     app.pause = () => this.player.playing && this.player.stop();
@@ -128,11 +133,11 @@ class Desk {
     app.frame.show({
       heading: page.place, task: taskOf(page, task), kind: `rating ${page.kind}`,
       content: [
-        ...practice, transport.element, task.element,
+        ...practice, ...(transport ? [transport.element] : []), task.element,
         make("footer", {}, comment, make("div", { class: "go" }, this.missing, this.next)),
       ],
       shortcuts: [
-        ...task.shortcuts, ...transport.shortcuts,
+        ...task.shortcuts, ...(transport?.shortcuts ?? []),
         { keys: ["n"], shown: ["N"], help: say("keys.next"), act: () => this.submit() },
       ],
     });
@@ -144,11 +149,11 @@ class Desk {
   onSound(what) {
     this.count(what);
     if (what === "heard") this.heard.play(this.player.active);
-    if (what !== "stopped") this.transport.trouble.clear();
+    if (what !== "stopped") this.trouble.clear();
     this.draft.looping = this.player.looping;
     this.draft.region = this.player.hasWholeRegion ? null : this.player.region;
     this.task.onSound(what);
-    this.transport.update();
+    this.transport?.update();
     this.refresh();
   }
 
@@ -161,7 +166,7 @@ class Desk {
   /** Sound did not begin, or stopped by itself. */
   onTrouble(error) {
     this.count(`sound_${error.code}`);
-    this.transport.trouble.show(error, () => this.player.goOn());
+    this.trouble.show(error, this.task.again ?? (() => this.player.goOn()));
   }
 
   /** Show what is missing, and keep the draft. */
@@ -200,7 +205,8 @@ class Desk {
   close() {
     clearInterval(this.timer);
     this.app.close = this.app.pause = null;
-    this.transport.close();
+    this.transport?.close();
+    this.task.close?.();
     this.player.close();
     this.watch.close();
   }
