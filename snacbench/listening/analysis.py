@@ -38,8 +38,8 @@ _EXACT_UP_TO = 500  # differences: 0.1 s; beyond, the normal approximation is as
 class Ratings:
     """Every rating of a study.
 
-    `scores`, shape (listeners, items, conditions), run from 0 (bad) to 100 (excellent) and are NaN
-    where a listener did not rate. Conditions are the systems in the test's order, then the
+    `scores`, shape (listeners, items, conditions), are on the scale of the form and NaN where a
+    listener did not rate. Conditions are the systems in the test's order, then the
     reference and the anchors.
     """
 
@@ -157,6 +157,7 @@ def listener_means(values: Floats) -> Floats:
 def means_of(study: Study, *, level: float = 0.95) -> tuple[ConditionSummary, ...]:
     """Every condition over all items, then over those of each domain where there are several."""
     ratings, found = ratings_of(study), []
+    lowest, highest = FORMS[study.form].scale
     domains = [study.domains.get(item, "unknown") for item in ratings.items]
     present = [domain for domain in DOMAINS if domain in domains]
     for domain in (ALL_DOMAINS, *(present if len(present) > 1 else ())):
@@ -167,25 +168,26 @@ def means_of(study: Study, *, level: float = 0.95) -> tuple[ConditionSummary, ..
                 names = ("first_quartile", "median", "third_quartile")
                 quartiles = map(float, np.nanpercentile(scores, [25, 50, 75]))
                 told: Record = dict(zip(names, quartiles, strict=True))
-                told |= vars(estimate(scores, level, lowest=0.0, highest=100.0))
+                told |= vars(estimate(scores, level, lowest=lowest, highest=highest))
                 kbps = study.kbps.get(condition)
                 found.append(ConditionSummary(condition, domain, **told, kbps=kbps))
     return tuple(found)
 
 
 def item_effects(study: Study, *, level: float = 0.95) -> list[Record]:
-    """Every item, hardest first: how it was rated, 0 to 100, higher is better.
+    """Every item, hardest first: how it was rated, on the form's scale, higher is better.
 
     ``mean`` is over systems and listeners, with its interval over listeners; ``mean_NAME`` is that
     of a condition over listeners.
     """
     ratings, found = ratings_of(study), []
+    lowest, highest = FORMS[study.form].scale
     for row, item in enumerate(ratings.items):
         scores = ratings.scores[:, row]
         rated = np.flatnonzero(np.isfinite(scores).any(axis=0))
         of_systems = scores[:, [k for k in rated if k < len(ratings.systems)]]
         if of_systems.size and np.isfinite(of_systems).all(axis=1).any():
-            e = estimate(of_systems.mean(axis=1)[:, None], level, lowest=0.0, highest=100.0)
+            e = estimate(of_systems.mean(axis=1)[:, None], level, lowest=lowest, highest=highest)
             record: Record = {"item": item, "domain": study.domains.get(item, "unknown")}
             record |= {name: getattr(e, name) for name in ("mean", "low", "high", "listeners")}
             means = {f"mean_{ratings.conditions[k]}": np.nanmean(scores[:, k]) for k in rated}
@@ -275,7 +277,7 @@ def friedman(ratings: Ratings) -> Friedman | None:
 
 
 def pairs_of(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
-    """Every system against every later one, in points; positive: the first is better.
+    """Every system against every later one, on the form's scale; positive: the first is better.
 
     `p_value` is of Wilcoxon's signed-rank test on listener means, two-sided, and None with fewer
     than two listeners; Holm's correction is over all of these pairs.
@@ -398,7 +400,7 @@ def identifications(study: Study, *, level: float = 0.95) -> tuple[Comparison, .
     return _corrected(found)
 
 
-COMPARE = {"mushra": pairs_of, "ab": preferences, "abx": identifications}
+COMPARE = {"mushra": pairs_of, "single": pairs_of, "ab": preferences, "abx": identifications}
 """By the kind of a form: how its systems are compared."""
 
 
@@ -430,12 +432,14 @@ class Analysis:
         return tuple(mean for mean in self.means if mean.domain == ALL_DOMAINS)
 
 
-def analyse(study: Study, *, rules: bool = True, level: float = 0.95) -> Analysis:
-    """Screen a study, by the `rules` of BS.1534-3 too, and compute what its form asks for.
+def analyse(
+    study: Study, *, rules: bool = True, exclude: Sequence[str] = (), level: float = 0.95
+) -> Analysis:
+    """Screen a study as `screen` does, and compute what its form asks for.
 
     All intervals are of one `level`.
     """
-    whole, screening = screen(study, rules=rules)
+    whole, screening = screen(study, rules=rules, exclude=exclude)
     kept = answers_of(whole, screening.kept)
     ratings = ratings_of(kept)
     return Analysis(

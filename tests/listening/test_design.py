@@ -99,6 +99,7 @@ def test_clips_that_cannot_be_heard_or_judged_are_left_out(tmp_path):
         ("--excerpt-s 13: excerpts are 2 to 12 s long", {"excerpt_s": 13.0}),
         ("--items 1, but 2 are named with --item", {"items": ("a", "b"), "num_items": 1}),
         ("--pages-per-listener 4, but there are 3 items", {"pages_per_listener": 4}),
+        ("13, but there are 3 items and 12 pages", {"pages_per_listener": 13, "form": "dcr"}),
         ("form ab compares .* found one: quiet@4", {"form": "ab", "systems": ("quiet",)}),
         ("--item set: the run has no such clip; did you mean set/", {"items": ("set",)}),
     ],
@@ -278,6 +279,29 @@ def test_ab_asks_every_pair_on_both_sides_and_abx_hides_one_of_the_two():
     assert 0.4 < hidden[True] / len(pages) < 0.6
 
 
+def test_one_condition_at_a_time_each_once_and_no_item_after_itself():
+    for form, take, most, off in (("acr", None, 5, 2.5), ("ccr", 7, 1, 0)):
+        test = numbered_test(6, form, 3, pages_per_listener=take)
+        trials = {(item, *sorted(pair)) for item, pair, _ in trials_of(test, test.items)}
+        people = [pages_of(test, number) for number in range(24)]
+        judged = [[(p.item, *sorted(p.conditions)) for p in pages] for pages in people]
+        assert (len(trials), {len(set(of)) for of in judged}) == (24, {take or 24})
+        following = [pair for pages in people for pair in itertools.pairwise(pages)]
+        assert not [one for one, other in following if one.item == other.item]
+        places = {one: [of.index(one) for of in judged if one in of] for one in trials}
+        assert max(max(Counter(at).values()) for at in places.values()) <= most
+        middle = [np.mean(at) - ((take or 24) - 1) / 2 for at in places.values()]
+        assert np.abs(middle).max() <= off
+    first = Counter(p.conditions[0] == REFERENCE for pages in people for p in pages)
+    assert 0.45 < first[True] / first.total() < 0.8  # a quarter has it on both sides
+    test = numbered_test(1, "dcr", 2, training=(Item(id="practice", clip="set/p", duration_s=5),))
+    pages = pages_of(test, 0)  # of one item nothing can be kept apart
+    for training in (True, False):  # the worst system is practised first
+        heard = [page.conditions for page in pages if page.training is training]
+        assert set(heard) == {(REFERENCE, name) for name in (REFERENCE, "codec-0", "codec-1")}
+        assert not training or heard[0] == (REFERENCE, "codec-0")
+
+
 GOOD = """\
 id: mine
 title: A test
@@ -314,6 +338,7 @@ questionnaire:
         ("id: training-1", "id: speech-1", "16: training: id speech-1 is there twice"),
         ("choices: [young, old]", "choices: [a]", "20: .* entry 1: age: .* kind choice with 1"),
         ("mushra", "ab", "7: systems: form ab compares systems with each"),
+        ("level: {", "repeats: 2\nlevel: {", "18: repeats: only ab and abx ask for some.* mushra"),
     ],
 )
 def test_a_file_is_read_and_mistakes_are_named_with_line_and_field(tmp_path, old, new, message):
@@ -325,7 +350,7 @@ def test_a_file_is_read_and_mistakes_are_named_with_line_and_field(tmp_path, old
         read_test(tmp_path)
     systems = ("opus@8kbps", "lyra-v2@9.2kbps")
     assert reading(GOOD).conditions == ("reference", "anchor35", "anchor70", *systems)
-    for form in ("mushra-no-anchors", "ab", "abx"):
+    for form in ("mushra-no-anchors", "acr", "ccr", "ab", "abx"):
         other = GOOD.replace("form: mushra", f"form: {form}")
         assert reading(other).conditions == ("reference", *systems)
     assert GOOD.count(old) == 1

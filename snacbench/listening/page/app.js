@@ -166,7 +166,8 @@ async function begin() {
   app.sender.flush();
   try {
     await app.loadSession();
-    await run(app);
+    if (test.full && !app.token) frame.showEnd(say("full.title"), say("full.text"));
+    else await run(app);
   } catch (error) {
     if (error.status === 401) showStranger(app);
     else frame.showEnd(say("broken.title"), say("broken.text", { why: error.message }),

@@ -1,13 +1,15 @@
 // Consent. Nothing about the listener goes to the server before they agree.
 
 import { call } from "../api.js";
+import { arrivalOf } from "../arrival.js";
 import { button, make, paragraphs } from "../dom.js";
 import { say } from "../texts.js";
 
 /** Become a listener, unless that was done before, and agree. */
 async function agree(app, invite) {
   if (!app.token) {
-    const { token } = await call("POST", "api/start", { body: invite ? { invite } : {} });
+    const came = { came_with: arrivalOf(app.test), ...(invite && { invite }) };
+    const { token } = await call("POST", "api/start", { body: came });
     app.setSession(token, invite || null);
   }
   await call("POST", "api/consent", { token: app.token, body: { agreed: true } });

@@ -12,7 +12,8 @@ const QUIET_MS = 500;  // a moving slider is told to a screen reader once it res
 class Mushra {
   constructor(desk) {
     const { player, draft, page } = desk;
-    Object.assign(this, { desk, player, draft, question: "mushra.question", practice: "mushra.practice" });
+    const texts = page.reference ? "mushra" : "alone";
+    Object.assign(this, { desk, player, draft, question: `${texts}.question`, practice: `${texts}.practice` });
     draft.scores ??= {};
     const offset = page.reference ? 1 : 0;
     this.rows = page.stimuli.map((key, i) => this.makeRow(key, i + 1, offset + i));
@@ -21,7 +22,8 @@ class Mushra {
     this.sorter = button(say("mushra.sort"), () => this.sort(), { class: "sort" });
     const words = scaleWords().reverse().map((word, i) => make("span", { "data-top": String(100 - 20 * i) }, word));
     const scale = make("div", { class: "scale" },
-      make("div", { class: "words", "aria-hidden": "true" }, words), this.reference ?? "");
+      make("div", { class: "words", "aria-hidden": "true" }, words),
+      this.reference ?? make("div", { class: "room" }));
     desk.transport.add(this.sorter);
     this.board = make("div", { class: "board", role: "group", "aria-label": say("mushra.board") }, scale);
     this.board.style.setProperty("--count", String(this.rows.length));

@@ -1,6 +1,7 @@
 // The last page: thanks, the listener's name, and the way to have all of it deleted.
 
 import { call } from "../api.js";
+import { filled } from "../arrival.js";
 import { ask, button, make, paragraphs } from "../dom.js";
 import { say } from "../texts.js";
 
@@ -26,9 +27,18 @@ export async function finish(app) {
       await new Promise((resolve) => setTimeout(resolve, 1000 * Math.max(waitS, error.retryAfterS)));
     }
   }
+  await app.loadSession();  // which has the code now
   app.frame.showSaved("saved");
   app.frame.showProgress(1);
   showThanks(app);
+}
+
+/** What proves to a platform that the listener is through: a code, a link back, or both. */
+function completion({ session: { listener, code, url, came_with: came } }) {
+  const shown = code && make("p", {}, say("thanks.code"), " ", make("strong", { class: "code" }, code));
+  const href = url && filled(url, { ...came, code, listener });
+  const link = href && make("a", { class: "button main", href, rel: "noreferrer" }, say("thanks.go"));
+  return [shown, link && make("p", { class: "buttons" }, link)].filter(Boolean);
 }
 
 /** Another person may take part here; on a shared computer this is what the page is for. */
@@ -48,6 +58,7 @@ function showThanks(app) {
     heading: say("thanks.title"),
     content: [
       ...paragraphs(say("thanks.text")),
+      ...completion(app),
       make("p", {}, say("thanks.name"), " ", make("strong", { class: "listener" }, session.listener)),
       make("p", { class: "soft" }, contact ? say("thanks.contact", { contact }) : say("thanks.keep")),
       ...others(app),
