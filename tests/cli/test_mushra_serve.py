@@ -123,7 +123,8 @@ def test_export_and_delete(tmp_path, program):
     with program.client() as client:
         listener = ScriptedListener(client).begin().agree().finish()
         done = call("mushra", "export", folder)
-        assert done.stdout.splitlines()[0] == ",".join(RATING_COLUMNS)
+        own = ("question_age", "question_phones")
+        assert done.stdout.splitlines()[0] == ",".join((*RATING_COLUMNS, *own))
         assert len(done.stdout.splitlines()) == 1 + 15
         target = tmp_path / "answers.csv"
         call("mushra", "export", folder, "-o", target)
@@ -236,10 +237,13 @@ def test_with_its_test_into_the_run_and_with_options(answered, tmp_path):
     assert "answered 3 of 6 pages" in done.stderr
     assert (tmp_path / "out" / "rate.svg").is_file()
     options = ("--run", run, "--no-screening", "--level", 0.9, "-o", tmp_path / "o")
+    options += ("--exclude", "reference:1", "--exclude", "reference:95")
     call("mushra", "analyse", path, "--test", folder, *options)
     text = (tmp_path / "o" / "paragraph.txt").read_text("utf-8")
     assert "The post-screening of BS.1534-3 was not applied." in text
     assert "90 % confidence intervals" in text
+    whom = "rated the hidden reference below {} on more than 15 % of their items ({} did)"
+    assert f"It was also a rule to exclude who {whom.format(1, 0)} or {whom.format(95, 5)}." in text
     # Only training pages are answered.
     head, first, *_ = path.read_text("utf-8").splitlines()
     cells = first.split(",")
