@@ -61,6 +61,9 @@ def test_from_a_crowd_with_its_parameters_to_a_code_and_back(begin):
     assert came.pop("PROLIFIC_PID") == "a&b"
     assert came.keys() == {"browser", "system", "time_zone"}
     assert (came["browser"], came["system"]) == ("Chrome", "Linux")
+    for who, title in (("a%26b", "Thank you"), ("b", "A small test")):  # somebody else, another time
+        tab.goto(f"{begun.stage.origin}/?PROLIFIC_PID={who}")
+        expect(tab.locator("h1")).to_have_text(title)
     object.__setattr__(begun.stage.service, "max_listeners", 1)
     other = begun.context.browser.new_context().new_page()
     other.goto(begun.stage.origin)

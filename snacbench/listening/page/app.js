@@ -1,6 +1,7 @@
 // Begins: what test this is, who listens, and from where they go on.
 
 import { call } from "./api.js";
+import { whoComes } from "./arrival.js";
 import { ask, button, make } from "./dom.js";
 import { run } from "./flow.js";
 import * as frame from "./frame.js";
@@ -33,7 +34,8 @@ function showUnreachable() {
 
 /**
  * Whose session this is: that of a link to go on (`#resume=TOKEN`, which leaves the address), that
- * of an invitation, which is a new one unless it was opened here before, or the one that is held.
+ * of an invitation, which is a new one unless it was opened here before, or the one that is held,
+ * unless the address says that it is somebody else who comes.
  */
 function takeSession(app) {
   const { store } = app;
@@ -45,6 +47,9 @@ function takeSession(app) {
     if (invite) store.enter(invite);
     if (resume) store.set("token", resume);
   }
+  const who = resume ? null : whoComes(app.test);
+  if (who && store.get("token") && who !== store.get("who")) store.leave();
+  if (who) store.set("who", who);
   app.setSession(store.get("token"), store.get("invite"));
 }
 
