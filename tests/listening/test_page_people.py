@@ -108,9 +108,15 @@ def test_a_new_invitation_begins_a_new_session_and_the_same_one_goes_on(begin):
 
 
 def test_someone_else_takes_part_after_a_pause_or_the_end(begin):
-    begun = begin(pages=1)
-    stage, tab = begun.stage, begun.open()
+    begun = begin(pages=1, address_parameters=("PROLIFIC_PID",))
+    stage, tab = begun.stage, begun.tab
+    # Whom a platform sends, it names in the address.
+    tab.goto(f"{stage.origin}/?PROLIFIC_PID=1")
     take_part(tab)
+    tab.goto(f"{stage.origin}/?PROLIFIC_PID=2")
+    expect(tab.locator("h1")).to_have_text("A small test")
+    tab.goto(f"{stage.origin}/?PROLIFIC_PID=1")
+    come_back(tab)
     rate_all(tab)
     tab.route("**/api/pages/*", lambda route: route.abort())
     button(tab, "Pause").click()
@@ -132,7 +138,8 @@ def test_someone_else_takes_part_after_a_pause_or_the_end(begin):
     button(tab, "Someone else takes part here").click()
     button(tab, "Yes, begin anew").click()
     expect(tab.locator("h1")).to_have_text("A small test")
-    assert kept(tab) == {"owner"}
+    assert tab.url == f"{stage.origin}/"
+    assert kept(tab) == {"owner", "kept"}  # for the first, should they come back
     take_part(tab)
     assert heading(tab) == "Page 1 of 1"
 
@@ -151,7 +158,7 @@ def test_someone_else_takes_part_after_a_pause_or_the_end(begin):
     tab.locator("h1", has_text="Unknown listener").wait_for()
     button(tab, "Begin anew").click()
     expect(tab.locator("h1")).to_have_text("A small test")
-    assert kept(tab) == {"owner"}
+    assert kept(tab) == {"owner", "kept"}
 
 
 def test_a_lab_computer_keeps_nothing_between_people(begin):
