@@ -19,9 +19,6 @@ export function parametersOf(test, search = location.search) {
   return Object.fromEntries(named.map((name) => [name, given.get(name)]));
 }
 
-/** The person, by the first of the parameters; null where the address does not say. */
-export const whoComes = (test) => parametersOf(test)[test.address_parameters?.[0]] ?? null;
-
 /** All that is kept of how a listener came; only sent once they agreed. */
 export function arrivalOf(test, { search, agent = navigator.userAgent } = {}) {
   const device = test.record_device && {
