@@ -127,7 +127,7 @@ def _statistics(analysis: Analysis) -> Iterator[str]:
 
 
 def _results(analysis: Analysis) -> Iterator[str]:
-    compared, alpha = analysis.comparisons, 1 - analysis.level
+    compared, alpha, (_, modelled) = analysis.comparisons, 1 - analysis.level, analysis.mixed
     if not (compared or analysis.overall):
         yield "no answers are left to report."
     if analysis.overall:
@@ -171,6 +171,13 @@ def _results(analysis: Analysis) -> Iterator[str]:
         rest = count(len(compared) - found, "pair")
         other = f"; the other {rest} did not differ significantly" if found < len(compared) else ""
         yield f"at a family-wise level of {alpha:.2g}, {'; '.join(named)}{other}."
+    if modelled:
+        differ = [f"{p['first']} and {p['second']}" for p in modelled if p["p_holm"] <= alpha]
+        yield (
+            "in a linear mixed model (REML; listeners, items and their interactions random, "
+            f"Satterthwaite's degrees of freedom), {len(differ)} of {count(len(modelled), 'pair')} "
+            f"differed after Holm's correction{': ' * bool(differ)}{'; '.join(differ)}."
+        )
 
 
 def _p(p: float | None) -> str:
@@ -255,6 +262,8 @@ def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:
         **{form.file: compared.get(form.file, []) for form in FORMS.values()},
         "abx-listeners": [result for c in analysis.comparisons for result in c.by_listener],
         "items": analysis.items,
+        "mixed-model": analysis.mixed[1],
+        "mixed-model-deviations": [analysis.mixed[0]] if analysis.mixed[0] else [],
         "listeners": [
             check
             | {"kept": "no" if (name := check["listener"]) in out else "yes"}
