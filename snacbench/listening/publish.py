@@ -316,8 +316,9 @@ def _notes(source: Source, analysis: Analysis) -> Iterator[str]:
         yield f"{silent} listeners began and answered no page."
     if FORMS[form].rates and not analysis.ratings.complete:
         yield (
-            "Not every listener rated every item: means are means of item means, and tests "
-            "compare systems within each listener, on the items that this one rated."
+            "Not every listener rated every item: means are means of item means, and tests take "
+            "of each listener the mean over what they rated, or, where conditions have pages of "
+            "their own, what they contribute to the difference of two means."
         )
     if 0 < len(screening.kept) < 15:
         yield (

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from snacbench.forms import ANCHOR70, FORMS, REFERENCE
+from snacbench.forms import ANCHOR70, REFERENCE
 from snacbench.listening.study import Record, Study
 
 GOOD = 90.0
@@ -64,20 +64,13 @@ class Screening:
 
 
 def screen(study: Study, *, rules: bool = True) -> tuple[Study, Screening]:
-    """Drop broken pages, then judge every listener; by `rules` only where they are rules for.
-
-    That is MUSHRA against an open reference: other forms have another scale, or nothing to know a
-    hidden reference by.
+    """Drop broken pages, then judge every listener.
 
     The study that comes back has all answers on complete pages, of all listeners: the results
     before screening. `answers_of` takes those of the listeners kept out of it.
     """
-    form = FORMS[study.form]
-    together = form.kind == "mushra"  # all conditions of an item on one page
-    comparable = together and form.open_reference
-    whole, broken = _complete_pages(study) if together else (study, {})
-    answers = {(r.listener, r.item, "" if together else r.condition) for r in whole.ratings}
-    answered = Counter(listener for listener, *_ in answers)
+    whole, broken = _complete_pages(study)
+    answered = Counter(listener for listener, _ in {(r.listener, r.item) for r in whole.ratings})
     answered.update(choice.listener for choice in whole.choices)
     present = [listener for listener in whole.listeners if answered[listener.id]]
     plans = {one.id: one.pages_planned or 0 for one in present}
@@ -90,8 +83,7 @@ def screen(study: Study, *, rules: bool = True) -> tuple[Study, Screening]:
 
     checks, exclusions = list[Record](), list[Exclusion]()
     for one in present:
-        own = [r for r in whole.ratings if comparable and r.listener == one.id]
-        pages = answered[one.id]
+        own, pages = [r for r in whole.ratings if r.listener == one.id], answered[one.id]
         low = [r.score < GOOD for r in own if r.condition == REFERENCE]
         rated = [r for r in own if r.condition == ANCHOR70 and r.item not in transparent]
         loud = [r.score > GOOD for r in rated]
@@ -110,9 +102,7 @@ def screen(study: Study, *, rules: bool = True) -> tuple[Study, Screening]:
             if _over(MOST_PERCENT_OF_ITEMS, sum(of), len(of)):
                 share = f"{sum(of)} of {count(len(of), 'item')} ({100 * sum(of) / len(of):.0f} %)"
                 exclusions.append(Exclusion(one.id, rule, f"{what} on {share}"))
-    return whole, Screening(
-        rules and comparable, tuple(checks), tuple(exclusions), transparent, broken
-    )
+    return whole, Screening(rules, tuple(checks), tuple(exclusions), transparent, broken)
 
 
 def answers_of(study: Study, listeners: Collection[str]) -> Study:

@@ -166,7 +166,7 @@ def test_intervals_over_listeners_and_items_cover_what_they_say(listeners, items
             row[rng.permutation(items)[pages:]] = NAN
         e = estimate(y)
         hits.append(e.low_both <= 50 <= e.high_both)
-    assert 0.935 <= np.mean(hits) <= 0.985
+    assert 0.935 <= np.mean(hits) <= 0.965
 
 
 def test_friedman_agrees_with_the_example_of_scipys_documentation_and_by_hand():
