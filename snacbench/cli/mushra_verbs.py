@@ -46,7 +46,7 @@ _EXPORT = option(
 @option("--item items", help="A clip that is to be an item; repeatable.", multiple=True)
 @option("--form", click.Choice(get_args(FormName)), "What listeners are asked.", default="mushra")
 @option("--pages-per-listener", click.IntRange(1), "A balanced subset for each.  [default: all]")
-@option("--training", click.IntRange(0), "Pages to practise on, of other clips.", default=1)
+@option("--training", click.IntRange(0), "Pages to practise on, of other clips.  [default: 2]")
 @option("--seed", 0, "Of the choice of clips, and of orders.")
 @option("--title", "", "What listeners read at the top of the page.")
 @option("--language", "en", "Of the page and its texts.")
@@ -141,7 +141,7 @@ def power(
     if items is None or systems is None:
         raise UserError("how large is the test? Name a TEST, or give --items and --systems")
     s = Spread.of(form, **{name: value for name, value in spread.items() if value is not None})
-    rates, unit, (low, high) = FORMS[form].rates, FORMS[form].unit, FORMS[form].scale
+    rates, unit, (low, high) = FORMS[form].rates, FORMS[form].unit or "points", FORMS[form].scale
     usual = [(high - low) * k / 20 if rates else 50.0 + 10 * k for k in (1, 2, 3)]
     rows = []
     for difference in differences or usual:
@@ -178,6 +178,7 @@ def power(
 @option("--invite", click.IntRange(1, 10_000), "Print so many invitations; then all need one.")
 @option("--url", help="How listeners reach it, for the links; no other name is then accepted.")
 @option("--proxy", help="Address of a reverse proxy that is believed whom it speaks for.")
+@option("--max-listeners", click.IntRange(1), "So many may finish or be under way.  [default: any]")
 @option("--new-admin-token", bool, "Make the older one useless.")
 def serve(
     test: Path,
@@ -186,6 +187,7 @@ def serve(
     invite: int | None,
     url: str | None,
     proxy: str | None,
+    max_listeners: int | None,
     new_admin_token: bool,
 ) -> None:
     """Serve the page of the listening test in the folder TEST until Ctrl-C.
@@ -196,10 +198,10 @@ def serve(
     The admin's address is printed at the first start only; what is kept of it is a digest.
     """
     from snacbench.listening import server
-    from snacbench.listening.responses import by_invitation, make_invitations
+    from snacbench.listening.responses import entrance, make_invitations
 
     accepted = accepted_hosts(host, url)
-    service = server.open_service(test)
+    service = server.open_service(test, max_listeners=max_listeners)
     try:
         listening = server.listen(host, port)
         if url is None:
@@ -216,7 +218,7 @@ def serve(
             click.echo(f"  {address}/admin#token={server.new_admin_token(responses)}")
         else:
             click.echo(f"Your own page: {address}/admin with the token of the first start")
-        who = "by invitation" if by_invitation(responses) else "open to all"
+        who = "by invitation" if entrance(responses)["invite_required"] else "open to all"
         click.echo(f"{service.test.title} ({who}): {address}/")
         terminal.say("Ctrl-C stops the server; no answer gets lost.")
         page = server.application(service, hosts=accepted, log=terminal.say)
@@ -268,6 +270,7 @@ def export(test: Path, out: Path | None) -> None:
 @option("--run", PATH, "Run that gets the results, for its report.  [default: the test's own]")
 @option("--no-screening", bool, "Do not apply the rules of BS.1534-3.")
 @option("--mixed-model", bool, "Also fit one: crossed random effects of listeners and items.")
+@option("--exclude", help="By a rule, such as headphones or fast:10; repeatable.", multiple=True)
 @option("--level", click.FloatRange(0.5, 0.999), "Of intervals; tests: 1 minus this.", default=0.95)
 def analyse(
     source: Path,
@@ -276,6 +279,7 @@ def analyse(
     run: Path | None,
     no_screening: bool,
     mixed_model: bool,
+    exclude: tuple[str, ...],
     level: float,
 ) -> None:
     """Analyse the answers to a listening test.
@@ -297,7 +301,9 @@ def analyse(
     answers = read_source(source, test_folder=test_folder)
     if not answers.study.answers:
         raise UserError(f"{source}: nobody has answered a page yet")
-    found = analysed(answers.study, rules=not no_screening, level=level, mixed=mixed_model)
+    found = analysed(
+        answers.study, rules=not no_screening, exclude=exclude, level=level, mixed=mixed_model
+    )
     summary, scores = published(answers, found)
     beside = source / "analysis" if source.is_dir() else source.with_name(f"{source.stem}-analysis")
     folder, goes_to = target or beside, run_of(answers, run)

@@ -315,7 +315,7 @@ def friedman(ratings: Ratings) -> Friedman | None:
 
 
 def pairs_of(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
-    """Every system against every later one, in points; positive: the first is better.
+    """Every system against every later one, on the form's scale; positive: the first is better.
 
     In CCR, whose votes are of a system against the reference, every system against that as well.
     `p_value` is of Wilcoxon's signed-rank test on what each listener says, two-sided, and None with
@@ -481,13 +481,18 @@ class Analysis:
 
 
 def analyse(
-    study: Study, *, rules: bool = True, level: float = 0.95, mixed: bool = False
+    study: Study,
+    *,
+    rules: bool = True,
+    exclude: Sequence[str] = (),
+    level: float = 0.95,
+    mixed: bool = False,
 ) -> Analysis:
-    """Screen a study, by the `rules` of BS.1534-3 too, and compute what its form asks for.
+    """Screen a study as `screen` does, and compute what its form asks for.
 
     All intervals are of one `level`. A `mixed` model of what is no rating is a `UserError`.
     """
-    whole, screening = screen(study, rules=rules)
+    whole, screening = screen(study, rules=rules, exclude=exclude)
     kept = answers_of(whole, screening.kept)
     ratings = ratings_of(kept)
     return Analysis(

@@ -19,12 +19,16 @@ from snacbench.errors import UserError, did_you_mean
 from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, RESERVED, FormName
 from snacbench.listening.design import trials_of
 from snacbench.listening.study import (
+    CAME_WITH,
     CHOICE_COLUMNS,
+    OBSERVED,
+    QUESTION,
     RATING_COLUMNS,
     Choice,
     Listener,
     Rating,
     Study,
+    plain_text,
 )
 from snacbench.listening.test import ANSWERS_FILE, TEST_FILE, ListeningTest, read_test
 from snacbench.textfile import plain_names, read_heading, read_table
@@ -127,7 +131,8 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
 
 def _rows_of(path: Path, names: Collection[str], *, foreign: bool) -> tuple[Rows, tuple[str, ...]]:
     """All rows by our names of their columns; notes say how they were read."""
-    ours, known = (_FOREIGN, names) if foreign else (_OURS, _OURS)
+    own = {name: name for name in names if name.startswith((QUESTION, CAME_WITH))}
+    ours, known = (_FOREIGN, names) if foreign else (_OURS | own, _OURS | own)
     php = foreign and "session_uuid" in names
     table = read_table(path, known, noun="answers", quotes="php" if php else "doubled")
     columns = [ours.get(n) or (_question(n) if foreign else "") for n in table.columns]
@@ -164,6 +169,8 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
             f"{path}: answers of several tests ({', '.join(map(repr, (test, *others)))}); put each "
             "into a file of its own"
         )
+    told_form = _form_of(path, rows)
+    low, high = FORMS[told_form or "mushra"].scale
     listeners: dict[str, Listener] = {}
     found: dict[object, tuple[int, Rating | Choice]] = {}
     tell: dict[str, dict[str, Any]] = {"domains": {}, "clips": {}, "kbps": {}}
@@ -171,12 +178,18 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
     for at, cells in rows:
         one, about = _said(path, at, cells)
         if one.listener not in listeners:
-            said = {n: text.strip() for n, text in cells.items() if n.startswith(_QUESTION)}
-            answers = {name.removeprefix(_QUESTION): text for name, text in said.items()}
-            listeners[one.listener] = Listener(one.listener, answers)
-        if isinstance(one, Choice):  # which may be asked for again
-            found[at] = (at, one)
+            said = {n: text for n, t in cells.items() if (text := plain_text(t.strip()))}
+            asked = [n for n in said if n.startswith((_QUESTION, QUESTION))]
+            answers = {name.partition("_")[2]: said[name] for name in asked}
+            seen = {n: said[n] for n in said if n in OBSERVED or n.startswith(CAME_WITH)}
+            listeners[one.listener] = Listener(one.listener, answers, observed=seen)
+        if isinstance(one, Choice):  # which may be asked for again, on another page
+            before, _ = found.setdefault(at if one.page is None else one, (at, one))
+            repeated += before != at
             continue
+        if not low <= one.score <= high:
+            expected = f"expected {low} to {high}, found {one.score:g}"
+            raise UserError(f"{path}, line {at}: score: {expected}")
         before, first = found.setdefault((one.listener, one.item, one.condition), (at, one))
         repeated += before != at
         if isinstance(first, Rating) and first.score != one.score:
@@ -189,7 +202,8 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
         tell["clips"] |= {one.item: about.clip} if about.clip else {}
     told = [one for _, one in found.values()]
     names = dict.fromkeys(name for one in told for name in one.conditions)
-    form: FormName = "mushra" if {ANCHOR35, ANCHOR70} & names.keys() else "mushra-no-anchors"
+    guessed: FormName = "mushra" if {ANCHOR35, ANCHOR70} & names.keys() else "mushra-no-anchors"
+    form = told_form or guessed
     choices = [(at, one) for at, one in found.values() if isinstance(one, Choice)]
     if choices:
         form = "abx" if any(one.x for _, one in choices) else "ab"
@@ -200,6 +214,19 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
     systems = tuple(n for n in (sorted(names) if foreign else names) if n not in RESERVED)
     name = test or path.stem
     return Study(name, form, tuple(listeners.values()), systems, tuple(told), **tell), repeated
+
+
+def _form_of(path: Path, rows: Rows) -> FormName | None:
+    """The form that lines with ratings name, one in all of them; None where they name none."""
+    known = {str(name): name for name, form in FORMS.items() if form.rates}
+    found = {name: at for at, cells in reversed(rows) if (name := cells.get("form", "").strip())}
+    for name, at in found.items():
+        if name not in known or len(found) > 1:
+            raise UserError(
+                f"{path}, line {at}: form: expected one of {', '.join(known)}, the same in all "
+                f"lines; found {', '.join(sorted(found))}"
+            )
+    return next((known[name] for name in found), None)
 
 
 def _said(path: Path, at: int, cells: Mapping[str, str]) -> tuple[Rating | Choice, _About]:
@@ -222,11 +249,11 @@ def _said(path: Path, at: int, cells: Mapping[str, str]) -> tuple[Rating | Choic
 
 def _fitted(study: Study, test: ListeningTest) -> Study:
     """A study from a CSV with all that its test says of items and systems; practice left out."""
-    told, asked = FORMS[study.form].kind, FORMS[test.form].kind
-    if asked != told:
+    alike = FORMS[study.form].kind == FORMS[test.form].kind != "single"
+    if study.form != test.form and not alike:
         raise UserError(
-            f"the answers are of form {told}, and {TEST_FILE} says {test.form}; name the test that "
-            "they are of with --test"
+            f"the answers are of form {study.form}, and {TEST_FILE} says {test.form}; name the "
+            "test that they are of with --test"
         )
     practice = {item.id for item in test.training}
     names = {name for answer in study.answers for name in answer.conditions}

@@ -123,7 +123,8 @@ def test_export_and_delete(tmp_path, program):
     with program.client() as client:
         listener = ScriptedListener(client).begin().agree().finish()
         done = call("mushra", "export", folder)
-        assert done.stdout.splitlines()[0] == ",".join(RATING_COLUMNS)
+        own = ("question_age", "question_phones")
+        assert done.stdout.splitlines()[0] == ",".join((*RATING_COLUMNS, *own))
         assert len(done.stdout.splitlines()) == 1 + 15
         target = tmp_path / "answers.csv"
         call("mushra", "export", folder, "-o", target)
@@ -161,7 +162,8 @@ def test_from_a_run_to_a_test(home):
     assert (test.title, test.seed, test.pages_per_listener) == ("Mine", 3, 2)
     assert test.run == "../../run"
     assert [system.name for system in test.systems] == ["late@8kbps", "quiet@4kbps"]
-    assert set(read_facts(target, test).items) == {item.id for item in test.items} | {"training-1"}
+    practice = {"training-1", "training-2"}
+    assert set(read_facts(target, test).items) == {item.id for item in test.items} | practice
 
 
 def test_what_fails_leaves_nothing_and_no_folder_is_overwritten(home, tmp_path):
@@ -188,7 +190,7 @@ def test_stimuli_are_made_again_and_those_that_were_heard_stay(home):
     call(*design, "webmushra")
     with pytest.raises(StoreError, match="where it is a test, edit"):
         call(*design, "webmushra")
-    assert len(list((target / "webmushra").rglob("*.wav"))) == 12
+    assert len(list((target / "webmushra").rglob("*.wav"))) == 3 * 6  # an item, two to practise on
     export.unlink()
     (target / "answers.sqlite").touch()
     shutil.rmtree(target / "stimuli")
@@ -234,16 +236,8 @@ def test_with_its_test_into_the_run_and_with_options(answered, tmp_path):
     assert (summary.title, summary.listeners_before) == ("A test", 16)
     assert "answered 3 of 6 pages" in done.stderr
     assert (tmp_path / "out" / "rate.svg").is_file()
-    options = (
-        "--run",
-        run,
-        "--no-screening",
-        "--level",
-        0.9,
-        "-o",
-        tmp_path / "o",
-        "--mixed-model",
-    )
+    options = ("--run", run, "--no-screening", "--level", 0.9, "-o", tmp_path / "o")
+    options += ("--exclude", "reference:1", "--exclude", "reference:95", "--mixed-model")
     call("mushra", "analyse", path, "--test", folder, *options)
     text = (tmp_path / "o" / "paragraph.txt").read_text("utf-8")
     assert "The post-screening of BS.1534-3 was not applied." in text
@@ -251,6 +245,8 @@ def test_with_its_test_into_the_run_and_with_options(answered, tmp_path):
     assert "In a linear mixed model (REML; " in text
     heads = [(tmp_path / "o" / f"mixed-model{k}.csv").read_text()[:14] for k in ("", "-deviations")]
     assert heads == ["first,second,d", "listener,item,"]
+    whom = "rated the hidden reference below {} on more than 15 % of their items ({} did)"
+    assert f"It was also a rule to exclude who {whom.format(1, 0)} or {whom.format(95, 5)}." in text
     # Only training pages are answered.
     head, first, *_ = path.read_text("utf-8").splitlines()
     cells = first.split(",")

@@ -1,10 +1,14 @@
 """The export for webMUSHRA: what its reader of YAML reads, what its pages take and send."""
 
+import base64
 import errno
+import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
+import tarfile
 from urllib.parse import parse_qs
 
 import pytest
@@ -76,22 +80,47 @@ def test_every_value_stands_in_a_line_of_its_own(exported):
     assert yaml.safe_load(text) == configuration(OF_TWO, facts)
 
 
+YAMLJS_SHA512 = (
+    "C/FsVVhht4iPQYXOInoxUM/1ELSf9EsgKH34FofQOp6hwCPrW4vG4w5++TED3xRUo8gD7l0P1J1dLlDYzODsTQ=="
+)
 READ = """
 const text = require("fs").readFileSync(0, "utf8");
 process.stdout.write(JSON.stringify(require("yamljs").parse(text)));
 """
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="node is not here")
-def test_a_reader_of_the_same_author_reads_it(exported):
-    """With ``npm install yamljs@0.3.0`` in DIR, and NODE_PATH=DIR/node_modules."""
+@pytest.fixture(scope="module")
+def yamljs(tmp_path_factory):
+    """Where node finds npm's yamljs, whose author wrote webMUSHRA's reader too."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("no node or npm on this machine: apt-get install nodejs npm")
+    modules = tmp_path_factory.mktemp("npm") / "node_modules"
+    modules.mkdir()
+    env = {**os.environ, "npm_config_cache": f"{modules}-cache", "npm_config_fetch_retries": "1"}
+    command = ["npm", "pack", "yamljs@0.3.0"]
+    fetched = subprocess.run(command, cwd=modules, env=env, capture_output=True, check=False)
+    if fetched.returncode:
+        pytest.skip(f"npm cannot fetch yamljs: {fetched.stderr.decode()[-300:]}")
+    content = (modules / "yamljs-0.3.0.tgz").read_bytes()
+    assert base64.b64encode(hashlib.sha512(content).digest()).decode() == YAMLJS_SHA512
+    with tarfile.open(modules / "yamljs-0.3.0.tgz") as archive:
+        archive.extractall(modules, filter="data")
+    (modules / "package").rename(modules / "yamljs")
+    return {**os.environ, "NODE_PATH": str(modules)}
+
+
+def test_a_reader_of_the_same_author_reads_it(exported, yamljs):
     _, facts, text = exported
     command = ["node", "-e", READ]
-    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
-    if b"Cannot find module 'yamljs'" in done.stderr:
-        pytest.skip("node finds no yamljs; see the test's docstring")
+    done = subprocess.run(
+        command, env=yamljs, input=text.encode(), capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == configuration(OF_TWO, facts)
+    # It does not read what PyYAML writes by itself, which is why each value has a line of its own.
+    compact = yaml.safe_dump(configuration(OF_TWO, facts)).encode()
+    done = subprocess.run(command, env=yamljs, input=compact, capture_output=True, check=False)
+    assert done.returncode or json.loads(done.stdout) != configuration(OF_TWO, facts)
 
 
 def mushra_pages(config):
@@ -155,8 +184,9 @@ def test_sounds_are_there_alike_and_anchors_under_their_reserved_names(exported)
 
 def test_it_is_of_its_form_and_written_anew_or_not_at_all(exported, monkeypatch):
     folder, facts, _ = exported
-    with pytest.raises(UserError, match="--export webmushra: form abx stays on our own page"):
-        export_webmushra(folder, OF_TWO.model_copy(update={"form": "abx"}), facts)
+    for form in ("abx", "acr", "mushra-no-reference"):  # its pages always have a reference
+        with pytest.raises(UserError, match=f"--export webmushra: form {form} stays on our own"):
+            export_webmushra(folder, OF_TWO.model_copy(update={"form": form}), facts)
     (folder / "webmushra" / "old").touch()
     export_webmushra(folder, OF_TWO, facts)
     assert not (folder / "webmushra" / "old").exists()

@@ -44,6 +44,8 @@ class Stage:
         self.app = application(self.service, log=self.seen.append)
         self.down = self.spoilt_sounds = False
         self.sounds_wait_s, self.lose_replies = 0.0, 0
+        self.whole: int | None = None  # so many more sounds come whole; of others `part` messages
+        self.part = 0
         self.refuse: list[str] = []
         self.origin = ""
 
@@ -56,6 +58,10 @@ class Stage:
 
         if path.startswith("/api/stimuli/"):
             await asyncio.sleep(self.sounds_wait_s)
+            if self.whole:
+                self.whole -= 1
+            elif self.whole is not None:
+                send = self.stalling(send)
         if self.down and path:
             await hang_up()
         elif path == "/blank":  # of the same origin, for what is stored before the first page
@@ -72,6 +78,19 @@ class Stage:
             await hang_up()
         else:
             await self.app(scope, receive, send)
+
+    def stalling(self, send: Any) -> Any:
+        """Sends the first messages; the others once all is well again."""
+        left = self.part
+
+        async def some(message: Any) -> None:
+            nonlocal left
+            left -= 1
+            while left < 0 and self.whole is not None:
+                await asyncio.sleep(0.02)
+            await send(message)
+
+        return some
 
     @contextmanager
     def served(self) -> Iterator[None]:
@@ -98,6 +117,11 @@ class Stage:
         """What is kept of each."""
         with self.service.responses.transaction() as sql:
             return [dict(row) for row in sql.execute("SELECT * FROM listeners ORDER BY id")]
+
+    @property
+    def rated(self) -> list[tuple[int, bool]]:
+        """Of each listener: pages rated, and whether they finished."""
+        return [(row["rated"], bool(row["finished_utc"])) for row in self.listeners]
 
     @property
     def done(self) -> list[sessions.Submission]:
@@ -148,6 +172,17 @@ class Visit:
     def open(self) -> Any:
         self.tab.goto(self.stage.origin)
         return self.tab
+
+    def described(self) -> str:
+        """What its tabs show, what they complained of, and what the server was asked last."""
+        parts = []
+        for tab in self.context.pages:
+            try:
+                shown = tab.locator("body").inner_text(timeout=5_000)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with it is what is told
+                shown = f"({error})"
+            parts.append(f"{tab.url}\n{shown}")
+        return "\n\n".join([*parts, *self.complaints, *self.stage.seen[-10:]])
 
     def skip_checks(self, **more: Any) -> Any:
         """As if level and headphones had been checked on this machine before."""
