@@ -141,14 +141,14 @@ def power(
     if items is None or systems is None:
         raise UserError("how large is the test? Name a TEST, or give --items and --systems")
     s = Spread.of(form, **{name: value for name, value in spread.items() if value is not None})
-    rates, unit, (low, high) = FORMS[form].rates, FORMS[form].unit or "points", FORMS[form].scale
+    rates, (low, high) = FORMS[form].rates, FORMS[form].scale
     usual = [(high - low) * k / 20 if rates else 50.0 + 10 * k for k in (1, 2, 3)]
     rows = []
     for difference in differences or usual:
         question = Question(difference, items, systems, s, pages_per_listener, power, form)
         needed, found = listeners_needed(question)
         error = f" +- {100 * math.sqrt(found * (1 - found) / STUDIES):.1f}" if rates else ""
-        cells = f"{difference:g} {unit}", needed, needed * question.votes
+        cells = f"{difference:g} {question.unit}", needed, needed * question.votes
         rows.append((*map(str, cells), f"{100 * found:.1f}{error} %"))
     terminal.show_rows(["difference", "listeners who count", "votes", "power"], rows)
     terminal.out.print()

@@ -76,7 +76,7 @@ class Question:
         form = FORMS[self.form]
         low, high = (0, form.scale[1] - form.scale[0]) if form.rates else (50, 100)
         wrong = {
-            f"a difference of {self.difference:g} {form.unit or 'points'}; take one of {low} to {high}": (
+            f"a difference of {self.difference:g} {self.unit}; take one of {low} to {high}": (
                 not low < self.difference < high
             ),
             f"a power of {self.power:g}": not LEVEL < self.power < 1,
@@ -87,6 +87,11 @@ class Question:
         }
         for text in (text for text, is_wrong in wrong.items() if is_wrong):
             raise UserError(f"cannot plan for {text}")
+
+    @property
+    def unit(self) -> str:
+        """Of the difference."""
+        return "points" if FORMS[self.form].rates else "%"
 
     @property
     def trials(self) -> int:
@@ -136,7 +141,7 @@ def listeners_needed(question: Question, *, studies: int = STUDIES) -> tuple[int
     found = power_of(question, needed, studies=studies) if needed <= MOST_LISTENERS else 0.0
     if found < question.power:
         raise UserError(
-            f"a difference of {question.difference:g} {FORMS[question.form].unit or 'points'} takes more than "
+            f"a difference of {question.difference:g} {question.unit} takes more than "
             f"{MOST_LISTENERS} listeners with {question.pages} pages each; plan for a larger "
             "difference or for more pages per listener"
         )
