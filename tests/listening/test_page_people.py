@@ -38,7 +38,7 @@ def test_from_a_crowd_with_its_parameters_to_a_code_and_back(begin):
     take_part(tab)
     rate_all(tab)
     next_page(tab)
-    expect(tab.locator(".task")).to_contain_text("set all sliders to 0")
+    expect(tab.locator(".asked")).to_contain_text("set all sliders to 0")
     rate_all(tab, first=2, step=0)
     next_page(tab)
     assert tab.locator(".code").inner_text() == "C 1"
