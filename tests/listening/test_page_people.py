@@ -218,7 +218,7 @@ FULL = """
 """
 
 
-@pytest.mark.parametrize("refusal", [BLOCKED, FULL % "", FULL % "token|queue|draft"])
+@pytest.mark.parametrize("refusal", [BLOCKED, FULL % ".", FULL % "token|queue|draft"])
 def test_a_browser_that_keeps_nothing_says_so_and_the_session_outlives_a_reload(begin, refusal):
     begun = begin(pages=2)
     begun.context.add_init_script(refusal)
