@@ -46,7 +46,7 @@ _EXPORT = option(
 @option("--item items", help="A clip that is to be an item; repeatable.", multiple=True)
 @option("--form", click.Choice(get_args(FormName)), "What listeners are asked.", default="mushra")
 @option("--pages-per-listener", click.IntRange(1), "A balanced subset for each.  [default: all]")
-@option("--training", click.IntRange(0), "Pages to practise on, of other clips.", default=1)
+@option("--training", click.IntRange(0), "Pages to practise on, of other clips.  [default: 2]")
 @option("--seed", 0, "Of the choice of clips, and of orders.")
 @option("--title", "", "What listeners read at the top of the page.")
 @option("--language", "en", "Of the page and its texts.")

@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from snacbench import __version__
 from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
 from snacbench.files import atomic, writing
-from snacbench.forms import FORMS, FormName
+from snacbench.forms import FORMS, REFERENCE, FormName
 from snacbench.listening.stimuli import Facts, RunSignals, make_stimuli
 from snacbench.listening.test import (
     DOCS,
@@ -63,7 +63,7 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
     systems: Sequence[str] = (),
     num_items: int | None = None,
     items: Sequence[str] = (),
-    training: int = 1,
+    training: int | None = None,
     form: FormName = "mushra",
     pages_per_listener: int | None = None,
     seed: int = 0,
@@ -76,8 +76,9 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
 
     `systems` are selectors (none: see `chosen_systems`), `items` clips that are to be among the
     items, by id or by how it ends, `num_items` includes them (None: as many as are named, or 1.5
-    times as many as systems), `training` counts pages to practise on. `UserError` if systems or
-    items are not in the run, are too many, or cannot be heard; `StoreError` if the folder is taken.
+    times as many as systems), `training` counts clips to practise on (None: two, or one where the
+    run has no more). `UserError` if systems or items are not in the run, are too many, or cannot
+    be heard; `StoreError` if the folder is taken.
     """
     check_free(target)
     if not _SHORTEST_EXCERPT_S <= excerpt_s <= MAX_EXCERPT_S:
@@ -213,7 +214,7 @@ def choose_clips(  # noqa: PLR0913 - all that the choice depends on
     names: Sequence[str],
     *,
     num_items: int | None,
-    training: int,
+    training: int | None,
     seed: int,
 ) -> tuple[list[Clip], list[Clip]]:
     """Clips of the rated pages, named ones first, and of those to practise on; or `UserError`."""
@@ -246,6 +247,8 @@ def choose_clips(  # noqa: PLR0913 - all that the choice depends on
     clips = [*first.values(), *rest]
     usual = len(first) or math.ceil(_ITEMS_PER_SYSTEM * len(codecs))
     least = len(first) or _FEWEST_ITEMS
+    if training is None:  # two, or one where there is no clip for another
+        training = max(1, min(2, len(clips) - (num_items or least)))
     number = max(least, min(usual, len(clips) - training)) if num_items is None else num_items
     if len(clips) < number + training:
         lost = [f"{id_}: {reason}" for id_, reason in why.items() if reason]
@@ -367,11 +370,8 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
     order = [circle[i] for i in row]
     if single and take == count:
         order = _apart(order, trials, _random(test, "order", listener_number))
-    practice: dict[str, Trial] = {}  # the first trial of each item; the last is no reference
-    for item, pair, _ in trials_of(test, test.training):
-        if single or item not in practice:
-            practice[item] = (item, pair, -1)
-    chosen = [*practice.values(), *(trials[i] for i in order)]
+    practice = practice_of(test)
+    chosen = [*practice, *(trials[i] for i in order)]
     pages = []
     for number, (item, pair, repeat) in enumerate(chosen):
         rng = _random(test, "page", listener_number, item, *pair, repeat)
@@ -419,6 +419,23 @@ def trials_of(test: ListeningTest, items: Sequence[Item]) -> list[Trial]:
     form, names = FORMS[test.form], [system.name for system in test.systems]
     turns = range(1 if form.rates else test.repeats)
     return [(i.id, pair, turn) for turn in turns for i in items for pair in form.pairs(names)]
+
+
+def practice_of(test: ListeningTest) -> list[Trial]:
+    """What is practised: the whole range of impairments, on the test's `training` items in turn.
+
+    Where a page does not have all systems, it is of the reference and the systems of the highest
+    and the lowest rate (the first and the last one, where rates are not known), the worst first.
+    """
+    known = all(system.kbps is not None for system in test.systems)
+    ranked = sorted(test.systems, key=lambda system: -(system.kbps or 0.0) if known else 0.0)
+    names = [system.name for system in ranked]
+    ends = {REFERENCE, names[0], names[-1]}
+    pairs = [pair for pair in FORMS[test.form].pairs(names) if ends.issuperset(pair)]
+    pairs.sort(key=lambda pair: names[-1] not in pair)
+    items = [item.id for item in test.training]
+    pages = range(max(len(items), len(pairs)) if items else 0)
+    return [(items[page % len(items)], pairs[page % len(pairs)], -1) for page in pages]
 
 
 def _random(test: ListeningTest, *of: object) -> np.random.Generator:

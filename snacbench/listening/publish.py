@@ -13,6 +13,7 @@ from snacbench.errors import UserError
 from snacbench.files import writing
 from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, REFERENCE, RESERVED
 from snacbench.listening.analysis import Analysis, Estimate
+from snacbench.listening.design import practice_of
 from snacbench.listening.read import Source
 from snacbench.listening.screening import count
 from snacbench.listening.study import Record, duplicates, safe_cell
@@ -83,7 +84,7 @@ def _design(source: Source, analysis: Analysis) -> Iterator[str]:
     if pages := test.pages_per_listener:
         yield f"each listener was given a balanced random subset of {count(pages, 'page')}."
     if test.training:
-        yield f"{count(len(test.training), 'training page')} came first, and did not count."
+        yield f"{count(len(practice_of(test)), 'training page')} came first, and did not count."
 
 
 def _listeners(analysis: Analysis) -> Iterator[str]:

@@ -37,6 +37,7 @@ _BUSY_S = 30.0  # longer than any deletion of another process takes
 _PLAN = "plan_sha256"
 _WORDS = {"title", "language", "welcome", "consent", "questionnaire", "contact", "made_by", "run"}
 _WORDS |= {"address_parameters", "record_device", "completion_code", "completion_url"}
+_WORDS |= {"shared_computer"}
 _DEVICE = {"browser", "system", "time_zone"}
 # Marks that turn the direction of writing: in a table they make a cell look like another.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

@@ -11,7 +11,6 @@ import errno
 import io
 import ipaddress
 import itertools
-import json
 import math
 import re
 import secrets
@@ -27,7 +26,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import uvicorn
-from pydantic import Field, ValidationError
+from pydantic import Field, RootModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
@@ -44,6 +43,7 @@ from snacbench.errors import UserError
 from snacbench.files import sha256_of_file
 from snacbench.forms import FORMS
 from snacbench.listening import responses as sessions
+from snacbench.listening.design import pages_of
 from snacbench.listening.responses import (
     Answer,
     Body,
@@ -57,6 +57,7 @@ from snacbench.listening.screening import screen
 from snacbench.listening.stimuli import read_facts, stimulus_file
 from snacbench.listening.study import duplicates, write_tidy
 from snacbench.listening.test import (
+    DOCS,
     FADE_S,
     LEAST_HEARD_S,
     MIN_LOOP_S,
@@ -65,6 +66,7 @@ from snacbench.listening.test import (
     ListeningTest,
     read_test,
 )
+from snacbench.yamlfile import read_yaml
 
 ADMIN_FACT = "admin_sha256"
 MAX_BODY_BYTES = 64 * 1024
@@ -92,7 +94,7 @@ Log = Callable[[str], None]
 Sent = TypeVar("Sent", bound=Body)
 Value = TypeVar("Value")
 _TOLD = {"id", "title", "form", "language", "welcome", "consent", "questionnaire", "contact"}
-_TOLD |= {"address_parameters", "record_device"}
+_TOLD |= {"shared_computer", "address_parameters", "record_device"}
 
 
 # ------------------------------------------------------------- what holds for every request, first
@@ -236,15 +238,38 @@ class Service:
 def open_service(folder: Path, *, max_listeners: int | None = None) -> Service:
     """Read and check all that a test needs to be served, else `UserError`."""
     test = read_test(folder)
-    stimuli, texts = served_stimuli(folder, test), PAGE / "texts" / f"{test.language}.json"
-    if not texts.is_file():
-        known = sorted(path.stem for path in texts.parent.glob("*.json"))
-        raise UserError(
-            f"the page has no texts in {test.language!r}; there are: {', '.join(known)}; "
-            "change the field language of test.yaml"
-        )
-    words = json.loads(texts.read_text("utf-8"))
+    stimuli, words = served_stimuli(folder, test), page_texts(folder, test.language)
     return Service(test, open_responses(folder, test), stimuli, words, max_listeners)
+
+
+def page_texts(folder: Path, language: str) -> dict[str, str]:
+    """The page's texts by their keys, from ``LANGUAGE.json`` in the test's folder or the package.
+
+    `UserError` if neither has it, or it has not the keys and the {names} of the English one.
+    """
+    ours, name = PAGE / "texts", f"{language}.json"
+    found = [path for path in (folder / name, ours / name) if path.is_file()]
+    if not found:
+        known = ", ".join(sorted(path.stem for path in ours.glob("*.json")))
+        raise UserError(
+            f"the page has no texts in {language!r}; there are: {known}; change the field language "
+            f"of test.yaml, or put {name} beside it ({DOCS}, 'Another language')"
+        )
+    words, english = (
+        read_yaml(path, RootModel[dict[str, str]], noun="texts", docs=DOCS).root
+        for path in (found[0], ours / "en.json")
+    )
+    has, needs = (
+        {
+            key: " ".join(["text", *sorted({*re.findall(r"\{\w+\}", text)})])
+            for key, text in of.items()
+        }
+        for of in (words, english)
+    )
+    if wrong := sorted(key for key in has | needs if has.get(key) != needs.get(key)):
+        told = [f"{key}: {has.get(key, 'none')}, not {needs.get(key, 'none')}" for key in wrong]
+        raise UserError(f"{found[0]} does not agree with en.json: {'; '.join(told)}")
+    return words
 
 
 def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], tuple[Path, int]]:
@@ -355,7 +380,9 @@ class _Endpoints:
         told = self._test.model_dump(mode="json", include=_TOLD)
         entrance = await self._do(sessions.entrance, self._of.max_listeners)
         constants = {"min_loop_s": MIN_LOOP_S, "fade_s": FADE_S, "rate_hz": RATE_HZ}
-        rest = {"least_heard_s": LEAST_HEARD_S, "texts": self._of.texts}
+        rest: dict[str, Any] = {"least_heard_s": LEAST_HEARD_S, "texts": self._of.texts}
+        rest["sounds"] = [len(page.conditions) for page in pages_of(self._test, 0)]
+        rest["longest_s"] = max(item.duration_s for item in self._test.items)
         return JSONResponse(told | constants | entrance | rest)
 
     async def start(self, request: Request) -> Response:

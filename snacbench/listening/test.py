@@ -122,6 +122,8 @@ class ListeningTest(Part):
     """Of the page's own texts; the texts below stand as they are."""
     contact: str = ""
     """Whom listeners may ask, for example 'Ada Byron <ada@example.org>'."""
+    shared_computer: bool = False
+    """In a lab: between people the browser keeps nothing but answers that are still to be sent."""
     welcome: str = ""
     consent: str = ""
     """Listeners agree to this before they begin. Check it against your own rules."""

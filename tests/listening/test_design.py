@@ -18,6 +18,7 @@ from snacbench.listening.design import (
     design,
     in_order_of_choice,
     pages_of,
+    practice_of,
     trials_of,
     write_test,
 )
@@ -50,6 +51,7 @@ def test_a_test_of_three_domains(run, tmp_path):
     domains = ["speech", "music", "environment"]
     assert [(item.id, item.domain) for item in test.items] == [(f"{d}-1", d) for d in domains]
     assert test.training[0].clip not in {item.clip for item in test.items}
+    assert len(test.training) == 2
     assert [system.name for system in test.systems] == [codec.name for codec in CODECS]
     assert test.systems[0].kbps == pytest.approx(7.2, abs=0.01)  # 0.9 of its nominal rate
     assert made(run, seed=4) == test
@@ -235,6 +237,29 @@ def test_subsets_balance_items_and_places(items, take, rounds):
     assert max(counts) - min(counts) <= 2  # also where a round is left half-way
 
 
+@pytest.mark.parametrize(
+    ("form", "rates", "pairs"),
+    [
+        ("mushra", (3.0, 1.0, 9.0), [(), ()]),
+        ("ab", (3.0, 1.0, 9.0), [("c2", "c1"), ("c2", "c1")]),
+        ("ab", (3.0, None, 9.0), [("c0", "c2"), ("c0", "c2")]),
+        ("abx", (3.0, 1.0, 9.0), [(REFERENCE, "c1"), (REFERENCE, "c2")]),
+        ("acr", (3.0, 1.0, 9.0), [("c1",), (REFERENCE,), ("c2",)]),
+        ("dcr", (3.0, 1.0), [(REFERENCE, c) for c in ("c1", REFERENCE, "c0")]),
+    ],
+)
+def test_practice_has_the_whole_range_of_impairments(form, rates, pairs):
+    systems = tuple(System(name=f"c{i}", kbps=kbps) for i, kbps in enumerate(rates))
+    practice = tuple(Item(id=f"p-{i}", clip=f"set/p{i}", duration_s=5) for i in range(2))
+    test = numbered_test(2, form, training=practice).model_copy(update={"systems": systems})
+    items = ["p-0", "p-1", "p-0"][: len(pairs)]
+    assert practice_of(test) == [(item, pair, -1) for item, pair in zip(items, pairs, strict=True)]
+    assert [page.item for page in pages_of(test, 0) if page.training] == items
+    assert not practice_of(test.model_copy(update={"training": ()}))
+    alone = practice_of(test.model_copy(update={"training": practice[:1]}))
+    assert [pair for _, pair, _ in alone] == list(dict.fromkeys(pairs))  # all on one clip
+
+
 def test_ab_asks_every_pair_on_both_sides_and_abx_hides_one_of_the_two():
     practice = (Item(id="practice", clip="set/p", duration_s=5),)
     test = numbered_test(2, "ab", 3, repeats=2, training=practice)
@@ -270,11 +295,11 @@ def test_one_condition_at_a_time_each_once_and_no_item_after_itself():
     first = Counter(p.conditions[0] == REFERENCE for pages in people for p in pages)
     assert 0.45 < first[True] / first.total() < 0.8  # a quarter has it on both sides
     test = numbered_test(1, "dcr", 2, training=(Item(id="practice", clip="set/p", duration_s=5),))
-    practice, *rated = pages_of(test, 0)  # of one item nothing can be kept apart
-    assert practice.conditions == (REFERENCE, "codec-1")
-    assert {p.conditions for p in rated} == {
-        (REFERENCE, name) for name in (REFERENCE, "codec-0", "codec-1")
-    }
+    pages = pages_of(test, 0)  # of one item nothing can be kept apart
+    for training in (True, False):  # the worst system is practised first
+        heard = [page.conditions for page in pages if page.training is training]
+        assert set(heard) == {(REFERENCE, name) for name in (REFERENCE, "codec-0", "codec-1")}
+        assert not training or heard[0] == (REFERENCE, "codec-0")
 
 
 GOOD = """\

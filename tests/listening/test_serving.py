@@ -156,7 +156,9 @@ def test_stimuli_of_the_test_are_served_and_no_others(site, monkeypatch):
     table = served_stimuli(folder, small_test())
     assert len(table) == 4 * 5
     assert table["item-1", "snac"] == (path, path.stat().st_size)
-    with pytest.raises(UserError, match=r"no texts in 'xx'; there are: de, en; change the field"):
+    with pytest.raises(
+        UserError, match=r"no texts in 'xx'; there are: de, en; .* put xx.json beside it"
+    ):
         open_service(make_folder(folder / "other", small_test(language="xx")))
     forbidden = Mock(side_effect=PermissionError(13, "Permission denied"))
     changed = r"snac.wav is not the stimulus that was made \({}.*mushra stimuli"
@@ -178,6 +180,33 @@ def test_stimuli_of_the_test_are_served_and_no_others(site, monkeypatch):
     for sound in (folder / "stimuli").rglob("*.wav"):
         sound.write_bytes(b"RIFF")
     assert listener.get(f"/api/stimuli/{key}").status_code == 500
+
+
+def test_a_language_is_added_by_a_file_beside_the_test(serve, tmp_path):
+    english = serve().client.get("/page/texts/en.json").json()
+    french = {key: f"« {text} »" for key, text in english.items()}
+    french["welcome.begin"] = "Commencer"
+
+    def served(texts):
+        """As the documentation says: the page's texts under their own name, the language's."""
+        folder = make_folder(tmp_path / "french", small_test(language="fr"))
+        (folder / "fr.json").write_text(texts, "utf-8")
+        return open_service(folder).texts
+
+    assert served(json.dumps(french)) == french
+    less = {key: text for key, text in french.items() if key not in ("head.page", "wave.end")}
+    for texts, message in (
+        (json.dumps(less), r"fr.json does not .*: head.page: none, not text {n} {of}; wave.end: n"),
+        (json.dumps({**french, "wave.en": "Fin"}), r"fr.json .*: wave.en: text, not none$"),
+        (
+            json.dumps({**french, "head.page": "Page {n}"}),
+            r"head.page: text {n}, not text {n} {of}",
+        ),
+        ('{"head.page": "Page', r"fr.json, line 1: not YAML"),
+        ('{"head.page": ["Page"]}', r"fr.json, line 1: head.page: Input should be a valid string"),
+    ):
+        with pytest.raises(UserError, match=message):
+            served(texts)
 
 
 @pytest.mark.parametrize(

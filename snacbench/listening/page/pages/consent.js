@@ -10,7 +10,7 @@ async function agree(app, invite) {
   if (!app.token) {
     const came = { came_with: arrivalOf(app.test), ...(invite && { invite }) };
     const { token } = await call("POST", "api/start", { body: came });
-    app.store.set("token", token);
+    app.setSession(token, invite || null);
   }
   await call("POST", "api/consent", { token: app.token, body: { agreed: true } });
   await app.loadSession();
@@ -19,7 +19,7 @@ async function agree(app, invite) {
 export function consent(app) {
   const { test, frame } = app;
   return new Promise((resolve, reject) => {
-    const given = new URLSearchParams(location.search).get("invite") ?? "";
+    const given = app.invite ?? "";
     const code = make("input", { id: "invite", autocomplete: "off", value: given });
     const asks = test.invite_required && !app.token;
     const field = make("p", { class: "field", hidden: !asks },

@@ -7,6 +7,10 @@ import { say } from "../texts.js";
 
 /** Wait until every answer has arrived, close the test, and say thanks. */
 export async function finish(app) {
+  if (!app.session.finished) {  // in the queue as well: it is sent though this window be closed now
+    const { token } = app;
+    app.store.enqueue({ key: `finish:${token}`, path: "api/finish", token, body: {} });
+  }
   if (app.sender.pending > 0) {
     app.frame.show({
       heading: say("thanks.almost"), content: [make("p", { role: "alert" }, say("thanks.waiting"))],
@@ -37,6 +41,13 @@ function completion({ session: { listener, code, url, came_with: came } }) {
   return [shown, link && make("p", { class: "buttons" }, link)].filter(Boolean);
 }
 
+/** Another person may take part here; on a shared computer this is what the page is for. */
+function others(app) {
+  if (!app.test.shared_computer) return [make("p", { class: "buttons" }, button(say("other.button"), app.someoneElse))];
+  const next = button(say("thanks.next"), app.handOver, { class: "main" });
+  return [make("p", {}, say("thanks.shared")), make("p", { class: "buttons" }, next)];
+}
+
 function showThanks(app) {
   const { test: { contact }, session, frame } = app;
   const trouble = make("p", { class: "trouble", role: "alert" });
@@ -50,6 +61,7 @@ function showThanks(app) {
       ...completion(app),
       make("p", {}, say("thanks.name"), " ", make("strong", { class: "listener" }, session.listener)),
       make("p", { class: "soft" }, contact ? say("thanks.contact", { contact }) : say("thanks.keep")),
+      ...others(app),
       make("hr"),
       make("p", { class: "soft" }, say("thanks.delete.text")),
       trouble,
@@ -65,7 +77,7 @@ async function removeData(app) {
   );
   if (choice !== "delete") return;
   await call("POST", "api/delete", { token: app.token, body: {} });
-  app.store.clear();
+  app.store.forget();
   app.frame.showSaved("");
-  app.frame.showEnd(say("deleted.title"), say("deleted.text"));
+  app.frame.showEnd(say("deleted.title"), say("deleted.text"), ...others(app));
 }

@@ -1,0 +1,250 @@
+"""Several people at one browser, and browsers that keep nothing."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from snacbench.listening import responses as sessions
+from tests.listening.test_page import SHORT_TONES, answer_headphones, button
+from tests.support.listening_page import next_page, rate_all, scores
+from tests.support.waiting import until
+
+
+def take_part(tab):
+    """From the welcome to the first page, every page of the way there."""
+    button(tab, "Begin").click()
+    button(tab, "Play noise").click()
+    button(tab, "The volume is set").click()
+    answer_headphones(tab, [1, 1, 2, 2, 3])
+    tab.locator("#agreed").check()
+    button(tab, "Take part").click()
+    tab.locator("#q-age").fill("33")
+    tab.locator("#q-phones").select_option("yes")
+    button(tab, "Go on").click()
+    tab.wait_for_selector("main.rating")
+
+
+def come_back(tab):
+    """Of a session that is known here: its sound is checked again, and nothing is asked."""
+    tab.locator("h1", has_text="Welcome back").wait_for()
+    button(tab, "Begin").click()
+    button(tab, "Play noise").click()
+    button(tab, "The volume is set").click()
+    answer_headphones(tab, [1, 1, 2, 2, 3])
+    tab.wait_for_selector("main.rating")
+
+
+@pytest.fixture
+def begin(visit):
+    """A visit whose headphone check takes no time; what the browser asks is answered with yes."""
+
+    def begun(**fields):
+        found = visit(**fields)
+        found.context.add_init_script(SHORT_TONES)
+        found.tab.on("dialog", lambda dialog: dialog.accept())
+        return found
+
+    return begun
+
+
+def heading(tab):
+    return tab.locator("h1").inner_text()
+
+
+def kept(tab, storage="localStorage"):
+    """Names of what the browser keeps for this test."""
+    return {name.split(":")[2] for name in tab.evaluate(f"Object.keys({storage})")}
+
+
+def test_a_new_invitation_begins_a_new_session_and_the_same_one_goes_on(begin):
+    begun = begin(pages=2)
+    stage, tab = begun.stage, begun.tab
+    first, second = (
+        f"{stage.origin}/?invite={code}"
+        for code in sessions.make_invitations(stage.service.responses, 2)
+    )
+    tab.goto(first)
+    take_part(tab)
+    rate_all(tab)
+    # The first person's page cannot be sent, and they leave the next one half done.
+    tab.route("**/api/pages/*", lambda route: route.abort())
+    next_page(tab)
+    tab.keyboard.press("1")
+    tab.locator(".slider").first.click()
+    tab.reload()
+    tab.wait_for_selector("main.rating")  # the same address is the same person
+    assert heading(tab) == "Page 2 of 2"
+
+    tab.goto(second)
+    take_part(tab)
+    assert heading(tab) == "Page 1 of 2"
+    assert scores(tab) == ["–"] * 4
+    assert stage.rated == [(0, False), (0, False)]
+    tab.unroute("**/api/pages/*")
+    tab.reload()
+    until(lambda: stage.rated[0] == (1, False))  # sent for whoever gave it, and for nobody else
+    tab.wait_for_selector("main.rating")
+    assert stage.rated == [(1, False), (0, False)]
+    rate_all(tab, first=10)
+    next_page(tab)
+    until(lambda: stage.rated[1] == (1, False))
+
+    tab.goto(first)
+    come_back(tab)
+    assert heading(tab) == "Page 2 of 2"
+    assert scores(tab) == ["50", "–", "–", "–"]
+    rate_all(tab)
+    next_page(tab)
+    tab.locator(".listener").wait_for()
+    tab.goto(second)
+    come_back(tab)
+    assert heading(tab) == "Page 2 of 2"
+    assert stage.rated == [(2, True), (1, False)]
+    for listener, low in zip(stage.listeners, (30, 10), strict=True):
+        (page, *_) = json.loads(listener["pages"])
+        assert page["response"]["ratings"][0]["score"] == low
+        assert json.loads(listener["questionnaire"])["age"] == "33"
+
+
+def test_someone_else_takes_part_after_a_pause_or_the_end(begin):
+    begun = begin(pages=1)
+    stage, tab = begun.stage, begun.open()
+    take_part(tab)
+    rate_all(tab)
+    tab.route("**/api/pages/*", lambda route: route.abort())
+    button(tab, "Pause").click()
+    button(tab, "Someone else takes part here").click()
+    button(tab, "No, go back").click()
+    rate_all(tab)
+    button(tab, "Next").click()
+    tab.locator("h1", has_text="Almost done").wait_for()
+    # A link of somebody else is opened meanwhile: what waits is sent, and ends the test it is of.
+    tab.goto(f"{stage.origin}/#resume={stage.enrol()}")
+    tab.unroute("**/api/pages/*")
+    until(lambda: stage.rated[0] == (1, True))
+    tab.wait_for_selector("h1")
+    come_back(tab)
+    rate_all(tab)
+    button(tab, "Next").click()
+    tab.locator(".listener").wait_for()
+    assert stage.rated == [(1, True), (1, True)]
+    button(tab, "Someone else takes part here").click()
+    button(tab, "Yes, begin anew").click()
+    expect(tab.locator("h1")).to_have_text("A small test")
+    assert kept(tab) == {"owner"}
+    take_part(tab)
+    assert heading(tab) == "Page 1 of 1"
+
+    # Half an hour later the page does not take it for granted who sits there.
+    tab.evaluate("localStorage.setItem('snacbench:tiny:seen', Date.now() - 31 * 60_000)")
+    name = stage.listeners[2]["name"]
+    tab.goto(stage.origin)
+    expect(tab.locator("main")).to_contain_text(f"under the name {name}")
+    button(tab, "Go on").click()
+    tab.wait_for_selector("main.rating")
+
+    # A session that the server does not know, and a page of it that is on its way.
+    sessions.delete_listener(stage.service.responses, name)
+    rate_all(tab)
+    button(tab, "Next").click()
+    tab.locator("h1", has_text="Unknown listener").wait_for()
+    button(tab, "Begin anew").click()
+    expect(tab.locator("h1")).to_have_text("A small test")
+    assert kept(tab) == {"owner"}
+
+
+def test_a_lab_computer_keeps_nothing_between_people(begin):
+    begun = begin(pages=2, shared_computer=True)
+    stage, tab = begun.stage, begun.tab
+    tab.goto(f"{stage.origin}/blank")
+    tab.evaluate("localStorage.setItem('snacbench:tiny:token', '\"older\"')")
+    begun.open()
+    take_part(tab)
+    rate_all(tab)
+    tab.reload()
+    tab.wait_for_selector("main.rating")
+    assert scores(tab) == ["30", "40", "50", "60"]
+    assert kept(tab) == {"owner"}
+    assert {"token", "draft"} < kept(tab, "sessionStorage")
+    button(tab, "Pause").click()
+    expect(tab.locator("dialog")).to_contain_text("keeps nothing of you")
+    button(tab, "Go on").click()
+    next_page(tab)
+    until(lambda: stage.rated == [(1, False)])
+
+    # Closed half-way: the next one begins at the welcome, and what waited is sent all the same.
+    begun.context.route("**/api/pages/*", lambda route: route.abort())
+    rate_all(tab)
+    button(tab, "Next").click()
+    tab.locator("h1", has_text="Almost done").wait_for()
+    assert kept(tab) == {"owner", "queue"}
+    with tab.expect_event("close"):
+        tab.close(run_before_unload=True)
+    begun.context.unroute("**/api/pages/*")
+    begun.tab = tab = begun.new_tab()
+    tab.on("dialog", lambda dialog: dialog.accept())
+    begun.open()
+    expect(tab.locator("h1")).to_have_text("A small test")
+    until(lambda: stage.rated == [(2, True)])
+    assert kept(tab) == {"owner"}
+
+    take_part(tab)
+    for _ in range(2):
+        rate_all(tab)
+        next_page(tab)
+    expect(tab.locator("main")).to_contain_text("make room for the next one")
+    button(tab, "Begin for the next person").click()
+    expect(tab.locator("h1")).to_have_text("A small test")
+    assert kept(tab) | kept(tab, "sessionStorage") == {"owner"}
+    assert stage.rated == [(2, True)] * 2
+    take_part(tab)  # level and headphones, too
+    assert len(stage.listeners) == 3
+
+
+REFUSALS = {
+    "blocked": """
+      for (const name of ["localStorage", "sessionStorage"]) {
+        const get = () => { throw new DOMException("denied", "SecurityError"); };
+        Object.defineProperty(window, name, { get });
+      }
+    """,
+    "full": """
+      Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
+    """,
+    "full later": """
+      const { setItem } = Storage.prototype;
+      Storage.prototype.setItem = function (key, text) {
+        if (/token|queue|draft/.test(key)) throw new DOMException("full", "QuotaExceededError");
+        setItem.call(this, key, text);
+      };
+    """,
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_browser_that_keeps_nothing_says_so_and_the_session_outlives_a_reload(begin, refusal):
+    begun = begin(pages=2)
+    begun.context.add_init_script(REFUSALS[refusal])
+    stage, tab = begun.stage, begun.open()
+    take_part(tab)
+    expect(tab.locator("#warning")).to_contain_text("This browser keeps nothing")
+    rate_all(tab)
+    tab.route("**/api/pages/*", lambda route: route.abort())
+    with begun.complaints.outage():
+        next_page(tab)
+        until(lambda: "Waiting" in tab.locator(".saved").inner_text())
+        tab.keyboard.press("1")
+        tab.locator(".slider").first.click()
+        tab.reload()
+        tab.wait_for_selector("main.rating")
+        assert heading(tab) == "Page 2 of 2"
+        assert scores(tab) == ["–"] * 4  # what it said would be lost
+        assert tab.locator("#warning").is_visible()
+        tab.unroute("**/api/pages/*")
+        until(lambda: stage.rated == [(1, False)])
+    rate_all(tab)
+    next_page(tab)
+    tab.locator(".listener").wait_for()
+    assert stage.rated == [(2, True)]
+    assert not begun.complaints
