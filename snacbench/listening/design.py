@@ -424,12 +424,12 @@ def trials_of(test: ListeningTest, items: Sequence[Item]) -> list[Trial]:
 def practice_of(test: ListeningTest) -> list[Trial]:
     """What is practised: the whole range of impairments, on the test's `training` items in turn.
 
-    Where a page does not have all systems, it is of the reference and the systems of the highest
-    and the lowest rate (the first and the last one, where rates are not known), the worst first.
+    Where a page does not have all systems: the reference and the systems of the lowest and the
+    highest rate (the last and the first one, where rates are not known), the lowest one first.
     """
-    known = all(system.kbps is not None for system in test.systems)
-    ranked = sorted(test.systems, key=lambda system: -(system.kbps or 0.0) if known else 0.0)
-    names = [system.name for system in ranked]
+    rates = {system.name: system.kbps for system in test.systems}
+    known = None not in rates.values()
+    names = sorted(rates, key=lambda name: -(rates[name] or 0.0) if known else 0.0)
     ends = {REFERENCE, names[0], names[-1]}
     pairs = [pair for pair in FORMS[test.form].pairs(names) if ends.issuperset(pair)]
     pairs.sort(key=lambda pair: names[-1] not in pair)

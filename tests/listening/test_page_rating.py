@@ -59,7 +59,7 @@ def test_practice_help_and_sliders(visit):
     sliders.nth(1).click(force=True)
     assert scores(tab) == ["–"] * 4
     assert tab.locator("#announcer").inner_text() == "Play Version 2 to rate it"
-    hint = sliders.nth(1).locator(".hint")  # where the eyes are, too
+    hint = sliders.nth(1).locator(".refusal")  # where the eyes are, too
     assert hint.inner_text() == "Play Version 2 to rate it"
     sliders.nth(0).click()
     assert scores(tab) == ["50", "–", "–", "–"]
@@ -224,7 +224,8 @@ def test_pairs_are_answered_after_all_was_heard(visit, form, systems, choices, m
         if key == "a":
             tab.keyboard.press("ArrowLeft")
             assert (
-                tab.locator(".choices .hint").inner_text() == tab.locator("#missing").inner_text()
+                tab.locator(".choices .refusal").inner_text()
+                == tab.locator("#missing").inner_text()
             )
     if answer == "tie":
         tab.locator(".choice", has_text="No preference").click()
