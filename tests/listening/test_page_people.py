@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from snacbench.listening import responses as sessions
-from tests.listening.test_page import SHORT_TONES, answer_headphones, button
-from tests.support.listening_page import next_page, rate_all, scores
+from tests.listening.test_page import answer_headphones, button
+from tests.support.listening_page import next_page, rate_all, scores, script
 from tests.support.waiting import until
 
 
@@ -53,6 +53,12 @@ def test_from_a_crowd_with_its_parameters_to_a_code_and_back(begin):
     assert came.pop("PROLIFIC_PID") == "a&b"
     assert came.keys() == {"browser", "system", "time_zone"}
     assert (came["browser"], came["system"]) == ("Chrome", "Linux")
+    for who, title in (
+        ("a%26b", "Thank you"),
+        ("b", "A small test"),
+    ):  # somebody else, another time
+        tab.goto(f"{begun.stage.origin}/?PROLIFIC_PID={who}")
+        expect(tab.locator("h1")).to_have_text(title)
     object.__setattr__(begun.stage.service, "max_listeners", 1)
     other = begun.context.browser.new_context().new_page()
     other.goto(begun.stage.origin)
@@ -65,7 +71,7 @@ def begin(visit):
 
     def begun(**fields):
         found = visit(**fields)
-        found.context.add_init_script(SHORT_TONES)
+        found.context.add_init_script(script("short_tones"))
         found.context.on("dialog", lambda dialog: dialog.accept())
         return found
 
