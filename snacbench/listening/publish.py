@@ -178,6 +178,13 @@ def _results(analysis: Analysis) -> Iterator[str]:
         rest = count(len(compared) - found, "pair")
         other = f"; the other {rest} did not differ significantly" if found < len(compared) else ""
         yield f"at a family-wise level of {alpha:.2g}, {'; '.join(named)}{other}."
+    if modelled := analysis.mixed[1]:
+        differ = [f"{p['first']} and {p['second']}" for p in modelled if p["p_holm"] <= alpha]
+        yield (
+            "in a linear mixed model (REML; listeners, items and their interactions random, "
+            f"Satterthwaite's degrees of freedom), {len(differ)} of {count(len(modelled), 'pair')} "
+            f"differed after Holm's correction{': ' * bool(differ)}{'; '.join(differ)}."
+        )
 
 
 def _p(p: float | None) -> str:
@@ -265,6 +272,8 @@ def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:
         **{form.file: compared.get(form.file, []) for form in FORMS.values()},
         "abx-listeners": [result for c in analysis.comparisons for result in c.by_listener],
         "items": analysis.items,
+        "mixed-model": analysis.mixed[1],
+        "mixed-model-deviations": [analysis.mixed[0]] if analysis.mixed[0] else [],
         "listeners": [
             check
             | {"kept": "no" if check["listener"] in out else "yes"}
@@ -319,8 +328,9 @@ def _notes(source: Source, analysis: Analysis) -> Iterator[str]:
     yield from duplicates(analysis.whole.listeners)
     if FORMS[form].rates and not analysis.ratings.complete:
         yield (
-            "Not every listener rated every item: means are means of item means, and tests "
-            "compare systems within each listener, on the items that this one rated."
+            "Not every listener rated every item: means are means of item means, and tests take "
+            "of each listener the mean over what they rated, or, where conditions have pages of "
+            "their own, what they contribute to the difference of two means."
         )
     if 0 < len(screening.kept) < 15:
         usual = "BS.1534-3 takes 20 for a usual test of experienced ones"

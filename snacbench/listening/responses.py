@@ -311,17 +311,14 @@ class Start(Body):
 
 
 def begin(
-    responses: Responses,
-    test: ListeningTest,
-    given: Start | None = None,
-    at_most: int | None = None,
+    responses: Responses, test: ListeningTest, given: Start | None = None, most: int | None = None
 ) -> tuple[str, str]:
     """Take in a new listener and write down all their pages; their random name, and their token.
 
     Listeners are numbered from 0, and the plan is balanced over consecutive numbers. The smallest
     number that nobody has is given out: those of deleted listeners, of whoever did not consent
-    within an hour, and of whoever rated nothing and stayed away for a day come back this way. Of
-    those who finished, or were seen within that time, there are `at_most` so many.
+    within an hour, and of whoever rated nothing and stayed away for a day come back this way. At
+    `most` so many finish, or were seen within that time.
     """
     given = given or Start()
     known = {*test.address_parameters, *(_DEVICE if test.record_device else ())}
@@ -335,7 +332,7 @@ def begin(
         if sum(row["recent"] and not row["finished_utc"] for row in others) >= MAX_UNFINISHED:
             sentence = "Too many listeners are under way; please try later"
             raise Refused(503, "full", sentence, **{"Retry-After": "3600"})
-        if at_most and sum(row["here"] for row in others) >= at_most:
+        if most and sum(row["here"] for row in others) >= most:
             raise Refused(403, "enough", "This test has all the listeners it needs; thank you")
         numbers = {row["number"] for row in others if row["recent"] or row["rated"]}
         number = next(n for n in itertools.count() if n not in numbers)
@@ -521,12 +518,12 @@ def make_invitations(responses: Responses, count: int) -> list[str]:
     return codes
 
 
-def entrance(responses: Responses, at_most: int | None = None) -> dict[str, bool]:
+def entrance(responses: Responses, most: int | None = None) -> dict[str, bool]:
     """Whether listeners need an invitation (``invite_required``), and whether it is ``full``."""
     with responses.transaction() as sql:
         invited = sql.execute("SELECT 1 FROM invitations LIMIT 1").fetchone() is not None
         here = sql.execute("SELECT count(*) FROM present WHERE here").fetchone()[0]
-        return {"invite_required": invited, "full": at_most is not None and here >= at_most}
+        return {"invite_required": invited, "full": most is not None and here >= most}
 
 
 # ------------------------------------------------------------------------------ the answers so far
@@ -544,8 +541,8 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
         rows = sql.execute("SELECT * FROM listeners WHERE consented_utc IS NOT NULL ORDER BY id")
         for listener in (Session.model_validate(dict(row)) for row in rows):
             name = listener.name
-            of = listener.questionnaire, listener.planned, _observed(listener)
-            people.append(Listener(name, *of))
+            seen = _observed(listener)
+            people.append(Listener(name, listener.questionnaire, listener.planned, seen))
             rated = (page for page in listener.pages if not page.training)
             for number, page in enumerate(rated):
                 if (said := page.response) is None:
@@ -558,16 +555,17 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
                     continue
                 heard = [said.heard[key] for key in page.stimuli]
                 for place, condition, score in _scores(page.stimuli, said.scores):
-                    own = said.comment, heard[place].plays, heard[place].heard_s
-                    at = number, place, said.time_s, *own
-                    answers.append(Rating(name, page.item, condition, float(score), *at))
+                    at = number, place, said.time_s, said.comment
+                    own = heard[place].plays, heard[place].heard_s
+                    answers.append(Rating(name, page.item, condition, float(score), *at, *own))
     return Study.of(test, tuple(people), tuple(answers))
 
 
 def _observed(of: Session) -> dict[str, str]:
     """What was observed of a listener; of headphone checks on several machines the worst one."""
     told = [page.response for page in of.pages if page.response]
-    worst = max(told, key=lambda one: one.headphones in ("failed", "skipped"), default=Submission())
+    order = (None, "passed", "skipped", "failed")
+    worst = max(told, key=lambda one: order.index(one.headphones), default=Submission())
     moments = [datetime.fromisoformat(end) for end in (of.started_utc, of.finished_utc) if end]
     took_s = int((moments[-1] - moments[0]).total_seconds()) if of.finished_utc else None
     checks = [page.failed for page in of.pages if page.asked and page.response]
@@ -578,15 +576,10 @@ def _observed(of: Session) -> dict[str, str]:
     return {name: str(value) for name, value in found.items() if value is not None}
 
 
-def _scores(stimuli: Mapping[str, str], given: Mapping[str, int]) -> Iterator[tuple[int, str, int]]:
-    """Places on the page, conditions and scores of all that was rated.
-
-    Of a pair its second is rated: where that is the reference after another condition, the score is
-    turned, so that it is always of the condition against the reference.
-    """
-    if len(given) == len(stimuli):
-        yield from ((i, name, given[key]) for i, (key, name) in enumerate(stimuli.items()))
-        return
-    (score,), (first, second) = given.values(), stimuli.values()
-    turned = second == REFERENCE != first
-    yield (0, first, -score) if turned else (1, second, score)
+def _scores(stimuli: Mapping[str, str], given: Mapping[str, int]) -> list[tuple[int, str, int]]:
+    """Places, conditions and scores of all that was rated; of a pair, against the reference."""
+    names = list(stimuli.values())
+    if len(given) < len(names) and names[-1] == REFERENCE != names[0]:  # the second one was rated
+        return [(0, names[0], -score) for score in given.values()]
+    told = enumerate(stimuli.items())
+    return [(place, name, given[key]) for place, (key, name) in told if key in given]

@@ -123,10 +123,11 @@ def screen(
         judged += [("anchor", "7 kHz anchor above 90", loud)] * rules
         for rule, what, of in judged:
             if _over(MOST_PERCENT_OF_ITEMS, sum(of), len(of)):
-                share = f"{sum(of)} of {count(len(of), 'item')} ({100 * sum(of) / len(of):.0f} %)"
-                more = f" ({sum(of)} of {len(of)})" if len(of) > 1 else ""
-                reason = what + (more if rule in asked else f" on {share}")
-                exclusions.append(Exclusion(one.id, rule, reason))
+                share = (
+                    f" on {sum(of)} of {count(len(of), 'item')} ({100 * sum(of) / len(of):.0f} %)"
+                )
+                few = f" ({sum(of)} of {len(of)})" * (len(of) > 1)
+                exclusions.append(Exclusion(one.id, rule, what + (few if rule in asked else share)))
     if silent := [rule for rule in asked if unknown[rule] == len(present) - len(early) > 0]:
         raise UserError(f"--exclude {silent[0]}: the answers tell this of no listener")
     told = rules, tuple(checks), tuple(exclusions), transparent, broken

@@ -113,8 +113,7 @@ class Choice:
 class Listener:
     """A random name, answers to the questionnaire, and rated pages to come, where it is known.
 
-    `observed` has what was recorded of `OBSERVED`, and what they `CAME_WITH`, such as parameters of
-    the address.
+    `observed`: what was recorded of `OBSERVED`, and of what they `CAME_WITH` in the address.
     """
 
     id: str

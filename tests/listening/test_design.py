@@ -337,6 +337,10 @@ questionnaire:
         ("choices: [young, old]", "choices: [a]", "20: .* entry 1: age: .* kind choice with 1"),
         ("mushra", "ab", "7: systems: form ab compares systems with each"),
         ("level: {", "repeats: 2\nlevel: {", "18: repeats: only ab and abx ask for some.* mushra"),
+        ("level", "address_parameters: [a-b]\nlevel", "18: address_parameters: entry 1: .*match"),
+        ("level", "completion_url: javascript:x\nlevel", "18: completion_url: expected https:"),
+        ("level", "completion_url: https://{code}.a.example\nlevel", "18: .*code, listener; fo"),
+        ("level", "completion_url: https://a.example/{PID}\nlevel", "18: .*code, listener; found"),
     ],
 )
 def test_a_file_is_read_and_mistakes_are_named_with_line_and_field(tmp_path, old, new, message):

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from snacbench.listening import responses as sessions
-from tests.listening.test_page import SHORT_TONES, answer_headphones, button
-from tests.support.listening_page import next_page, rate_all, scores
+from tests.listening.test_page import answer_headphones, button
+from tests.support.listening_page import next_page, rate_all, scores, script
 from tests.support.waiting import until
 
 
@@ -27,13 +27,51 @@ def take_part(tab, *, again=False):
     tab.wait_for_selector("main.rating")
 
 
+def test_from_a_crowd_with_its_parameters_to_a_code_and_back(begin):
+    begun = begin(
+        pages=1, attention_checks=1, record_device=True, completion_code="C 1",
+        address_parameters=("PROLIFIC_PID", "STUDY_ID"),
+        completion_url="https://crowd.example/done?cc={code}&who={PROLIFIC_PID}&st={STUDY_ID}",
+    )  # fmt: skip
+    tab = begun.tab
+    tab.goto(f"{begun.stage.origin}/?PROLIFIC_PID=a%26b&next=https://evil.example&STUDY_ID=")
+    take_part(tab)
+    rate_all(tab)
+    next_page(tab)
+    expect(tab.locator(".task")).to_contain_text("set all sliders to 0")
+    rate_all(tab, first=2, step=0)
+    next_page(tab)
+    assert tab.locator(".code").inner_text() == "C 1"
+    link = tab.get_by_role("link", name="Back to where you came from")
+    assert link.get_attribute("href") == "https://crowd.example/done?cc=C%201&who=a%26b&st="
+    study = sessions.read_study(begun.stage.test, begun.stage.service.responses.path)
+    observed = study.listeners[0].observed
+    assert len(study.ratings) == 4
+    assert (observed["attention_checks"], observed["attention_failed"]) == ("1", "0")
+    assert (observed["headphones"], observed["headphones_right"]) == ("passed", "5 of 6")
+    came = {n.removeprefix("came_with_"): t for n, t in observed.items() if "came_with" in n}
+    assert came.pop("PROLIFIC_PID") == "a&b"
+    assert came.keys() == {"browser", "system", "time_zone"}
+    assert (came["browser"], came["system"]) == ("Chrome", "Linux")
+    for who, title in (
+        ("a%26b", "Thank you"),
+        ("b", "A small test"),
+    ):  # somebody else, another time
+        tab.goto(f"{begun.stage.origin}/?PROLIFIC_PID={who}")
+        expect(tab.locator("h1")).to_have_text(title)
+    object.__setattr__(begun.stage.service, "max_listeners", 1)
+    other = begun.context.browser.new_context().new_page()
+    other.goto(begun.stage.origin)
+    expect(other.locator("h1")).to_have_text("No more listeners are needed")
+
+
 @pytest.fixture
 def begin(visit):
     """A visit whose headphone check takes no time; what the browser asks is answered with yes."""
 
     def begun(**fields):
         found = visit(**fields)
-        found.context.add_init_script(SHORT_TONES)
+        found.context.add_init_script(script("short_tones"))
         found.context.on("dialog", lambda dialog: dialog.accept())
         return found
 

@@ -13,6 +13,7 @@ from tests.support.listening_page import (
     next_page,
     rate_all,
     scores,
+    script,
 )
 from tests.support.listening_server import ScriptedListener
 from tests.support.waiting import until
@@ -172,17 +173,6 @@ def test_twelve_versions_fit_and_everything_is_done_by_the_keyboard(visit):
     tab.locator("h1", has_text="Page 2").wait_for()
 
 
-# The latest second that its clock shows, once that went back.
-LAP = """
-() => {
-  const now = parseFloat(document.querySelector(".clock").innerText);
-  const back = now < (window.last ?? 0);
-  window.most = Math.max(window.most ?? 0, window.last = now);
-  return back && [now, window.most];
-}
-"""
-
-
 def test_loops_are_set(visit):
     tab = visit().to_first_page()
     box = tab.locator(".track").bounding_box()
@@ -199,7 +189,7 @@ def test_loops_are_set(visit):
     end.press("Home")  # no loop is shorter than 0.5 s
     assert region()[1] - region()[0] == pytest.approx(0.5, abs=0.011)
     hear(tab, 1)
-    first, most = tab.wait_for_function(LAP).json_value()
+    first, most = tab.wait_for_function(script("lap")).json_value()
     assert 0.5 <= first < most <= 1.2
     tab.get_by_role("button", name="Whole").click()
     assert region() == [0, 2]

@@ -11,6 +11,7 @@ import pytest
 
 from snacbench.forms import FORMS
 from snacbench.listening import responses as sessions
+from snacbench.listening.read import read_source
 from snacbench.listening.responses import make_invitations, new_key, read_study, token_digest
 from snacbench.listening.server import HEADERS, new_admin_token
 from snacbench.listening.study import write_tidy
@@ -179,9 +180,7 @@ def test_bodies_that_are_something_else(site):
     page = listener.agree().pages()[0]
     many = dict.fromkeys(map(str, range(65)), 1)
     counts = [json.dumps(c) for c in ({"a": [1]}, {"k" * 65: 1}, {"a": "x" * 201}, many)]
-    heard = [
-        f'{{"x": {{"plays": {n}, "heard_s": {s}}}}}' for n, s in ((-1, 1), (1, "NaN"), (1, -1))
-    ]
+    heard = ('{"x": {"plays": -1, "heard_s": 1}}', '{"x": {"plays": 1, "heard_s": NaN}}')
     wrong = {"time_s": ("NaN", "Infinity", "-1", "1e12"), "playback": counts, "heard": heard}
     for field, value in ((field, value) for field, values in wrong.items() for value in values):
         text = json.dumps({**answers_to(page), field: None})
@@ -277,7 +276,8 @@ UNRATED = ("unrated", "Every sound that is asked about must be rated, each once"
     ],
 )
 def test_forms_and_their_export(serve, form, kind, sounds):
-    site = serve(form=form, allow_tie=form == "abx")
+    again = {"repeats": 2} if kind in ("ab", "abx") else {}
+    site = serve(form=form, allow_tie=form == "abx", attention_checks=1, **again)
     listener = site.listener().begin().agree()
     pages = listener.pages()
     assert {(page["kind"], len(page["stimuli"])) for page in pages} == {(kind, sounds)}
@@ -298,7 +298,9 @@ def test_forms_and_their_export(serve, form, kind, sounds):
             assert told(listener.submit(pages[0], {**body, "ratings": ratings})) == (422, *refusal)
     listener.finish()
     study, stream = stored(site), io.StringIO()
-    answered = [answers_to(page) for page in pages if not page["training"]]
+    checks = [page["asked"] is not None for page in pages]
+    assert (sum(checks), checks[-len(study.answers) - 1 :][:1]) == (1, [False])  # not the first one
+    answered = [answers_to(p) for p in pages if not (p["training"] or p["asked"])]
     assert [c.answer for c in study.choices] == [a["answer"] for a in answered if "answer" in a]
     given = [rated["score"] for a in answered for rated in a.get("ratings", ())]
     assert sorted(abs(r.score) for r in study.ratings) == sorted(given)
@@ -306,6 +308,46 @@ def test_forms_and_their_export(serve, form, kind, sounds):
     answer = site.as_admin("export/tidy.csv")
     assert answer.text == stream.getvalue()
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    path = site.folder.parent / "answers.csv"
+    path.write_bytes(answer.content)
+    found = read_source(path, test_folder=site.folder).study
+    assert (found.listeners, set(found.answers)) == (study.listeners, set(study.answers))
+    assert len(found.answers) == len(study.answers)  # a line per answer, also where asked again
+
+
+def test_from_a_platform_and_back_and_no_more_than_so_many(serve):
+    url = "https://platform.example/?cc={code}"
+    site = serve(address_parameters=("PID",), completion_code="C1", completion_url=url)
+    for came in ({"PIN": "1"}, {"PID": "1", "browser": "x"}):  # which this test does not record
+        refused = told(site.client.post("/api/start", json={"came_with": came}))
+        assert refused[:2] == (422, "parameter")
+        assert f"keeps no parameter '{[*came][-1]}'" in refused[2]
+    object.__setattr__(site.service, "max_listeners", 1)
+    assert not site.client.get("/api/test").json()["full"]
+    listener = site.listener().begin(came_with={"PID": "=1"}).agree()
+    assert site.client.get("/api/test").json()["full"]
+    enough = (403, "enough", "This test has all the listeners it needs; thank you")
+    assert told(site.client.post("/api/start", json={})) == enough
+    page = listener.pages()[0]
+    for wrong in ({"headphones": "good"}, {"headphones_right": "5/6"}):
+        assert told(listener.submit(page, answers_to(page) | wrong))[:2] == (422, "body")
+    assert "C1" not in listener.get("/api/session").text
+    listener.submit(page, answers_to(page) | {"headphones": "failed", "headphones_right": "2 of 6"})
+    told_at_end = {"code": "C1", "url": url, "came_with": {"PID": "=1"}}
+    assert told_at_end.items() <= listener.finish().session().items()
+    assert told(site.client.post("/api/start", json={})) == enough
+    (shown,) = site.as_admin("progress").json()["listeners"]
+    row = next(csv.DictReader(io.StringIO(site.as_admin("export/tidy.csv").text, newline="")))
+    for of, pid in ((shown, "=1"), (row, "'=1")):
+        kept = [of[name] for name in ("headphones", "headphones_right", "came_with_PID")]
+        assert kept == ["failed", "2 of 6", pid]
+    assert (shown["plays"], shown["heard_s"], row["plays"], row["heard_s"]) == (
+        2,
+        12.5,
+        "2",
+        "12.5",
+    )
+    assert shown["started_utc"] <= shown["finished_utc"]
 
 
 def test_pages_come_in_order_each_once_and_complete(site):
@@ -336,12 +378,11 @@ def test_pages_come_in_order_each_once_and_complete(site):
 
     # What was not played, or for less than all of a sound of 0.5 s, cannot be judged.
     unheard = (422, "unheard", "Every sound of the page must be heard for 0.5 s or longer")
-    *heard, last = body["heard"].items()
-    for less in ({}, {"plays": 0}, {"heard_s": 0.48}):
-        some = {last[0]: {**last[1], **less}} if less else {}
-        assert told(listener.submit(page, {**body, "heard": {**dict(heard), **some}})) == unheard
-    enough = {key: {"plays": 1, "heard_s": 0.495} for key in page["stimuli"]}
-    body["heard"] = {**enough, page["reference"]: {"plays": 0, "heard_s": 0.0}}
+    enough = {"plays": 1, "heard_s": 0.495}
+    for less in ({"plays": 1, "heard_s": 0.48}, {"plays": 0, "heard_s": 0.5}):
+        heard = {**body["heard"], first["stimulus"]: less}
+        assert told(listener.submit(page, {**body, "heard": heard})) == unheard
+    body["heard"] = dict.fromkeys(page["stimuli"], enough)
     assert listener.submit(page, body).json() == {"next": second["key"]}
 
     for one, after in zip(pages[1:], [*pages[2:], None], strict=True):
