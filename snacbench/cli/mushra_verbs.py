@@ -160,14 +160,12 @@ def power(
         f"{question.pairs} pairs, family-wise error {LEVEL:g}; power {power:g}",
     }
     if rates:
-        facts |= {
-            "spread (SD)": f"listener on a system {s.listener_system:.3g}, system on an item "
-            f"{s.item_system:.3g}, residual {s.residual:.3g} points (neural codecs on speech, "
-            f"Stahl et al. 2024{assumed}, if not given)",
-            "simulated": f"{STUDIES} studies per number tried: +- is one standard error",
-        }
-    facts["to recruit"] = "more than that: who leaves early does not count, and MUSHRA's screening "
-    "takes out some 10 %"
+        facts["spread (SD)"] = (
+            f"listener on a system {s.listener_system:.3g}, system on an item {s.item_system:.3g}, "
+            f"residual {s.residual:.3g} points (neural codecs, Stahl et al. 2024{assumed}, "
+            f"if not given); {STUDIES} studies a number tried, +- is one standard error"
+        )
+    facts["to recruit"] = "more than that, some 10 %: who is screened out, or leaves early"
     terminal.show_facts(facts)
 
 

@@ -332,8 +332,7 @@ def pairs_of(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
         first, second = (columns[name] for name in names)
         apart = not (ratings.side_by_side or names[1] == REFERENCE)
         values, minus = (first, second) if apart else (first - second, None)
-        heard = [np.isfinite(of).any(axis=0) for of in (values, minus) if of is not None]
-        if not np.all(heard, axis=0).any():
+        if not np.isfinite(_leaving_out(values, minus)[0]).any():
             continue
         told_by = listener_means(values) if ratings.side_by_side else pseudo_values(values, minus)
         # Differences that are equal but for rounding must tie, or vanish, as they do on paper.

@@ -75,18 +75,16 @@ class Question:
     def __post_init__(self) -> None:
         form = FORMS[self.form]
         low, high = (0, form.scale[1] - form.scale[0]) if form.rates else (50, 100)
-        wrong = {
-            f"a difference of {self.difference:g} {self.unit}; take one of {low} to {high}": (
-                not low < self.difference < high
-            ),
-            f"a power of {self.power:g}": not LEVEL < self.power < 1,
-            f"{self.systems} system; a comparison takes 2 or more": self.pairs < 1,
-            f"{self.pages} pages per listener; there must be 1 to {self.trials}": (
-                self.pages not in range(1, self.trials + 1)
-            ),
-        }
-        for text in (text for text, is_wrong in wrong.items() if is_wrong):
-            raise UserError(f"cannot plan for {text}")
+        difference = f"a difference of {self.difference:g} {self.unit}; take one of {low} to {high}"
+        pages = f"{self.pages} pages per listener; there must be 1 to {self.trials}"
+        for right, text in (
+            (low < self.difference < high, difference),
+            (LEVEL < self.power < 1, f"a power of {self.power:g}"),
+            (self.pairs, f"{self.systems} system; a comparison takes 2 or more"),
+            (1 <= self.pages <= self.trials, pages),
+        ):
+            if not right:
+                raise UserError(f"cannot plan for {text}")
 
     @property
     def unit(self) -> str:
@@ -128,18 +126,17 @@ def listeners_needed(question: Question, *, studies: int = STUDIES) -> tuple[int
     In AB and ABX, where one answer more may be of no use, all larger numbers do as well. More than
     `MOST_LISTENERS` are a `UserError`.
     """
+    tried, least = cache(lambda n: power_of(question, n, studies=studies)), question.least_listeners
     if FORMS[question.form].rates:
-        tried = cache(lambda n: power_of(question, n, studies=studies))
-        high = question.least_listeners
-        while tried(high) < question.power and high < MOST_LISTENERS:
-            high = min(2 * high, MOST_LISTENERS)
-        between = range(max(high // 2, question.least_listeners), high)
-        needed = between.start + bisect_left(between, question.power, key=tried)
+        needed = least
+        while tried(needed) < question.power and needed < MOST_LISTENERS:
+            needed = min(2 * needed, MOST_LISTENERS)
+        below = range(max(needed // 2, least), needed)
+        needed = below.start + bisect_left(below, question.power, key=tried)
     else:
         powers = _exact(question, np.arange(MOST_LISTENERS + 1))
-        needed = int(np.flatnonzero(powers < question.power)[-1]) + 1
-    found = power_of(question, needed, studies=studies) if needed <= MOST_LISTENERS else 0.0
-    if found < question.power:
+        needed = min(int(np.flatnonzero(powers < question.power)[-1]) + 1, MOST_LISTENERS)
+    if (found := tried(needed)) < question.power:
         raise UserError(
             f"a difference of {question.difference:g} {question.unit} takes more than "
             f"{MOST_LISTENERS} listeners with {question.pages} pages each; plan for a larger "
