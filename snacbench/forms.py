@@ -33,9 +33,8 @@ class Form:
 
     For a paper: `asked` of the listeners, what its `numbers` are, how systems were `tested`, and
     what a winner did (`won`). For the table of comparisons: the `value` of a pair, its `unit`, the
-    pair in words (`between`), and `how` it was tested; `file` is its CSV. For tables and figures:
-    what a `mean` and a `score` are called, and the `words` of the scale, from the worst to the
-    best: of its fifths from 0 to 100, else of each score.
+    pair in words (`between`), and `how` it was tested; `file` is its CSV. For both: what a `mean`
+    is called, its `digits`, and the `words` of the scale: of fifths from 0 to 100, else of scores.
     """
 
     label: str
@@ -53,10 +52,8 @@ class Form:
     anchors: bool = False
     scale: tuple[int, int] = (0, 100)
     open_reference: bool = True
-    reference_first: bool = False  # and not in random order
     mean: str = "mean score"
-    score: str = "score"
-    digits: int = 1  # of a mean, after the point
+    digits: int = 1
     words: tuple[str, ...] = ("bad", "poor", "fair", "good", "excellent")
 
     @property
@@ -115,7 +112,6 @@ _ACR = replace(
     digits=2,
     open_reference=False,
     mean="mean opinion score",
-    score="opinion score",
 )
 FORMS: dict[FormName, Form] = {
     "mushra": _MUSHRA,
@@ -137,9 +133,7 @@ FORMS: dict[FormName, Form] = {
         numbers="degradation mean opinion scores (DMOS)",
         value="difference in DMOS",
         open_reference=True,
-        reference_first=True,
         mean="degradation mean opinion score",
-        score="degradation score",
         words=("very annoying", "annoying", "slightly annoying", "audible", "inaudible"),
     ),
     "ccr": replace(
@@ -153,7 +147,6 @@ FORMS: dict[FormName, Form] = {
         open_reference=True,
         scale=(-3, 3),
         mean="comparison mean opinion score",
-        score="score against the reference",
         words=(
             "much worse",
             "worse",

@@ -106,10 +106,7 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
             f"{pages} pages; leave it out, so that everybody rates all of them"
         )
     if (pages := pages_per_listener or pages) > _MANY_PAGES:
-        shown.note(
-            f"every listener gets {pages} pages, more than one can judge with care; ask for fewer "
-            "with --items or --systems, or give a balanced subset to each: --pages-per-listener"
-        )
+        shown.note(f"{pages} pages for every listener are many; --pages-per-listener takes fewer")
     shown.begin("excerpts", len(rated) + len(practice))
 
     def item(clip: Clip, kind: str) -> Item:
@@ -363,7 +360,7 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
     circle = [int(i) for i in _random(test, "round", turn).permutation(count)]
     single = form.kind == "single"
     if single and take < count:
-        circle = _items_apart(circle, trials, _random(test, "circle", turn))
+        circle = _apart(circle, trials, _random(test, "circle", turn))
     if take == count:  # row of a Williams design: 0, 1, n-1, 2, n-2, ...; mirrored in odd rounds
         zigzag = [(k + 1) // 2 if k % 2 else (count - k // 2) % count for k in range(count)]
         row = [(value + place) % count for value in zigzag][:: -1 if turn % 2 else 1]
@@ -372,14 +369,14 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
         row = [(place * take + place // lap + j) % count for j in range(take)]
     order = [circle[i] for i in row]
     if single and take == count:
-        order = _items_apart(order, trials, _random(test, "order", listener_number))
+        order = _apart(order, trials, _random(test, "order", listener_number))
     practice = practice_of(test)
     chosen = [*practice, *(trials[i] for i in order)]
     pages = []
     for number, (item, pair, repeat) in enumerate(chosen):
         rng = _random(test, "page", listener_number, item, *pair, repeat)
         if pair:
-            shown = pair if form.reference_first or rng.integers(2) else pair[::-1]
+            shown = pair if test.form == "dcr" or rng.integers(2) else pair[::-1]
             shown += (shown[int(rng.integers(2))],) if test.form == "abx" else ()
         else:
             shown = tuple(test.conditions[i] for i in rng.permutation(len(test.conditions)))
@@ -399,21 +396,15 @@ def _with_checks(test: ListeningTest, number: int, pages: list[Page], first: int
     return pages
 
 
-def _items_apart(
-    order: Sequence[int], trials: Sequence[Trial], rng: np.random.Generator
-) -> list[int]:
-    """An order of trials in which no item follows itself, the first one following the last.
-
-    One that does changes places with any other that leaves both apart from their own items; where
-    there is none it stays.
-    """
+def _apart(order: Sequence[int], trials: Sequence[Trial], rng: np.random.Generator) -> list[int]:
+    """An order in which no item follows itself, nor the last one the first, where it can be."""
     row, count = list(order), len(order)
 
     def alone(at: int) -> bool:
         own, *beside = (trials[row[(at + by) % count]][0] for by in (0, -1, 1))
         return own not in beside
 
-    for at in range(count):
+    for at in range(count):  # what follows its own item changes places
         for other in rng.permutation(count):
             if trials[row[at]][0] != trials[row[at - 1]][0]:
                 break
@@ -433,12 +424,12 @@ def trials_of(test: ListeningTest, items: Sequence[Item]) -> list[Trial]:
 def practice_of(test: ListeningTest) -> list[Trial]:
     """What is practised: the whole range of impairments, on the test's `training` items in turn.
 
-    Where a page does not have all systems, it is of the reference and the systems of the highest
-    and the lowest rate (the first and the last one, where rates are not known), the worst first.
+    Where a page does not have all systems: the reference and the systems of the lowest and the
+    highest rate (the last and the first one, where rates are not known), the lowest one first.
     """
-    known = all(system.kbps is not None for system in test.systems)
-    ranked = sorted(test.systems, key=lambda system: -(system.kbps or 0.0) if known else 0.0)
-    names = [system.name for system in ranked]
+    rates = {system.name: system.kbps for system in test.systems}
+    known = None not in rates.values()
+    names = sorted(rates, key=lambda name: -(rates[name] or 0.0) if known else 0.0)
     ends = {REFERENCE, names[0], names[-1]}
     pairs = [pair for pair in FORMS[test.form].pairs(names) if ends.issuperset(pair)]
     pairs.sort(key=lambda pair: names[-1] not in pair)

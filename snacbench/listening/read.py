@@ -62,6 +62,7 @@ class _About:
     domain: Domain = "unknown"
     clip: str = ""
     kbps: float | None = None
+    form: FormName | None = None
 
 
 _RATING, _CHOICE, _ABOUT = TypeAdapter(Rating), TypeAdapter(Choice), TypeAdapter(_About)
@@ -169,12 +170,10 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
             f"{path}: answers of several tests ({', '.join(map(repr, (test, *others)))}); put each "
             "into a file of its own"
         )
-    told_form = _form_of(path, rows)
-    low, high = FORMS[told_form or "mushra"].scale
     listeners: dict[str, Listener] = {}
     found: dict[object, tuple[int, Rating | Choice]] = {}
     tell: dict[str, dict[str, Any]] = {"domains": {}, "clips": {}, "kbps": {}}
-    repeated = 0
+    forms, repeated = dict[FormName | None, None](), 0
     for at, cells in rows:
         one, about = _said(path, at, cells)
         if one.listener not in listeners:
@@ -187,6 +186,8 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
             before, _ = found.setdefault(at if one.page is None else one, (at, one))
             repeated += before != at
             continue
+        forms[about.form] = None
+        low, high = FORMS[about.form or "mushra"].scale
         if not low <= one.score <= high:
             expected = f"expected {low} to {high}, found {one.score:g}"
             raise UserError(f"{path}, line {at}: score: {expected}")
@@ -203,7 +204,10 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
     told = [one for _, one in found.values()]
     names = dict.fromkeys(name for one in told for name in one.conditions)
     guessed: FormName = "mushra" if {ANCHOR35, ANCHOR70} & names.keys() else "mushra-no-anchors"
-    form = told_form or guessed
+    form, *mixed = [name or guessed for name in forms] or [guessed]
+    if mixed or not FORMS[form].rates:
+        found_forms = ", ".join(map(str, forms))
+        raise UserError(f"{path}: form: expected one form of ratings, found {found_forms}")
     choices = [(at, one) for at, one in found.values() if isinstance(one, Choice)]
     if choices:
         form = "abx" if any(one.x for _, one in choices) else "ab"
@@ -214,19 +218,6 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
     systems = tuple(n for n in (sorted(names) if foreign else names) if n not in RESERVED)
     name = test or path.stem
     return Study(name, form, tuple(listeners.values()), systems, tuple(told), **tell), repeated
-
-
-def _form_of(path: Path, rows: Rows) -> FormName | None:
-    """The form that lines with ratings name, one in all of them; None where they name none."""
-    known = {str(name): name for name, form in FORMS.items() if form.rates}
-    found = {name: at for at, cells in reversed(rows) if (name := cells.get("form", "").strip())}
-    for name, at in found.items():
-        if name not in known or len(found) > 1:
-            raise UserError(
-                f"{path}, line {at}: form: expected one of {', '.join(known)}, the same in all "
-                f"lines; found {', '.join(sorted(found))}"
-            )
-    return next((known[name] for name in found), None)
 
 
 def _said(path: Path, at: int, cells: Mapping[str, str]) -> tuple[Rating | Choice, _About]:

@@ -576,15 +576,10 @@ def _observed(of: Session) -> dict[str, str]:
     return {name: str(value) for name, value in found.items() if value is not None}
 
 
-def _scores(stimuli: Mapping[str, str], given: Mapping[str, int]) -> Iterator[tuple[int, str, int]]:
-    """Places on the page, conditions and scores of all that was rated.
-
-    Of a pair its second is rated: where that is the reference after another condition, the score is
-    turned, so that it is always of the condition against the reference.
-    """
-    if len(given) == len(stimuli):
-        yield from ((i, name, given[key]) for i, (key, name) in enumerate(stimuli.items()))
-        return
-    (score,), (first, second) = given.values(), stimuli.values()
-    turned = second == REFERENCE != first
-    yield (0, first, -score) if turned else (1, second, score)
+def _scores(stimuli: Mapping[str, str], given: Mapping[str, int]) -> list[tuple[int, str, int]]:
+    """Places, conditions and scores of all that was rated; of a pair, against the reference."""
+    names = list(stimuli.values())
+    if len(given) < len(names) and names[-1] == REFERENCE != names[0]:  # the second one was rated
+        return [(0, names[0], -score) for score in given.values()]
+    told = enumerate(stimuli.items())
+    return [(place, name, given[key]) for place, (key, name) in told if key in given]

@@ -245,30 +245,27 @@ def open_service(folder: Path, *, max_listeners: int | None = None) -> Service:
 def page_texts(folder: Path, language: str) -> dict[str, str]:
     """The page's texts by their keys, from ``LANGUAGE.json`` in the test's folder or the package.
 
-    `UserError` if neither has it, or it has not the keys and the {names} of the English one.
+    `UserError` if neither has it, or its keys and {names} are not those of the English one.
     """
     ours, name = PAGE / "texts", f"{language}.json"
-    found = [path for path in (folder / name, ours / name) if path.is_file()]
-    if not found:
-        known = ", ".join(sorted(path.stem for path in ours.glob("*.json")))
+    path = folder / name if (folder / name).is_file() else ours / name
+    if not path.is_file():
+        known = ", ".join(sorted(other.stem for other in ours.glob("*.json")))
         raise UserError(
             f"the page has no texts in {language!r}; there are: {known}; change the field language "
             f"of test.yaml, or put {name} beside it ({DOCS}, 'Another language')"
         )
     words, english = (
-        read_yaml(path, RootModel[dict[str, str]], noun="texts", docs=DOCS).root
-        for path in (found[0], ours / "en.json")
+        read_yaml(file, RootModel[dict[str, str]], noun="texts", docs=DOCS).root
+        for file in (path, ours / "en.json")
     )
     has, needs = (
-        {
-            key: " ".join(["text", *sorted({*re.findall(r"\{\w+\}", text)})])
-            for key, text in of.items()
-        }
+        {key + name for key, text in of.items() for name in ("", *re.findall(r"\{\w+\}", text))}
         for of in (words, english)
     )
-    if wrong := sorted(key for key in has | needs if has.get(key) != needs.get(key)):
-        told = [f"{key}: {has.get(key, 'none')}, not {needs.get(key, 'none')}" for key in wrong]
-        raise UserError(f"{found[0]} does not agree with en.json: {'; '.join(told)}")
+    if has != needs:
+        lacks, more = (", ".join(sorted(keys)) or "nothing" for keys in (needs - has, has - needs))
+        raise UserError(f"{path}, held against en.json, lacks {lacks}, and has besides {more}")
     return words
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -50,8 +50,7 @@ def figures_of(
         elif rows:
             found["scores"] = _draw_scores(test)
             if kept := [score for score in scores if score.kept]:
-                whole = test.form.scale == (0, 100)
-                draw = _draw_distribution if whole else _draw_shares
+                draw = _draw_distribution if test.form.scale == (0, 100) else _draw_shares
                 found["distribution"] = draw(test, kept)
             if any(row.kbps for row in rows):
                 found["rate"] = _draw_rate(test)
@@ -75,7 +74,7 @@ class _Test:
     @property
     def axis_label(self) -> str:
         (low, high), (worst, *_, best) = self.form.scale, self.form.words
-        return f"{self.form.score} ({low} {worst}, {high} {best})".replace("-", "−")
+        return f"score ({low} {worst}, {high} {best})".replace("-", "−")
 
     def options(self, width: Width = "single") -> Options:
         """Where nobody listened the title says so: whoever copies the figure takes that along."""
@@ -153,27 +152,24 @@ def _draw_distribution(test: _Test, scores: Sequence[ListenerScore]) -> Figure:
 
 
 def _draw_shares(test: _Test, scores: Sequence[ListenerScore]) -> Figure:
-    """How often each category of the scale was chosen for every condition, in percent."""
+    """How often each word of the scale was chosen for every condition, in percent."""
     import matplotlib
-    from matplotlib.lines import Line2D
 
-    (low, high), names = test.form.scale, _labels(test.specs)
-    steps, words = np.arange(low, high + 1), test.form.words
-    colours = matplotlib.colormaps["RdYlBu"](np.linspace(0.08, 0.92, len(steps)))
+    names, drawn = _labels(test.specs), list[Any]()
     figure, axes = style.rows_figure(test.options(), names, 0.26)
-    for place, row in enumerate(test.rows):
-        values = np.array([s.score for s in scores if s.condition == row.condition])
-        shares = 100 * (values == steps[:, None]).mean(axis=1)
-        axes.barh([place] * len(steps), shares, 0.7, np.cumsum(shares) - shares, color=colours)
+    values = [np.array([s.score for s in scores if s.condition == c.condition]) for c in test.rows]
+    lefts, last = np.zeros(len(names)), len(test.form.words) - 1
+    for step, word in enumerate(test.form.words, start=test.form.scale[0]):
+        colour = matplotlib.colormaps["RdYlBu"](0.08 + 0.84 * len(drawn) / last)
+        shares = 100 * np.array([(of == step).mean() if len(of) else 0 for of in values])
+        label = f"{step} {word}".replace("-", "−")
+        bars = axes.barh(range(len(names)), shares, 0.7, lefts, color=colour, label=label)
+        drawn, lefts = [*drawn, bars], lefts + shares
     style.name_rows(axes, names)
     axes.set_xlim(0, 100)
     axes.set_xlabel("ratings (%)")
     test.caption(figure, test.options(), "every rating", bars=False)
-    style.legend_above(figure, [
-        Line2D([], [], label=f"{step} {word}".replace("-", "−"), color=colour, marker="s",
-               linestyle="none")
-        for step, word, colour in zip(steps, words, colours, strict=True)
-    ])  # fmt: skip
+    style.legend_above(figure, drawn)
     return figure
 
 

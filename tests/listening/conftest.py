@@ -53,12 +53,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """What a page showed and complained of, where its test failed: what hangs tells why."""
+def pytest_runtest_makereport(item: Any) -> Any:
+    """What hangs shows why: what the pages of a test that failed show, and complained of."""
     report = yield
     if report.when == "call" and report.failed:
-        for visit in getattr(item, "visits", ()):
-            report.sections.append(("the page of a listening test", visit.described()))
+        report.sections += [("pages", visit.described()) for visit in getattr(item, "visits", ())]
     return report
 
 

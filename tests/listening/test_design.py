@@ -237,27 +237,25 @@ def test_subsets_balance_items_and_places(items, take, rounds):
     assert max(counts) - min(counts) <= 2  # also where a round is left half-way
 
 
-@pytest.mark.parametrize(
-    ("form", "rates", "pairs"),
-    [
+def test_practice_has_the_whole_range_of_impairments():
+    practice = tuple(Item(id=f"p-{i}", clip=f"set/p{i}", duration_s=5) for i in range(2))
+    for form, rates, pairs in (
         ("mushra", (3.0, 1.0, 9.0), [(), ()]),
-        ("ab", (3.0, 1.0, 9.0), [("c2", "c1"), ("c2", "c1")]),
-        ("ab", (3.0, None, 9.0), [("c0", "c2"), ("c0", "c2")]),
+        ("ab", (3.0, 1.0, 9.0), [("c2", "c1")] * 2),
+        ("ab", (3.0, None, 9.0), [("c0", "c2")] * 2),
         ("abx", (3.0, 1.0, 9.0), [(REFERENCE, "c1"), (REFERENCE, "c2")]),
         ("acr", (3.0, 1.0, 9.0), [("c1",), (REFERENCE,), ("c2",)]),
         ("dcr", (3.0, 1.0), [(REFERENCE, c) for c in ("c1", REFERENCE, "c0")]),
-    ],
-)
-def test_practice_has_the_whole_range_of_impairments(form, rates, pairs):
-    systems = tuple(System(name=f"c{i}", kbps=kbps) for i, kbps in enumerate(rates))
-    practice = tuple(Item(id=f"p-{i}", clip=f"set/p{i}", duration_s=5) for i in range(2))
-    test = numbered_test(2, form, training=practice).model_copy(update={"systems": systems})
-    items = ["p-0", "p-1", "p-0"][: len(pairs)]
-    assert practice_of(test) == [(item, pair, -1) for item, pair in zip(items, pairs, strict=True)]
-    assert [page.item for page in pages_of(test, 0) if page.training] == items
-    assert not practice_of(test.model_copy(update={"training": ()}))
-    alone = practice_of(test.model_copy(update={"training": practice[:1]}))
-    assert [pair for _, pair, _ in alone] == list(dict.fromkeys(pairs))  # all on one clip
+    ):
+        systems = tuple(System(name=f"c{i}", kbps=kbps) for i, kbps in enumerate(rates))
+        test = numbered_test(2, form, training=practice).model_copy(update={"systems": systems})
+        items = ["p-0", "p-1", "p-0"][: len(pairs)]
+        asked = [(item, pair, -1) for item, pair in zip(items, pairs, strict=True)]
+        assert practice_of(test) == asked, form
+        assert [page.item for page in pages_of(test, 0) if page.training] == items
+        assert not practice_of(test.model_copy(update={"training": ()}))
+        alone = practice_of(test.model_copy(update={"training": practice[:1]}))
+        assert [pair for _, pair, _ in alone] == list(dict.fromkeys(pairs))  # all on one clip
 
 
 def test_ab_asks_every_pair_on_both_sides_and_abx_hides_one_of_the_two():

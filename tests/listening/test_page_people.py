@@ -6,32 +6,24 @@ import pytest
 from playwright.sync_api import expect
 
 from snacbench.listening import responses as sessions
-from tests.listening.test_page import SHORT_TONES, answer_headphones, button
-from tests.support.listening_page import next_page, rate_all, scores
+from tests.listening.test_page import answer_headphones, button
+from tests.support.listening_page import next_page, rate_all, scores, script
 from tests.support.waiting import until
 
 
-def take_part(tab):
-    """From the welcome to the first page, every page of the way there."""
+def take_part(tab, *, again=False):
+    """From the welcome to the first page; whoever is known is asked nothing again."""
+    tab.locator("h1", has_text="Welcome back" if again else "A small test").wait_for()
     button(tab, "Begin").click()
     button(tab, "Play noise").click()
     button(tab, "The volume is set").click()
     answer_headphones(tab, [1, 1, 2, 2, 3])
-    tab.locator("#agreed").check()
-    button(tab, "Take part").click()
-    tab.locator("#q-age").fill("33")
-    tab.locator("#q-phones").select_option("yes")
-    button(tab, "Go on").click()
-    tab.wait_for_selector("main.rating")
-
-
-def come_back(tab):
-    """Of a session that is known here: its sound is checked again, and nothing is asked."""
-    tab.locator("h1", has_text="Welcome back").wait_for()
-    button(tab, "Begin").click()
-    button(tab, "Play noise").click()
-    button(tab, "The volume is set").click()
-    answer_headphones(tab, [1, 1, 2, 2, 3])
+    if not again:
+        tab.locator("#agreed").check()
+        button(tab, "Take part").click()
+        tab.locator("#q-age").fill("33")
+        tab.locator("#q-phones").select_option("yes")
+        button(tab, "Go on").click()
     tab.wait_for_selector("main.rating")
 
 
@@ -46,7 +38,7 @@ def test_from_a_crowd_with_its_parameters_to_a_code_and_back(begin):
     take_part(tab)
     rate_all(tab)
     next_page(tab)
-    expect(tab.locator(".task")).to_contain_text("set all sliders to 0")
+    expect(tab.locator(".asked")).to_contain_text("set all sliders to 0")
     rate_all(tab, first=2, step=0)
     next_page(tab)
     assert tab.locator(".code").inner_text() == "C 1"
@@ -61,6 +53,12 @@ def test_from_a_crowd_with_its_parameters_to_a_code_and_back(begin):
     assert came.pop("PROLIFIC_PID") == "a&b"
     assert came.keys() == {"browser", "system", "time_zone"}
     assert (came["browser"], came["system"]) == ("Chrome", "Linux")
+    for who, title in (
+        ("a%26b", "Thank you"),
+        ("b", "A small test"),
+    ):  # somebody else, another time
+        tab.goto(f"{begun.stage.origin}/?PROLIFIC_PID={who}")
+        expect(tab.locator("h1")).to_have_text(title)
     object.__setattr__(begun.stage.service, "max_listeners", 1)
     other = begun.context.browser.new_context().new_page()
     other.goto(begun.stage.origin)
@@ -73,11 +71,19 @@ def begin(visit):
 
     def begun(**fields):
         found = visit(**fields)
-        found.context.add_init_script(SHORT_TONES)
-        found.tab.on("dialog", lambda dialog: dialog.accept())
+        found.context.add_init_script(script("short_tones"))
+        found.context.on("dialog", lambda dialog: dialog.accept())
         return found
 
     return begun
+
+
+POSTS = "**/api/pages/*"
+
+
+def held_up(tab):
+    """From now on no answer leaves the browser."""
+    tab.route(POSTS, lambda route: route.abort())
 
 
 def heading(tab):
@@ -100,7 +106,7 @@ def test_a_new_invitation_begins_a_new_session_and_the_same_one_goes_on(begin):
     take_part(tab)
     rate_all(tab)
     # The first person's page cannot be sent, and they leave the next one half done.
-    tab.route("**/api/pages/*", lambda route: route.abort())
+    held_up(tab)
     next_page(tab)
     tab.keyboard.press("1")
     tab.locator(".slider").first.click()
@@ -113,7 +119,7 @@ def test_a_new_invitation_begins_a_new_session_and_the_same_one_goes_on(begin):
     assert heading(tab) == "Page 1 of 2"
     assert scores(tab) == ["–"] * 4
     assert stage.rated == [(0, False), (0, False)]
-    tab.unroute("**/api/pages/*")
+    tab.unroute(POSTS)
     tab.reload()
     until(lambda: stage.rated[0] == (1, False))  # sent for whoever gave it, and for nobody else
     tab.wait_for_selector("main.rating")
@@ -123,14 +129,14 @@ def test_a_new_invitation_begins_a_new_session_and_the_same_one_goes_on(begin):
     until(lambda: stage.rated[1] == (1, False))
 
     tab.goto(first)
-    come_back(tab)
+    take_part(tab, again=True)
     assert heading(tab) == "Page 2 of 2"
     assert scores(tab) == ["50", "–", "–", "–"]
     rate_all(tab)
     next_page(tab)
     tab.locator(".listener").wait_for()
     tab.goto(second)
-    come_back(tab)
+    take_part(tab, again=True)
     assert heading(tab) == "Page 2 of 2"
     assert stage.rated == [(2, True), (1, False)]
     for listener, low in zip(stage.listeners, (30, 10), strict=True):
@@ -140,11 +146,17 @@ def test_a_new_invitation_begins_a_new_session_and_the_same_one_goes_on(begin):
 
 
 def test_someone_else_takes_part_after_a_pause_or_the_end(begin):
-    begun = begin(pages=1)
-    stage, tab = begun.stage, begun.open()
+    begun = begin(pages=1, address_parameters=("PROLIFIC_PID",))
+    stage, tab = begun.stage, begun.tab
+    # Whom a platform sends, it names in the address.
+    tab.goto(f"{stage.origin}/?PROLIFIC_PID=1")
     take_part(tab)
+    tab.goto(f"{stage.origin}/?PROLIFIC_PID=2")
+    expect(tab.locator("h1")).to_have_text("A small test")
+    tab.goto(f"{stage.origin}/?PROLIFIC_PID=1")
+    take_part(tab, again=True)
     rate_all(tab)
-    tab.route("**/api/pages/*", lambda route: route.abort())
+    held_up(tab)
     button(tab, "Pause").click()
     button(tab, "Someone else takes part here").click()
     button(tab, "No, go back").click()
@@ -153,10 +165,10 @@ def test_someone_else_takes_part_after_a_pause_or_the_end(begin):
     tab.locator("h1", has_text="Almost done").wait_for()
     # A link of somebody else is opened meanwhile: what waits is sent, and ends the test it is of.
     tab.goto(f"{stage.origin}/#resume={stage.enrol()}")
-    tab.unroute("**/api/pages/*")
+    tab.unroute(POSTS)
     until(lambda: stage.rated[0] == (1, True))
     tab.wait_for_selector("h1")
-    come_back(tab)
+    take_part(tab, again=True)
     rate_all(tab)
     button(tab, "Next").click()
     tab.locator(".listener").wait_for()
@@ -164,7 +176,8 @@ def test_someone_else_takes_part_after_a_pause_or_the_end(begin):
     button(tab, "Someone else takes part here").click()
     button(tab, "Yes, begin anew").click()
     expect(tab.locator("h1")).to_have_text("A small test")
-    assert kept(tab) == {"owner"}
+    assert tab.url == f"{stage.origin}/"
+    assert kept(tab) == {"owner", "kept"}  # for the first, should they come back
     take_part(tab)
     assert heading(tab) == "Page 1 of 1"
 
@@ -183,7 +196,7 @@ def test_someone_else_takes_part_after_a_pause_or_the_end(begin):
     tab.locator("h1", has_text="Unknown listener").wait_for()
     button(tab, "Begin anew").click()
     expect(tab.locator("h1")).to_have_text("A small test")
-    assert kept(tab) == {"owner"}
+    assert kept(tab) == {"owner", "kept"}
 
 
 def test_a_lab_computer_keeps_nothing_between_people(begin):
@@ -206,22 +219,19 @@ def test_a_lab_computer_keeps_nothing_between_people(begin):
     until(lambda: stage.rated == [(1, False)])
 
     # Closed half-way: the next one begins at the welcome, and what waited is sent all the same.
-    begun.context.route("**/api/pages/*", lambda route: route.abort())
+    held_up(begun.context)
     rate_all(tab)
     button(tab, "Next").click()
     tab.locator("h1", has_text="Almost done").wait_for()
     assert kept(tab) == {"owner", "queue"}
     with tab.expect_event("close"):
         tab.close(run_before_unload=True)
-    begun.context.unroute("**/api/pages/*")
+    begun.context.unroute(POSTS)
     begun.tab = tab = begun.new_tab()
-    tab.on("dialog", lambda dialog: dialog.accept())
     begun.open()
-    expect(tab.locator("h1")).to_have_text("A small test")
     until(lambda: stage.rated == [(2, True)])
-    assert kept(tab) == {"owner"}
-
     take_part(tab)
+    assert kept(tab) == {"owner"}
     for _ in range(2):
         rate_all(tab)
         next_page(tab)
@@ -229,40 +239,32 @@ def test_a_lab_computer_keeps_nothing_between_people(begin):
     button(tab, "Begin for the next person").click()
     expect(tab.locator("h1")).to_have_text("A small test")
     assert kept(tab) | kept(tab, "sessionStorage") == {"owner"}
-    assert stage.rated == [(2, True)] * 2
     take_part(tab)  # level and headphones, too
-    assert len(stage.listeners) == 3
+    assert stage.rated == [(2, True), (2, True), (0, False)]
 
 
-REFUSALS = {
-    "blocked": """
-      for (const name of ["localStorage", "sessionStorage"]) {
-        const get = () => { throw new DOMException("denied", "SecurityError"); };
-        Object.defineProperty(window, name, { get });
-      }
-    """,
-    "full": """
-      Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
-    """,
-    "full later": """
-      const { setItem } = Storage.prototype;
-      Storage.prototype.setItem = function (key, text) {
-        if (/token|queue|draft/.test(key)) throw new DOMException("full", "QuotaExceededError");
-        setItem.call(this, key, text);
-      };
-    """,
-}
+BLOCKED = """
+  const got = { get() { throw new DOMException("denied", "SecurityError"); } };
+  Object.defineProperties(window, { localStorage: got, sessionStorage: got });
+"""
+FULL = """
+  const { setItem } = Storage.prototype;
+  Storage.prototype.setItem = function (key, text) {
+    if (/%s/.test(key)) throw new DOMException("full", "QuotaExceededError");
+    setItem.call(this, key, text);
+  };
+"""
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize("refusal", [BLOCKED, FULL % "", FULL % "token|queue|draft"])
 def test_a_browser_that_keeps_nothing_says_so_and_the_session_outlives_a_reload(begin, refusal):
     begun = begin(pages=2)
-    begun.context.add_init_script(REFUSALS[refusal])
+    begun.context.add_init_script(refusal)
     stage, tab = begun.stage, begun.open()
     take_part(tab)
     expect(tab.locator("#warning")).to_contain_text("This browser keeps nothing")
     rate_all(tab)
-    tab.route("**/api/pages/*", lambda route: route.abort())
+    held_up(tab)
     with begun.complaints.outage():
         next_page(tab)
         until(lambda: "Waiting" in tab.locator(".saved").inner_text())
@@ -273,7 +275,7 @@ def test_a_browser_that_keeps_nothing_says_so_and_the_session_outlives_a_reload(
         assert heading(tab) == "Page 2 of 2"
         assert scores(tab) == ["–"] * 4  # what it said would be lost
         assert tab.locator("#warning").is_visible()
-        tab.unroute("**/api/pages/*")
+        tab.unroute(POSTS)
         until(lambda: stage.rated == [(1, False)])
     rate_all(tab)
     next_page(tab)

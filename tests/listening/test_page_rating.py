@@ -13,6 +13,7 @@ from tests.support.listening_page import (
     next_page,
     rate_all,
     scores,
+    script,
 )
 from tests.support.listening_server import ScriptedListener
 from tests.support.waiting import until
@@ -59,7 +60,7 @@ def test_practice_help_and_sliders(visit):
     sliders.nth(1).click(force=True)
     assert scores(tab) == ["–"] * 4
     assert tab.locator("#announcer").inner_text() == "Play Version 2 to rate it"
-    hint = sliders.nth(1).locator(".hint")  # where the eyes are, too
+    hint = sliders.nth(1).locator(".refusal")  # where the eyes are, too
     assert hint.inner_text() == "Play Version 2 to rate it"
     sliders.nth(0).click()
     assert scores(tab) == ["50", "–", "–", "–"]
@@ -172,17 +173,6 @@ def test_twelve_versions_fit_and_everything_is_done_by_the_keyboard(visit):
     tab.locator("h1", has_text="Page 2").wait_for()
 
 
-# The latest second that its clock shows, once that went back.
-LAP = """
-() => {
-  const now = parseFloat(document.querySelector(".clock").innerText);
-  const back = now < (window.last ?? 0);
-  window.most = Math.max(window.most ?? 0, window.last = now);
-  return back && [now, window.most];
-}
-"""
-
-
 def test_loops_are_set(visit):
     tab = visit().to_first_page()
     box = tab.locator(".track").bounding_box()
@@ -199,7 +189,7 @@ def test_loops_are_set(visit):
     end.press("Home")  # no loop is shorter than 0.5 s
     assert region()[1] - region()[0] == pytest.approx(0.5, abs=0.011)
     hear(tab, 1)
-    first, most = tab.wait_for_function(LAP).json_value()
+    first, most = tab.wait_for_function(script("lap")).json_value()
     assert 0.5 <= first < most <= 1.2
     tab.get_by_role("button", name="Whole").click()
     assert region() == [0, 2]
@@ -224,7 +214,8 @@ def test_pairs_are_answered_after_all_was_heard(visit, form, systems, choices, m
         if key == "a":
             tab.keyboard.press("ArrowLeft")
             assert (
-                tab.locator(".choices .hint").inner_text() == tab.locator("#missing").inner_text()
+                tab.locator(".choices .refusal").inner_text()
+                == tab.locator("#missing").inner_text()
             )
     if answer == "tie":
         tab.locator(".choice", has_text="No preference").click()

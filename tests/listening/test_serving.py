@@ -182,31 +182,24 @@ def test_stimuli_of_the_test_are_served_and_no_others(site, monkeypatch):
     assert listener.get(f"/api/stimuli/{key}").status_code == 500
 
 
-def test_a_language_is_added_by_a_file_beside_the_test(serve, tmp_path):
-    english = serve().client.get("/page/texts/en.json").json()
+def test_a_language_is_added_by_a_file_beside_the_test(site, tmp_path):
+    english = site.client.get("/page/texts/en.json").json()
     french = {key: f"« {text} »" for key, text in english.items()}
-    french["welcome.begin"] = "Commencer"
-
-    def served(texts):
-        """As the documentation says: the page's texts under their own name, the language's."""
-        folder = make_folder(tmp_path / "french", small_test(language="fr"))
-        (folder / "fr.json").write_text(texts, "utf-8")
-        return open_service(folder).texts
-
-    assert served(json.dumps(french)) == french
-    less = {key: text for key, text in french.items() if key not in ("head.page", "wave.end")}
+    folder = make_folder(tmp_path / "french", small_test(language="fr"))
+    (folder / "fr.json").write_text(json.dumps(french), "utf-8")
+    assert open_service(folder).texts == french
+    less = {key: text for key, text in french.items() if key not in ("welcome.on", "wave.end")}
+    head = r"fr.json, held against en.json, lacks {}, and has besides {}$".format
     for texts, message in (
-        (json.dumps(less), r"fr.json does not .*: head.page: none, not text {n} {of}; wave.end: n"),
-        (json.dumps({**french, "wave.en": "Fin"}), r"fr.json .*: wave.en: text, not none$"),
-        (
-            json.dumps({**french, "head.page": "Page {n}"}),
-            r"head.page: text {n}, not text {n} {of}",
-        ),
+        (json.dumps(less), head("wave.end, welcome.on", "nothing")),
+        (json.dumps({**french, "wave.en": "Fin"}), head("nothing", "wave.en")),
+        (json.dumps({**french, "head.page": "Page {m}"}), r"lacks .*e{n}, .*e{of}, .* .*e{m}$"),
         ('{"head.page": "Page', r"fr.json, line 1: not YAML"),
         ('{"head.page": ["Page"]}', r"fr.json, line 1: head.page: Input should be a valid string"),
     ):
+        (folder / "fr.json").write_text(texts, "utf-8")
         with pytest.raises(UserError, match=message):
-            served(texts)
+            open_service(folder)
 
 
 @pytest.mark.parametrize(

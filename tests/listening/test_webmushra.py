@@ -1,14 +1,10 @@
 """The export for webMUSHRA: what its reader of YAML reads, what its pages take and send."""
 
-import base64
 import errno
-import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
-import tarfile
 from urllib.parse import parse_qs
 
 import pytest
@@ -20,6 +16,7 @@ from snacbench.listening.stimuli import make_stimuli
 from snacbench.listening.test import Question, texts_of
 from snacbench.listening.webmushra import cautions, configuration, export_webmushra
 from tests.support.audio_run import CODECS, audio_test, make_audio_run
+from tests.support.listening_page import SCRIPTS
 
 # Of each kind of part the fields that webMUSHRA reads, with their types, but for type and optional:
 # github.com/audiolabs/webMUSHRA, doc/experimenter.md; of the questionnaire,
@@ -80,47 +77,19 @@ def test_every_value_stands_in_a_line_of_its_own(exported):
     assert yaml.safe_load(text) == configuration(OF_TWO, facts)
 
 
-YAMLJS_SHA512 = (
-    "C/FsVVhht4iPQYXOInoxUM/1ELSf9EsgKH34FofQOp6hwCPrW4vG4w5++TED3xRUo8gD7l0P1J1dLlDYzODsTQ=="
+@pytest.mark.skipif(
+    not (shutil.which("node") and shutil.which("npm")),
+    reason="no node or no npm on this machine: apt-get install nodejs npm",
 )
-READ = """
-const text = require("fs").readFileSync(0, "utf8");
-process.stdout.write(JSON.stringify(require("yamljs").parse(text)));
-"""
-
-
-@pytest.fixture(scope="module")
-def yamljs(tmp_path_factory):
-    """Where node finds npm's yamljs, whose author wrote webMUSHRA's reader too."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("no node or npm on this machine: apt-get install nodejs npm")
-    modules = tmp_path_factory.mktemp("npm") / "node_modules"
-    modules.mkdir()
-    env = {**os.environ, "npm_config_cache": f"{modules}-cache", "npm_config_fetch_retries": "1"}
-    command = ["npm", "pack", "yamljs@0.3.0"]
-    fetched = subprocess.run(command, cwd=modules, env=env, capture_output=True, check=False)
-    if fetched.returncode:
-        pytest.skip(f"npm cannot fetch yamljs: {fetched.stderr.decode()[-300:]}")
-    content = (modules / "yamljs-0.3.0.tgz").read_bytes()
-    assert base64.b64encode(hashlib.sha512(content).digest()).decode() == YAMLJS_SHA512
-    with tarfile.open(modules / "yamljs-0.3.0.tgz") as archive:
-        archive.extractall(modules, filter="data")
-    (modules / "package").rename(modules / "yamljs")
-    return {**os.environ, "NODE_PATH": str(modules)}
-
-
-def test_a_reader_of_the_same_author_reads_it(exported, yamljs):
+def test_a_reader_of_the_same_author_reads_it(exported, tmp_path):
     _, facts, text = exported
-    command = ["node", "-e", READ]
-    done = subprocess.run(
-        command, env=yamljs, input=text.encode(), capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == configuration(OF_TWO, facts)
-    # It does not read what PyYAML writes by itself, which is why each value has a line of its own.
-    compact = yaml.safe_dump(configuration(OF_TWO, facts)).encode()
-    done = subprocess.run(command, env=yamljs, input=compact, capture_output=True, check=False)
-    assert done.returncode or json.loads(done.stdout) != configuration(OF_TWO, facts)
+    expected, command = configuration(OF_TWO, facts), ["node", SCRIPTS / "yamljs.mjs", tmp_path]
+    for written, reads in ((text, True), (yaml.safe_dump(expected), False)):  # not `- - random`
+        done = subprocess.run(command, input=written, text=True, capture_output=True, check=False)
+        if done.returncode == 77:
+            pytest.skip(done.stderr)
+        read = json.loads(done.stdout) if done.returncode == 0 else done.stderr
+        assert (read == expected) is reads, read
 
 
 def mushra_pages(config):

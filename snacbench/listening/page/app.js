@@ -1,6 +1,7 @@
 // Begins: what test this is, who listens, and from where they go on.
 
 import { call } from "./api.js";
+import { parametersOf } from "./arrival.js";
 import { ask, button, make } from "./dom.js";
 import { run } from "./flow.js";
 import * as frame from "./frame.js";
@@ -32,20 +33,22 @@ function showUnreachable() {
 }
 
 /**
- * Whose session this is: that of a link to go on (`#resume=TOKEN`, which leaves the address), that
- * of an invitation, which is a new one unless it was opened here before, or the one that is held.
+ * Whose session this is: that of a link to go on (`#resume=TOKEN`, which leaves the address); that
+ * of whoever the address names, by an invitation or by the first parameter that the test knows, a
+ * new one unless it was opened here before; or the one that is held.
  */
 function takeSession(app) {
   const { store } = app;
   const hash = new URLSearchParams(location.hash.slice(1)), resume = hash.get("resume");
   const invite = hash.get("invite") ?? new URLSearchParams(location.search).get("invite");
+  const [first] = app.test.address_parameters ?? [], who = invite ?? parametersOf(app.test)[first];
   if (resume) goTo(location.pathname + location.search);
-  if (resume ? resume !== store.get("token") : invite && invite !== store.get("invite")) {
+  if (resume ? resume !== store.get("token") : who && who !== store.get("who")) {
     store.leave();
-    if (invite) store.enter(invite);
+    if (who) store.enter(who);
     if (resume) store.set("token", resume);
   }
-  app.setSession(store.get("token"), store.get("invite"));
+  app.setSession(store.get("token"), invite ?? store.get("invite"));
 }
 
 /** Change the address, and nothing else. */
@@ -110,6 +113,7 @@ function createApp(test) {
       Object.assign(app, { token, invite });
       store.set("token", token);
       store.set("invite", invite);
+      if (invite) store.set("who", invite);
       const inAddress = new URLSearchParams(location.search).get("invite");
       if (inAddress && inAddress !== invite) goTo(location.pathname);  // another one was typed
     },

@@ -9,7 +9,7 @@ let end = () => {};
 /** Show it in an element that is positioned, for as long as it takes to read; in place of any other. */
 export function hint(host, text) {
   end();
-  const sentence = make("p", { class: "hint", "aria-hidden": "true" }, text);
+  const sentence = make("p", { class: "refusal", "aria-hidden": "true" }, text);
   const timer = setTimeout(() => end(), SHOWN_MS);
   end = () => {
     clearTimeout(timer);

@@ -1,9 +1,9 @@
 // What this browser keeps, so that a reload or a crash loses nothing. Answers that the server has
 // not got yet wait for whoever gave them, each with their token. All else belongs to one person:
-// token and invitation, what was checked with them on this machine, drafts of pages.
+// token, invitation and name, what was checked with them on this machine, drafts of pages.
 
 const OF_ALL = ["owner", "queue"];
-const KEPT = "kept:";  // of a person who came by an invitation, while another one takes part
+const KEPT = "kept:";  // of a person whom the address named, while another one takes part
 const TOO_OFTEN = /:(owner|questionnaire|draft:.*)$/;  // written at every touch
 
 /** A storage of the browser, null where it is blocked or has no room at all. */
@@ -110,19 +110,19 @@ export function createStore({ id, shared_computer: shared }, tell = () => {}) {
     },
 
     /**
-     * The person goes, but for answers on their way. By their invitation they can come back, to have
-     * the sound of the machine checked again: the volume is another one by then.
+     * The person goes, but for answers on their way. By the address they came by they can come back, to
+     * have the sound of the machine checked again: the volume is another one by then.
      */
     leave() {
       const kept = personal().filter((name) => !["welcomed", "level", "headphones"].includes(name));
       const mine = Object.fromEntries(kept.map((name) => [name, read(name)]));
       personal().forEach(drop);
-      if (mine.token && mine.invite && !shared) put(KEPT + mine.invite, mine);
+      if (mine.token && mine.who && !shared) put(KEPT + mine.who, mine);
     },
-    /** Whoever has this invitation comes, perhaps again. */
-    enter(invite) {
-      const mine = { ...read(KEPT + invite), invite };
-      drop(KEPT + invite);
+    /** Whoever comes by this invitation, or this name, perhaps again. */
+    enter(who) {
+      const mine = { ...read(KEPT + who), who };
+      drop(KEPT + who);
       for (const [name, value] of Object.entries(mine)) put(name, value);
     },
     /** Forget the person on this machine, with what they would still have sent. */

@@ -10,17 +10,20 @@ import { hearsNothing, Trouble } from "./trouble.js";
 // It ends as soon as that is decided, which changes nothing about it.
 const TRIALS = 6, ENOUGH = 5, ATTEMPTS = 2, NEXT_MS = 600;
 
-/** Resolves to {passed, right: [right answers of each attempt], of}. */
+/** Resolves to {passed, right: [right answers of each attempt], of: rounds of the last one}. */
 export async function headphones(app) {
   const right = [];
+  let of = 0;
   while (right.length < ATTEMPTS) {
     if (right.length > 0) await again(app);
-    right.push(await attempt(app));
+    const attempted = await attempt(app);
+    right.push(attempted.right);
+    of = attempted.rounds;
     if (right.at(-1) >= ENOUGH) break;
   }
   const passed = right.at(-1) >= ENOUGH;
   if (!passed) await message(app, "headphones.failed", "headphones.anyway");
-  return { passed, right, of: TRIALS };
+  return { passed, right, of };
 }
 
 const again = (app) => message(app, "headphones.retry", "headphones.again");
@@ -38,7 +41,7 @@ async function attempt(app) {
     if (order[await trial(app, number, order)] === "quiet") right++;
     else wrong++;
   }
-  return right;
+  return { right, rounds: right + wrong };
 }
 
 /** One trial, heard once: resolves to the place of the tone that seemed the softest. */

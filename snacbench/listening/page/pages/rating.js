@@ -81,11 +81,12 @@ class Stopwatch {
   close() { document.removeEventListener("visibilitychange", this.watch); }
 }
 
-/** What a page asks; a check of attention asks for one given answer, in the page's own words. */
-function taskOf({ kind, asked }, task) {
-  if (asked === null || kind === "single") return say(task.question);  // which says it itself
-  if (kind === "mushra") return say("attention.sliders", { score: asked });
-  return say("attention.choice", { answer: say(`${kind}.${asked}`) });
+/** A check of attention asks for one given answer; where one sound is judged, single.js says so. */
+function checkOf({ kind, asked }) {
+  if (asked === null || kind === "single") return [];
+  const text = kind === "mushra" ? say("attention.sliders", { score: asked })
+    : say("attention.choice", { answer: say(`${kind}.${asked}`) });
+  return [make("p", { class: "asked", role: "note" }, text)];
 }
 
 /** What is on the listener's desk: one page, from its first sound to its answer. */
@@ -131,9 +132,9 @@ class Desk {
     const practice = page.training
       ? [make("div", { class: "practice" }, paragraphs(say(task.practice)))] : [];
     app.frame.show({
-      heading: page.place, task: taskOf(page, task), kind: `rating ${page.kind}`,
+      heading: page.place, task: say(task.question), kind: `rating ${page.kind}`,
       content: [
-        ...practice, ...(transport ? [transport.element] : []), task.element,
+        ...practice, ...checkOf(page), ...(transport ? [transport.element] : []), task.element,
         make("footer", {}, comment, make("div", { class: "go" }, this.missing, this.next)),
       ],
       shortcuts: [

@@ -3,9 +3,9 @@
 import { button, make, paragraphs } from "../dom.js";
 import { say } from "../texts.js";
 
-// Of a listener's time: a sound is heard one and a half times, and a page has 15 s without one; five
+// Of a listener's time: a sound is heard one and a half times, and a page has 5 s without one; five
 // minutes go by before the first page and after the last.
-const TIMES_HEARD = 1.5, PAGE_S = 15, AROUND_MIN = 5;
+const TIMES_HEARD = 1.5, PAGE_S = 5, AROUND_MIN = 5;
 
 /** About how long the test takes, in minutes, in fives. */
 function minutesOf({ sounds, longest_s: longestS }) {
