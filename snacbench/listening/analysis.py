@@ -318,9 +318,9 @@ def pairs_of(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
     """Every system against every later one, on the form's scale; positive: the first is better.
 
     In CCR, whose votes are of a system against the reference, every system against that as well.
-    `p_value` is of Wilcoxon's signed-rank test on what each listener says, two-sided, and None where
-    one listener is all there is; Holm's correction is over all of these pairs. What a listener says is
-    the mean difference within pages, or, where conditions have pages of their own, `pseudo_values`.
+    `p_value` is of Wilcoxon's signed-rank test on what each listener says, two-sided; None where
+    that is one listener. Holm's correction is over all of these pairs. What a listener says is the
+    mean difference within pages, or, where conditions have pages of their own, `pseudo_values`.
     """
     found, ratings = [], ratings_of(study)
     columns = dict(zip(ratings.conditions, np.moveaxis(ratings.scores, 2, 0), strict=True))
