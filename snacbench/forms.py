@@ -33,7 +33,8 @@ class Form:
 
     For a paper: `asked` of the listeners, what its `numbers` are, how systems were `tested`, and
     what a winner did (`won`). For the table of comparisons: the `value` of a pair, its `unit`, the
-    pair in words (`between`), and `how` it was tested; `file` is its CSV.
+    pair in words (`between`), and `how` it was tested; `file` is its CSV. For both: what a `mean`
+    is called, its `digits`, and the `words` of the scale: of fifths from 0 to 100, else of scores.
     """
 
     label: str
@@ -51,11 +52,19 @@ class Form:
     anchors: bool = False
     scale: tuple[int, int] = (0, 100)
     open_reference: bool = True
+    mean: str = "mean score"
+    digits: int = 1
+    words: tuple[str, ...] = ("bad", "poor", "fair", "good", "excellent")
 
     @property
     def rates(self) -> bool:
         """Whether conditions are rated, and not compared in pairs."""
         return not self.answers
+
+    @property
+    def by_bs1534(self) -> bool:
+        """Whether all is rated beside an open reference, on which its post-screening rests."""
+        return self.kind == "mushra" and self.open_reference
 
     def pairs(self, systems: Sequence[str]) -> list[tuple[str, ...]]:
         """What the pages of an item compare; one page, of nothing in particular, where all is.
@@ -89,6 +98,21 @@ _MUSHRA = Form(
     file="pairs",
     anchors=True,
 )
+_ACR = replace(
+    _MUSHRA,
+    label="ACR",
+    kind="single",
+    asked="in an absolute category rating test (ITU-T P.800, annex B), listeners heard {heard} one "
+    "at a time and rated the quality of each from 1 (bad) to 5 (excellent), on {items}.",
+    numbers="mean opinion scores (MOS)",
+    value="difference in MOS",
+    unit="",
+    anchors=False,
+    scale=(1, 5),
+    digits=2,
+    open_reference=False,
+    mean="mean opinion score",
+)
 FORMS: dict[FormName, Form] = {
     "mushra": _MUSHRA,
     "mushra-no-anchors": replace(_MUSHRA, label="MUSHRA without anchors", anchors=False),
@@ -99,39 +123,39 @@ FORMS: dict[FormName, Form] = {
         "side by side from 0 (bad) to 100 (excellent), on {items}.",
         open_reference=False,
     ),
-    "acr": replace(
-        _MUSHRA,
-        label="ACR",
-        kind="single",
-        asked="in an absolute category rating test (ITU-T P.800, P.808), listeners heard {heard} "
-        "one at a time and rated their quality from 1 (bad) to 5 (excellent), on {items}.",
-        numbers="mean opinion scores",
-        anchors=False,
-        scale=(1, 5),
-        open_reference=False,
-    ),
+    "acr": _ACR,
     "dcr": replace(
-        _MUSHRA,
+        _ACR,
         label="DCR",
-        kind="single",
         asked="in a degradation category rating test (ITU-T P.800, annex D), listeners heard "
-        "{heard} after the reference and rated the degradation from 1 (very annoying) to 5 "
+        "{heard}, each after the reference, and rated its degradation from 1 (very annoying) to 5 "
         "(inaudible), on {items}.",
-        numbers="degradation mean opinion scores",
-        anchors=False,
-        scale=(1, 5),
+        numbers="degradation mean opinion scores (DMOS)",
+        value="difference in DMOS",
+        open_reference=True,
+        mean="degradation mean opinion score",
+        words=("very annoying", "annoying", "slightly annoying", "audible", "inaudible"),
     ),
     "ccr": replace(
-        _MUSHRA,
+        _ACR,
         label="CCR",
-        kind="single",
-        asked="in a comparison category rating test (ITU-T P.800, annex E), listeners heard "
-        "{heard} and the reference in random order and rated the second against the first from -3 "
-        "(much worse) to 3 (much better), on {items}.",
-        numbers="comparison mean opinion scores, positive where the system was better than the "
-        "reference,",
-        anchors=False,
+        asked="in a comparison category rating test (ITU-T P.800, annex E), listeners heard pairs "
+        "of the reference with {heard}, in random order, and rated the second against the first "
+        "from −3 (much worse) to 3 (much better), on {items}.",
+        numbers="comparison mean opinion scores (CMOS), positive where better than the reference,",
+        value="difference in CMOS",
+        open_reference=True,
         scale=(-3, 3),
+        mean="comparison mean opinion score",
+        words=(
+            "much worse",
+            "worse",
+            "slightly worse",
+            "about the same",
+            "slightly better",
+            "better",
+            "much better",
+        ),
     ),
     "ab": Form(
         label="AB",

@@ -30,14 +30,17 @@ def hear(tab, number):
     slider.and_(tab.locator("[aria-disabled=false]")).wait_for()
 
 
+STYLES = "all => all.map((one) => getComputedStyle(one).borderTopStyle)"
+
+
 def test_practice_help_and_sliders(visit):
     tab = visit(pages=1, training=1).to_first_page()
     sliders = tab.locator(".slider")
     assert tab.locator("h1").inner_text() == "Practice 1 of 1"
     assert "for practice" in tab.locator(".practice").inner_text()
 
-    # No value until a slider is touched.
-    assert tab.locator(".thumb:visible").count() == 0
+    # No value until a slider is touched: its thumb is hollow.
+    assert tab.locator(".thumb").evaluate_all(STYLES) == ["dashed"] * 4
     assert sliders.first.get_attribute("aria-valuetext") == "not rated"
     assert scores(tab) == ["–"] * 4
     missing = "Still to hear: all. Still to rate: all."
@@ -57,8 +60,14 @@ def test_practice_help_and_sliders(visit):
     sliders.nth(1).click(force=True)
     assert scores(tab) == ["–"] * 4
     assert tab.locator("#announcer").inner_text() == "Play Version 2 to rate it"
+    hint = sliders.nth(1).locator(".refusal")  # where the eyes are, too
+    assert hint.inner_text() == "Play Version 2 to rate it"
     sliders.nth(0).click()
     assert scores(tab) == ["50", "–", "–", "–"]
+    assert tab.locator(".thumb").evaluate_all(STYLES) == ["solid", *["dashed"] * 3]
+    hear(tab, 2)
+    assert hint.count() == 0
+    hear(tab, 1)
     tab.get_by_role("button", name="Stop").click()
     tab.locator(".column[data-playing]").wait_for(state="detached")
     sliders.nth(0).click(position={"x": 20, "y": 5}, force=True)
@@ -136,6 +145,11 @@ def test_twelve_versions_fit_and_everything_is_done_by_the_keyboard(visit):
             "all => all.map((one) => one.getBoundingClientRect().toJSON())"
         )
         assert min(min(box["width"], box["height"]) for box in boxes) >= 43.5
+    heights = tab.locator(".slider").evaluate_all("all => all.map((one) => one.clientHeight)")
+    assert len(heights) == 12
+    assert min(heights) >= 378  # 10 cm, a px of CSS being 1/96 inch
+    words = tab.locator(".words").inner_text().split()
+    assert words == ["Excellent", "Good", "Fair", "Poor", "Bad"]
 
     for place, key in enumerate("1234567890ab"):
         tab.keyboard.press(key)
@@ -199,6 +213,10 @@ def test_pairs_are_answered_after_all_was_heard(visit, form, systems, choices, m
         tab.locator(f".signal.{key}[data-playing][data-heard]").wait_for()
         if key == "a":
             tab.keyboard.press("ArrowLeft")
+            assert (
+                tab.locator(".choices .refusal").inner_text()
+                == tab.locator("#missing").inner_text()
+            )
     if answer == "tie":
         tab.locator(".choice", has_text="No preference").click()
     else:
@@ -270,7 +288,7 @@ def test_reloads_and_refusals(visit):
     next_page(tab)
     (body,) = until(lambda: stage.done)
     assert body.playback["visits"] >= 2
-    assert body.playback["headphones_passed"] is True
+    assert (body.headphones, body.headphones_right) == ("passed", "6 of 6")
 
     # One that was answered otherwise is explained.
     other = ScriptedListener(httpx2.Client(base_url=stage.origin), begun.token)

@@ -139,6 +139,8 @@ def test_numbers_are_consecutive_and_those_of_the_deleted_and_of_the_idle_come_a
     ids = [row_of(responses, one).id for one in (idle, stranger)]
     for one in (idle, stranger):
         last_seen(responses, one, 8 * 24 * HOUR_S)
+    for at_most, here in ((7, 6), (6, 6)):  # who gave up has no place, though the number is taken
+        assert sessions.entrance(responses, at_most)["full"] is (here >= at_most)
     begin(responses)  # the first may still come back; who never agreed is forgotten after a week
     assert [id_ in column(responses, "id") for id_ in ids] == [True, False]
     monkeypatch.setattr(sessions, "MAX_UNFINISHED", 7)

@@ -153,8 +153,9 @@ def test_sounds_are_there_alike_and_anchors_under_their_reserved_names(exported)
 
 def test_it_is_of_its_form_and_written_anew_or_not_at_all(exported, monkeypatch):
     folder, facts, _ = exported
-    with pytest.raises(UserError, match="--export webmushra: form abx stays on our own page"):
-        export_webmushra(folder, OF_TWO.model_copy(update={"form": "abx"}), facts)
+    for form in ("abx", "acr", "mushra-no-reference"):  # its pages always have a reference
+        with pytest.raises(UserError, match=f"--export webmushra: form {form} stays on our own"):
+            export_webmushra(folder, OF_TWO.model_copy(update={"form": form}), facts)
     (folder / "webmushra" / "old").touch()
     export_webmushra(folder, OF_TWO, facts)
     assert not (folder / "webmushra" / "old").exists()

@@ -126,6 +126,11 @@ class Stage:
             return [dict(row) for row in sql.execute("SELECT * FROM listeners ORDER BY id")]
 
     @property
+    def rated(self) -> list[tuple[int, bool]]:
+        """Of each listener: pages rated, and whether they finished."""
+        return [(row["rated"], bool(row["finished_utc"])) for row in self.listeners]
+
+    @property
     def done(self) -> list[sessions.Submission]:
         """What the one listener has submitted, page by page."""
         (listener,) = map(sessions.Session.model_validate, self.listeners)

@@ -1,6 +1,7 @@
 // MUSHRA: every signal gets a score beside the open reference (ITU-R BS.1534-3).
 
 import { button, make } from "../dom.js";
+import { hint } from "../hint.js";
 import { Slider, scaleWords, wordOf } from "../slider.js";
 import { list, say } from "../texts.js";
 
@@ -11,16 +12,19 @@ const QUIET_MS = 500;  // a moving slider is told to a screen reader once it res
 class Mushra {
   constructor(desk) {
     const { player, draft, page } = desk;
-    Object.assign(this, { desk, player, draft, question: "mushra.question", practice: "mushra.practice" });
+    const texts = page.reference ? "mushra" : "alone";
+    Object.assign(this, { desk, player, draft, question: `${texts}.question`, practice: `${texts}.practice` });
     draft.scores ??= {};
     const offset = page.reference ? 1 : 0;
     this.rows = page.stimuli.map((key, i) => this.makeRow(key, i + 1, offset + i));
     this.reference = page.reference
       && button(say("mushra.reference"), () => player.play(0), { class: "reference" });
     this.sorter = button(say("mushra.sort"), () => this.sort(), { class: "sort" });
-    const words = scaleWords().reverse().map((word) => make("span", {}, word));
+    const words = scaleWords().reverse().map((word, i) => make("span", { "data-top": String(100 - 20 * i) }, word));
     const scale = make("div", { class: "scale" },
-      make("div", { class: "words", "aria-hidden": "true" }, words), this.sorter, this.reference ?? "");
+      make("div", { class: "words", "aria-hidden": "true" }, words),
+      this.reference ?? make("div", { class: "room" }));
+    desk.transport.add(this.sorter);
     this.board = make("div", { class: "board", role: "group", "aria-label": say("mushra.board") }, scale);
     this.board.style.setProperty("--count", String(this.rows.length));
     this.element = this.board;
@@ -121,7 +125,7 @@ class Mushra {
     const playing = this.rows.find(({ signal }) => signal === this.current);
     const row = focused ?? playing;
     if (row) row.slider.step(by);
-    else this.desk.app.frame.announce(say("mushra.play.any"));
+    else hint(this.board, this.desk.app.frame.announce(say("mushra.play.any")));
   }
 
   /** The signal beside the one that sounds, as they stand on the page. */

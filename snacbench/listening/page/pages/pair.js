@@ -1,6 +1,7 @@
 // Pairs: AB asks which of two is preferred, ABX which of two X is.
 
 import { button, make } from "../dom.js";
+import { hint } from "../hint.js";
 import { list, say } from "../texts.js";
 
 const ANSWERS = { ab: ["a", "tie", "b"], abx: ["a", "b"] };
@@ -21,10 +22,11 @@ class Pair {
     const tie = app.session.allow_tie !== false;
     this.choices = ANSWERS[kind].filter((id) => tie || id !== "tie").map((id) => this.makeChoice(id));
     const sounds = { class: "signals", role: "group", "aria-label": say("pair.signals") };
+    const refuse = () => this.unheard.length > 0 && this.refuse();
+    this.answers = make("fieldset", { class: "choices", onpointerdown: refuse },
+      make("legend", {}, say(`${kind}.legend`)), this.choices.map(({ label }) => label));
     this.element = make("div", { class: "pair" },
-      make("div", sounds, this.signals.map(({ play }) => play)),
-      make("fieldset", { class: "choices" },
-        make("legend", {}, say(`${kind}.legend`)), this.choices.map(({ label }) => label)));
+      make("div", sounds, this.signals.map(({ play }) => play)), this.answers);
     this.show();
   }
 
@@ -47,8 +49,10 @@ class Pair {
 
   get unheard() { return this.signals.filter((one) => one.id !== "reference" && !this.isHeard(one)); }
 
+  refuse() { hint(this.answers, this.desk.app.frame.announce(this.missing())); }
+
   choose(id) {
-    if (this.unheard.length > 0) return this.desk.app.frame.announce(this.missing());
+    if (this.unheard.length > 0) return this.refuse();
     this.draft.choice = id;
     this.show();
     this.desk.refresh();

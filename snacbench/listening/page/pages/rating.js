@@ -1,5 +1,5 @@
 // A page on which something is judged: its signals, its draft, its time, and what it sends. What is
-// asked stands in mushra.js and pair.js.
+// asked stands in mushra.js, single.js and pair.js.
 
 import { Heard } from "../audio/heard.js";
 import { loadSignals } from "../audio/load.js";
@@ -8,8 +8,11 @@ import { button, make, paragraphs } from "../dom.js";
 import { say } from "../texts.js";
 import { mushra } from "./mushra.js";
 import { pair } from "./pair.js";
+import { single } from "./single.js";
 import { Transport } from "./transport.js";
+import { Trouble } from "./trouble.js";
 
+const TASKS = { mushra, single, ab: pair, abx: pair };
 const LONGEST_COMMENT = 2000, KEEP_EVERY_MS = 3000;
 
 /** Resolves to the body of the answer. `meanwhile` is called once all signals are there. */
@@ -78,6 +81,14 @@ class Stopwatch {
   close() { document.removeEventListener("visibilitychange", this.watch); }
 }
 
+/** A check of attention asks for one given answer; where one sound is judged, single.js says so. */
+function checkOf({ kind, asked }) {
+  if (asked === null || kind === "single") return [];
+  const text = kind === "mushra" ? say("attention.sliders", { score: asked })
+    : say("attention.choice", { answer: say(`${kind}.${asked}`) });
+  return [make("p", { class: "asked", role: "note" }, text)];
+}
+
 /** What is on the listener's desk: one page, from its first sound to its answer. */
 class Desk {
   constructor(app, page, buffers, resolve) {
@@ -95,8 +106,10 @@ class Desk {
     this.heard = new Heard(page.keys, this.draft.heard, leastS);
     this.count("visits");
     this.watch = new Stopwatch(this.draft.elapsedS);
-    this.transport = new Transport(this.player, page.reference ? buffers[0] : null, app.frame.announce);
-    this.task = (page.kind === "mushra" ? mushra : pair)(this);
+    this.transport = page.kind === "single" ? null  // what sounds there is not to be picked apart
+      : new Transport(this.player, page.reference ? buffers[0] : null, app.frame.announce);
+    this.trouble = this.transport?.trouble ?? new Trouble();
+    this.task = TASKS[page.kind](this);
     this.timer = setInterval(() => this.keep(), KEEP_EVERY_MS);
     app.close = () => this.close();
     app.pause = () => this.player.playing && this.player.stop();
@@ -121,11 +134,11 @@ class Desk {
     app.frame.show({
       heading: page.place, task: say(task.question), kind: `rating ${page.kind}`,
       content: [
-        ...practice, transport.element, task.element,
+        ...practice, ...checkOf(page), ...(transport ? [transport.element] : []), task.element,
         make("footer", {}, comment, make("div", { class: "go" }, this.missing, this.next)),
       ],
       shortcuts: [
-        ...task.shortcuts, ...transport.shortcuts,
+        ...task.shortcuts, ...(transport?.shortcuts ?? []),
         { keys: ["n"], shown: ["N"], help: say("keys.next"), act: () => this.submit() },
       ],
     });
@@ -137,11 +150,11 @@ class Desk {
   onSound(what) {
     this.count(what);
     if (what === "heard") this.heard.play(this.player.active);
-    if (what !== "stopped") this.transport.trouble.clear();
+    if (what !== "stopped") this.trouble.clear();
     this.draft.looping = this.player.looping;
     this.draft.region = this.player.hasWholeRegion ? null : this.player.region;
     this.task.onSound(what);
-    this.transport.update();
+    this.transport?.update();
     this.refresh();
   }
 
@@ -154,7 +167,7 @@ class Desk {
   /** Sound did not begin, or stopped by itself. */
   onTrouble(error) {
     this.count(`sound_${error.code}`);
-    this.transport.trouble.show(error, () => this.player.goOn());
+    this.trouble.show(error, this.task.again ?? (() => this.player.goOn()));
   }
 
   /** Show what is missing, and keep the draft. */
@@ -179,20 +192,22 @@ class Desk {
     const { comment, elapsedS, counts, heard } = this.draft;
     this.resolve({
       ...this.task.answer(), heard, comment: comment.trim(), time_s: Math.round(10 * elapsedS) / 10,
-      playback: { ...counts, ...this.machine },
+      playback: counts, ...this.machine,
     });
   }
 
   /** On what it was heard: pages of one listener may come from several machines. */
   get machine() {
-    const { passed, right } = this.app.store.get("headphones") ?? {};
-    return { headphones_passed: passed ?? null, headphones_right: right?.join(" ") ?? null };
+    const { passed, right, of } = this.app.store.get("headphones") ?? {};
+    if (typeof passed !== "boolean") return { headphones: this.app.store.get("headphones") && "skipped" };
+    return { headphones: passed ? "passed" : "failed", headphones_right: `${right.at(-1)} of ${of}` };
   }
 
   close() {
     clearInterval(this.timer);
     this.app.close = this.app.pause = null;
-    this.transport.close();
+    this.transport?.close();
+    this.task.close?.();
     this.player.close();
     this.watch.close();
   }

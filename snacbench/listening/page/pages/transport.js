@@ -21,6 +21,9 @@ export class Transport {
     this.update();
   }
 
+  /** A button of the page's own, after the others. */
+  add(extra) { this.whole.after(extra); }
+
   toggleLoop() {
     this.player.setLooping(!this.player.looping);
     this.announce(say(this.player.looping ? "loop.is.on" : "loop.is.off"));
