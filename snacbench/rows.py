@@ -262,7 +262,7 @@ class CodedBytes:
 
 @dataclass(frozen=True)
 class ListenerScore:
-    """Row: one rating of one listener in a listening test, 0 (bad) to 100 (excellent)."""
+    """Row: one rating of one listener in a listening test, on the scale of its form."""
 
     test: str
     listener: str  # a random id, which tells nobody who it was
@@ -275,7 +275,7 @@ class ListenerScore:
 
 @dataclass(frozen=True)
 class ConditionSummary:
-    """The score of a condition in a domain (``all`` for all), 0 to 100, higher is better.
+    """The score of a condition in a domain (``all`` for all) on its form's scale, higher is better.
 
     `low` and `high` end its interval over listeners, `low_both` and `high_both` that over listeners
     and items; None where there are too few. Median and quartiles are of all ratings.
@@ -301,11 +301,11 @@ class ConditionSummary:
 class ComparisonSummary:
     """Two conditions compared within each listener.
 
-    `value` is, with its interval over listeners: in MUSHRA the difference of the means in points,
-    first minus second; in ``ab`` the preference for the first, 0 to 1; in ``abx``, where the second
-    is the reference, the share of right answers, 0 to 1. `p_holm` is corrected by Holm's method.
-    `answers` are, in ``ab``, those for the first, for neither, and for the second; in ``abx`` the
-    right and the wrong ones.
+    `value` is, with its interval over listeners: where conditions are rated the difference of the
+    means on the scale, first minus second; in ``ab`` the preference for the first, 0 to 1; in
+    ``abx``, where the second is the reference, the share of right answers, 0 to 1. `p_holm` is
+    corrected by Holm's method. `answers` are, in ``ab``, those for the first, for neither, and for
+    the second; in ``abx`` the right and the wrong ones.
     """
 
     first: str

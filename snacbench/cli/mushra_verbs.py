@@ -46,7 +46,7 @@ _EXPORT = option(
 @option("--item items", help="A clip that is to be an item; repeatable.", multiple=True)
 @option("--form", click.Choice(get_args(FormName)), "What listeners are asked.", default="mushra")
 @option("--pages-per-listener", click.IntRange(1), "A balanced subset for each.  [default: all]")
-@option("--training", click.IntRange(0), "Pages to practise on, of other clips.", default=1)
+@option("--training", click.IntRange(0), "Pages to practise on, of other clips.  [default: 2]")
 @option("--seed", 0, "Of the choice of clips, and of orders.")
 @option("--title", "", "What listeners read at the top of the page.")
 @option("--language", "en", "Of the page and its texts.")
@@ -93,14 +93,15 @@ def _show_items(test: ListeningTest, facts: Facts, export: str | None) -> None:
 @click.command
 @click.argument("test", required=False, type=PATH)
 @option("--items", click.IntRange(1), "Items of the test, where there is no TEST.")
-@option("--systems", click.IntRange(2), "Systems, where there is no TEST.")
+@option("--systems", click.IntRange(1), "Systems, where there is no TEST.")
+@option("--form", click.Choice(get_args(FormName)), "[default: TEST's, or mushra]")
 @option("--pages-per-listener", click.IntRange(1), "[default: TEST's, or all]")
 @option(
     "--difference differences",
     click.FloatRange(0, 100, min_open=True),
-    "Of two systems' means, in points, that is to be found; repeatable.",
+    "To be found, of two means in points; AB: share of listeners for one of two, ABX: of right "
+    "answers, in %; repeatable.  [default: 5, 10, 15 % of the scale; 60, 70, 80 %]",
     multiple=True,
-    default=(5.0, 10.0, 15.0),
 )
 @option("--power", click.FloatRange(0.05, 1, max_open=True), "Probability to find it.", default=0.8)
 @option("--sd-listener listener_system", click.FloatRange(0), "SD of opinions on one system.")
@@ -110,55 +111,61 @@ def power(
     test: Path | None,
     items: int | None,
     systems: int | None,
+    form: FormName | None,
     pages_per_listener: int | None,
     differences: tuple[float, ...],
     power: float,
     **spread: float | None,
 ) -> None:
-    """Simulate how many listeners it takes to find a difference between two systems.
+    """Reckon how many listeners it takes to find a difference between two systems.
 
     \b
     snacbench mushra power TEST
     snacbench mushra power --items 10 --systems 6 --difference 5 --difference 8
+    snacbench mushra power --form acr --items 12 --systems 5 --difference 0.3
 
-    Found means: significant in a paired Wilcoxon test on the listeners' means, after Holm's
-    correction over all pairs of systems. The spread of ratings is what others measured on neural
-    codecs, unless the --sd options say otherwise.
+    Found means: significant in the test that analyse makes, after Holm's correction over all pairs.
+    The spread of ratings is what others measured with MUSHRA on neural codecs, and the same share
+    of another scale, which is assumed, unless the --sd options say otherwise.
     """  # noqa: D301 - click must get the control character itself, which a raw string has not
     from snacbench.listening.power import LEVEL, STUDIES, Question, Spread, listeners_needed
 
     if test is not None:
         plan = read_test(test)
-        if not FORMS[plan.form].rates:
-            raise UserError(
-                f"{test}: power is counted in points of the MUSHRA scale; a test of form "
-                f"{plan.form} has none"
-            )
-        items, systems = items or len(plan.items), systems or len(plan.systems)
-        pages_per_listener = pages_per_listener or min(plan.pages_per_listener or items, items)
+        systems, form = systems or len(plan.systems), form or plan.form
+        items = items or len(plan.items) * (1 if FORMS[form].rates else plan.repeats)
+        if form == plan.form and plan.pages_per_listener and not pages_per_listener:
+            trials = items * len(FORMS[form].pairs([str(k) for k in range(systems)]))
+            pages_per_listener = min(plan.pages_per_listener, trials)
+    form = form or "mushra"
     if items is None or systems is None:
         raise UserError("how large is the test? Name a TEST, or give --items and --systems")
-    s = Spread(**{name: value for name, value in spread.items() if value is not None})
+    s = Spread.of(form, **{name: value for name, value in spread.items() if value is not None})
+    rates, (low, high) = FORMS[form].rates, FORMS[form].scale
+    usual = [(high - low) * k / 20 if rates else 50.0 + 10 * k for k in (1, 2, 3)]
     rows = []
-    for difference in differences:
-        question = Question(difference, items, systems, s, pages_per_listener, power)
+    for difference in differences or usual:
+        question = Question(difference, items, systems, s, pages_per_listener, power, form)
         needed, found = listeners_needed(question)
-        error = math.sqrt(found * (1 - found) / STUDIES)
-        often = f"{100 * found:.1f} +- {100 * error:.1f} %"
-        rows.append((f"{difference:g} points", str(needed), often))
-    terminal.show_rows(["difference", "listeners who count", "power"], rows)
+        error = f" +- {100 * math.sqrt(found * (1 - found) / STUDIES):.1f}" if rates else ""
+        cells = f"{difference:g} {question.unit}", needed, needed * question.votes
+        rows.append((*map(str, cells), f"{100 * found:.1f}{error} %"))
+    terminal.show_rows(["difference", "listeners who count", "votes", "power"], rows)
     terminal.out.print()
+    assumed = "" if form.startswith("mushra") else ", as a share of the scale: assumed"
     facts = {
-        "design": f"{items} items, {systems} systems, {question.pages} pages per listener; "
-        "differences are those on these items",
-        "analysis": f"Wilcoxon on listener means, Holm over {question.pairs} pairs, family-wise "
-        f"error {LEVEL:g}; power {power:g}",
-        "spread (SD)": f"listener on a system {s.listener_system:.3g}, system on an item "
-        f"{s.item_system:.3g}, residual {s.residual:.3g} points (neural codecs on speech, Stahl et "
-        "al. 2024, if not given)",
-        "simulated": f"{STUDIES} studies per number tried: +- is one standard error of the power",
-        "to recruit": "more than that: the screening takes out some 10 %",
+        "design": f"{FORMS[form].label}: {items} items, {systems} systems, {question.pages} pages "
+        "per listener; differences are those on these items",
+        "analysis": f"{'Wilcoxon over listeners' if rates else 'exact binomial test'}, Holm over "
+        f"{question.pairs} pairs, family-wise error {LEVEL:g}; power {power:g}",
     }
+    if rates:
+        facts["spread (SD)"] = (
+            f"listener on a system {s.listener_system:.3g}, system on an item {s.item_system:.3g}, "
+            f"residual {s.residual:.3g} points (neural codecs, Stahl et al. 2024{assumed}, "
+            f"if not given); {STUDIES} studies a number tried, +- is one standard error"
+        )
+    facts["to recruit"] = "more than that, some 10 %: who is screened out, or leaves early"
     terminal.show_facts(facts)
 
 
@@ -169,6 +176,7 @@ def power(
 @option("--invite", click.IntRange(1, 10_000), "Print so many invitations; then all need one.")
 @option("--url", help="How listeners reach it, for the links; no other name is then accepted.")
 @option("--proxy", help="Address of a reverse proxy that is believed whom it speaks for.")
+@option("--max-listeners", click.IntRange(1), "So many may finish or be under way.  [default: any]")
 @option("--new-admin-token", bool, "Make the older one useless.")
 def serve(
     test: Path,
@@ -177,6 +185,7 @@ def serve(
     invite: int | None,
     url: str | None,
     proxy: str | None,
+    max_listeners: int | None,
     new_admin_token: bool,
 ) -> None:
     """Serve the page of the listening test in the folder TEST until Ctrl-C.
@@ -187,10 +196,10 @@ def serve(
     The admin's address is printed at the first start only; what is kept of it is a digest.
     """
     from snacbench.listening import server
-    from snacbench.listening.responses import by_invitation, make_invitations
+    from snacbench.listening.responses import entrance, make_invitations
 
     accepted = accepted_hosts(host, url)
-    service = server.open_service(test)
+    service = server.open_service(test, max_listeners=max_listeners)
     try:
         listening = server.listen(host, port)
         if url is None:
@@ -207,7 +216,7 @@ def serve(
             click.echo(f"  {address}/admin#token={server.new_admin_token(responses)}")
         else:
             click.echo(f"Your own page: {address}/admin with the token of the first start")
-        who = "by invitation" if by_invitation(responses) else "open to all"
+        who = "by invitation" if entrance(responses)["invite_required"] else "open to all"
         click.echo(f"{service.test.title} ({who}): {address}/")
         terminal.say("Ctrl-C stops the server; no answer gets lost.")
         page = server.application(service, hosts=accepted, log=terminal.say)
@@ -258,6 +267,8 @@ def export(test: Path, out: Path | None) -> None:
 @option("--test test_folder", PATH, "Test whose answers a CSV holds.  [default: the one beside it]")
 @option("--run", PATH, "Run that gets the results, for its report.  [default: the test's own]")
 @option("--no-screening", bool, "Do not apply the rules of BS.1534-3.")
+@option("--mixed-model", bool, "Also fit one: crossed random effects of listeners and items.")
+@option("--exclude", help="By a rule, such as headphones or fast:10; repeatable.", multiple=True)
 @option("--level", click.FloatRange(0.5, 0.999), "Of intervals; tests: 1 minus this.", default=0.95)
 def analyse(
     source: Path,
@@ -265,6 +276,8 @@ def analyse(
     test_folder: Path | None,
     run: Path | None,
     no_screening: bool,
+    mixed_model: bool,
+    exclude: tuple[str, ...],
     level: float,
 ) -> None:
     """Analyse the answers to a listening test.
@@ -286,7 +299,9 @@ def analyse(
     answers = read_source(source, test_folder=test_folder)
     if not answers.study.answers:
         raise UserError(f"{source}: nobody has answered a page yet")
-    found = analysed(answers.study, rules=not no_screening, level=level)
+    found = analysed(
+        answers.study, rules=not no_screening, exclude=exclude, level=level, mixed=mixed_model
+    )
     summary, scores = published(answers, found)
     beside = source / "analysis" if source.is_dir() else source.with_name(f"{source.stem}-analysis")
     folder, goes_to = target or beside, run_of(answers, run)

@@ -1,4 +1,4 @@
-"""Statistics of a listening test: the listener is the unit, everybody rated every system.
+"""Statistics of a listening test: the listener is the unit.
 
 A listener's ratings resemble each other, so listeners are what was sampled: twenty pages of one are
 one difference, not twenty, and whatever is said of "listeners like these" rests on how much the
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from snacbench.forms import FORMS, REFERENCE, RESERVED
+from snacbench.listening.mixed_model import mixed_model
 from snacbench.listening.screening import Screening, answers_of, screen
 from snacbench.listening.study import Choice, Record, Study
 from snacbench.rows import ComparisonSummary, ConditionSummary
@@ -38,15 +39,16 @@ _EXACT_UP_TO = 500  # differences: 0.1 s; beyond, the normal approximation is as
 class Ratings:
     """Every rating of a study.
 
-    `scores`, shape (listeners, items, conditions), run from 0 (bad) to 100 (excellent) and are NaN
-    where a listener did not rate. Conditions are the systems in the test's order, then the
-    reference and the anchors.
+    `scores`, shape (listeners, items, conditions), are on the form's scale, higher is better, and
+    NaN where a listener did not rate. Conditions are the systems in the test's order, then the
+    reference and the anchors. `side_by_side`: whether all those of an item are on one page.
     """
 
     listeners: tuple[str, ...]
     items: tuple[str, ...]
     conditions: tuple[str, ...]
     scores: Floats
+    side_by_side: bool = True
 
     @property
     def systems(self) -> list[str]:
@@ -73,7 +75,7 @@ def ratings_of(study: Study) -> Ratings:
     for r in study.ratings:
         if r.condition in condition:
             scores[listener[r.listener], item[r.item], condition[r.condition]] = r.score
-    return Ratings(*names, scores)
+    return Ratings(*names, scores, FORMS[study.form].kind == "mushra")
 
 
 @dataclass(frozen=True)
@@ -95,32 +97,36 @@ class Estimate:
 
 
 def estimate(
-    values: Floats, level: float = 0.95, *, lowest: float = -math.inf, highest: float = math.inf
+    values: Floats,
+    level: float = 0.95,
+    *,
+    minus: Floats | None = None,
+    lowest: float = -math.inf,
+    highest: float = math.inf,
 ) -> Estimate:
     """The mean in which every item counts the same, with its intervals.
 
     The mean over items of the mean over the listeners who rated it: with random subsets of items
     per listener it estimates the same as if everybody had rated everything. Its variance over
-    listeners is that of the jackknife which leaves out one listener at a time (Efron and
-    Tibshirani, "An Introduction to the Bootstrap", 1993, eq. 11.5), with listeners - 1 degrees of
-    freedom; for complete data these are the textbook standard error and t interval of the listener
-    means.
+    listeners is the jackknife's, leaving out one at a time (Efron and Tibshirani, "An Introduction
+    to the Bootstrap", 1993, eq. 11.5), with listeners - 1 degrees of freedom; for complete data
+    these are the textbook standard error and t interval of the listener means.
 
-    Over items as well: the sum of that variance and of the variance of the item means over their
-    number, with Satterthwaite's degrees of freedom. What listener and item have in common counts in
-    both, which errs on the wide side (Cameron, Gelbach and Miller, "Robust inference with multiway
-    clustering", Journal of Business and Economic Statistics 29(2), 2011, subtract it).
+    Over items as well: that variance, and that of the item means over their number less what the
+    listeners have added to it, by the same jackknife (never below none), with Satterthwaite's
+    degrees of freedom (Biometrics Bulletin 2(6), 1946). For complete data these are mean squares of
+    a two-way analysis of variance: listeners + items - residual.
 
-    `values`, shape (listeners, items), are NaN where not rated, and at least one is there; `lowest`
+    `values`, shape (listeners, items), are NaN where not rated, and at least one is there; those of
+    `minus`, of the same shape, are taken off, on items that have both, whoever rated them. `lowest`
     and `highest` are where the scale ends, and intervals with it.
     """
-    there = np.isfinite(values)
-    values = values[there.any(axis=1)][:, there.any(axis=0)]
-    there = np.isfinite(values)
-    listeners, items = values.shape
-    filled, counts = np.where(there, values, 0.0), there.sum(axis=0)
-    sums = filled.sum(axis=0)
-    item_means = sums / counts
+    item_means, without = _leaving_out(values, minus)
+    used = np.isfinite(item_means)
+    rated = [np.isfinite(of)[:, used] for of in (values, minus) if of is not None]
+    took_part = np.any(rated, axis=(0, 2))
+    item_means, without = item_means[used], without[took_part][:, used]
+    listeners, items = without.shape
     mean = float(item_means.mean())
     low = high = low_both = high_both = None
 
@@ -128,26 +134,55 @@ def estimate(
         half = float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(variance)
         return [min(max(end, lowest), highest) for end in (mean - half, mean + half)]
 
-    if listeners > 1:
-        others = np.where(counts > there, counts - there, np.nan)  # NaN: none but this listener
-        without = np.nanmean((sums - filled) / others, axis=1)
-        by_listener = float(without.var()) * (listeners - 1)
-        low, high = interval(by_listener, listeners - 1)
+    totals, free = listener_means(without)[:, None], listeners - 1
+    # Of one listener, or of two who rated different systems, nothing is left without one.
+    if np.isfinite(totals).all():
+        by_listener = float(totals.var()) * free
+        low, high = interval(by_listener, free)
         if items >= _LEAST_ITEMS:
             by_item = float(item_means.var(ddof=1)) / items
-            parts = by_listener**2 / (listeners - 1) + by_item**2 / (items - 1)
-            both = by_listener + by_item
+            apart = np.nanvar(without - totals, axis=0).sum()
+            shared = float(apart) * free / (items * (items - 1))
+            both = by_listener + max(by_item - shared, 0.0)
+            parts = by_listener**2 / free + by_item**2 / (items - 1)
+            parts += shared**2 / (free * (items - 1))
             low_both, high_both = interval(both, both**2 / parts if parts > 0 else 1.0)
-    return Estimate(mean, low, high, low_both, high_both, listeners, items, int(counts.sum()))
+    return Estimate(mean, low, high, low_both, high_both, listeners, items, int(np.sum(rated)))
+
+
+def _leaving_out(values: Floats, minus: Floats | None) -> tuple[Floats, Floats]:
+    """Means of the items (axis 1), and those without each listener; NaN where nobody is left."""
+    if minus is not None:
+        (means, without), (other, others) = _leaving_out(values, None), _leaving_out(minus, None)
+        return means - other, without - others
+    there = np.isfinite(values)
+    filled, counts = np.where(there, values, 0.0), there.sum(axis=0)
+    sums, left = filled.sum(axis=0), counts - there
+    with np.errstate(invalid="ignore"):
+        return sums / counts, np.where(left, sums - filled, np.nan) / left
+
+
+def pseudo_values(values: Floats, minus: Floats | None = None) -> Floats:
+    """What each listener says of the mean that `estimate` gives, in points; NaN: nothing.
+
+    The jackknife's pseudo-values (Efron and Tibshirani, ch. 11.5): with n listeners, n times the
+    mean less n - 1 times that without this one. For complete data they are the listeners' means.
+    How hard the items are that a listener happened to get is not in them, so they also hold where
+    two conditions were heard on different items. Axes after (listeners, items) stay.
+    """
+    means, without = _leaving_out(values, minus)
+    heard = np.isfinite(values if minus is None else np.fmax(values, minus)) & np.isfinite(means)
+    took_part = heard.any(axis=1)
+    count = took_part.sum(axis=0)
+    told = count * np.nanmean(means, axis=0) - (count - 1) * listener_means(without)
+    return np.where(took_part, told, np.nan)
 
 
 def listener_means(values: Floats) -> Floats:
     """Mean over the items (axis 1) that each listener rated; NaN for one without a value.
 
     For what is compared within listeners, such as differences of two systems on a page: there,
-    how hard an item is cancels, and which items a listener got is chance. Taking off item means as
-    well gains little and, with few listeners an item, finds differences that are not there
-    (simulated: 5 to 12 % of the time at a level of 5 %, where plain means keep to 3 to 5 %).
+    how hard an item is cancels, and which items a listener got is chance.
     """
     there = np.isfinite(values)
     with np.errstate(invalid="ignore"):
@@ -156,7 +191,7 @@ def listener_means(values: Floats) -> Floats:
 
 def means_of(study: Study, *, level: float = 0.95) -> tuple[ConditionSummary, ...]:
     """Every condition over all items, then over those of each domain where there are several."""
-    ratings, found = ratings_of(study), []
+    ratings, found, (lowest, highest) = ratings_of(study), [], FORMS[study.form].scale
     domains = [study.domains.get(item, "unknown") for item in ratings.items]
     present = [domain for domain in DOMAINS if domain in domains]
     for domain in (ALL_DOMAINS, *(present if len(present) > 1 else ())):
@@ -167,25 +202,25 @@ def means_of(study: Study, *, level: float = 0.95) -> tuple[ConditionSummary, ..
                 names = ("first_quartile", "median", "third_quartile")
                 quartiles = map(float, np.nanpercentile(scores, [25, 50, 75]))
                 told: Record = dict(zip(names, quartiles, strict=True))
-                told |= vars(estimate(scores, level, lowest=0.0, highest=100.0))
+                told |= vars(estimate(scores, level, lowest=lowest, highest=highest))
                 kbps = study.kbps.get(condition)
                 found.append(ConditionSummary(condition, domain, **told, kbps=kbps))
     return tuple(found)
 
 
 def item_effects(study: Study, *, level: float = 0.95) -> list[Record]:
-    """Every item, hardest first: how it was rated, 0 to 100, higher is better.
+    """Every item, hardest first: how it was rated, on the form's scale, higher is better.
 
     ``mean`` is over systems and listeners, with its interval over listeners; ``mean_NAME`` is that
     of a condition over listeners.
     """
-    ratings, found = ratings_of(study), []
+    ratings, found, (lowest, highest) = ratings_of(study), [], FORMS[study.form].scale
     for row, item in enumerate(ratings.items):
         scores = ratings.scores[:, row]
         rated = np.flatnonzero(np.isfinite(scores).any(axis=0))
         of_systems = scores[:, [k for k in rated if k < len(ratings.systems)]]
-        if of_systems.size and np.isfinite(of_systems).all(axis=1).any():
-            e = estimate(of_systems.mean(axis=1)[:, None], level, lowest=0.0, highest=100.0)
+        if of_systems.size:
+            e = estimate(of_systems, level, lowest=lowest, highest=highest)
             record: Record = {"item": item, "domain": study.domains.get(item, "unknown")}
             record |= {name: getattr(e, name) for name in ("mean", "low", "high", "listeners")}
             means = {f"mean_{ratings.conditions[k]}": np.nanmean(scores[:, k]) for k in rated}
@@ -200,12 +235,12 @@ def item_effects(study: Study, *, level: float = 0.95) -> list[Record]:
 class Comparison:
     """Two conditions compared within each listener, and what is `told` of them besides.
 
-    In MUSHRA ``d_z`` is mean over standard deviation of the listeners' mean differences (Cohen,
+    Of ratings ``d_z`` is mean over standard deviation of the listeners' mean differences (Cohen,
     "Statistical Power Analysis", 2nd edition, 1988, section 2.3.5; None below 5 listeners, or
-    without any spread), and ``superiority`` the share of pages, 0 to 1, on which the first is rated
-    higher, ties counting half. In AB ``for_first`` and ``for_second`` are listeners, by what most
-    of their answers say. In ABX `by_listener` has the right answers of each, and the exact
-    one-sided binomial p value, also corrected over the listeners of this system.
+    without any spread), and ``superiority`` the share of those who rated both on an item, 0 to 1,
+    who rated the first higher, ties counting half. In AB ``for_first`` and ``for_second`` are
+    listeners, by what most of their answers say. In ABX `by_listener` has the right answers of
+    each, and the exact one-sided binomial p value, also corrected over this system's listeners.
     """
 
     pair: tuple[str, str]
@@ -258,13 +293,18 @@ class Friedman:
 def friedman(ratings: Ratings) -> Friedman | None:
     """Friedman's test over the systems under test, the listeners being its blocks.
 
-    A listener's means are over pages that have all systems, so that items cancel; one without any
-    is no block. None for less than three systems or two blocks, and where all was rated alike.
+    A listener's means are over pages that have all systems, so that items cancel, or, where
+    conditions have pages of their own, `pseudo_values`; one without any is no block. None for less
+    than three systems or two blocks, and where all was rated alike.
     """
     systems = len(ratings.systems)
     scores = ratings.scores[:, :, :systems]
-    whole = np.isfinite(scores).all(axis=2, keepdims=True)
-    means = listener_means(np.where(whole, scores, np.nan))
+    if ratings.side_by_side:
+        whole = np.isfinite(scores).all(axis=2, keepdims=True)
+        means = listener_means(np.where(whole, scores, np.nan))
+    else:
+        own = [pseudo_values(of) for of in np.moveaxis(scores, 2, 0)]
+        means = np.round(np.array(own).T.reshape(len(scores), systems), 9)
     blocks = means[np.isfinite(means).all(axis=1)]
     count = len(blocks)
     if systems < 3 or count < _LEAST_LISTENERS or (np.ptp(blocks, axis=1) == 0).all():
@@ -275,31 +315,39 @@ def friedman(ratings: Ratings) -> Friedman | None:
 
 
 def pairs_of(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
-    """Every system against every later one, in points; positive: the first is better.
+    """Every system against every later one, on the form's scale; positive: the first is better.
 
-    `p_value` is of Wilcoxon's signed-rank test on listener means, two-sided, and None with fewer
-    than two listeners; Holm's correction is over all of these pairs.
+    In CCR, whose votes are of a system against the reference, every system against that as well.
+    `p_value` is of Wilcoxon's signed-rank test on what each listener says, two-sided; None where
+    that is one listener. Holm's correction is over all of these pairs. What a listener says is the
+    mean difference within pages, or, where conditions have pages of their own, `pseudo_values`.
     """
     found, ratings = [], ratings_of(study)
-    for first, second in combinations(range(len(ratings.systems)), 2):
-        pages = ratings.scores[:, :, first] - ratings.scores[:, :, second]
-        known = pages[np.isfinite(pages)]
-        if not len(known):
+    columns = dict(zip(ratings.conditions, np.moveaxis(ratings.scores, 2, 0), strict=True))
+    pairs = list(combinations(ratings.systems, 2))
+    if study.form == "ccr":
+        pairs += [(system, REFERENCE) for system in ratings.systems]
+        columns[REFERENCE] = np.where(np.isfinite(ratings.scores).any(axis=2), 0.0, np.nan)
+    for names in pairs:
+        first, second = (columns[name] for name in names)
+        apart = not (ratings.side_by_side or names[1] == REFERENCE)
+        values, minus = (first, second) if apart else (first - second, None)
+        if not np.isfinite(_leaving_out(values, minus)[0]).any():
             continue
+        told_by = listener_means(values) if ratings.side_by_side else pseudo_values(values, minus)
         # Differences that are equal but for rounding must tie, or vanish, as they do on paper.
-        means = listener_means(pages)
-        means = np.round(means[np.isfinite(means)], 9)
+        means = np.round(told_by[np.isfinite(told_by)], 9)
         varied = len(means) >= _LEAST_FOR_EFFECT and np.ptp(means) > 0
-        e = estimate(pages, level)
-        names = ratings.conditions[first], ratings.conditions[second]
+        e, signs = estimate(values, level, minus=minus), np.sign(first - second)
+        signs = signs[np.isfinite(signs)]
         told = {
             "first": names[0],
             "second": names[1],
             "difference": e.mean,
             "d_z": float(means.mean() / means.std(ddof=1)) if varied else None,
-            "superiority": float(((known > 0) + (known == 0) / 2).mean()),
+            "superiority": float((signs.mean() + 1) / 2) if len(signs) else None,
         }
-        p_value = signed_rank_p(means) if len(means) >= _LEAST_LISTENERS else None
+        p_value = None if e.low is None else signed_rank_p(means)
         found.append(Comparison(names, e, p_value, told))
     return _corrected(found)
 
@@ -398,7 +446,7 @@ def identifications(study: Study, *, level: float = 0.95) -> tuple[Comparison, .
     return _corrected(found)
 
 
-COMPARE = {"mushra": pairs_of, "ab": preferences, "abx": identifications}
+COMPARE = {"mushra": pairs_of, "single": pairs_of, "ab": preferences, "abx": identifications}
 """By the kind of a form: how its systems are compared."""
 
 
@@ -410,7 +458,7 @@ class Analysis:
     """What came of a study; what its form does not have is empty.
 
     `study` holds the answers of the listeners kept and `ratings` the same as an array; `whole` and
-    `means_before` are of everybody.
+    `means_before` are of everybody. `mixed` is what `mixed_model` finds, where it was asked for.
     """
 
     whole: Study
@@ -423,6 +471,7 @@ class Analysis:
     friedman: Friedman | None
     comparisons: tuple[Comparison, ...]
     items: Sequence[Record]
+    mixed: tuple[Record, Sequence[Record]] = ({}, ())
 
     @property
     def overall(self) -> tuple[ConditionSummary, ...]:
@@ -430,12 +479,19 @@ class Analysis:
         return tuple(mean for mean in self.means if mean.domain == ALL_DOMAINS)
 
 
-def analyse(study: Study, *, rules: bool = True, level: float = 0.95) -> Analysis:
-    """Screen a study, by the `rules` of BS.1534-3 too, and compute what its form asks for.
+def analyse(
+    study: Study,
+    *,
+    rules: bool = True,
+    exclude: Sequence[str] = (),
+    level: float = 0.95,
+    mixed: bool = False,
+) -> Analysis:
+    """Screen a study as `screen` does, and compute what its form asks for.
 
-    All intervals are of one `level`.
+    All intervals are of one `level`. A `mixed` model of what is no rating is a `UserError`.
     """
-    whole, screening = screen(study, rules=rules)
+    whole, screening = screen(study, rules=rules, exclude=exclude)
     kept = answers_of(whole, screening.kept)
     ratings = ratings_of(kept)
     return Analysis(
@@ -449,4 +505,5 @@ def analyse(study: Study, *, rules: bool = True, level: float = 0.95) -> Analysi
         friedman=friedman(ratings),
         comparisons=COMPARE[FORMS[study.form].kind](kept, level=level),
         items=item_effects(kept, level=level),
+        mixed=mixed_model(ratings.systems, ratings.scores, level=level) if mixed else ({}, ()),
     )

@@ -8,7 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from snacbench import __version__
 from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
 from snacbench.files import atomic, writing
-from snacbench.forms import FORMS, FormName
+from snacbench.forms import FORMS, REFERENCE, FormName
 from snacbench.listening.stimuli import Facts, RunSignals, make_stimuli
 from snacbench.listening.test import (
     DOCS,
@@ -45,6 +45,7 @@ DEFAULT_EXCERPT_S = 10.0
 # ITU-R BS.1534-3: about 1.5 times as many items as systems, 5 at least.
 _ITEMS_PER_SYSTEM = 1.5
 _FEWEST_ITEMS = 6  # rather than 5: two of each of three domains
+_MANY_PAGES = 150  # of 10 s of sound each they take more than half an hour
 _SHORTEST_S = 1.0  # nobody can judge less; clips may still be named
 _SHORTEST_EXCERPT_S = 2.0
 
@@ -62,7 +63,7 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
     systems: Sequence[str] = (),
     num_items: int | None = None,
     items: Sequence[str] = (),
-    training: int = 1,
+    training: int | None = None,
     form: FormName = "mushra",
     pages_per_listener: int | None = None,
     seed: int = 0,
@@ -75,8 +76,9 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
 
     `systems` are selectors (none: see `chosen_systems`), `items` clips that are to be among the
     items, by id or by how it ends, `num_items` includes them (None: as many as are named, or 1.5
-    times as many as systems), `training` counts pages to practise on. `UserError` if systems or
-    items are not in the run, are too many, or cannot be heard; `StoreError` if the folder is taken.
+    times as many as systems), `training` counts clips to practise on (None: two, or one where the
+    run has no more). `UserError` if systems or items are not in the run, are too many, or cannot
+    be heard; `StoreError` if the folder is taken.
     """
     check_free(target)
     if not _SHORTEST_EXCERPT_S <= excerpt_s <= MAX_EXCERPT_S:
@@ -97,11 +99,14 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
     rated, practice = choose_clips(
         run, codecs, items, num_items=num_items, training=training, seed=seed
     )
-    if pages_per_listener and FORMS[form].rates and pages_per_listener > len(rated):
+    pages = len(rated) * len(FORMS[form].pairs([codec.name for codec in codecs]))
+    if pages_per_listener and FORMS[form].rates and pages_per_listener > pages:
         raise UserError(
-            f"--pages-per-listener {pages_per_listener}, but there are {len(rated)} items; leave "
-            "it out, so that everybody rates all of them"
+            f"--pages-per-listener {pages_per_listener}, but there are {len(rated)} items and "
+            f"{pages} pages; leave it out, so that everybody rates all of them"
         )
+    if (pages := pages_per_listener or pages) > _MANY_PAGES:
+        shown.note(f"{pages} pages for every listener are many; --pages-per-listener takes fewer")
     shown.begin("excerpts", len(rated) + len(practice))
 
     def item(clip: Clip, kind: str) -> Item:
@@ -209,7 +214,7 @@ def choose_clips(  # noqa: PLR0913 - all that the choice depends on
     names: Sequence[str],
     *,
     num_items: int | None,
-    training: int,
+    training: int | None,
     seed: int,
 ) -> tuple[list[Clip], list[Clip]]:
     """Clips of the rated pages, named ones first, and of those to practise on; or `UserError`."""
@@ -242,6 +247,8 @@ def choose_clips(  # noqa: PLR0913 - all that the choice depends on
     clips = [*first.values(), *rest]
     usual = len(first) or math.ceil(_ITEMS_PER_SYSTEM * len(codecs))
     least = len(first) or _FEWEST_ITEMS
+    if training is None:  # two, or one where there is no clip for another
+        training = max(1, min(2, len(clips) - (num_items or least)))
     number = max(least, min(usual, len(clips) - training)) if num_items is None else num_items
     if len(clips) < number + training:
         lost = [f"{id_}: {reason}" for id_, reason in why.items() if reason]
@@ -311,12 +318,15 @@ class Page:
     """One page of one listener.
 
     `conditions` are in the order of the page: for ``ab`` the two sides; for ``abx`` A, B, and what
-    X is; for MUSHRA with the hidden reference, without the open one.
+    X is; for MUSHRA with the hidden reference, without the open one; where one condition is judged
+    at a time, as they are heard: the last one is judged. `training` counts for nothing, and is
+    practice, or a check of attention, where a score or the answer to a pair is `asked`.
     """
 
     item: str
     conditions: tuple[str, ...]
     training: bool = False
+    asked: str | None = None
 
 
 Trial = tuple[str, tuple[str, ...], int]
@@ -327,7 +337,7 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
     """All pages of the `listener_number`-th listener (from 0), training pages first.
 
     A pure function of the test and the number. What is dealt out are trials: an item in MUSHRA, an
-    item with a pair of conditions else. Listeners are served in rounds of as many as there are
+    item with what is judged on it else. Listeners are served in rounds of as many as there are
     trials, each shuffled anew:
 
     - Where everybody gets all trials, the orders of a round are the rows of a Williams design
@@ -337,33 +347,71 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
       round every trial comes at every place exactly once. Consecutive listeners go on where the
       last one ended, so that a test that ends early has heard its trials almost equally often.
 
-    The conditions of a page are shuffled per listener and page.
+    Where one condition is judged at a time, no item follows itself as long as that can be: the
+    circle is dealt with its items apart, which costs no balance, and in the row of a Williams
+    design a page that follows its own item changes places with another.
+
+    The conditions of a page are shuffled per listener and page, unless the reference comes first.
     """
-    trials = trials_of(test, test.items)
+    trials, form = trials_of(test, test.items), FORMS[test.form]
     count = len(trials)
     take = min(test.pages_per_listener or count, count)
     turn, place = divmod(listener_number, count)
-    circle = _random(test, "round", turn).permutation(count)
+    circle = [int(i) for i in _random(test, "round", turn).permutation(count)]
+    single = form.kind == "single"
+    if single and take < count:
+        circle = _apart(circle, trials, _random(test, "circle", turn))
     if take == count:  # row of a Williams design: 0, 1, n-1, 2, n-2, ...; mirrored in odd rounds
         zigzag = [(k + 1) // 2 if k % 2 else (count - k // 2) % count for k in range(count)]
         row = [(value + place) % count for value in zigzag][:: -1 if turn % 2 else 1]
     else:
         lap = count // math.gcd(count, take)  # after so many listeners a circle is worn evenly
         row = [(place * take + place // lap + j) % count for j in range(take)]
-    practice: dict[str, Trial] = {}  # the first trial of each item
-    for item, pair, _ in trials_of(test, test.training):
-        practice.setdefault(item, (item, pair, -1))
-    chosen = [*practice.values(), *(trials[circle[i]] for i in row)]
+    order = [circle[i] for i in row]
+    if single and take == count:
+        order = _apart(order, trials, _random(test, "order", listener_number))
+    practice = practice_of(test)
+    chosen = [*practice, *(trials[i] for i in order)]
     pages = []
     for number, (item, pair, repeat) in enumerate(chosen):
         rng = _random(test, "page", listener_number, item, *pair, repeat)
         if pair:
-            shown = pair if rng.integers(2) else pair[::-1]
+            shown = pair if test.form == "dcr" or rng.integers(2) else pair[::-1]
             shown += (shown[int(rng.integers(2))],) if test.form == "abx" else ()
         else:
             shown = tuple(test.conditions[i] for i in rng.permutation(len(test.conditions)))
         pages.append(Page(item, shown, number < len(practice)))
-    return tuple(pages)
+    return tuple(_with_checks(test, listener_number, pages, len(practice)))
+
+
+def _with_checks(test: ListeningTest, number: int, pages: list[Page], first: int) -> list[Page]:
+    """With checks of attention after rated pages, each with the sounds of one of these."""
+    form, rng = FORMS[test.form], _random(test, "attention", number)
+    rated, count = pages[first:], test.attention_checks
+    low, high = form.scale if form.kind == "single" else (0, 0)
+    for place in sorted(rng.choice(len(rated), count, replace=count > len(rated)), reverse=True):
+        asked = "ab"[rng.integers(2)] if form.answers else str(rng.integers(low, high + 1))
+        like = rated[rng.integers(len(rated))]
+        pages.insert(first + place + 1, replace(like, training=True, asked=asked))
+    return pages
+
+
+def _apart(order: Sequence[int], trials: Sequence[Trial], rng: np.random.Generator) -> list[int]:
+    """An order in which no item follows itself, nor the last one the first, where it can be."""
+    row, count = list(order), len(order)
+
+    def alone(at: int) -> bool:
+        own, *beside = (trials[row[(at + by) % count]][0] for by in (0, -1, 1))
+        return own not in beside
+
+    for at in range(count):  # what follows its own item changes places
+        for other in rng.permutation(count):
+            if trials[row[at]][0] != trials[row[at - 1]][0]:
+                break
+            row[at], row[other] = row[other], row[at]
+            if not (alone(at) and alone(other)):
+                row[at], row[other] = row[other], row[at]
+    return row
 
 
 def trials_of(test: ListeningTest, items: Sequence[Item]) -> list[Trial]:
@@ -371,6 +419,23 @@ def trials_of(test: ListeningTest, items: Sequence[Item]) -> list[Trial]:
     form, names = FORMS[test.form], [system.name for system in test.systems]
     turns = range(1 if form.rates else test.repeats)
     return [(i.id, pair, turn) for turn in turns for i in items for pair in form.pairs(names)]
+
+
+def practice_of(test: ListeningTest) -> list[Trial]:
+    """What is practised: the whole range of impairments, on the test's `training` items in turn.
+
+    Where a page does not have all systems: the reference and the systems of the lowest and the
+    highest rate (the last and the first one, where rates are not known), the lowest one first.
+    """
+    rates = {system.name: system.kbps for system in test.systems}
+    known = None not in rates.values()
+    names = sorted(rates, key=lambda name: -(rates[name] or 0.0) if known else 0.0)
+    ends = {REFERENCE, names[0], names[-1]}
+    pairs = [pair for pair in FORMS[test.form].pairs(names) if ends.issuperset(pair)]
+    pairs.sort(key=lambda pair: names[-1] not in pair)
+    items = [item.id for item in test.training]
+    pages = range(max(len(items), len(pairs)) if items else 0)
+    return [(items[page % len(items)], pairs[page % len(pairs)], -1) for page in pages]
 
 
 def _random(test: ListeningTest, *of: object) -> np.random.Generator:

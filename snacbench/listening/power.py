@@ -1,20 +1,27 @@
-"""How many listeners a study needs, by simulating the comparison that it will end with.
+"""How many listeners a study needs, by the comparison that it will end with.
 
-That is the one of `listening.analysis`: each listener's mean scores, a paired Wilcoxon signed-rank
-test of every two systems on them, and Holm's correction, whose first step is Bonferroni's: a pair
-that may be the only one to differ must reach level / pairs. The difference is that of the systems'
-means on the items of the test: whether others would show it is a question of the number of items.
+That is the one of `listening.analysis`: on simulated ratings a paired Wilcoxon signed-rank test of
+every two systems on what each listener says; the exact binomial tests of AB and ABX; and Holm's
+correction, whose first step is Bonferroni's: a pair that may be the only one to differ must reach
+level / pairs. The difference is that of the systems' means on the items of the test: whether others
+would show it is a question of the number of items.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cache
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from snacbench.errors import UserError
+from snacbench.forms import FORMS, FormName
+from snacbench.listening.analysis import listener_means, pseudo_values
 
 STUDIES = 10_000
 LEVEL = 0.05  # the family-wise error over all pairs
@@ -28,25 +35,33 @@ class Spread:
 
     A score is taken as the sum of its condition's mean and independent deviations: the crossed
     random-effects model of generalizability theory (Brennan, "Generalizability Theory", 2001, ch.
-    3). What a listener or an item adds to all scores alike cancels. The defaults are rounded from
-    the published ratings of seven neural codecs on 16 items of speech, by 19 listeners who passed
-    the screening: 6.2, 9.9, 15.9 points in the order below (Stahl, Windtner and Sontacchi, "A
-    Bitrate-Scalable Variational Recurrent Mel-Spectrogram Coder for Real-Time Resynthesis-Based
-    Speech Coding", IEEE Access 12, 2024). 26 experts who rated low-pass filters on three items of
-    music differed far less: 5.2, 1.6, 6.9 (Torcoli et al., "ODAQ: Open Dataset of Audio Quality",
-    ICASSP 2024, method LP).
+    3). What a listener or an item adds to all scores alike cancels where everybody hears all. The
+    defaults are rounded from the published ratings of seven neural codecs on 16 items of speech, by
+    19 listeners who passed the screening: 6.2, 9.9, 15.9, 12 points in the order below (Stahl,
+    Windtner and Sontacchi, "A Bitrate-Scalable Variational Recurrent Mel-Spectrogram Coder for
+    Real-Time Resynthesis-Based Speech Coding", IEEE Access 12, 2024). Experts differed far less
+    (docs/listening-tests.md).
     """
 
     listener_system: float = 6.0  # opinion on a system, which no number of items averages out
     item_system: float = 10.0  # the same for all listeners: only more items tell more about it
     residual: float = 16.0  # a listener who rates the same page again
+    listener: float = 12.0  # generous or strict on all scores
+
+    @classmethod
+    def of(cls, form: FormName, **given: float) -> Self:
+        """Those given, and else the same share of a form's scale, which is assumed."""
+        share = (FORMS[form].scale[1] - FORMS[form].scale[0]) / 100
+        return cls(**{name: value * share for name, value in vars(cls()).items()} | given)
 
 
 @dataclass(frozen=True)
 class Question:
-    """A true difference of two systems' means, in points, that is to be found.
+    """A true difference of two systems that is to be found.
 
-    Without `pages_per_listener` everybody rates all items. `power` is the probability to find it.
+    `difference` is of their means, in points of the form's scale, before votes are rounded; in AB
+    the share of the listeners who prefer one of two, in ABX that of right answers, in percent.
+    Without `pages_per_listener` everybody gets all pages. `power` is the probability to find it.
     """
 
     difference: float
@@ -55,28 +70,49 @@ class Question:
     spread: Spread
     pages_per_listener: int | None = None
     power: float = 0.8
+    form: FormName = "mushra"
 
     def __post_init__(self) -> None:
-        wrong = {
-            f"a difference of {self.difference:g} points": not self.difference > 0,
-            f"a power of {self.power:g}": not LEVEL < self.power < 1,
-            "1 system; a comparison takes 2 or more": self.systems < 2,
-            f"{self.pages} pages per listener; there must be 1 to {self.items}": (
-                self.pages not in range(1, self.items + 1)
-            ),
-        }
-        for text in (text for text, is_wrong in wrong.items() if is_wrong):
-            raise UserError(f"cannot plan for {text}")
+        form = FORMS[self.form]
+        low, high = (0, form.scale[1] - form.scale[0]) if form.rates else (50, 100)
+        difference = f"a difference of {self.difference:g} {self.unit}; take one of {low} to {high}"
+        pages = f"{self.pages} pages per listener; there must be 1 to {self.trials}"
+        for right, text in (
+            (low < self.difference < high, difference),
+            (LEVEL < self.power < 1, f"a power of {self.power:g}"),
+            (self.pairs, f"{self.systems} system; a comparison takes 2 or more"),
+            (1 <= self.pages <= self.trials, pages),
+        ):
+            if not right:
+                raise UserError(f"cannot plan for {text}")
+
+    @property
+    def unit(self) -> str:
+        """Of the difference."""
+        return "points" if FORMS[self.form].rates else "%"
+
+    @property
+    def trials(self) -> int:
+        """Pages that there are."""
+        return self.items * len(FORMS[self.form].pairs([str(k) for k in range(self.systems)]))
 
     @property
     def pages(self) -> int:
-        """Pages that each listener rates."""
-        return self.items if self.pages_per_listener is None else self.pages_per_listener
+        """Pages that each listener gets."""
+        return self.trials if self.pages_per_listener is None else self.pages_per_listener
+
+    @property
+    def votes(self) -> int:
+        """Answers of each listener."""
+        form = FORMS[self.form]
+        return self.pages * (self.systems + 1 + 2 * form.anchors if form.kind == "mushra" else 1)
 
     @property
     def pairs(self) -> int:
-        """Pairs of systems, the family of Holm's correction."""
-        return math.comb(self.systems, 2)
+        """Comparisons, the family of Holm's correction; in CCR and ABX with the reference, too."""
+        if self.form == "abx":
+            return self.systems
+        return math.comb(self.systems + (self.form == "ccr"), 2)
 
     @property
     def least_listeners(self) -> int:
@@ -87,46 +123,72 @@ class Question:
 def listeners_needed(question: Question, *, studies: int = STUDIES) -> tuple[int, float]:
     """The smallest number of listeners that count and find the difference often enough; how often.
 
-    More than `MOST_LISTENERS` are a `UserError`.
+    In AB and ABX, where one answer more may be of no use, all larger numbers do as well. More than
+    `MOST_LISTENERS` are a `UserError`.
     """
-    low, high = question.least_listeners - 1, question.least_listeners
-    while (found := power_of(question, high, studies=studies)) < question.power:
-        if high == MOST_LISTENERS:
-            raise UserError(
-                f"a difference of {question.difference:g} points takes more than {MOST_LISTENERS} "
-                f"listeners who rate {question.pages} items each; plan for a larger difference or "
-                "for more pages per listener"
-            )
-        low, high = high, min(2 * high, MOST_LISTENERS)
-    while high - low > 1:
-        middle = (low + high) // 2
-        tried = power_of(question, middle, studies=studies)
-        if tried < question.power:
-            low = middle
-        else:
-            high, found = middle, tried
-    return high, found
+    tried, least = cache(lambda n: power_of(question, n, studies=studies)), question.least_listeners
+    if FORMS[question.form].rates:
+        needed = least
+        while tried(needed) < question.power and needed < MOST_LISTENERS:
+            needed = min(2 * needed, MOST_LISTENERS)
+        below = range(max(needed // 2, least), needed)
+        needed = below.start + bisect_left(below, question.power, key=tried)
+    else:
+        powers = _exact(question, np.arange(MOST_LISTENERS + 1))
+        needed = min(int(np.flatnonzero(powers < question.power)[-1]) + 1, MOST_LISTENERS)
+    if (found := tried(needed)) < question.power:
+        raise UserError(
+            f"a difference of {question.difference:g} {question.unit} takes more than "
+            f"{MOST_LISTENERS} listeners with {question.pages} pages each; plan for a larger "
+            "difference or for more pages per listener"
+        )
+    return needed, found
+
+
+def _exact(question: Question, listeners: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Power of the sign test over listeners, and of the test of guessing over all trials."""
+    share, level, binomial = question.difference / 100, LEVEL / question.pairs, stats.binom
+    if question.form == "abx":
+        n = listeners * question.pages // question.systems
+        return np.asarray(binomial.sf(binomial.isf(level, n, 0.5), n, share))
+    n = listeners * min(question.pages, question.pairs) // question.pairs
+    most = binomial.isf(level / 2, n, 0.5)
+    return np.asarray(binomial.sf(most, n, share) + binomial.cdf(n - most - 1, n, share))
 
 
 def power_of(question: Question, listeners: int, *, studies: int = STUDIES) -> float:
     """Probability that so many listeners show the difference, 0 to 1; higher is better.
 
-    Each deviation of one system's scores counts twice, once per system.
+    Ratings are in the middle of the scale, and rounded to its whole points.
     """
-    rng, s = np.random.default_rng([0, listeners]), question.spread
-    block = max(1, _CHUNK_VALUES // (listeners * question.items))
-    hits = 0
+    q, s, (low, high) = question, question.spread, FORMS[question.form].scale
+    if not FORMS[q.form].rates:
+        return float(_exact(q, np.array([listeners]))[0])
+    rng = np.random.default_rng([0, listeners])
+    block, hits = max(1, _CHUNK_VALUES // (2 * listeners * q.items)), 0
+    apart = 2 if FORMS[q.form].kind == "single" else 1  # pages that two systems of an item are on
     for start in range(0, studies, block):
-        shape = (listeners, question.items, min(block, studies - start))
-        values = question.difference + rng.normal(0, math.sqrt(2) * s.residual, shape)
-        values += rng.normal(0, math.sqrt(2) * s.listener_system, (listeners, 1, shape[2]))
-        if question.pages < question.items:
+        count = min(block, studies - start)
+        shape = (listeners, q.items, 2, count)
+        votes = rng.normal((low + high) / 2, s.residual, shape)
+        votes += q.difference * np.array([[0.5], [-0.5]])
+        votes += rng.normal(0, s.listener_system, (listeners, 1, 2, count))
+        votes += rng.normal(0, s.listener, (listeners, 1, 1, count))
+        if q.pages < q.trials:
             # Else deviations of the items are the same for everybody and part of the difference.
-            items = rng.normal(0, math.sqrt(2) * s.item_system, shape[1:])
-            values += items - items.mean(axis=0)
-            first = np.arange(listeners)[:, None] * question.pages  # as `pages_of` deals them
-            dealt = (first + np.arange(question.pages)) % question.items
-            values = np.take_along_axis(values, dealt[:, :, None], axis=1)
-        p_values = stats.wilcoxon(values.mean(axis=1), axis=0).pvalue
-        hits += int((p_values <= LEVEL / question.pairs * (1 + 1e-12)).sum())
+            items = rng.normal(0, s.item_system, shape[1:])
+            votes += items - items.mean(axis=0)
+        votes = np.clip(np.rint(votes), low, high)
+        if q.pages < q.trials:  # as `pages_of` deals them, on a circle that is shuffled each time
+            circle = rng.permuted(np.tile(np.arange(q.trials)[:, None], count), axis=0)
+            place = circle[: q.items * apart].reshape(q.items, apart, count)
+            number = np.arange(listeners)[:, None, None, None]
+            first = number * q.pages + number // (q.trials // math.gcd(q.trials, q.pages))
+            dealt = (place - first) % q.trials < q.pages
+            votes = np.where(dealt, votes, np.nan)
+        one, other = votes[:, :, 0], votes[:, :, 1]
+        told = listener_means(one - other) if apart == 1 else pseudo_values(one, other)
+        told += rng.normal(0, 1e-9, told.shape)  # no ties: one exact distribution for all studies
+        p_values = stats.wilcoxon(told, axis=0).pvalue
+        hits += int((p_values <= LEVEL / q.pairs * (1 + 1e-12)).sum())
     return hits / studies

@@ -13,9 +13,10 @@ from snacbench.errors import UserError
 from snacbench.files import writing
 from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, REFERENCE, RESERVED
 from snacbench.listening.analysis import Analysis, Estimate
+from snacbench.listening.design import practice_of
 from snacbench.listening.read import Source
 from snacbench.listening.screening import count
-from snacbench.listening.study import Record, safe_cell
+from snacbench.listening.study import Record, duplicates, safe_cell
 from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.store.run_folder import RUN_FILE, RunFolder
 from snacbench.tables.listening_tables import listening_tables, p_text
@@ -50,8 +51,10 @@ def _design(source: Source, analysis: Analysis) -> Iterator[str]:
     known = {name: study.kbps.get(name) for name in study.systems}
     names = [n if kbps is None else f"{n} at {kbps:.3g} kbps" for n, kbps in known.items()]
     rated = {r.condition for r in asked.ratings}
+    form = FORMS[study.form]
+    again = form.kind == "single" and form.open_reference
     hidden = {
-        REFERENCE: "the hidden reference",
+        REFERENCE: "the reference itself" if again else "the hidden reference",
         ANCHOR35: "a 3.5 kHz low-pass anchor",
         ANCHOR70: "a 7 kHz low-pass anchor",
     }
@@ -63,7 +66,7 @@ def _design(source: Source, analysis: Analysis) -> Iterator[str]:
     items = count(len(on), "item") + (f" ({', '.join(kinds)})" if kinds else "")
     if test:
         items += f" of at most {max(item.duration_s for item in test.items):.3g} s"
-    yield FORMS[study.form].asked.format(heard=heard, items=items)
+    yield form.asked.format(heard=heard, items=items)
     if not test:
         return
     loudness = f"{test.level.loudness_lufs:g} LUFS".replace("-", "−")
@@ -81,23 +84,24 @@ def _design(source: Source, analysis: Analysis) -> Iterator[str]:
     if pages := test.pages_per_listener:
         yield f"each listener was given a balanced random subset of {count(pages, 'page')}."
     if test.training:
-        yield f"{count(len(test.training), 'training page')} came first, and did not count."
+        yield f"{count(len(practice_of(test)), 'training page')} came first, and did not count."
 
 
 def _listeners(analysis: Analysis) -> Iterator[str]:
     screening = analysis.screening
     before, kept = len(screening.before), len(screening.kept)
     who = count(before, "listener")
+    rules = Counter(e.rule for e in screening.exclusions)
+    reasons = _REASONS | {rule: whom for rule, (whom, _) in screening.asked.items()}
     if before == kept:
         yield f"{who} took part; none was excluded."
     else:
-        rules = Counter(str(e.rule) for e in screening.exclusions)
-        why = listed([f"{rules[rule]} {text}" for rule, text in _REASONS.items() if rules[rule]])
-        several = sum(rules.values()) - len({e.listener for e in screening.exclusions})
-        why += f", {several} of them both" if several else ""
+        why = listed([f"{rules[rule]} {text}" for rule, text in reasons.items() if rules[rule]])
+        several = sum(n > 1 for n in Counter(e.listener for e in screening.exclusions).values())
+        why += f", {several} of them more than one of these" if several else ""
         verb = "was" if before - kept == 1 else "were"
         yield f"of {who}, {before - kept} {verb} excluded ({why}), which leaves {kept}."
-    if FORMS[analysis.study.form].rates:
+    if FORMS[analysis.study.form].by_bs1534:
         there = {r.condition for r in analysis.whole.ratings}
         if not screening.rules:
             yield "the post-screening of BS.1534-3 was not applied."
@@ -110,6 +114,8 @@ def _listeners(analysis: Analysis) -> Iterator[str]:
             f"on {count(len(screening.transparent_items), 'item')} the 7 kHz anchor was not held "
             "against listeners, since more than 25 % of them rated it above 90."
         )
+    if named := [f"{reasons[rule]} ({rules[rule]} did)" for rule in screening.asked]:
+        yield f"it was also a rule to exclude who {' or '.join(named)}."
 
 
 def _statistics(analysis: Analysis) -> Iterator[str]:
@@ -127,13 +133,14 @@ def _statistics(analysis: Analysis) -> Iterator[str]:
 
 
 def _results(analysis: Analysis) -> Iterator[str]:
-    compared, alpha = analysis.comparisons, 1 - analysis.level
+    compared, alpha, form = analysis.comparisons, 1 - analysis.level, FORMS[analysis.study.form]
     if not (compared or analysis.overall):
         yield "no answers are left to report."
     if analysis.overall:
         means = sorted(analysis.overall, key=lambda m: (m.condition in RESERVED, -m.mean))
-        named = [f"{m.condition} {m.mean:.1f}{_ends(m)}" for m in means]
-        yield f"mean scores were {listed(named)}."
+        digits = form.digits
+        named = [f"{m.condition} {_number(m.mean, digits)}{_ends(m, 1, digits)}" for m in means]
+        yield f"{form.mean}s were {listed(named)}."
     if test := analysis.friedman:
         alike = "differed" if test.p_value <= alpha else "did not differ significantly"
         yield (
@@ -162,7 +169,7 @@ def _results(analysis: Analysis) -> Iterator[str]:
         if one.p_holm is not None and one.p_holm <= alpha and difference:
             winner, loser = one.pair if difference > 0 else one.pair[::-1]
             better.setdefault(winner, []).append(loser)
-    found, won = sum(map(len, better.values())), FORMS[analysis.study.form].won
+    found, won = sum(map(len, better.values())), form.won
     if compared and not found:
         yield f"after correction, no pair differed at a family-wise level of {alpha:.2g}."
     elif compared:
@@ -171,6 +178,13 @@ def _results(analysis: Analysis) -> Iterator[str]:
         rest = count(len(compared) - found, "pair")
         other = f"; the other {rest} did not differ significantly" if found < len(compared) else ""
         yield f"at a family-wise level of {alpha:.2g}, {'; '.join(named)}{other}."
+    if modelled := analysis.mixed[1]:
+        differ = [f"{p['first']} and {p['second']}" for p in modelled if p["p_holm"] <= alpha]
+        yield (
+            "in a linear mixed model (REML; listeners, items and their interactions random, "
+            f"Satterthwaite's degrees of freedom), {len(differ)} of {count(len(modelled), 'pair')} "
+            f"differed after Holm's correction{': ' * bool(differ)}{'; '.join(differ)}."
+        )
 
 
 def _p(p: float | None) -> str:
@@ -182,7 +196,11 @@ def _p(p: float | None) -> str:
 def _ends(of: ConditionSummary | Estimate, scale: float = 1.0, digits: int = 1) -> str:
     if of.low is None or of.high is None:
         return ""
-    return f" [{scale * of.low:.{digits}f}, {scale * of.high:.{digits}f}]"
+    return f" [{_number(scale * of.low, digits)}, {_number(scale * of.high, digits)}]"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:z.{digits}f}".replace("-", "−")
 
 
 def listed(words: Sequence[str]) -> str:
@@ -247,7 +265,6 @@ def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:
     out = dict[str, str]()
     for left in analysis.screening.exclusions:
         out[left.listener] = "; ".join(filter(None, (out.get(left.listener), left.reason)))
-    answers = {one.id: one.answers for one in analysis.whole.listeners}
     means = {"after": analysis.means, "before": analysis.means_before}
     compared = {FORMS[analysis.study.form].file: [one.record for one in analysis.comparisons]}
     return {
@@ -255,11 +272,12 @@ def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:
         **{form.file: compared.get(form.file, []) for form in FORMS.values()},
         "abx-listeners": [result for c in analysis.comparisons for result in c.by_listener],
         "items": analysis.items,
+        "mixed-model": analysis.mixed[1],
+        "mixed-model-deviations": [analysis.mixed[0]] if analysis.mixed[0] else [],
         "listeners": [
             check
-            | {"kept": "no" if (name := check["listener"]) in out else "yes"}
-            | {"excluded": out.get(name, "")}
-            | {f"said_{question}": said for question, said in answers[name].items()}
+            | {"kept": "no" if check["listener"] in out else "yes"}
+            | {"excluded": out.get(check["listener"], "")}
             for check in analysis.screening.checks
         ],
     }
@@ -305,16 +323,19 @@ def _notes(source: Source, analysis: Analysis) -> Iterator[str]:
         )
     if silent := len(analysis.whole.listeners) - len(screening.before):
         yield f"{silent} listeners began and answered no page."
+    for rule, number in ((rule, n) for rule, (_, n) in screening.asked.items() if n):
+        yield f"{count(number, 'listener')} could not be judged by the rule {rule}, and counted."
+    yield from duplicates(analysis.whole.listeners)
     if FORMS[form].rates and not analysis.ratings.complete:
         yield (
-            "Not every listener rated every item: means are means of item means, and tests "
-            "compare systems within each listener, on the items that this one rated."
+            "Not every listener rated every item: means are means of item means, and tests take "
+            "of each listener the mean over what they rated, or, where conditions have pages of "
+            "their own, what they contribute to the difference of two means."
         )
     if 0 < len(screening.kept) < 15:
-        yield (
-            f"{len(screening.kept)} listeners are few: BS.1534-3 takes 20 for a usual test of "
-            "experienced ones."
-        )
+        usual = "BS.1534-3 takes 20 for a usual test of experienced ones"
+        why = usual if FORMS[form].by_bs1534 else "look at the width of the intervals"
+        yield f"{len(screening.kept)} listeners are few: {why}."
     if form == "abx":
         yield (
             "p over all trials tests that nobody hears any difference (every answer a coin flip); "

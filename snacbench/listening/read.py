@@ -19,12 +19,16 @@ from snacbench.errors import UserError, did_you_mean
 from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, RESERVED, FormName
 from snacbench.listening.design import trials_of
 from snacbench.listening.study import (
+    CAME_WITH,
     CHOICE_COLUMNS,
+    OBSERVED,
+    QUESTION,
     RATING_COLUMNS,
     Choice,
     Listener,
     Rating,
     Study,
+    plain_text,
 )
 from snacbench.listening.test import ANSWERS_FILE, TEST_FILE, ListeningTest, read_test
 from snacbench.textfile import plain_names, read_heading, read_table
@@ -58,6 +62,7 @@ class _About:
     domain: Domain = "unknown"
     clip: str = ""
     kbps: float | None = None
+    form: FormName | None = None
 
 
 _RATING, _CHOICE, _ABOUT = TypeAdapter(Rating), TypeAdapter(Choice), TypeAdapter(_About)
@@ -127,7 +132,8 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
 
 def _rows_of(path: Path, names: Collection[str], *, foreign: bool) -> tuple[Rows, tuple[str, ...]]:
     """All rows by our names of their columns; notes say how they were read."""
-    ours, known = (_FOREIGN, names) if foreign else (_OURS, _OURS)
+    own = {name: name for name in names if name.startswith((QUESTION, CAME_WITH))}
+    ours, known = (_FOREIGN, names) if foreign else (_OURS | own, _OURS | own)
     php = foreign and "session_uuid" in names
     table = read_table(path, known, noun="answers", quotes="php" if php else "doubled")
     columns = [ours.get(n) or (_question(n) if foreign else "") for n in table.columns]
@@ -167,16 +173,23 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
     listeners: dict[str, Listener] = {}
     found: dict[object, tuple[int, Rating | Choice]] = {}
     tell: dict[str, dict[str, Any]] = {"domains": {}, "clips": {}, "kbps": {}}
-    repeated = 0
+    forms, repeated = dict[FormName | None, None](), 0
     for at, cells in rows:
         one, about = _said(path, at, cells)
         if one.listener not in listeners:
-            said = {n: text.strip() for n, text in cells.items() if n.startswith(_QUESTION)}
-            answers = {name.removeprefix(_QUESTION): text for name, text in said.items()}
-            listeners[one.listener] = Listener(one.listener, answers)
-        if isinstance(one, Choice):  # which may be asked for again
-            found[at] = (at, one)
+            own = {n: text for n, t in cells.items() if (text := plain_text(t.strip()))}
+            said = {n.partition("_")[2]: own[n] for n in own if n.startswith((_QUESTION, QUESTION))}
+            seen = {n: own[n] for n in own if n in OBSERVED or n.startswith(CAME_WITH)}
+            listeners[one.listener] = Listener(one.listener, said, observed=seen)
+        if isinstance(one, Choice):  # which may be asked for again, on another page
+            before, _ = found.setdefault(at if one.page is None else one, (at, one))
+            repeated += before != at
             continue
+        forms[about.form] = None
+        low, high = FORMS[about.form or "mushra"].scale
+        if not low <= one.score <= high:
+            expected = f"expected {low} to {high}, found {one.score:g}"
+            raise UserError(f"{path}, line {at}: score: {expected}")
         before, first = found.setdefault((one.listener, one.item, one.condition), (at, one))
         repeated += before != at
         if isinstance(first, Rating) and first.score != one.score:
@@ -189,7 +202,11 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
         tell["clips"] |= {one.item: about.clip} if about.clip else {}
     told = [one for _, one in found.values()]
     names = dict.fromkeys(name for one in told for name in one.conditions)
-    form: FormName = "mushra" if {ANCHOR35, ANCHOR70} & names.keys() else "mushra-no-anchors"
+    guessed: FormName = "mushra" if {ANCHOR35, ANCHOR70} & names.keys() else "mushra-no-anchors"
+    form, *mixed = [name or guessed for name in forms] or [guessed]
+    if mixed or not FORMS[form].rates:
+        found_forms = ", ".join(map(str, forms))
+        raise UserError(f"{path}: form: expected one form of ratings, found {found_forms}")
     choices = [(at, one) for at, one in found.values() if isinstance(one, Choice)]
     if choices:
         form = "abx" if any(one.x for _, one in choices) else "ab"
@@ -222,11 +239,11 @@ def _said(path: Path, at: int, cells: Mapping[str, str]) -> tuple[Rating | Choic
 
 def _fitted(study: Study, test: ListeningTest) -> Study:
     """A study from a CSV with all that its test says of items and systems; practice left out."""
-    told, asked = FORMS[study.form].kind, FORMS[test.form].kind
-    if asked != told:
+    alike = FORMS[study.form].kind == FORMS[test.form].kind != "single"
+    if study.form != test.form and not alike:
         raise UserError(
-            f"the answers are of form {told}, and {TEST_FILE} says {test.form}; name the test that "
-            "they are of with --test"
+            f"the answers are of form {study.form}, and {TEST_FILE} says {test.form}; name the "
+            "test that they are of with --test"
         )
     practice = {item.id for item in test.training}
     names = {name for answer in study.answers for name in answer.conditions}

@@ -17,69 +17,35 @@ import secrets
 import sqlite3
 import threading
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, StrictBool, StrictInt
 
 from snacbench.errors import StoreError, UserError
 from snacbench.forms import FORMS, REFERENCE
 from snacbench.listening.design import pages_of
-from snacbench.listening.study import Choice, Listener, Rating, Study
-from snacbench.listening.test import ANSWERS_FILE, ListeningTest
+from snacbench.listening.study import CAME_WITH, OBSERVED, Choice, Listener, Rating, Study
+from snacbench.listening.test import ANSWERS_FILE, LEAST_HEARD_S, ListeningTest
 
-VERSION = 2
+VERSION = 3
 _BUSY_S = 30.0  # longer than any deletion of another process takes
 _PLAN = "plan_sha256"
 _WORDS = {"title", "language", "welcome", "consent", "questionnaire", "contact", "made_by", "run"}
+_WORDS |= {"address_parameters", "record_device", "completion_code", "completion_url"}
+_WORDS |= {"shared_computer"}
+_DEVICE = {"browser", "system", "time_zone"}
 # Marks that turn the direction of writing: in a table they make a cell look like another.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 MAX_UNFINISHED = 500
 MAX_COMMENT, MAX_ANSWER = 2_000, 500  # characters
-# A number is given anew when whoever had it never rated a page and was not seen for so long.
-WITHOUT_CONSENT_S = 3_600.0
-WITHOUT_RATING_S = 24 * 3_600.0
-FORGOTTEN_S = 7 * 24 * 3_600.0  # whoever never consented is deleted then
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,2})?")
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # none that is taken for another when read aloud
-
-_SCHEMA = f"""
-CREATE TABLE facts (
-    name TEXT PRIMARY KEY,
-    value TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE listeners (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice
-    name TEXT NOT NULL UNIQUE,
-    token_sha256 TEXT NOT NULL UNIQUE,
-    number INTEGER NOT NULL CHECK (number >= 0),
-    started_utc TEXT NOT NULL,
-    last_utc TEXT NOT NULL,
-    consented_utc TEXT,
-    answered_utc TEXT,
-    finished_utc TEXT,
-    planned INTEGER NOT NULL,                                   -- pages, without training
-    rated INTEGER NOT NULL DEFAULT 0 CHECK (rated <= planned),  -- of those
-    questionnaire TEXT NOT NULL DEFAULT '{{}}',                   -- JSON, by question
-    pages TEXT NOT NULL                                         -- JSON, of `AssignedPage`
-) STRICT;
-
-CREATE TABLE invitations (
-    code_sha256 TEXT PRIMARY KEY,
-    used INTEGER NOT NULL DEFAULT 0 CHECK (used IN (0, 1)),
-    listener INTEGER REFERENCES listeners ON DELETE SET NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX invitations_of_listener ON invitations (listener);
-
-PRAGMA user_version = {VERSION};
-"""
 
 
 class Refused(UserError):
@@ -151,7 +117,8 @@ def open_responses(folder: Path, test: ListeningTest, *, create: bool = True) ->
             "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;"
         )
         if not sql.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            sql.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+            schema = Path(__file__).with_name("answers.sql").read_text("utf-8")
+            sql.executescript(f"BEGIN IMMEDIATE;{schema}PRAGMA user_version = {VERSION};COMMIT;")
         _check_version(sql, path)
         responses, plan = Responses(path, sql), plan_sha256(test)
         if responses.fact(_PLAN) != plan:
@@ -239,21 +206,42 @@ class Body(BaseModel):
 
 
 class Rated(Body):
-    """One slider of a MUSHRA page: 0 (bad) to 100 (excellent), and how often it was played."""
+    """One rating, on the scale of the test's form."""
 
     stimulus: Key
-    score: Annotated[StrictInt, Field(ge=0, le=100)]
+    score: Annotated[StrictInt, Field(ge=-3, le=100)]
+
+
+class Heard(Body):
+    """How often a sound was played or switched to, and for how long it was heard in all.
+
+    `heard_s`: seconds that the browser's audio clock went through while this sound was the active
+    one and the clock ran.
+    """
+
     plays: _Count
+    heard_s: Annotated[float, Field(ge=0, le=7 * 24 * 3_600.0)]
+
+    def enough(self, least_s: float) -> bool:
+        """Whether a sound may be judged that must be heard for so long; 10 ms are forgiven."""
+        return self.plays > 0 and self.heard_s >= least_s - 0.01
 
 
 class Submission(Body):
-    """A page's responses: `ratings` in MUSHRA, `answer` in AB and ABX; time in seconds."""
+    """A page's responses: `answer` in AB and ABX, else `ratings`; time in seconds.
+
+    `heard` is of every sound that was played, by its key, an open reference included.
+    `headphones` is how their check ended on this machine, with `headphones_right` such as 5 of 6.
+    """
 
     ratings: tuple[Rated, ...] = ()
     answer: Literal["a", "b", "tie"] | None = None
+    heard: Annotated[dict[Key, Heard], Field(max_length=64)] = Field(default_factory=dict)
     comment: Comment = ""
     time_s: Annotated[float, Field(ge=0, le=7 * 24 * 3_600.0)] = 0.0
     playback: Annotated[dict[Key, _Told], Field(max_length=64)] = Field(default_factory=dict)
+    headphones: Literal["passed", "failed", "skipped"] | None = None
+    headphones_right: Annotated[str, Field(pattern=r"^\d{1,3} of \d{1,3}$")] | None = None
 
     @property
     def scores(self) -> dict[str, int]:
@@ -265,7 +253,9 @@ class AssignedPage(BaseModel):
     """A page that a listener is to rate, and what they said.
 
     `stimuli` are conditions by their keys, in the order of the page; the open reference of a MUSHRA
-    page has a key of its own.
+    page has a key of its own. Where one condition is judged at a time, the last of them is rated,
+    and that alone; in ``ccr`` its score is against the first. What is said counts for nothing in
+    practice (`training`), and in a check of attention, which says what is `asked`.
     """
 
     key: str
@@ -273,8 +263,16 @@ class AssignedPage(BaseModel):
     training: bool
     stimuli: dict[str, str]
     reference: str | None = None
+    asked: str | None = None
     submitted_utc: str | None = None
     response: Submission | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether another answer was given than asked for; one of many sliders may be 5 away."""
+        told, near = self.response or Submission(), 5 * (len(self.stimuli) > 2)
+        away = max((abs(s - int(self.asked or 0)) for s in told.scores.values()), default=0)
+        return told.answer != self.asked if told.answer else away > near
 
 
 class Session(BaseModel):
@@ -291,6 +289,7 @@ class Session(BaseModel):
     planned: int
     rated: int
     questionnaire: Json[dict[str, str]]
+    came_with: Json[dict[str, str]]
     pages: Json[list[AssignedPage]]
 
     def check_consent(self) -> None:
@@ -304,28 +303,37 @@ def new_key() -> str:
     return secrets.token_urlsafe(16)
 
 
-def begin(responses: Responses, test: ListeningTest, invite: str | None = None) -> tuple[str, str]:
+class Start(Body):
+    """What somebody comes with: an invitation, parameters of the address, what they listen on."""
+
+    invite: Annotated[str, Field(max_length=100)] | None = None
+    came_with: Annotated[dict[Key, Answer], Field(max_length=100)] = Field(default_factory=dict)
+
+
+def begin(
+    responses: Responses, test: ListeningTest, given: Start | None = None, most: int | None = None
+) -> tuple[str, str]:
     """Take in a new listener and write down all their pages; their random name, and their token.
 
     Listeners are numbered from 0, and the plan is balanced over consecutive numbers. The smallest
     number that nobody has is given out: those of deleted listeners, of whoever did not consent
-    within an hour, and of whoever rated nothing and stayed away for a day come back this way.
+    within an hour, and of whoever rated nothing and stayed away for a day come back this way. At
+    `most` so many finish, or were seen within that time.
     """
+    given = given or Start()
+    known = {*test.address_parameters, *(_DEVICE if test.record_device else ())}
+    if unknown := given.came_with.keys() - known:
+        raise Refused(422, "parameter", f"This test keeps no parameter {min(unknown)!r:.40}")
     token, now = secrets.token_urlsafe(32), utc_text()  # 256 random bits
     with responses.transaction() as sql:
-        sql.execute(
-            "DELETE FROM listeners WHERE consented_utc IS NULL AND last_utc < ?",
-            (utc_text(FORGOTTEN_S),),
-        )
-        code = _invitation(sql, invite)
-        others = sql.execute(
-            "SELECT name, number, rated, finished_utc, last_utc >= ?"
-            " OR (consented_utc IS NOT NULL AND last_utc >= ?) AS recent FROM listeners",
-            (utc_text(WITHOUT_CONSENT_S), utc_text(WITHOUT_RATING_S)),
-        ).fetchall()
+        sql.execute("DELETE FROM listeners WHERE id IN (SELECT id FROM present WHERE forgotten)")
+        code = _invitation(sql, given.invite)
+        others = sql.execute("SELECT * FROM present").fetchall()
         if sum(row["recent"] and not row["finished_utc"] for row in others) >= MAX_UNFINISHED:
             sentence = "Too many listeners are under way; please try later"
             raise Refused(503, "full", sentence, **{"Retry-After": "3600"})
+        if most and sum(row["here"] for row in others) >= most:
+            raise Refused(403, "enough", "This test has all the listeners it needs; thank you")
         numbers = {row["number"] for row in others if row["recent"] or row["rated"]}
         number = next(n for n in itertools.count() if n not in numbers)
         names, name = {row["name"] for row in others}, ""
@@ -337,16 +345,17 @@ def begin(responses: Responses, test: ListeningTest, invite: str | None = None) 
                 item=page.item,
                 training=page.training,
                 stimuli={new_key(): condition for condition in page.conditions},
-                reference=new_key() if FORMS[test.form].rates else None,
+                reference=new_key() if FORMS[test.form].by_bs1534 else None,
+                asked=page.asked,
             )
             for page in pages_of(test, number)
         ]
         kept = json.dumps([page.model_dump(exclude_defaults=True) for page in pages])
-        planned = sum(not page.training for page in pages)
+        planned, came = sum(not page.training for page in pages), json.dumps(given.came_with)
         listener = sql.execute(
             "INSERT INTO listeners (name, token_sha256, number, started_utc, last_utc, planned,"
-            " pages) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (name, token_digest(token), number, now, now, planned, kept),
+            " pages, came_with) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (name, token_digest(token), number, now, now, planned, kept, came),
         ).lastrowid
         sql.execute(
             "UPDATE invitations SET used = 1, listener = ? WHERE code_sha256 = ?", (listener, code)
@@ -452,13 +461,23 @@ def submit(
         page = next((page for page in listener.pages if page.key == key), None)
         if page is None:
             raise Refused(404, "page", "There is no such page in this session")
-        if allowed := [a for a in FORMS[test.form].answers if a != "tie" or test.allow_tie]:
+        form = FORMS[test.form]
+        judged = list(page.stimuli)[-1:] if form.kind == "single" else list(page.stimuli)
+        if allowed := [a for a in form.answers if a != "tie" or test.allow_tie]:
             if given.ratings or given.answer not in allowed:
                 raise Refused(422, "answer", f"Expected one answer of {', '.join(allowed)}")
-        elif given.answer or sorted(r.stimulus for r in given.ratings) != sorted(page.stimuli):
-            raise Refused(422, "unrated", "Every sound of the page must be rated, each once")
-        elif not all(rated.plays for rated in given.ratings):
-            raise Refused(422, "unplayed", "Every sound of the page must be played")
+        elif given.answer or sorted(r.stimulus for r in given.ratings) != sorted(judged):
+            sentence = "Every sound that is asked about must be rated, each once"
+            raise Refused(422, "unrated", sentence)
+        elif not all(form.scale[0] <= rated.score <= form.scale[1] for rated in given.ratings):
+            sentence = "Scores on this page are from {} to {}".format(*form.scale)
+            raise Refused(422, "score", sentence)
+        length_s = {item.id: item.duration_s for item in (*test.items, *test.training)}[page.item]
+        least_s = length_s if form.kind == "single" else min(LEAST_HEARD_S, length_s)
+        unplayed = Heard(plays=0, heard_s=0.0)
+        if not all(given.heard.get(key, unplayed).enough(least_s) for key in page.stimuli):
+            sentence = f"Every sound of the page must be heard for {least_s:g} s or longer"
+            raise Refused(422, "unheard", sentence)
         if kept := page.response:
             said = [(one.scores, one.answer, one.comment) for one in (kept, given)]
             if said[0] != said[1]:
@@ -499,10 +518,12 @@ def make_invitations(responses: Responses, count: int) -> list[str]:
     return codes
 
 
-def by_invitation(responses: Responses) -> bool:
-    """Whether listeners need an invitation."""
+def entrance(responses: Responses, most: int | None = None) -> dict[str, bool]:
+    """Whether listeners need an invitation (``invite_required``), and whether it is ``full``."""
     with responses.transaction() as sql:
-        return sql.execute("SELECT 1 FROM invitations LIMIT 1").fetchone() is not None
+        invited = sql.execute("SELECT 1 FROM invitations LIMIT 1").fetchone() is not None
+        here = sql.execute("SELECT count(*) FROM present WHERE here").fetchone()[0]
+        return {"invite_required": invited, "full": most is not None and here >= most}
 
 
 # ------------------------------------------------------------------------------ the answers so far
@@ -520,38 +541,45 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
         rows = sql.execute("SELECT * FROM listeners WHERE consented_utc IS NOT NULL ORDER BY id")
         for listener in (Session.model_validate(dict(row)) for row in rows):
             name = listener.name
-            people.append(Listener(name, listener.questionnaire, listener.planned))
+            seen = _observed(listener)
+            people.append(Listener(name, listener.questionnaire, listener.planned, seen))
             rated = (page for page in listener.pages if not page.training)
             for number, page in enumerate(rated):
                 if (said := page.response) is None:
                     continue
                 if said.answer is not None:
                     a, b, *x = page.stimuli.values()
+                    least = min(map(said.heard.__getitem__, page.stimuli), key=lambda h: h.heard_s)
                     told = said.answer, x[0] if x else None, number, said.time_s, said.comment
-                    answers.append(Choice(name, page.item, a, b, *told))
+                    answers.append(Choice(name, page.item, a, b, *told, least.plays, least.heard_s))
                     continue
-                for place, (key, condition) in enumerate(page.stimuli.items()):
+                heard = [said.heard[key] for key in page.stimuli]
+                for place, condition, score in _scores(page.stimuli, said.scores):
                     at = number, place, said.time_s, said.comment
-                    score = float(said.scores[key])
-                    answers.append(Rating(name, page.item, condition, score, *at))
+                    own = heard[place].plays, heard[place].heard_s
+                    answers.append(Rating(name, page.item, condition, float(score), *at, *own))
     return Study.of(test, tuple(people), tuple(answers))
 
 
-def progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
-    """How far a test has come: its listeners and its items; as JSON for the admin's page.
+def _observed(of: Session) -> dict[str, str]:
+    """What was observed of a listener; of headphone checks on several machines the worst one."""
+    told = [page.response for page in of.pages if page.response]
+    order = (None, "passed", "skipped", "failed")
+    worst = max(told, key=lambda one: order.index(one.headphones), default=Submission())
+    moments = [datetime.fromisoformat(end) for end in (of.started_utc, of.finished_utc) if end]
+    took_s = int((moments[-1] - moments[0]).total_seconds()) if of.finished_utc else None
+    checks = [page.failed for page in of.pages if page.asked and page.response]
+    failed = sum(checks) if checks else None
+    values = [of.started_utc, of.finished_utc, took_s, worst.headphones, worst.headphones_right]
+    found = dict(zip(OBSERVED, [*values, len(checks) or None, failed], strict=True))
+    found |= {CAME_WITH + name: text for name, text in of.came_with.items()}
+    return {name: str(value) for name, value in found.items() if value is not None}
 
-    Whose answers count is decided in the analysis, which can be run at any time.
-    """
-    study = read_study(test, responses.path)
-    shown = "name, number, last_utc, consented_utc, finished_utc, rated, planned"
-    with responses.transaction() as sql:
-        rows = sql.execute(f"SELECT {shown} FROM listeners ORDER BY id").fetchall()
-        made, used = sql.execute("SELECT count(*), sum(used) FROM invitations").fetchone()
-    pages = {(answer.listener, answer.page): answer.item for answer in study.answers}
-    heard = Counter(pages.values())
-    return {
-        "title": test.title,
-        "listeners": [dict(row) for row in rows],
-        "items": {item.id: heard[item.id] for item in test.items},
-        "invitations": {"made": made, "used": used or 0},
-    }
+
+def _scores(stimuli: Mapping[str, str], given: Mapping[str, int]) -> list[tuple[int, str, int]]:
+    """Places, conditions and scores of all that was rated; of a pair, against the reference."""
+    names = list(stimuli.values())
+    if len(given) < len(names) and names[-1] == REFERENCE != names[0]:  # the second one was rated
+        return [(0, names[0], -score) for score in given.values()]
+    told = enumerate(stimuli.items())
+    return [(place, name, given[key]) for place, (key, name) in told if key in given]

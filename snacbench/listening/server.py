@@ -11,12 +11,12 @@ import errno
 import io
 import ipaddress
 import itertools
-import json
 import math
 import re
 import secrets
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import uvicorn
-from pydantic import Field, ValidationError
+from pydantic import Field, RootModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
@@ -43,6 +43,7 @@ from snacbench.errors import UserError
 from snacbench.files import sha256_of_file
 from snacbench.forms import FORMS
 from snacbench.listening import responses as sessions
+from snacbench.listening.design import pages_of
 from snacbench.listening.responses import (
     Answer,
     Body,
@@ -52,16 +53,20 @@ from snacbench.listening.responses import (
     open_responses,
     token_digest,
 )
+from snacbench.listening.screening import screen
 from snacbench.listening.stimuli import read_facts, stimulus_file
-from snacbench.listening.study import write_tidy
+from snacbench.listening.study import duplicates, write_tidy
 from snacbench.listening.test import (
+    DOCS,
     FADE_S,
+    LEAST_HEARD_S,
     MIN_LOOP_S,
     PAGE,
     RATE_HZ,
     ListeningTest,
     read_test,
 )
+from snacbench.yamlfile import read_yaml
 
 ADMIN_FACT = "admin_sha256"
 MAX_BODY_BYTES = 64 * 1024
@@ -89,6 +94,7 @@ Log = Callable[[str], None]
 Sent = TypeVar("Sent", bound=Body)
 Value = TypeVar("Value")
 _TOLD = {"id", "title", "form", "language", "welcome", "consent", "questionnaire", "contact"}
+_TOLD |= {"shared_computer", "address_parameters", "record_device"}
 
 
 # ------------------------------------------------------------- what holds for every request, first
@@ -217,29 +223,50 @@ class Service:
 
     `stimuli`, files and their sizes in bytes, are by item and condition, so that no request names a
     path; `texts` are the page's, in the test's language. `requests` and `starts` limit both per
-    address.
+    address; `max_listeners` finish the test or are under way.
     """
 
     test: ListeningTest
     responses: Responses
     stimuli: Mapping[tuple[str, str], tuple[Path, int]]
     texts: Mapping[str, Any]
+    max_listeners: int | None = None
     requests: Limiter = field(default_factory=lambda: Limiter(4_000, 400.0))
     starts: Limiter = field(default_factory=lambda: Limiter(90, 0.5))
 
 
-def open_service(folder: Path) -> Service:
+def open_service(folder: Path, *, max_listeners: int | None = None) -> Service:
     """Read and check all that a test needs to be served, else `UserError`."""
     test = read_test(folder)
-    stimuli, texts = served_stimuli(folder, test), PAGE / "texts" / f"{test.language}.json"
-    if not texts.is_file():
-        known = sorted(path.stem for path in texts.parent.glob("*.json"))
+    stimuli, words = served_stimuli(folder, test), page_texts(folder, test.language)
+    return Service(test, open_responses(folder, test), stimuli, words, max_listeners)
+
+
+def page_texts(folder: Path, language: str) -> dict[str, str]:
+    """The page's texts by their keys, from ``LANGUAGE.json`` in the test's folder or the package.
+
+    `UserError` if neither has it, or its keys and {names} are not those of the English one.
+    """
+    ours, name = PAGE / "texts", f"{language}.json"
+    path = folder / name if (folder / name).is_file() else ours / name
+    if not path.is_file():
+        known = ", ".join(sorted(other.stem for other in ours.glob("*.json")))
         raise UserError(
-            f"the page has no texts in {test.language!r}; there are: {', '.join(known)}; "
-            "change the field language of test.yaml"
+            f"the page has no texts in {language!r}; there are: {known}; change the field language "
+            f"of test.yaml, or put {name} beside it ({DOCS}, 'Another language')"
         )
-    words = json.loads(texts.read_text("utf-8"))
-    return Service(test, open_responses(folder, test), stimuli, words)
+    words, english = (
+        read_yaml(file, RootModel[dict[str, str]], noun="texts", docs=DOCS).root
+        for file in (path, ours / "en.json")
+    )
+    has, needs = (
+        {key + name for key, text in of.items() for name in ("", *re.findall(r"\{\w+\}", text))}
+        for of in (words, english)
+    )
+    if has != needs:
+        lacks, more = (", ".join(sorted(keys)) or "nothing" for keys in (needs - has, has - needs))
+        raise UserError(f"{path}, held against en.json, lacks {lacks}, and has besides {more}")
+    return words
 
 
 def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], tuple[Path, int]]:
@@ -264,10 +291,6 @@ def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], t
             ) from error
         table[item.id, condition] = path, told.num_bytes
     return table
-
-
-class _Start(Body):
-    invite: Annotated[str, Field(max_length=100)] | None = None
 
 
 class _Consent(Body):
@@ -352,22 +375,25 @@ class _Endpoints:
     async def facts(self, request: Request) -> Response:
         """What the page needs to know of the test; nothing of its items or systems."""
         told = self._test.model_dump(mode="json", include=_TOLD)
-        invite_required = await self._do(sessions.by_invitation)
+        entrance = await self._do(sessions.entrance, self._of.max_listeners)
         constants = {"min_loop_s": MIN_LOOP_S, "fade_s": FADE_S, "rate_hz": RATE_HZ}
-        texts = {"texts": self._of.texts, "invite_required": invite_required}
-        return JSONResponse(told | constants | texts)
+        rest: dict[str, Any] = {"least_heard_s": LEAST_HEARD_S, "texts": self._of.texts}
+        rest["sounds"] = [len(page.conditions) for page in pages_of(self._test, 0)]
+        rest["longest_s"] = max(item.duration_s for item in self._test.items)
+        return JSONResponse(told | constants | entrance | rest)
 
     async def start(self, request: Request) -> Response:
         self._of.starts.take(address_of(request.client))
-        body = await read_body(request, _Start)
-        name, token = await self._do(sessions.begin, self._test, body.invite)
+        given, at_most = await read_body(request, sessions.Start), self._of.max_listeners
+        name, token = await self._do(sessions.begin, self._test, given, at_most)
         return JSONResponse({"token": token, "listener": name}, status_code=201)
 
     async def session(self, request: Request) -> Response:
         listener = await self._do(sessions.seen, _token_of(request))
         pages = [
-            page.model_dump(include={"key", "training", "reference"})
+            page.model_dump(include={"key", "reference", "asked"})
             | {
+                "training": page.training and page.asked is None,
                 "kind": FORMS[self._test.form].kind,
                 "submitted": page.response is not None,
                 "stimuli": list(page.stimuli),
@@ -382,6 +408,9 @@ class _Endpoints:
             "allow_tie": self._test.allow_tie,
             "pages": pages,
         }
+        if listener.finished_utc:
+            told |= {"code": self._test.completion_code, "url": self._test.completion_url}
+            told["came_with"] = listener.came_with
         return JSONResponse(told)
 
     async def consent(self, request: Request) -> Response:
@@ -422,7 +451,7 @@ class _Endpoints:
 
     async def admin_progress(self, request: Request) -> Response:
         await self._check_admin(request)
-        return JSONResponse(await self._do(sessions.progress, self._test))
+        return JSONResponse(await self._do(_progress, self._test))
 
     async def admin_export(self, request: Request) -> Response:
         await self._check_admin(request)
@@ -439,6 +468,29 @@ class _Endpoints:
     async def admin_delete(self, request: Request) -> Response:
         await self._check_admin(request)
         return await self._done(sessions.delete_listener, request.path_params["name"])
+
+
+def _progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
+    """How far a test has come: its listeners and its items; as JSON for the admin's page.
+
+    Whose answers count is decided in the analysis, which can be run at any time.
+    """
+    study = sessions.read_study(test, responses.path)
+    known = {one.id: one.record for one in study.listeners}
+    known |= {check["listener"]: check for check in screen(study)[1].checks}
+    shown = "name, number, started_utc, last_utc, consented_utc, finished_utc, rated, planned"
+    with responses.transaction() as sql:
+        rows = sql.execute(f"SELECT {shown} FROM listeners ORDER BY id").fetchall()
+        made, used = sql.execute("SELECT count(*), sum(used) FROM invitations").fetchone()
+    pages = {(answer.listener, answer.page): answer.item for answer in study.answers}
+    times = Counter(pages.values())
+    return {
+        "title": test.title,
+        "listeners": [known.get(row["name"], {}) | dict(row) for row in rows],
+        "notes": duplicates(study.listeners),
+        "items": {item.id: times[item.id] for item in test.items},
+        "invitations": {"made": made, "used": used or 0},
+    }
 
 
 def _token_of(request: Request) -> str:

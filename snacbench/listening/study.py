@@ -8,7 +8,8 @@ the line is read.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TextIO
@@ -24,6 +25,7 @@ Record = dict[str, Any]
 
 # What spreadsheets take for the beginning of a formula, full-width forms included.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def safe_cell(text: str) -> str:
@@ -51,20 +53,23 @@ _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 @dataclass(frozen=True)
 class Rating:
-    """One slider that a listener set: 0 (bad) to 100 (excellent).
+    """One rating of a listener, on the scale of the test's form; the higher, the better.
 
-    `page` counts the listener's rated pages from 0, `place` the conditions on the page; `time_s` is
-    what the page took. None where not recorded.
+    In ``ccr`` it is of the condition against the reference. `page` counts the listener's rated
+    pages from 0, `place` the conditions on the page; `time_s` is what the page took. The condition
+    was played `plays` times there, and heard for `heard_s`. None where not recorded.
     """
 
     listener: _Name
     item: _Name
     condition: _Condition
-    score: Annotated[_Finite, Field(ge=0, le=100)]
+    score: Annotated[_Finite, Field(ge=-3, le=100)]
     page: int | None = None
     place: int | None = None
     time_s: _Finite | None = None
     comment: _Comment = ""
+    plays: int | None = None
+    heard_s: _Finite | None = None
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -78,7 +83,7 @@ class Choice:
 
     In ``ab``, `a` and `b` are conditions as the listener had them and `answer` is the preferred
     one. In ``abx``, `x` is the condition that X was, and `answer` says which one the listener took
-    it for: right where `taken` is `x`.
+    it for: right where `taken` is `x`. `plays` and `heard_s` are those of the sound heard least.
     """
 
     listener: _Name
@@ -90,6 +95,8 @@ class Choice:
     page: int | None = None
     time_s: _Finite | None = None
     comment: _Comment = ""
+    plays: int | None = None
+    heard_s: _Finite | None = None
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -104,11 +111,31 @@ class Choice:
 
 @dataclass(frozen=True)
 class Listener:
-    """A random name, answers to the questionnaire, and rated pages to come, where it is known."""
+    """A random name, answers to the questionnaire, and rated pages to come, where it is known.
+
+    `observed`: what was recorded of `OBSERVED`, and of what they `CAME_WITH` in the address.
+    """
 
     id: str
     answers: Mapping[str, str] = field(default_factory=dict)
     pages_planned: int | None = None
+    observed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def record(self) -> Record:
+        """What files have of them."""
+        return {QUESTION + name: text for name, text in self.answers.items()} | {**self.observed}
+
+
+def duplicates(listeners: Sequence[Listener]) -> list[str]:
+    """Sentences on listeners who may be one person, without the e-mail or the id that says so."""
+    same: dict[tuple[str, str], list[str]] = {}
+    for one in listeners:
+        for name, text in one.record.items():
+            if name in _PERSONS or _EMAIL.fullmatch(text.strip()):
+                same.setdefault((name, text.strip().lower()), []).append(one.id)
+    several = ((name, ", ".join(ids)) for (name, _), ids in same.items() if len(ids) > 1)
+    return [f"Listeners {ids} have one {name} and may be one person." for name, ids in several]
 
 
 @dataclass(frozen=True)
@@ -147,37 +174,41 @@ class Study:
         answers: tuple[Rating | Choice, ...],
     ) -> Self:
         """Answers to a test, with all that the test says of its items and systems."""
-        return cls(
-            name=test.id,
-            form=test.form,
-            listeners=listeners,
-            systems=tuple(system.name for system in test.systems),
-            answers=answers,
-            domains={item.id: item.domain for item in test.items},
-            clips={item.id: item.clip for item in test.items},
-            kbps={system.name: system.kbps for system in test.systems},
-        )
+        kbps = {system.name: system.kbps for system in test.systems}
+        domains = {item.id: item.domain for item in test.items}
+        clips = {item.id: item.clip for item in test.items}
+        return cls(test.id, test.form, listeners, tuple(kbps), answers, domains, clips, kbps)
 
 
+QUESTION, CAME_WITH = "question_", "came_with_"
+OBSERVED = (
+    "started_utc", "finished_utc", "duration_s", "headphones", "headphones_right",
+    "attention_checks", "attention_failed",
+)  # fmt: skip
+"""Of a listener; ``headphones`` passed, failed or skipped their check, ``5 of 6`` rounds right."""
+_PERSONS = {CAME_WITH + name for name in ("PROLIFIC_PID", "workerId")}
 RATING_COLUMNS = (
     "listener", "item", "domain", "clip", "condition", "kbps", "score", "page", "place", "time_s",
-    "comment",
+    "comment", "form", "plays", "heard_s", *OBSERVED,
 )  # fmt: skip
 CHOICE_COLUMNS = (
-    "listener", "item", "a", "b", "x", "answer", "correct", "page", "time_s", "comment",
+    "listener", "item", "a", "b", "x", "answer", "correct", "page", "time_s", "comment", "plays",
+    "heard_s", *OBSERVED,
 )  # fmt: skip
-"""`correct` says for people what follows from the others."""
+"""`correct` and `duration_s` say for people what follows from the others."""
 
 
 def write_tidy(study: Study, stream: TextIO) -> None:
-    """Write all answers of a study; times in seconds."""
-    columns = RATING_COLUMNS if FORMS[study.form].rates else CHOICE_COLUMNS
+    """Write all answers of a study, each with what is known of its listener; times in seconds."""
+    people = {one.id: one.record for one in study.listeners}
+    known = RATING_COLUMNS if FORMS[study.form].rates else CHOICE_COLUMNS
+    columns = dict.fromkeys([*known, *(name for record in people.values() for name in record)])
     writer = csv.writer(stream)  # lines end as RFC 4180 has it; else a lone CR would go unquoted
     writer.writerow(columns)
     for answer in study.answers:
-        told: dict[str, Any] = dict(vars(answer))
+        told = people[answer.listener] | vars(answer)
         if isinstance(answer, Rating):
-            told["domain"] = study.domains.get(answer.item)
+            told["form"], told["domain"] = study.form, study.domains.get(answer.item)
             told["clip"] = study.clips.get(answer.item)
             told["kbps"] = study.kbps.get(answer.condition)
         elif answer.x is not None:

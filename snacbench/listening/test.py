@@ -6,6 +6,7 @@ by the name of its operating point, such as ``opus@14kbps``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -37,6 +38,7 @@ MAX_SYSTEMS = 9  # ITU-R BS.1534-3: 12 signals a page at most, reference and two
 MAX_EXCERPT_S = 12.0
 FADE_S = 0.005
 MIN_LOOP_S = 0.5
+LEAST_HEARD_S = 1.0  # of every sound before it may be judged; all of one that is shorter
 
 Count = Annotated[StrictInt, Field(ge=1)]
 
@@ -115,11 +117,13 @@ class ListeningTest(Part):
     """Names the test in results."""
     title: str
     form: FormName = "mushra"
-    """mushra, mushra-no-anchors, ab or abx."""
+    """mushra, mushra-no-anchors, mushra-no-reference, acr, dcr, ccr, ab or abx."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
     """Of the page's own texts; the texts below stand as they are."""
     contact: str = ""
     """Whom listeners may ask, for example 'Ada Byron <ada@example.org>'."""
+    shared_computer: bool = False
+    """In a lab: between people the browser keeps nothing but answers that are still to be sent."""
     welcome: str = ""
     consent: str = ""
     """Listeners agree to this before they begin. Check it against your own rules."""
@@ -128,15 +132,25 @@ class ListeningTest(Part):
     systems: Annotated[tuple[System, ...], Field(min_length=1, max_length=MAX_SYSTEMS)]
     """Operating points of the run, with their actual rate over it in kbps."""
     items: Annotated[tuple[Item, ...], Field(min_length=1)]
-    """One page each: an excerpt of a clip of the run."""
+    """Excerpts of clips of the run; one page each in mushra, one per condition or pair else."""
     training: tuple[Item, ...] = ()
     """Pages to practise on, before the test; their ratings count for nothing."""
     pages_per_listener: Count | None = None
-    """Everybody rates so many pages, a balanced subset; null: all."""
+    """Everybody gets so many pages, a balanced subset; null: all."""
     repeats: Count = 1
-    """In ab and abx: how often a pair of an item is asked."""
+    """In ab and abx: how often a pair of an item is asked; 1 in all other forms."""
     allow_tie: bool = True
     """In ab: 'no preference' is an answer."""
+    attention_checks: Annotated[StrictInt, Field(ge=0, le=20)] = 0
+    """So many more pages tell the listener what to answer, to see who reads; none is rated."""
+    address_parameters: tuple[Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,31}$")], ...] = ()
+    """Kept of the address that listeners come by, as PROLIFIC_PID; the first tells who it is."""
+    record_device: bool = False
+    """Keep families of browser and system, and the time zone; the consent text must say so."""
+    completion_code: str = ""
+    """Shown at the end, for the listener to hand in."""
+    completion_url: str = ""
+    """A link shown at the end; {code}, {listener} and {PROLIFIC_PID} or the like are filled in."""
     level: Level = Level()
     """One gain for all conditions of an item, lowered until none exceeds the true peak."""
     seed: StrictInt = 0
@@ -160,6 +174,23 @@ class ListeningTest(Part):
         if key == "name" and info.data.get("form") == "ab" and len(parts) < 2:
             raise ValueError("form ab compares systems with each other; name two or more")
         return parts
+
+    @field_validator("completion_url")
+    @classmethod
+    def _leads_where_it_says(cls, url: str, info: ValidationInfo) -> str:
+        known = {"code", "listener", *info.data.get("address_parameters", ())}
+        host = re.match(r"https?://[^{}/?#@\s]+([/?#]\S*)?$", url)
+        if url and not (host and known.issuperset(re.findall(r"{(.*?)}", url))):
+            names = ", ".join(sorted(known))
+            raise ValueError(f"expected https://HOST/..., in braces one of {names}; found {url!r}")
+        return url
+
+    @field_validator("repeats")
+    @classmethod
+    def _repeats_of_pairs_alone(cls, repeats: int, info: ValidationInfo) -> int:
+        if repeats > 1 and FORMS[form := info.data.get("form", "ab")].rates:
+            raise ValueError(f"only ab and abx ask for something again; form {form} takes 1")
+        return repeats
 
     @property
     def conditions(self) -> tuple[str, ...]:

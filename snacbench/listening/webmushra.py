@@ -38,7 +38,7 @@ def export_webmushra(folder: Path, test: ListeningTest, facts: Facts) -> Path:
 
     `UserError` if the form is none that webMUSHRA has, or the folder cannot be written.
     """
-    if FORMS[test.form].kind != "mushra":
+    if not FORMS[test.form].by_bs1534:
         raise UserError(
             f"--export webmushra: form {test.form} stays on our own page; webMUSHRA gets forms "
             "mushra and mushra-no-anchors"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snacbench.forms import FORMS, RESERVED
+from snacbench.forms import FORMS, RESERVED, Form
 from snacbench.plots import style
 from snacbench.plots.against import (
     Point,
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WORDS = ("bad", "poor", "fair", "good", "excellent")
-_SCORE = "score (0 bad, 100 excellent)"
 _MOST_PANELS = 4
+_MOST_LETTERS = 30  # of all words of a scale side by side
 
 
 def figures_of(
@@ -51,7 +50,8 @@ def figures_of(
         elif rows:
             found["scores"] = _draw_scores(test)
             if kept := [score for score in scores if score.kept]:
-                found["distribution"] = _draw_distribution(test, kept)
+                draw = _draw_distribution if test.form.scale == (0, 100) else _draw_shares
+                found["distribution"] = draw(test, kept)
             if any(row.kbps for row in rows):
                 found["rate"] = _draw_rate(test)
         for figure in found.values():
@@ -66,6 +66,15 @@ class _Test:
     summary: ListeningSummary
     rows: Sequence[ConditionSummary]
     specs: Sequence[CodecSpec]
+
+    @property
+    def form(self) -> Form:
+        return FORMS[self.summary.form]
+
+    @property
+    def axis_label(self) -> str:
+        (low, high), (worst, *_, best) = self.form.scale, self.form.words
+        return f"score ({low} {worst}, {high} {best})".replace("-", "−")
 
     def options(self, width: Width = "single") -> Options:
         """Where nobody listened the title says so: whoever copies the figure takes that along."""
@@ -116,13 +125,13 @@ def _draw_scores(test: _Test) -> Figure:
                     linestyle="none", elinewidth=0.9, capsize=2.0, capthick=0.9,
                     gid=f"mean:{one.condition}", **look[spec.model].mark(),
                 )  # fmt: skip
-        _quality_axis(axes, words=len(domains) == 1)
+        _quality_axis(axes, test.form, words=len(domains) == 1)
         title = "all items" if domain == "all" else domain
         items = max(c.items for c in found.values())
         axes.set_title(f"{title} ({items})" if len(domains) > 1 else "", fontsize=style.SMALL_PT)
     for axes in panels[::-1]:  # the first comes last: they share what it says
         style.name_rows(axes, names)
-    panels[len(domains) // 2].set_xlabel(_SCORE, x=0.5 if len(domains) % 2 else -0.05)
+    panels[len(domains) // 2].set_xlabel(test.axis_label, x=0.5 if len(domains) % 2 else -0.05)
     test.caption(figure, options)
     return figure
 
@@ -136,9 +145,31 @@ def _draw_distribution(test: _Test, scores: Sequence[ListenerScore]) -> Figure:
         if len(values):
             draw_row(axes, place, values, look[spec.model])
     style.name_rows(axes, names)
-    _quality_axis(axes, words=True)
-    axes.set_xlabel(_SCORE)
+    _quality_axis(axes, test.form, words=True)
+    axes.set_xlabel(test.axis_label)
     test.caption(figure, test.options(), "every rating", BOX, bars=False)
+    return figure
+
+
+def _draw_shares(test: _Test, scores: Sequence[ListenerScore]) -> Figure:
+    """How often each word of the scale was chosen for every condition, in percent."""
+    import matplotlib
+
+    names, drawn = _labels(test.specs), list[Any]()
+    figure, axes = style.rows_figure(test.options(), names, 0.26)
+    values = [np.array([s.score for s in scores if s.condition == c.condition]) for c in test.rows]
+    lefts, last = np.zeros(len(names)), len(test.form.words) - 1
+    for step, word in enumerate(test.form.words, start=test.form.scale[0]):
+        colour = matplotlib.colormaps["RdYlBu"](0.08 + 0.84 * len(drawn) / last)
+        shares = 100 * np.array([(of == step).mean() if len(of) else 0 for of in values])
+        label = f"{step} {word}".replace("-", "−")
+        bars = axes.barh(range(len(names)), shares, 0.7, lefts, color=colour, label=label)
+        drawn, lefts = [*drawn, bars], lefts + shares
+    style.name_rows(axes, names)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("ratings (%)")
+    test.caption(figure, test.options(), "every rating", bars=False)
+    style.legend_above(figure, drawn)
     return figure
 
 
@@ -151,8 +182,9 @@ def _draw_rate(test: _Test) -> Figure:
     series = series_of(points, style.looks([point.spec for point in points]), {})
     draw_series(axes, series)
     log_axis(axes, [point.x for point in points], style.WIDTH_IN["single"])
-    axes.set_ylim(0, 102)
-    axes.set_ylabel("mean score  better →")
+    low, high = test.form.scale
+    axes.set_ylim(low, high + (high - low) / 50)
+    axes.set_ylabel(f"{test.form.mean}  better →")
     axes.set_xlabel("actual rate (kbps)")
     draw_levels(axes, {_labels([spec])[0]: row.mean for row, spec in pairs if not row.kbps})
     test.caption(figure, test.options())
@@ -160,14 +192,20 @@ def _draw_rate(test: _Test) -> Figure:
     return figure
 
 
-def _quality_axis(axes: Axes, *, words: bool) -> None:
-    axes.set_xlim(-2, 102)
-    axes.set_xticks([0, 20, 40, 60, 80, 100])
-    for place, word in enumerate(WORDS if words else ()):
+def _quality_axis(axes: Axes, form: Form, *, words: bool) -> None:
+    """The scale across; of long words only those of its ends and its middle."""
+    low, high = form.scale
+    whole = form.scale == (0, 100)
+    axes.set_xlim(low - (high - low) / 50, high + (high - low) / 50)
+    axes.set_xticks(range(low, high + 1, 20 if whole else 1))
+    if low < 0:
+        axes.axvline(0, color="#333333", linewidth=0.6, linestyle=":")
+    every = 1 if len("".join(form.words)) <= _MOST_LETTERS else len(form.words) // 2
+    for place, word in list(enumerate(form.words))[::every] if words else ():
         axes.annotate(
-            word, (10 + 20 * place, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 2),
-            textcoords="offset points", ha="center", va="bottom", fontsize=style.SMALL_PT - 1,
-            color="#666666",
+            word, (10 + 20 * place if whole else low + place, 1.0), xytext=(0, 2),
+            xycoords=("data", "axes fraction"), textcoords="offset points", ha="center",
+            va="bottom", fontsize=style.SMALL_PT - 1, color="#666666",
         )  # fmt: skip
 
 

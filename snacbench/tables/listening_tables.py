@@ -30,11 +30,14 @@ def _intervals_note(summary: ListeningSummary) -> str:
 
 def _conditions(summary: ListeningSummary, title: str) -> Table:
     """A row per condition: rate, mean score of all items and of each domain, spread."""
-    domains = dict.fromkeys(c.domain for c in summary.conditions)
-    headings = {d: "mean score" if d == ALL_DOMAINS else d for d in domains}
+    form, domains = FORMS[summary.form], dict.fromkeys(c.domain for c in summary.conditions)
+    headings = {d: form.mean if d == ALL_DOMAINS else d for d in domains}
     columns = (
         Column("kbps", "rate", "kbps"),
-        *(Column(f"mean {d}", of, better="higher", digits=1) for d, of in headings.items()),
+        *(
+            Column(f"mean {d}", of, better="higher", digits=form.digits)
+            for d, of in headings.items()
+        ),
         Column("median", "median", digits=1),
         Column("iqr", "IQR", digits=1),
         Column("n", "ratings", digits=0),
@@ -60,7 +63,7 @@ def _pairs(summary: ListeningSummary, title: str) -> Table:
     form = FORMS[summary.form]
     share = not form.rates
     columns = (
-        Column("value", form.value, form.unit, digits=0 if share else 1),
+        Column("value", form.value, form.unit, digits=0 if share else form.digits),
         *([Column("answers", "answers")] if share else []),
         Column("p", "p"),
         Column("p_holm", "p (Holm)"),

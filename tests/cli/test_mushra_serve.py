@@ -39,7 +39,7 @@ def program(tmp_path):
 
 
 def test_first_start_second_start_and_a_new_token(program):
-    program.arguments = ("--invite", "2")
+    program.arguments = ("--invite", "2", "--max-listeners", "1")
     program.start()
     text = "\n".join(program.printed)
     codes = re.findall(r"/\?invite=(\S+)", text)
@@ -49,6 +49,8 @@ def test_first_start_second_start_and_a_new_token(program):
     admin = {"Authorization": f"Bearer {token}"}
     with program.client() as client:
         listener = ScriptedListener(client).begin(invite=codes[0]).agree().finish()
+        late = client.post("/api/start", json={"invite": codes[1]})
+        assert (late.status_code, late.json()["code"]) == (403, "enough")
         progress = client.get("/api/admin/progress", headers=admin).json()
         assert progress["invitations"] == {"made": 2, "used": 1}
         evil = {"Host": "evil.example"}  # refused on this machine alone
@@ -123,7 +125,8 @@ def test_export_and_delete(tmp_path, program):
     with program.client() as client:
         listener = ScriptedListener(client).begin().agree().finish()
         done = call("mushra", "export", folder)
-        assert done.stdout.splitlines()[0] == ",".join(RATING_COLUMNS)
+        own = ("question_age", "question_phones")
+        assert done.stdout.splitlines()[0] == ",".join((*RATING_COLUMNS, *own))
         assert len(done.stdout.splitlines()) == 1 + 15
         target = tmp_path / "answers.csv"
         call("mushra", "export", folder, "-o", target)
@@ -161,7 +164,8 @@ def test_from_a_run_to_a_test(home):
     assert (test.title, test.seed, test.pages_per_listener) == ("Mine", 3, 2)
     assert test.run == "../../run"
     assert [system.name for system in test.systems] == ["late@8kbps", "quiet@4kbps"]
-    assert set(read_facts(target, test).items) == {item.id for item in test.items} | {"training-1"}
+    practice = {"training-1", "training-2"}
+    assert set(read_facts(target, test).items) == {item.id for item in test.items} | practice
 
 
 def test_what_fails_leaves_nothing_and_no_folder_is_overwritten(home, tmp_path):
@@ -188,7 +192,7 @@ def test_stimuli_are_made_again_and_those_that_were_heard_stay(home):
     call(*design, "webmushra")
     with pytest.raises(StoreError, match="where it is a test, edit"):
         call(*design, "webmushra")
-    assert len(list((target / "webmushra").rglob("*.wav"))) == 12
+    assert len(list((target / "webmushra").rglob("*.wav"))) == 3 * 6  # an item, two to practise on
     export.unlink()
     (target / "answers.sqlite").touch()
     shutil.rmtree(target / "stimuli")
@@ -235,10 +239,16 @@ def test_with_its_test_into_the_run_and_with_options(answered, tmp_path):
     assert "answered 3 of 6 pages" in done.stderr
     assert (tmp_path / "out" / "rate.svg").is_file()
     options = ("--run", run, "--no-screening", "--level", 0.9, "-o", tmp_path / "o")
+    options += ("--exclude", "reference:1", "--exclude", "reference:95", "--mixed-model")
     call("mushra", "analyse", path, "--test", folder, *options)
     text = (tmp_path / "o" / "paragraph.txt").read_text("utf-8")
     assert "The post-screening of BS.1534-3 was not applied." in text
     assert "90 % confidence intervals" in text
+    assert "In a linear mixed model (REML; " in text
+    heads = [(tmp_path / "o" / f"mixed-model{k}.csv").read_text()[:14] for k in ("", "-deviations")]
+    assert heads == ["first,second,d", "listener,item,"]
+    whom = "rated the hidden reference below {} on more than 15 % of their items ({} did)"
+    assert f"It was also a rule to exclude who {whom.format(1, 0)} or {whom.format(95, 5)}." in text
     # Only training pages are answered.
     head, first, *_ = path.read_text("utf-8").splitlines()
     cells = first.split(",")
@@ -249,6 +259,7 @@ def test_with_its_test_into_the_run_and_with_options(answered, tmp_path):
 
 
 def test_how_many_listeners_it_takes(tmp_path):
+    sizes = ("--items", 10, "--systems", 2)
     done = call("mushra", "power", "--items", 10, "--systems", 4, "--sd-residual", 8)
     rows = [line.split() for line in done.stdout.splitlines() if " points " in line][:3]
     assert [row[0] for row in rows] == ["5", "10", "15"]
@@ -261,7 +272,11 @@ def test_how_many_listeners_it_takes(tmp_path):
     other = ("--difference", 25, "--systems", 3, "--pages-per-listener", 6)
     assert "6 items, 3 systems, 6 pages per" in call("mushra", "power", folder, *other).stdout
     write_test(tmp_path, numbered_test(4, "abx"))
-    with pytest.raises(UserError, match="a test of form abx has none"):
-        call("mushra", "power", folder)
+    done = call("mushra", "power", folder).stdout
+    assert "ABX: 4 items, 3 systems, 12 pages per listener" in done
+    assert [line.split()[0] for line in done.splitlines()[1:4]] == ["60", "70", "80"]
+    done = call("mushra", "power", "--form", "ccr", *sizes, "--difference", 2).stdout
+    assert "30 pages per listener" in done
+    assert "as a share of the scale: assumed" in done
     with pytest.raises(UserError, match="Name a TEST, or give --items and --systems"):
         call("mushra", "power", "--items", 8)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from snacbench.listening import responses, server
 from snacbench.listening.server import application, new_admin_token, open_service
 from tests.support.listening_page import Begin, Stage, Visit
 from tests.support.listening_server import (
@@ -51,17 +52,30 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         yield program.start()
 
 
-@pytest.fixture
-def visit(chromium: Any, tmp_path: Path) -> Iterator[Begin]:
-    """Open the page of a test: ``visit(pages=..., systems=...)``."""
-    with ExitStack() as stack:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: Any) -> Any:
+    """What hangs shows why: what the pages of a test that failed show, and complained of."""
+    report = yield
+    if report.when == "call" and report.failed:
+        report.sections += [("pages", visit.described()) for visit in getattr(item, "visits", ())]
+    return report
 
-        def begin(**fields: Any) -> Visit:
+
+@pytest.fixture
+def visit(chromium: Any, request: Any, monkeypatch: Any, tmp_path: Path) -> Iterator[Begin]:
+    """Open the page of a test: ``visit(pages=..., systems=...)``; what is heard is enough early."""
+    with ExitStack() as stack:
+        visits = request.node.visits = list[Visit]()
+
+        def begin(*, least_heard_s: float = 0.2, **fields: Any) -> Visit:
+            for module in (server, responses):
+                monkeypatch.setattr(module, "LEAST_HEARD_S", least_heard_s)
             stage = Stage(tmp_path / "test", **fields)
             stack.enter_context(stage.served())
             context = chromium.new_context(viewport={"width": 1280, "height": 800})
             stack.callback(context.close)
-            return Visit(context, stage)
+            visits.append(Visit(context, stage))
+            return visits[-1]
 
         yield begin
 

@@ -18,6 +18,7 @@ from snacbench.listening.design import (
     design,
     in_order_of_choice,
     pages_of,
+    practice_of,
     trials_of,
     write_test,
 )
@@ -50,6 +51,7 @@ def test_a_test_of_three_domains(run, tmp_path):
     domains = ["speech", "music", "environment"]
     assert [(item.id, item.domain) for item in test.items] == [(f"{d}-1", d) for d in domains]
     assert test.training[0].clip not in {item.clip for item in test.items}
+    assert len(test.training) == 2
     assert [system.name for system in test.systems] == [codec.name for codec in CODECS]
     assert test.systems[0].kbps == pytest.approx(7.2, abs=0.01)  # 0.9 of its nominal rate
     assert made(run, seed=4) == test
@@ -97,6 +99,7 @@ def test_clips_that_cannot_be_heard_or_judged_are_left_out(tmp_path):
         ("--excerpt-s 13: excerpts are 2 to 12 s long", {"excerpt_s": 13.0}),
         ("--items 1, but 2 are named with --item", {"items": ("a", "b"), "num_items": 1}),
         ("--pages-per-listener 4, but there are 3 items", {"pages_per_listener": 4}),
+        ("13, but there are 3 items and 12 pages", {"pages_per_listener": 13, "form": "dcr"}),
         ("form ab compares .* found one: quiet@4", {"form": "ab", "systems": ("quiet",)}),
         ("--item set: the run has no such clip; did you mean set/", {"items": ("set",)}),
     ],
@@ -234,6 +237,27 @@ def test_subsets_balance_items_and_places(items, take, rounds):
     assert max(counts) - min(counts) <= 2  # also where a round is left half-way
 
 
+def test_practice_has_the_whole_range_of_impairments():
+    practice = tuple(Item(id=f"p-{i}", clip=f"set/p{i}", duration_s=5) for i in range(2))
+    for form, rates, pairs in (
+        ("mushra", (3.0, 1.0, 9.0), [(), ()]),
+        ("ab", (3.0, 1.0, 9.0), [("c2", "c1")] * 2),
+        ("ab", (3.0, None, 9.0), [("c0", "c2")] * 2),
+        ("abx", (3.0, 1.0, 9.0), [(REFERENCE, "c1"), (REFERENCE, "c2")]),
+        ("acr", (3.0, 1.0, 9.0), [("c1",), (REFERENCE,), ("c2",)]),
+        ("dcr", (3.0, 1.0), [(REFERENCE, c) for c in ("c1", REFERENCE, "c0")]),
+    ):
+        systems = tuple(System(name=f"c{i}", kbps=kbps) for i, kbps in enumerate(rates))
+        test = numbered_test(2, form, training=practice).model_copy(update={"systems": systems})
+        items = ["p-0", "p-1", "p-0"][: len(pairs)]
+        asked = [(item, pair, -1) for item, pair in zip(items, pairs, strict=True)]
+        assert practice_of(test) == asked, form
+        assert [page.item for page in pages_of(test, 0) if page.training] == items
+        assert not practice_of(test.model_copy(update={"training": ()}))
+        alone = practice_of(test.model_copy(update={"training": practice[:1]}))
+        assert [pair for _, pair, _ in alone] == list(dict.fromkeys(pairs))  # all on one clip
+
+
 def test_ab_asks_every_pair_on_both_sides_and_abx_hides_one_of_the_two():
     practice = (Item(id="practice", clip="set/p", duration_s=5),)
     test = numbered_test(2, "ab", 3, repeats=2, training=practice)
@@ -251,6 +275,29 @@ def test_ab_asks_every_pair_on_both_sides_and_abx_hides_one_of_the_two():
         assert x in (a, b)
     hidden = Counter(page.conditions[2] == REFERENCE for page in pages)
     assert 0.4 < hidden[True] / len(pages) < 0.6
+
+
+def test_one_condition_at_a_time_each_once_and_no_item_after_itself():
+    for form, take, most, off in (("acr", None, 5, 2.5), ("ccr", 7, 1, 0)):
+        test = numbered_test(6, form, 3, pages_per_listener=take)
+        trials = {(item, *sorted(pair)) for item, pair, _ in trials_of(test, test.items)}
+        people = [pages_of(test, number) for number in range(24)]
+        judged = [[(p.item, *sorted(p.conditions)) for p in pages] for pages in people]
+        assert (len(trials), {len(set(of)) for of in judged}) == (24, {take or 24})
+        following = [pair for pages in people for pair in itertools.pairwise(pages)]
+        assert not [one for one, other in following if one.item == other.item]
+        places = {one: [of.index(one) for of in judged if one in of] for one in trials}
+        assert max(max(Counter(at).values()) for at in places.values()) <= most
+        middle = [np.mean(at) - ((take or 24) - 1) / 2 for at in places.values()]
+        assert np.abs(middle).max() <= off
+    first = Counter(p.conditions[0] == REFERENCE for pages in people for p in pages)
+    assert 0.45 < first[True] / first.total() < 0.8  # a quarter has it on both sides
+    test = numbered_test(1, "dcr", 2, training=(Item(id="practice", clip="set/p", duration_s=5),))
+    pages = pages_of(test, 0)  # of one item nothing can be kept apart
+    for training in (True, False):  # the worst system is practised first
+        heard = [page.conditions for page in pages if page.training is training]
+        assert set(heard) == {(REFERENCE, name) for name in (REFERENCE, "codec-0", "codec-1")}
+        assert not training or heard[0] == (REFERENCE, "codec-0")
 
 
 GOOD = """\
@@ -289,6 +336,11 @@ questionnaire:
         ("id: training-1", "id: speech-1", "16: training: id speech-1 is there twice"),
         ("choices: [young, old]", "choices: [a]", "20: .* entry 1: age: .* kind choice with 1"),
         ("mushra", "ab", "7: systems: form ab compares systems with each"),
+        ("level: {", "repeats: 2\nlevel: {", "18: repeats: only ab and abx ask for some.* mushra"),
+        ("level", "address_parameters: [a-b]\nlevel", "18: address_parameters: entry 1: .*match"),
+        ("level", "completion_url: javascript:x\nlevel", "18: completion_url: expected https:"),
+        ("level", "completion_url: https://{code}.a.example\nlevel", "18: .*code, listener; fo"),
+        ("level", "completion_url: https://a.example/{PID}\nlevel", "18: .*code, listener; found"),
     ],
 )
 def test_a_file_is_read_and_mistakes_are_named_with_line_and_field(tmp_path, old, new, message):
@@ -300,7 +352,7 @@ def test_a_file_is_read_and_mistakes_are_named_with_line_and_field(tmp_path, old
         read_test(tmp_path)
     systems = ("opus@8kbps", "lyra-v2@9.2kbps")
     assert reading(GOOD).conditions == ("reference", "anchor35", "anchor70", *systems)
-    for form in ("mushra-no-anchors", "ab", "abx"):
+    for form in ("mushra-no-anchors", "acr", "ccr", "ab", "abx"):
         other = GOOD.replace("form: mushra", f"form: {form}")
         assert reading(other).conditions == ("reference", *systems)
     assert GOOD.count(old) == 1

@@ -9,30 +9,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.listening_page import script
+
 RATE_HZ = 48_000
 FADE = 240  # 5 ms
 Acts = list[list[Any]]
-
-RENDER = """
-async ([signals, acts, frames]) => {
-  const { Mixer } = await import("/page/audio/mixer.js");
-  const context = new OfflineAudioContext(1, frames, 48000);
-  const buffers = signals.map((samples) => {
-    const buffer = context.createBuffer(1, samples.length, 48000);
-    buffer.copyToChannel(Float32Array.from(samples), 0);
-    return buffer;
-  });
-  const mixer = new Mixer(context, buffers);
-  for (const [act, ...values] of acts) mixer[act](...values);
-  return [...(await context.startRendering()).getChannelData(0)];
-}
-"""
 
 
 @pytest.fixture
 def render(modules):
     def rendered(signals, acts, frames):
-        return np.array(modules.evaluate(RENDER, [signals.tolist(), acts, frames]), np.float32)
+        return np.array(
+            modules.evaluate(script("render"), [signals.tolist(), acts, frames]), np.float32
+        )
 
     return rendered
 

@@ -27,10 +27,22 @@ from tests.support.studies import a_test, choice_study, study_of
 RATINGS = Study(
     "t",
     "mushra",
-    (Listener("ann"), Listener("bob")),
+    (
+        Listener(
+            "ann",
+            {"mail": "=a@b.example"},
+            observed={
+                "headphones": "failed",
+                "headphones_right": "2 of 6",
+                "attention_failed": "0",
+                "came_with_PID": "+1",
+            },
+        ),
+        Listener("bob"),
+    ),
     ("opus@14kbps", "snac"),
     answers=(
-        Rating("ann", "speech-1", "reference", 100.0, 0, 2, 31.5, 'clear, "crisp"\u00e4'),
+        Rating("ann", "speech-1", "reference", 100.0, 0, 2, 31.5, 'clear, "crisp"\u00e4', 3, 4.25),
         Rating("ann", "speech-1", "anchor35", 12.5, 0, 0, 31.5),
         Rating("ann", "speech-1", "opus@14kbps", 70.0, 0, 1, 31.5, "=HYPERLINK(1)"),
         Rating("bob", "speech-1", "snac", 61.0),
@@ -40,8 +52,11 @@ RATINGS = Study(
     kbps={"reference": None, "anchor35": None, "opus@14kbps": 14.2, "snac": None},
 )
 RIGHT = Choice("ann", "i", "reference", "snac", "a", "snac", 0, 9.25)
-WRONG = Choice("ann", "i", "reference", "snac", "b", "snac", 1, 4.0, "+1")
-TRIALS = choice_study([RIGHT, WRONG], "abx", ("snac",))
+WRONG = Choice("ann", "i", "reference", "snac", "b", "snac", 1, 4.0, "+1", 2, 1.5)
+TRIALS = choice_study([RIGHT, WRONG, replace(RIGHT, page=2)], "abx", ("snac",))
+WORSE = (Rating("ann", "speech-1", "snac", -3.0), Rating("bob", "speech-1", "snac", 2.0))
+COMPARED = replace(RATINGS, form="ccr", systems=("snac",), answers=WORSE, clips={},
+                   kbps={"snac": None})  # fmt: skip
 PAIRS = choice_study([Choice("ann", "i", "snac", "opus", "tie")], "ab", ("snac", "opus"))
 
 
@@ -51,16 +66,20 @@ def tidy(path, study):
     return path
 
 
-@pytest.mark.parametrize("study", [RATINGS, TRIALS, PAIRS])
+@pytest.mark.parametrize("study", [RATINGS, COMPARED, TRIALS, PAIRS])
 def test_what_is_written_is_read_under_the_columns_promised(study, tmp_path):
     path = tidy(tmp_path / "t.csv", study)
     assert read_source(path) == Source(study)
     heading, *lines = path.read_text("utf-8").splitlines()
-    assert heading.split(",") == list(RATING_COLUMNS if study.ratings else CHOICE_COLUMNS)
+    own = ["question_mail", "came_with_PID"] if study.ratings else []
+    assert heading.split(",") == [*(RATING_COLUMNS if study.ratings else CHOICE_COLUMNS), *own]
     if study is RATINGS:
-        assert lines[2] == "ann,speech-1,speech,quick/a,opus@14kbps,14.2,70,0,1,31.5,'=HYPERLINK(1)"
+        told = "ann,speech-1,speech,quick/a,opus@14kbps,14.2,70,0,1,31.5,'=HYPERLINK(1),mushra,,,,,"
+        assert lines[2] == f"{told},failed,2 of 6,,0,'=a@b.example,'+1"
     if study is TRIALS:
-        assert [line.split(",")[6] for line in lines] == ["0", "1"]  # which one was right
+        assert [line.split(",")[6] for line in lines] == ["0", "1", "0"]  # which one was right
+        path.write_text("\n".join([heading, *lines, lines[2]]), "utf-8")  # on one page but once
+        assert read_source(path) == Source(study, notes=("1 ratings that came twice counted once",))
 
 
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\uff1d1")
@@ -145,9 +164,10 @@ def test_pymushra(tmp_path):
     assert source.notes == ("1 lines of pages other than MUSHRA left out",)
 
 
-HEAD = ",".join(RATING_COLUMNS) + "\n"
-PAIR_HEAD = ",".join(CHOICE_COLUMNS) + "\n"
-LINE = "a,i,speech,c,snac,1,50,0,0,1,\n"
+HEAD = ",".join(RATING_COLUMNS).partition(",plays")[0] + "\n"  # of earlier versions
+PAIR_HEAD = ",".join(CHOICE_COLUMNS).partition(",plays")[0] + "\n"
+LINE = "a,i,speech,c,snac,1,50,0,0,1,,\n"
+RATED = LINE.replace(",50,", ",3,").replace(",,", ",,acr")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +185,10 @@ LINE = "a,i,speech,c,snac,1,50,0,0,1,\n"
         (WEBMUSHRA + "mine,25,none,u-2,speech-1,C1,70,38000,\n",
          "line 10: C1 of item speech-1 was rated 70 by listener u-2, who rated it 55 in line 7"),
         (WEBMUSHRA.replace("rating_time", "rating_score"), "1: the column 'rating_score' comes"),
+        (HEAD + RATED + RATED.replace(",3,", ",6,"), "3: score: expected 1 to 5, found 6"),
+        (HEAD + RATED + RATED.replace("acr", "dcr"), "one form of ratings, found acr, dcr"),
+        (HEAD + RATED.replace("acr", "mos"), "line 2: form: .*'acr', .*found 'mos'"),
+        (HEAD + RATED.replace("acr", "ab"), "one form of ratings, found ab"),
         (HEAD + LINE.replace("50", "nan"), "line 2: score: .*finite number, found 'nan'"),
         (PAIR_HEAD + "a,i,snac,opus,,both,,0,1,\n", "line 2: answer: .*'a', 'b' or 'tie', found"),
         (PAIR_HEAD + "a,i,reference,snac,snac,b,,0,1,\na,j,reference,snac,,tie,,1,1,\n",
@@ -208,7 +232,8 @@ def test_the_test_tells_what_a_csv_does_not(tmp_path):
     [
         ("musik-1", "b", "mushra", "on item 'musik-1', which test.yaml does not .*; did you mean"),
         ("music-1", "C1", "mushra", "on condition 'C1', which test.yaml does .*; there are: a@2"),
-        ("music-1", "b", "abx", "are of form mushra, and test.yaml says abx"),
+        ("music-1", "b", "abx", "are of form mushra-no-anchors, and test.yaml says abx"),
+        ("music-1", "b", "acr", "are of form mushra-no-anchors, and test.yaml says acr"),
     ],
 )  # fmt: skip
 def test_answers_to_another_test_are_refused(tmp_path, item, condition, form, message):

@@ -4,12 +4,13 @@ Run with ``pytest -m slow tests/listening/test_recovery.py -o junit_family=xunit
 --junitxml=figures.xml``; the figures are the properties in that file.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks.listening_coverage import coverage
 from snacbench.errors import UserError
 from snacbench.forms import FormName
 from snacbench.listening.analysis import analyse
@@ -133,6 +134,18 @@ def test_power_is_what_was_promised(pages, record_property):
     assert found == pytest.approx(0.8, abs=0.08)
 
 
+@pytest.mark.parametrize("form", ["acr", "ccr"])
+def test_votes_on_one_condition_at_a_time_are_recovered(form):
+    """40 studies; intervals of one study share its listeners, so their shares vary like 20."""
+    for design in ((12, 6, 3, None), (12, 6, 3, 12)):
+        found = coverage(form, design, 40)
+        for kind in ("mean", "pair", "mean, items too", "pair, items too", "mixed model"):
+            assert found[kind] > 0.95 - 3 * np.sqrt(0.05 * 0.95 / 20), kind
+        assert max(abs(found["bias of mean"]), abs(found["bias of pair"])) < 0.06
+        alike = coverage(form, design, 40, alike=True)
+        assert max(alike["any pair"], alike["Friedman"]) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 40)
+
+
 def closed_form_power(question, listeners):
     """Power of the paired t test at level / pairs; everybody rates everything."""
     s = question.spread
@@ -153,6 +166,31 @@ def test_listeners_and_power_agree_with_the_closed_form_of_the_t_test(systems, d
     assert 0.8 <= found <= closed_form_power(question, needed) + 0.02
 
 
+def test_power_of_votes_and_of_answers_to_pairs():
+    """ACR: as on MUSHRA's scale, 25 points to one, but for what rounding adds, 1 / 12 of a square.
+
+    AB: 6 listeners must all agree: 0.8^6 + 0.2^6; 5 can show nothing. ABX: 5 of 5 right, 0.9^5.
+    """
+    acr = Question(0.4, 8, 2, Spread.of("acr"), form="acr")
+    alike = Question(10, 8, 2, Spread(residual=float(np.hypot(16, 25 / 12**0.5))))
+    powers = [power_of(question, 16, studies=4000) for question in (acr, alike)]
+    assert powers[0] == pytest.approx(powers[1], abs=0.03)
+    some = replace(acr, pages_per_listener=12)
+    assert power_of(some, 16, studies=2000) < powers[0] - 0.1
+    nothing = replace(some, difference=1e-9)
+    assert power_of(nothing, 16, studies=4000) <= LEVEL + 3 * np.sqrt(0.05 * 0.95 / 4000)
+    ccr = Question(0.5, 8, 2, Spread.of("ccr"), form="ccr")
+    assert (acr.trials, acr.votes, acr.pairs, ccr.pairs, alike.votes) == (24, 24, 1, 3, 40)
+    ab, abx = Question(80, 1, 2, Spread(), form="ab"), Question(90, 1, 1, Spread(), form="abx")
+    assert power_of(ab, 6) == pytest.approx(0.8**6 + 0.2**6)
+    assert (power_of(ab, 5), power_of(abx, 5)) == (0, pytest.approx(0.9**5))
+    for question in (ab, abx):
+        needed, found = listeners_needed(question)
+        assert found >= 0.8 > power_of(question, needed - 1)
+    with pytest.raises(UserError, match=r"50\.1 % takes more than 2000 listeners with 1 pages"):
+        listeners_needed(replace(ab, difference=50.1))
+
+
 def test_false_alarms_stay_below_the_level_and_too_few_listeners_find_nothing():
     for pages in (None, 3):
         question = Question(1e-9, 8, 2, Spread(), pages)
@@ -168,9 +206,11 @@ def test_senseless_and_hopeless_questions_are_refused():
         ((5, 10, 4, Spread(), 11), "11 pages per listener; there must be 1 to 10"),
         ((5, 10, 1, Spread()), "1 system; a comparison takes 2 or more"),
         ((float("nan"), 10, 4, Spread()), "a difference of nan points"),
+        ((4, 10, 4, Spread(), None, 0.8, "acr"), "a difference of 4 points; take one of 0 to 4"),
+        ((50, 10, 4, Spread(), None, 0.8, "ab"), "a difference of 50 %; take one of 50 to 100"),
         ((5, 10, 4, Spread(), 10, float("nan")), "a power of nan"),
     ):
         with pytest.raises(UserError, match=f"cannot plan for {message}"):
             Question(*wrong)
-    with pytest.raises(UserError, match=r"0\.1 points takes more than 2000 listeners who rate 2"):
+    with pytest.raises(UserError, match=r"0\.1 points takes more than 2000 listeners with 2"):
         listeners_needed(Question(0.1, 2, 8, Spread()), studies=20)

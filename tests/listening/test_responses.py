@@ -53,8 +53,9 @@ def numbers(responses, *tokens, new=0):
 def rate_pages(responses, token, count, comment=""):
     pages = row_of(responses, token).pages
     for page in pages[:count]:
-        rated = [sessions.Rated(stimulus=key, score=50, plays=1) for key in page.stimuli]
-        given = sessions.Submission(ratings=tuple(rated), comment=comment, time_s=20)
+        rated = tuple(sessions.Rated(stimulus=key, score=50) for key in page.stimuli)
+        heard = dict.fromkeys(page.stimuli, sessions.Heard(plays=1, heard_s=0.5))
+        given = sessions.Submission(ratings=rated, heard=heard, comment=comment, time_s=20)
         sessions.submit(responses, TEST, token, page.key, given)
     return [page.key for page in pages]
 
@@ -76,7 +77,7 @@ def test_settings_of_the_file_and_transactions(tmp_path):
         sql.executemany("INSERT INTO facts VALUES (?, 'y')", [("x",), ("x",)])
     assert responses.fact("x") is None  # what fails leaves nothing
     wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
-    for name, value in {**wanted, "user_version": 2}.items():
+    for name, value in {**wanted, "user_version": 3}.items():
         assert responses._connection.execute(f"PRAGMA {name}").fetchone()[0] == value
     with sqlite3.connect(tmp_path / ANSWERS_FILE) as reader:  # does not hold up a writer
         reader.execute("BEGIN")
@@ -111,7 +112,7 @@ def test_no_file_one_of_another_version_and_one_that_is_something_else(tmp_path)
         sql.execute("PRAGMA user_version = 7")
     sql.close()
     junk = "no database at all, but long enough to be read " * 30
-    for message in ("has version 7, and this snacbench reads version 2", "cannot read the answers"):
+    for message in ("has version 7, and this snacbench reads version 3", "cannot read the answers"):
         with pytest.raises(StoreError, match=message):
             open_responses(tmp_path, TEST)
         with pytest.raises(StoreError, match=message):
@@ -138,6 +139,8 @@ def test_numbers_are_consecutive_and_those_of_the_deleted_and_of_the_idle_come_a
     ids = [row_of(responses, one).id for one in (idle, stranger)]
     for one in (idle, stranger):
         last_seen(responses, one, 8 * 24 * HOUR_S)
+    for at_most, here in ((7, 6), (6, 6)):  # who gave up has no place, though the number is taken
+        assert sessions.entrance(responses, at_most)["full"] is (here >= at_most)
     begin(responses)  # the first may still come back; who never agreed is forgotten after a week
     assert [id_ in column(responses, "id") for id_ in ids] == [True, False]
     monkeypatch.setattr(sessions, "MAX_UNFINISHED", 7)

@@ -9,7 +9,9 @@ from unittest.mock import Mock
 
 import pytest
 
+from snacbench.forms import FORMS
 from snacbench.listening import responses as sessions
+from snacbench.listening.read import read_source
 from snacbench.listening.responses import make_invitations, new_key, read_study, token_digest
 from snacbench.listening.server import HEADERS, new_admin_token
 from snacbench.listening.study import write_tidy
@@ -178,11 +180,12 @@ def test_bodies_that_are_something_else(site):
     page = listener.agree().pages()[0]
     many = dict.fromkeys(map(str, range(65)), 1)
     counts = [json.dumps(c) for c in ({"a": [1]}, {"k" * 65: 1}, {"a": "x" * 201}, many)]
-    wrong = {"time_s": ("NaN", "Infinity", "-1", "1e12"), "playback": counts}
+    heard = ('{"x": {"plays": -1, "heard_s": 1}}', '{"x": {"plays": 1, "heard_s": NaN}}')
+    wrong = {"time_s": ("NaN", "Infinity", "-1", "1e12"), "playback": counts, "heard": heard}
     for field, value in ((field, value) for field, values in wrong.items() for value in values):
         text = json.dumps({**answers_to(page), field: None})
         text = text.replace(f'"{field}": null', f'"{field}": {value}')
-        assert listener.post_text(f"/api/pages/{page['key']}", text).status_code == 422
+        assert told(listener.post_text(f"/api/pages/{page['key']}", text))[:2] == (422, "body")
 
 
 def test_sql_is_text_comments_are_no_formulas_and_the_log_names_nobody(site):
@@ -204,7 +207,8 @@ def test_sql_is_text_comments_are_no_formulas_and_the_log_names_nobody(site):
     (kept,) = {row["comment"] for row in rows}
     assert kept.startswith("'=cmd|'/c calc'!A1[31m <img src=x")
     assert len(kept) == 2_001
-    assert "<img" not in site.as_admin("progress").text
+    shown = site.as_admin("progress")  # answers to questions, as text; comments are in the export
+    assert (shown.headers["content-type"], "x" * 500 in shown.text) == ("application/json", False)
 
     key = page["stimuli"][0]
     listener.get(f"/api/stimuli/{key}")
@@ -261,24 +265,89 @@ def test_a_listener_from_start_to_finish(site):
     assert stored(site).listeners == ()
 
 
-@pytest.mark.parametrize(("form", "sounds"), [("mushra", 5), ("ab", 2), ("abx", 3)])
-def test_forms_and_their_export(serve, form, sounds):
-    site = serve(form=form, allow_tie=form == "abx")
+UNRATED = ("unrated", "Every sound that is asked about must be rated, each once")
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "sounds"),
+    [
+        *(("mushra", "mushra", 5), ("mushra-no-reference", "mushra", 5), ("acr", "single", 1)),
+        *(("dcr", "single", 2), ("ccr", "single", 2), ("ab", "ab", 2), ("abx", "abx", 3)),
+    ],
+)
+def test_forms_and_their_export(serve, form, kind, sounds):
+    again = {"repeats": 2} if kind in ("ab", "abx") else {}
+    site = serve(form=form, allow_tie=form == "abx", attention_checks=1, **again)
     listener = site.listener().begin().agree()
     pages = listener.pages()
-    assert {(page["kind"], len(page["stimuli"])) for page in pages} == {(form, sounds)}
+    assert {(page["kind"], len(page["stimuli"])) for page in pages} == {(kind, sounds)}
     assert {page["reference"] is None for page in pages} == {form != "mushra"}
+    body = answers_to(pages[0])
     if form != "mushra":
-        refused = told(listener.submit(pages[0], {**answers_to(pages[0]), "answer": "tie"}))
-        assert refused == (422, "answer", "Expected one answer of a, b")
+        answer = "unrated" if "ratings" in body else "answer"
+        for more, refused in (({"answer": "tie"}, answer), ({"heard": {}}, "unheard")):
+            assert told(listener.submit(pages[0], {**body, **more}))[:2] == (422, refused)
+    if kind == "single":
+        (rated,), (low, high) = body["ratings"], FORMS[form].scale
+        scale = ("score", f"Scores on this page are from {low} to {high}")
+        wrong = [([{**rated, "score": high + 1}], scale), ([rated] * 2, UNRATED), ([], UNRATED)]
+        wrong += [([{**rated, "score": 0}], scale)] if low > 0 else []
+        other = {**rated, "stimulus": pages[0]["stimuli"][0]}  # the one that nothing is asked about
+        wrong += [([other], UNRATED), ([rated, other], UNRATED)] if sounds > 1 else []
+        for ratings, refusal in wrong:
+            assert told(listener.submit(pages[0], {**body, "ratings": ratings})) == (422, *refusal)
     listener.finish()
     study, stream = stored(site), io.StringIO()
-    rated = [answers_to(page).get("answer") for page in pages if not page["training"]]
-    assert [choice.answer for choice in study.choices] == (rated if form != "mushra" else [])
+    checks = [page["asked"] is not None for page in pages]
+    assert (sum(checks), checks[-len(study.answers) - 1 :][:1]) == (1, [False])  # not the first one
+    answered = [answers_to(p) for p in pages if not (p["training"] or p["asked"])]
+    assert [c.answer for c in study.choices] == [a["answer"] for a in answered if "answer" in a]
+    given = [rated["score"] for a in answered for rated in a.get("ratings", ())]
+    assert sorted(abs(r.score) for r in study.ratings) == sorted(given)
     write_tidy(study, stream)
     answer = site.as_admin("export/tidy.csv")
     assert answer.text == stream.getvalue()
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    path = site.folder.parent / "answers.csv"
+    path.write_bytes(answer.content)
+    found = read_source(path, test_folder=site.folder).study
+    assert (found.listeners, set(found.answers)) == (study.listeners, set(study.answers))
+    assert len(found.answers) == len(study.answers)  # a line per answer, also where asked again
+
+
+def test_from_a_platform_and_back_and_no_more_than_so_many(serve):
+    url = "https://platform.example/?cc={code}"
+    site = serve(address_parameters=("PID",), completion_code="C1", completion_url=url)
+    for came in ({"PIN": "1"}, {"PID": "1", "browser": "x"}):  # which this test does not record
+        refused = told(site.client.post("/api/start", json={"came_with": came}))
+        assert refused[:2] == (422, "parameter")
+        assert f"keeps no parameter '{[*came][-1]}'" in refused[2]
+    object.__setattr__(site.service, "max_listeners", 1)
+    assert not site.client.get("/api/test").json()["full"]
+    listener = site.listener().begin(came_with={"PID": "=1"}).agree()
+    assert site.client.get("/api/test").json()["full"]
+    enough = (403, "enough", "This test has all the listeners it needs; thank you")
+    assert told(site.client.post("/api/start", json={})) == enough
+    page = listener.pages()[0]
+    for wrong in ({"headphones": "good"}, {"headphones_right": "5/6"}):
+        assert told(listener.submit(page, answers_to(page) | wrong))[:2] == (422, "body")
+    assert "C1" not in listener.get("/api/session").text
+    listener.submit(page, answers_to(page) | {"headphones": "failed", "headphones_right": "2 of 6"})
+    told_at_end = {"code": "C1", "url": url, "came_with": {"PID": "=1"}}
+    assert told_at_end.items() <= listener.finish().session().items()
+    assert told(site.client.post("/api/start", json={})) == enough
+    (shown,) = site.as_admin("progress").json()["listeners"]
+    row = next(csv.DictReader(io.StringIO(site.as_admin("export/tidy.csv").text, newline="")))
+    for of, pid in ((shown, "=1"), (row, "'=1")):
+        kept = [of[name] for name in ("headphones", "headphones_right", "came_with_PID")]
+        assert kept == ["failed", "2 of 6", pid]
+    assert (shown["plays"], shown["heard_s"], row["plays"], row["heard_s"]) == (
+        2,
+        12.5,
+        "2",
+        "12.5",
+    )
+    assert shown["started_utc"] <= shown["finished_utc"]
 
 
 def test_pages_come_in_order_each_once_and_complete(site):
@@ -290,17 +359,16 @@ def test_pages_come_in_order_each_once_and_complete(site):
     body = answers_to(page)
     first, *others = body["ratings"]
     (reference,) = answers_to({**page, "stimuli": [page["reference"]]})["ratings"]
-    unrated = ("unrated", "Every sound of the page must be rated, each once")
     unknown = ("body", "The request cannot be understood: ratings")
     wrong: list[tuple[list[dict[str, Any]], tuple[str, str]]] = [
-        ([], unrated),
-        (others, unrated),
-        ([*others, {**first, "stimulus": "none"}], unrated),
-        ([first, *others, reference], unrated),
-        ([first, first, *others], unrated),
-        ([*others, {**first, "plays": 0}], ("unplayed", "Every sound of the page must be played")),
+        ([], UNRATED),
+        (others, UNRATED),
+        ([*others, {**first, "stimulus": "none"}], UNRATED),
+        ([first, *others, reference], UNRATED),
+        ([first, first, *others], UNRATED),
         ([*others, {**first, "condition": "snac"}], unknown),
-        *(([*others, {**first, "score": score}], unknown) for score in (101, -1, 50.5, "50", True)),
+        *(([*others, {**first, "score": score}], unknown) for score in (101, -4, 50.5, "50", True)),
+        ([*others, {**first, "score": -1}], ("score", "Scores on this page are from 0 to 100")),
     ]
     for ratings, (code, sentence) in wrong:
         status, found, text = told(listener.submit(page, {**body, "ratings": ratings}))
@@ -308,9 +376,18 @@ def test_pages_come_in_order_each_once_and_complete(site):
         assert sentence in text
     assert not listener.pages()[0]["submitted"]
 
-    for one, after in zip(pages, [*pages[1:], None], strict=True):
+    # What was not played, or for less than all of a sound of 0.5 s, cannot be judged.
+    unheard = (422, "unheard", "Every sound of the page must be heard for 0.5 s or longer")
+    enough = {"plays": 1, "heard_s": 0.495}
+    for less in ({"plays": 1, "heard_s": 0.48}, {"plays": 0, "heard_s": 0.5}):
+        heard = {**body["heard"], first["stimulus"]: less}
+        assert told(listener.submit(page, {**body, "heard": heard})) == unheard
+    body["heard"] = dict.fromkeys(page["stimuli"], enough)
+    assert listener.submit(page, body).json() == {"next": second["key"]}
+
+    for one, after in zip(pages[1:], [*pages[2:], None], strict=True):
         assert listener.submit(one).json() == {"next": after and after["key"]}
-    retry = {**body, "ratings": body["ratings"][::-1], "time_s": 99.0}
+    retry = {**body, "ratings": body["ratings"][::-1], "heard": answers_to(page)["heard"]}
     assert listener.submit(page, retry).status_code == 200
     other_score = {**first, "score": (first["score"] + 1) % 101}
     for changed in ({**body, "comment": "second"}, {**body, "ratings": [other_score, *others]}):

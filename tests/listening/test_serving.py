@@ -156,7 +156,9 @@ def test_stimuli_of_the_test_are_served_and_no_others(site, monkeypatch):
     table = served_stimuli(folder, small_test())
     assert len(table) == 4 * 5
     assert table["item-1", "snac"] == (path, path.stat().st_size)
-    with pytest.raises(UserError, match=r"no texts in 'xx'; there are: de, en; change the field"):
+    with pytest.raises(
+        UserError, match=r"no texts in 'xx'; there are: de, en; .* put xx.json beside it"
+    ):
         open_service(make_folder(folder / "other", small_test(language="xx")))
     forbidden = Mock(side_effect=PermissionError(13, "Permission denied"))
     changed = r"snac.wav is not the stimulus that was made \({}.*mushra stimuli"
@@ -178,6 +180,26 @@ def test_stimuli_of_the_test_are_served_and_no_others(site, monkeypatch):
     for sound in (folder / "stimuli").rglob("*.wav"):
         sound.write_bytes(b"RIFF")
     assert listener.get(f"/api/stimuli/{key}").status_code == 500
+
+
+def test_a_language_is_added_by_a_file_beside_the_test(site, tmp_path):
+    english = site.client.get("/page/texts/en.json").json()
+    french = {key: f"« {text} »" for key, text in english.items()}
+    folder = make_folder(tmp_path / "french", small_test(language="fr"))
+    (folder / "fr.json").write_text(json.dumps(french), "utf-8")
+    assert open_service(folder).texts == french
+    less = {key: text for key, text in french.items() if key not in ("welcome.on", "wave.end")}
+    head = r"fr.json, held against en.json, lacks {}, and has besides {}$".format
+    for texts, message in (
+        (json.dumps(less), head("wave.end, welcome.on", "nothing")),
+        (json.dumps({**french, "wave.en": "Fin"}), head("nothing", "wave.en")),
+        (json.dumps({**french, "head.page": "Page {m}"}), r"lacks .*e{n}, .*e{of}, .* .*e{m}$"),
+        ('{"head.page": "Page', r"fr.json, line 1: not YAML"),
+        ('{"head.page": ["Page"]}', r"fr.json, line 1: head.page: Input should be a valid string"),
+    ):
+        (folder / "fr.json").write_text(texts, "utf-8")
+        with pytest.raises(UserError, match=message):
+            open_service(folder)
 
 
 @pytest.mark.parametrize(

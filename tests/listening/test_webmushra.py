@@ -16,6 +16,7 @@ from snacbench.listening.stimuli import make_stimuli
 from snacbench.listening.test import Question, texts_of
 from snacbench.listening.webmushra import cautions, configuration, export_webmushra
 from tests.support.audio_run import CODECS, audio_test, make_audio_run
+from tests.support.listening_page import SCRIPTS
 
 # Of each kind of part the fields that webMUSHRA reads, with their types, but for type and optional:
 # github.com/audiolabs/webMUSHRA, doc/experimenter.md; of the questionnaire,
@@ -76,22 +77,19 @@ def test_every_value_stands_in_a_line_of_its_own(exported):
     assert yaml.safe_load(text) == configuration(OF_TWO, facts)
 
 
-READ = """
-const text = require("fs").readFileSync(0, "utf8");
-process.stdout.write(JSON.stringify(require("yamljs").parse(text)));
-"""
-
-
-@pytest.mark.skipif(not shutil.which("node"), reason="node is not here")
-def test_a_reader_of_the_same_author_reads_it(exported):
-    """With ``npm install yamljs@0.3.0`` in DIR, and NODE_PATH=DIR/node_modules."""
+@pytest.mark.skipif(
+    not (shutil.which("node") and shutil.which("npm")),
+    reason="no node or no npm on this machine: apt-get install nodejs npm",
+)
+def test_a_reader_of_the_same_author_reads_it(exported, tmp_path):
     _, facts, text = exported
-    command = ["node", "-e", READ]
-    done = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
-    if b"Cannot find module 'yamljs'" in done.stderr:
-        pytest.skip("node finds no yamljs; see the test's docstring")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == configuration(OF_TWO, facts)
+    expected, command = configuration(OF_TWO, facts), ["node", SCRIPTS / "yamljs.mjs", tmp_path]
+    for written, reads in ((text, True), (yaml.safe_dump(expected), False)):  # not `- - random`
+        done = subprocess.run(command, input=written, text=True, capture_output=True, check=False)
+        if done.returncode == 77:
+            pytest.skip(done.stderr)
+        read = json.loads(done.stdout) if done.returncode == 0 else done.stderr
+        assert (read == expected) is reads, read
 
 
 def mushra_pages(config):
@@ -155,8 +153,9 @@ def test_sounds_are_there_alike_and_anchors_under_their_reserved_names(exported)
 
 def test_it_is_of_its_form_and_written_anew_or_not_at_all(exported, monkeypatch):
     folder, facts, _ = exported
-    with pytest.raises(UserError, match="--export webmushra: form abx stays on our own page"):
-        export_webmushra(folder, OF_TWO.model_copy(update={"form": "abx"}), facts)
+    for form in ("abx", "acr", "mushra-no-reference"):  # its pages always have a reference
+        with pytest.raises(UserError, match=f"--export webmushra: form {form} stays on our own"):
+            export_webmushra(folder, OF_TWO.model_copy(update={"form": form}), facts)
     (folder / "webmushra" / "old").touch()
     export_webmushra(folder, OF_TWO, facts)
     assert not (folder / "webmushra" / "old").exists()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -22,8 +23,14 @@ from tests.conftest import BROWSER_STEP_S
 from tests.support.listening_server import ANSWERS, make_folder, small_test
 
 PAGE = Path(snacbench.listening.__file__).parent / "page"
+SCRIPTS = Path(__file__).with_name("scripts")
 SECONDS = 2.0  # every sound lasts so long
 SYSTEMS = tuple(System(name=f"codec-{n}") for n in range(9))
+
+
+def script(name: str) -> str:
+    """A function, or what to do before a page loads, in the page's own language."""
+    return (SCRIPTS / f"{name}.js").read_text("utf-8")
 
 
 def page_texts(language: str) -> dict[str, str]:
@@ -44,6 +51,10 @@ class Stage:
         self.app = application(self.service, log=self.seen.append)
         self.down = self.spoilt_sounds = False
         self.sounds_wait_s, self.lose_replies = 0.0, 0
+        self.whole, self.part = (
+            None,
+            0,
+        )  # so many more sounds come whole, of others so many messages
         self.refuse: list[str] = []
         self.origin = ""
 
@@ -56,6 +67,9 @@ class Stage:
 
         if path.startswith("/api/stimuli/"):
             await asyncio.sleep(self.sounds_wait_s)
+            if self.whole == 0:
+                send = self.stalling(send)
+            self.whole = self.whole and self.whole - 1
         if self.down and path:
             await hang_up()
         elif path == "/blank":  # of the same origin, for what is stored before the first page
@@ -72,6 +86,18 @@ class Stage:
             await hang_up()
         else:
             await self.app(scope, receive, send)
+
+    def stalling(self, send: Any) -> Any:
+        """Sends the first messages, the others once all is well again."""
+        numbers = itertools.count()
+
+        async def some(message: Any) -> None:
+            number = next(numbers)
+            while number >= self.part and self.whole is not None:
+                await asyncio.sleep(0.02)
+            await send(message)
+
+        return some
 
     @contextmanager
     def served(self) -> Iterator[None]:
@@ -98,6 +124,11 @@ class Stage:
         """What is kept of each."""
         with self.service.responses.transaction() as sql:
             return [dict(row) for row in sql.execute("SELECT * FROM listeners ORDER BY id")]
+
+    @property
+    def rated(self) -> list[tuple[int, bool]]:
+        """Of each listener: pages rated, and whether they finished."""
+        return [(row["rated"], bool(row["finished_utc"])) for row in self.listeners]
 
     @property
     def done(self) -> list[sessions.Submission]:
@@ -149,6 +180,15 @@ class Visit:
         self.tab.goto(self.stage.origin)
         return self.tab
 
+    def described(self) -> str:
+        """What its tabs show, what they complained of, and what the server was asked last."""
+        shown = []
+        for tab in self.context.pages:
+            shown.append(tab.url)
+            with suppress(Exception):  # the browser may be gone
+                shown.append(tab.locator("body").inner_text(timeout=5_000))
+        return "\n".join([*shown, *self.complaints, *self.stage.seen[-10:]])
+
     def skip_checks(self, **more: Any) -> Any:
         """As if level and headphones had been checked on this machine before."""
         headphones = {"passed": True, "right": [6], "of": 6}
@@ -197,15 +237,8 @@ def drag(tab: Any, box: dict[str, float], start: float, end: float) -> None:
     tab.mouse.up()
 
 
-# While its sounds are loaded, a page has its heading already, and no use for keys.
-ANOTHER_PAGE = """
-(heading) => document.querySelector("h1").innerText !== heading
-  && !document.querySelector("main.loading")
-"""
-
-
 def next_page(tab: Any) -> None:
     """Go on, and wait until what follows can be used."""
     heading = tab.locator("h1").inner_text()
     tab.get_by_role("button", name="Next").click()
-    tab.wait_for_function(ANOTHER_PAGE, arg=heading)
+    tab.wait_for_function(script("another_page"), arg=heading)

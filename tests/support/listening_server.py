@@ -8,7 +8,7 @@ import random
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -118,9 +118,9 @@ class ScriptedListener:
         self.token, self.name = answer.json()["token"], answer.json()["listener"]
         return self
 
-    def agree(self) -> ScriptedListener:
+    def agree(self, answers: Mapping[str, str] = ANSWERS) -> ScriptedListener:
         assert self.post("/api/consent", {"agreed": True}).status_code == 204
-        assert self.post("/api/questionnaire", {"answers": ANSWERS}).status_code == 204
+        assert self.post("/api/questionnaire", {"answers": answers}).status_code == 204
         return self
 
     def session(self) -> dict[str, Any]:
@@ -146,9 +146,12 @@ def answers_to(page: dict[str, Any], comment: str = "") -> dict[str, Any]:
     """Complete answers to a page, always the same for the same page."""
     draw = random.Random(page["key"])
     common = {"comment": comment, "time_s": 30.5, "playback": {"switches": 12}}
-    if page["kind"] == "mushra":
+    common["heard"] = {key: {"plays": 2, "heard_s": 12.5} for key in page["stimuli"]}
+    if page["kind"] in ("mushra", "single"):
+        single = page["kind"] == "single"  # whose scales all have 1, 2 and 3
         ratings = [
-            {"stimulus": key, "score": draw.randint(0, 100), "plays": 2} for key in page["stimuli"]
+            {"stimulus": key, "score": draw.randint(*((1, 3) if single else (0, 100)))}
+            for key in page["stimuli"][-single:]
         ]
         return {"ratings": ratings, **common}
     return {"answer": draw.choice("ab"), **common}

@@ -9,6 +9,7 @@ const KEPT_AS = "snacbench:admin";
 const $ = (id) => document.getElementById(id);
 let token = "";
 let timer = 0;
+let cautions = null;
 
 /** An element with attributes and content; text stays text. */
 function make(tag, attributes = {}, ...content) {
@@ -66,14 +67,57 @@ function pagesOf(listener) {
   return `${listener.rated} of ${listener.planned}${listener.finished_utc ? ", finished" : ""}`;
 }
 
-function listenerRow(listener) {
+const minutes = (seconds) => (seconds < 90 ? `${Math.round(seconds)} s` : `${Math.round(seconds / 60)} min`);
+const seconds = (value) => `${Number(value.toPrecision(value < 10 ? 2 : 3))} s`;
+const date = (utc) => new Date(utc).toLocaleString([], { dateStyle: "short", timeStyle: "short" });
+
+/** Cells of what was observed; empty where nothing was. */
+function observed(one) {
+  const right = one.headphones_right ? `, ${one.headphones_right}` : "";
+  const checks = one.attention_checks && `${one.attention_failed} of ${one.attention_checks} failed`;
+  const sound = one.plays && `${one.plays} plays, ${seconds(one.heard_s)}; least ${seconds(one.least_heard_s)}`;
+  return [
+    make("td", { title: one.started_utc }, date(one.started_utc)),
+    make("td", {}, one.duration_s ? minutes(Number(one.duration_s)) : ""),
+    make("td", { class: one.headphones === "passed" ? "" : "wrong" }, (one.headphones ?? "") + right),
+    make("td", { class: one.attention_failed === "0" ? "" : "wrong" }, checks ?? ""),
+    make("td", {}, one.page_s ? seconds(one.page_s) : ""),
+    make("td", {}, sound ?? ""),
+  ];
+}
+
+/** What somebody said of themselves, and came with: all of it, on as many lines as it takes. */
+function saidRow(one) {
+  const said = Object.entries(one).flatMap(([name, text]) => {
+    const of = /^(?:question_|came_with_)(.+)$/.exec(name)?.[1];
+    return of ? [make("span", {}, make("b", {}, `${of}: `), text)] : [];
+  });
+  return said.length > 0 ? [make("tr", { class: "said" }, make("td", { colspan: "10" }, ...said))] : [];
+}
+
+function listenerRows(listener) {
   const remove = make("button", { type: "button", "aria-label": `Delete ${listener.name}` }, "Delete");
   remove.addEventListener("click", () => askToDelete(listener.name));
-  return make("tr", {},
+  const row = make("tr", {},
     make("th", { scope: "row" }, listener.name),
     make("td", {}, pagesOf(listener)),
+    ...observed(listener),
     make("td", { title: listener.last_utc }, ago(listener.last_utc)),
     make("td", {}, remove));
+  return [row, ...saidRow(listener)];
+}
+
+/** What the consent text must say, and does not seem to. */
+function cautionsOf({ consent, texts, address_parameters: parameters, record_device: device }) {
+  const text = consent || texts["consent.text"];
+  const cautions = [];
+  if (device && !/browser|device|gerät/i.test(text)) {
+    cautions.push("Browser, system and time zone are recorded; the consent text does not say so.");
+  }
+  if (parameters.length > 0 && !/prolific|mturk|mechanical turk|platform|plattform|\bid\b|kennung/i.test(text)) {
+    cautions.push(`Of the address are kept: ${parameters.join(", ")}; the consent text does not say so.`);
+  }
+  return cautions;
 }
 
 function itemRow([item, times], most) {
@@ -88,7 +132,7 @@ function fact(number, text) {
 }
 
 function show(progress) {
-  const { listeners, items, invitations, title } = progress;
+  const { listeners, items, invitations, title, notes } = progress;
   $("title").textContent = document.title = title;
   const begun = listeners.filter((one) => one.consented_utc);
   const times = Object.values(items);
@@ -97,7 +141,8 @@ function show(progress) {
     fact(begun.filter((one) => one.finished_utc).length, "of them finished"),
     fact(times.reduce((sum, one) => sum + one, 0), "pages rated"),
     ...(invitations.made ? [fact(`${invitations.used}/${invitations.made}`, "invitations used")] : []));
-  $("listeners").replaceChildren(...listeners.map(listenerRow));
+  $("notes").replaceChildren(...[...cautions, ...notes].map((text) => make("li", {}, text)));
+  $("listeners").replaceChildren(...listeners.flatMap(listenerRows));
   $("nobody").hidden = listeners.length > 0;
   $("items").replaceChildren(...Object.entries(items).map((one) => itemRow(one, Math.max(...times))));
 }
@@ -105,6 +150,7 @@ function show(progress) {
 async function refresh() {
   clearTimeout(timer);
   try {
+    cautions ??= cautionsOf(await (await ask("api/test")).json());
     show(await (await ask("api/admin/progress")).json());
     $("door").hidden = true;
     $("main").hidden = false;

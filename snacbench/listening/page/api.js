@@ -1,6 +1,7 @@
 // Talks to the server. The token travels in a header, never in an address or a cookie.
 
 const PATIENCE_MS = 20_000;
+const STALL_MS = 10_000;  // without a byte of a sound
 
 /** `status` is 0 where no answer came at all; the message is a sentence for the listener. */
 export class ApiError extends Error {
@@ -45,14 +46,24 @@ export async function call(method, path, { token, body } = {}) {
   }
 }
 
-/** The bytes of a stimulus; `onShare` hears from 0 to 1 how much of it has come. */
+/**
+ * The bytes of a stimulus; `onShare` hears from 0 to 1 how much of it has come. Where no byte comes
+ * for `STALL_MS`, it rejects with an `ApiError` of code "stalled", and "broken" where it ends early.
+ */
 export async function fetchBytes(path, { token, onShare = () => {} }) {
-  const answer = await request("GET", path, { token });
-  const total = Number(answer.headers.get("Content-Length")) || 0;
+  const stop = new AbortController();
   const parts = [];
-  let length = 0;
+  let timer = null, stalled = false, length = 0;
+  const wait = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => { stalled = true; stop.abort(); }, STALL_MS);
+  };
+  wait();
   try {
+    const answer = await request("GET", path, { token, signal: stop.signal });
+    const total = Number(answer.headers.get("Content-Length")) || 0;
     for (let reader = answer.body.getReader(); ;) {
+      wait();
       const { done, value } = await reader.read();
       if (done) break;
       parts.push(value);
@@ -60,7 +71,10 @@ export async function fetchBytes(path, { token, onShare = () => {} }) {
       if (total) onShare(Math.min(1, length / total));
     }
   } catch (error) {
-    throw new ApiError(0, "offline", String(error.message));
+    if (stalled) throw new ApiError(0, "stalled", String(error.message));
+    throw error instanceof ApiError ? error : new ApiError(0, "broken", String(error.message));
+  } finally {
+    clearTimeout(timer);
   }
   onShare(1);
   return new Blob(parts).arrayBuffer();

@@ -1,7 +1,8 @@
 // Begins: what test this is, who listens, and from where they go on.
 
 import { call } from "./api.js";
-import { button, make } from "./dom.js";
+import { parametersOf } from "./arrival.js";
+import { ask, button, make } from "./dom.js";
 import { run } from "./flow.js";
 import * as frame from "./frame.js";
 import { listen } from "./keyboard.js";
@@ -31,17 +32,48 @@ function showUnreachable() {
   document.querySelector("#main").replaceChildren(content.cloneNode(true));
 }
 
-/** `#resume=TOKEN` goes on with a test that was begun elsewhere; the token leaves the address. */
-function takeToken(store) {
-  const given = new URLSearchParams(location.hash.slice(1)).get("resume");
-  if (!given) return;
-  history.replaceState(null, "", location.pathname + location.search);
-  if (given !== store.get("token")) store.set("token", given);
+/**
+ * Whose session this is: that of a link to go on (`#resume=TOKEN`, which leaves the address); that
+ * of whoever the address names, by an invitation or by the first parameter that the test knows, a
+ * new one unless it was opened here before; or the one that is held.
+ */
+function takeSession(app) {
+  const { store } = app;
+  const hash = new URLSearchParams(location.hash.slice(1)), resume = hash.get("resume");
+  const invite = hash.get("invite") ?? new URLSearchParams(location.search).get("invite");
+  const [first] = app.test.address_parameters ?? [], who = invite ?? parametersOf(app.test)[first];
+  if (resume) goTo(location.pathname + location.search);
+  if (resume ? resume !== store.get("token") : who && who !== store.get("who")) {
+    store.leave();
+    if (who) store.enter(who);
+    if (resume) store.set("token", resume);
+  }
+  app.setSession(store.get("token"), invite ?? store.get("invite"));
 }
 
+/** Change the address, and nothing else. */
+const goTo = (address) => history.replaceState(history.state, "", address);
+
 function startAnew(app) {
-  app.store.clear();
+  app.store.forget();
   location.reload();
+}
+
+/** Another person comes to this machine; what waits of this one's answers is sent all the same. */
+function handOver(app) {
+  app.close?.();
+  app.leaving = true;
+  app.store.leave();
+  goTo(location.pathname);  // without the invitation of whoever goes
+  location.reload();
+}
+
+async function someoneElse(app) {
+  const choice = await ask(
+    [make("h2", {}, say("other.title")), make("p", {}, say("other.text"))],
+    [[say("other.keep"), "keep"], [say("other.yes"), "yes", { class: "main" }]],
+  );
+  if (choice === "yes") handOver(app);
 }
 
 async function loadSession(app) {
@@ -58,21 +90,41 @@ function showStranger(app) {
     button(say("stranger.anew"), () => startAnew(app), { class: "main" }));
 }
 
-function onRefused(app, error, key) {
-  if (error.status === 401) return showStranger(app);
+function onRefused(app, error, { key, token }) {
   const known = error.status === 409 && error.code !== "order";
+  if (key.startsWith("finish:")) return;  // the last page asks itself
+  if (token !== app.token) {  // of whoever was here before, and may have had all deleted
+    if (known || error.status === 401) return;
+    return frame.notice(say("refused.title"), say("refused.earlier", { why: error.message }));
+  }
+  if (error.status === 401) return showStranger(app);
   if (known) app.store.dropDraft(key);
   const text = known ? say("refused.known") : say("refused.other", { why: error.message });
   return frame.notice(say("refused.title"), text).then(() => location.reload());
 }
 
 function createApp(test) {
-  const store = createStore(test.id);
+  const store = createStore(test, () => frame.warn(say("store.refused")));
   const app = {
-    test, store, session: null, frame,
+    test, store, session: null, frame, token: null, invite: null,
     sent: new Set(),  // pages that the server took since this visit began, whatever its session says
-    get token() { return store.get("token"); },
+    /** A token, and the invitation that it was begun with; what another window does changes neither. */
+    setSession(token, invite) {
+      Object.assign(app, { token, invite });
+      store.set("token", token);
+      store.set("invite", invite);
+      const inAddress = new URLSearchParams(location.search).get("invite");
+      const typed = inAddress && inAddress !== invite;
+      if (typed) goTo(location.pathname);
+      if (typed || (invite && !store.get("who"))) store.set("who", invite);
+    },
+    /** Of the address under which this session goes on anywhere. */
+    get resume() {
+      return `#${new URLSearchParams({ resume: app.token, ...(app.invite && { invite: app.invite }) })}`;
+    },
     startAnew: () => startAnew(app),
+    handOver: () => handOver(app),
+    someoneElse: () => someoneElse(app),
     loadSession: () => loadSession(app),
   };
   app.sender = createSender({
@@ -82,19 +134,24 @@ function createApp(test) {
       app.sent.add(key);
       store.dropDraft(key);
     },
-    onRefused: (error, key) => onRefused(app, error, key),
+    onRefused: (error, answer) => onRefused(app, error, answer),
   });
   return app;
 }
 
 /** The last window that was opened goes on; the others say so and keep quiet. */
 function watchOtherWindows(app) {
+  const here = () => {
+    // Somebody else may have begun in the other window.
+    if (app.token && app.token !== app.store.get("token")) goTo(location.pathname + app.resume);
+    location.reload();
+  };
   app.store.takeOver();
   app.store.onLost(() => {
     app.close?.();
     frame.showSaved("");
     frame.showEnd(say("elsewhere.title"), say("elsewhere.text"),
-      button(say("elsewhere.here"), () => location.reload(), { class: "main" }));
+      button(say("elsewhere.here"), here, { class: "main" }));
   });
 }
 
@@ -103,18 +160,19 @@ async function begin() {
   setTexts(test.texts, test.language);
   const app = createApp(test);
   watchOtherWindows(app);
-  takeToken(app.store);
+  takeSession(app);
   frame.buildHead({ title: test.title, onPause: () => showPause(app) });
   frame.showProgress(null);
   listen();
   window.addEventListener("beforeunload", (event) => {
-    if (app.store.isOwner && app.sender.pending > 0) event.preventDefault();
+    if (!app.leaving && app.store.isOwner && app.sender.pending > 0) event.preventDefault();
   });
   window.addEventListener("hashchange", () => location.reload());
   app.sender.flush();
   try {
     await app.loadSession();
-    await run(app);
+    if (test.full && !app.token) frame.showEnd(say("full.title"), say("full.text"));
+    else await run(app);
   } catch (error) {
     if (error.status === 401) showStranger(app);
     else frame.showEnd(say("broken.title"), say("broken.text", { why: error.message }),

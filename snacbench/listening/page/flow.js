@@ -7,11 +7,15 @@ import { level } from "./pages/level.js";
 import { questionnaire } from "./pages/questionnaire.js";
 import { rate } from "./pages/rating.js";
 import { finish } from "./pages/thanks.js";
-import { welcome } from "./pages/welcome.js";
+import { returning, welcome } from "./pages/welcome.js";
 import { say } from "./texts.js";
+
+const AWAY_MS = 30 * 60_000;  // who comes after that may be somebody else
 
 export async function run(app) {
   if (openPages(app).length > 0 || !app.session) {
+    const seen = app.store.get("seen");
+    if (app.session && seen && Date.now() - seen > AWAY_MS) await returning(app);
     await prepare(app);
     await answerPages(app);
   }
@@ -26,7 +30,7 @@ function openPages({ session, store, sent }) {
   return (session?.pages ?? []).filter(isOpen);
 }
 
-/** Levels and headphones belong to a machine, consent and questionnaire to the listener. */
+/** The machine's sound is checked with each listener: headphones and volumes are theirs. */
 async function prepare(app) {
   const { store, frame } = app;
   if (!store.get("welcomed")) {

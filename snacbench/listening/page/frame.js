@@ -43,6 +43,13 @@ export function showProgress(share) {
   parts.progress.hidden = share === null;
 }
 
+/** A sentence that stays above every page from now on. */
+export function warn(text) {
+  const warning = document.querySelector("#warning");
+  warning.textContent = text;
+  warning.hidden = false;
+}
+
 /** "saved", "saving", "waiting", or "" for nothing to say. */
 export function showSaved(state) {
   parts.saved.dataset.state = state;
@@ -51,9 +58,10 @@ export function showSaved(state) {
 
 export const allowPause = (allowed) => { parts.pause.hidden = !allowed; };
 
-/** Tell a screen reader; the same words twice are said twice. */
+/** Tell a screen reader, and return the words; the same ones twice are said twice. */
 export function announce(text) {
   announcer.textContent = announcer.textContent === text ? `${text}\u00a0` : text;
+  return text;
 }
 
 export const notice = (heading, text) =>

@@ -9,7 +9,7 @@ const FIRST_WAIT_S = 1, LONGEST_WAIT_S = 30;
 
 /**
  * `onState` hears "saved", "saving" or "waiting"; `onSaved` a page's key; `onRefused` an error that
- * no later attempt would mend, and the key of its page.
+ * no later attempt would mend, and the answer that was refused.
  */
 export function createSender({ store, onState, onSaved, onRefused }) {
   let running = null, wake = null;
@@ -20,13 +20,14 @@ export function createSender({ store, onState, onSaved, onRefused }) {
   });
 
   async function sendFirst() {
-    const { key, token, body } = store.queue[0];
+    const answer = store.queue[0];
+    const { key, token, body, path = `api/pages/${key}` } = answer;
     try {
-      await call("POST", `api/pages/${key}`, { token, body });
+      await call("POST", path, { token, body });
     } catch (error) {
       if (error.passing) throw error;
       store.dequeue(key);
-      onRefused(error, key);
+      onRefused(error, answer);
       return;
     }
     store.dequeue(key);

@@ -2,6 +2,7 @@
 // is free, that is, while its signal is heard.
 
 import { make } from "./dom.js";
+import { endHint, hint } from "./hint.js";
 import { say } from "./texts.js";
 
 const FIRST = 50;  // where the keyboard puts a slider that has no value yet
@@ -12,7 +13,10 @@ export const wordOf = (score) => say(`scale.${BANDS[Math.min(4, Math.floor(score
 export const scaleWords = () => BANDS.map((band) => say(`scale.${band}`));
 
 export class Slider {
-  /** `onInput` hears every value, `onRefused` every try to move it while it is not free. */
+  /**
+   * `onInput` hears every value, `onRefused` every try to move it while it is not free, and returns
+   * a sentence that says why.
+   */
   constructor({ label, score = null, onInput, onRefused }) {
     Object.assign(this, { score, onInput, onRefused, free: false });
     this.fill = make("div", { class: "fill" });
@@ -33,13 +37,17 @@ export class Slider {
     return score === null ? say("slider.unset") : say("slider.value", { score, word: wordOf(score) });
   }
 
+  /** Say why it does not move, beside it. */
+  refuse() { hint(this.element, this.onRefused()); }
+
   setFree(free) {
+    if (free && !this.free) endHint();
     this.free = free;
     this.element.setAttribute("aria-disabled", String(!free));
   }
 
   set(score) {
-    if (!this.free) return this.onRefused();
+    if (!this.free) return this.refuse();
     const value = Math.max(0, Math.min(100, Math.round(score)));
     if (value === this.score) return;
     this.score = value;
@@ -64,7 +72,7 @@ export class Slider {
     if (event.button !== 0) return;
     event.preventDefault();
     this.element.focus({ preventScroll: true });
-    if (!this.free) return this.onRefused();
+    if (!this.free) return this.refuse();
     const follow = ({ clientY }) => {
       const { top, height } = this.element.getBoundingClientRect();
       if (this.free) this.set(100 * (1 - (clientY - top) / height));
@@ -84,8 +92,9 @@ export class Slider {
     element.toggleAttribute("data-set", score !== null);
     element.setAttribute("aria-valuetext", this.words);
     if (score !== null) element.setAttribute("aria-valuenow", String(score));
-    this.thumb.hidden = this.fill.hidden = score === null;
-    this.thumb.style.bottom = this.fill.style.height = `${score ?? 0}%`;
+    // Before it has a value the thumb is hollow, where the keyboard begins.
+    this.thumb.style.bottom = `${score ?? FIRST}%`;
+    this.fill.style.height = `${score ?? 0}%`;
     this.value.textContent = score === null ? "–" : String(score);
   }
 }

@@ -32,7 +32,8 @@ export function pinkNoise(context, durationS = 5, random = Math.random) {
  * Trials of the headphone test of Woods et al., "Headphone screening to facilitate web-based
  * auditory experiments", Atten. Percept. Psychophys. 79, 2017: of three tones of 200 Hz one is 6 dB
  * softer, and one has its channels in antiphase. Loudspeakers cancel that one and make it seem the
- * softest; headphones do not. Each trial has the order of its tones; "quiet" is the answer.
+ * softest; headphones do not. Each trial has the order of its tones; "quiet" is the answer. Tones last
+ * 0.5 s here, not 1 s: an ear adds up loudness over 0.2 s.
  */
 export function headphoneTrials(count = 6, random = Math.random) {
   const orders = [
@@ -47,7 +48,7 @@ export function headphoneTrials(count = 6, random = Math.random) {
 }
 
 /** One trial as stereo sound, and when each of its tones begins. */
-export function trialSound(context, order, { toneS = 1, gapS = 0.5, amplitude = 0.1 } = {}) {
+export function trialSound(context, order, { toneS = 0.5, gapS = 0.25, amplitude = 0.1 } = {}) {
   const rate = context.sampleRate;
   const toneFrames = Math.round(toneS * rate), stepFrames = Math.round((toneS + gapS) * rate);
   const buffer = context.createBuffer(2, stepFrames * (order.length - 1) + toneFrames, rate);

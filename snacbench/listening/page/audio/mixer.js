@@ -118,6 +118,12 @@ export class Mixer {
     this.onEnded();
   }
 
+  /** When what sounds will end, on the clock; never in a loop. */
+  get endsAt() {
+    const { begin, loop, at } = this.voice;
+    return loop ? Infinity : at + (this.length - begin) / this.rate;
+  }
+
   /** Frame that is heard at a time of the clock. */
   frameAt(time = this.context.currentTime) {
     if (!this.voice) return 0;

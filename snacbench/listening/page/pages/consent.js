@@ -1,14 +1,16 @@
 // Consent. Nothing about the listener goes to the server before they agree.
 
 import { call } from "../api.js";
+import { arrivalOf } from "../arrival.js";
 import { button, make, paragraphs } from "../dom.js";
 import { say } from "../texts.js";
 
 /** Become a listener, unless that was done before, and agree. */
 async function agree(app, invite) {
   if (!app.token) {
-    const { token } = await call("POST", "api/start", { body: invite ? { invite } : {} });
-    app.store.set("token", token);
+    const came = { came_with: arrivalOf(app.test), ...(invite && { invite }) };
+    const { token } = await call("POST", "api/start", { body: came });
+    app.setSession(token, invite || null);
   }
   await call("POST", "api/consent", { token: app.token, body: { agreed: true } });
   await app.loadSession();
@@ -17,7 +19,7 @@ async function agree(app, invite) {
 export function consent(app) {
   const { test, frame } = app;
   return new Promise((resolve, reject) => {
-    const given = new URLSearchParams(location.search).get("invite") ?? "";
+    const given = app.invite ?? "";
     const code = make("input", { id: "invite", autocomplete: "off", value: given });
     const asks = test.invite_required && !app.token;
     const field = make("p", { class: "field", hidden: !asks },
@@ -33,7 +35,8 @@ export function consent(app) {
         resolve();
       } catch (error) {
         if (error.status === 401 && app.token) return reject(error);
-        trouble.textContent = error.status === 0 ? say("load.failed") : error.message;
+        trouble.textContent = error.code === "invite-used" ? say("consent.used")
+          : error.status === 0 ? say("load.failed") : error.message;
         allow();
       }
     };

@@ -1,6 +1,7 @@
 // MUSHRA: every signal gets a score beside the open reference (ITU-R BS.1534-3).
 
 import { button, make } from "../dom.js";
+import { hint } from "../hint.js";
 import { Slider, scaleWords, wordOf } from "../slider.js";
 import { list, say } from "../texts.js";
 
@@ -11,17 +12,19 @@ const QUIET_MS = 500;  // a moving slider is told to a screen reader once it res
 class Mushra {
   constructor(desk) {
     const { player, draft, page } = desk;
-    Object.assign(this, { desk, player, draft, question: "mushra.question", practice: "mushra.practice" });
+    const texts = page.reference ? "mushra" : "alone";
+    Object.assign(this, { desk, player, draft, question: `${texts}.question`, practice: `${texts}.practice` });
     draft.scores ??= {};
-    draft.plays ??= {};
     const offset = page.reference ? 1 : 0;
     this.rows = page.stimuli.map((key, i) => this.makeRow(key, i + 1, offset + i));
     this.reference = page.reference
       && button(say("mushra.reference"), () => player.play(0), { class: "reference" });
     this.sorter = button(say("mushra.sort"), () => this.sort(), { class: "sort" });
-    const words = scaleWords().reverse().map((word) => make("span", {}, word));
+    const words = scaleWords().reverse().map((word, i) => make("span", { "data-top": String(100 - 20 * i) }, word));
     const scale = make("div", { class: "scale" },
-      make("div", { class: "words", "aria-hidden": "true" }, words), this.sorter, this.reference ?? "");
+      make("div", { class: "words", "aria-hidden": "true" }, words),
+      this.reference ?? make("div", { class: "room" }));
+    desk.transport.add(this.sorter);
     this.board = make("div", { class: "board", role: "group", "aria-label": say("mushra.board") }, scale);
     this.board.style.setProperty("--count", String(this.rows.length));
     this.element = this.board;
@@ -34,7 +37,8 @@ class Mushra {
     const slider = new Slider({
       label: name, score: this.draft.scores[key] ?? null,
       onInput: (score) => this.onScore(key, name, score),
-      onRefused: () => this.desk.app.frame.announce(say("mushra.play.first", { name })),
+      onRefused: () => this.desk.app.frame.announce(
+        say(this.current === signal ? "mushra.listen" : "mushra.play.first", { name })),
     });
     const shown = KEYS[number - 1].toUpperCase();
     const hint = shown === String(number) ? "" : make("kbd", { "aria-hidden": "true" }, shown);
@@ -44,7 +48,7 @@ class Mushra {
     return { key, number, signal, name, slider, play, element };
   }
 
-  get current() { return this.player.playing ? this.player.active : null; }
+  get current() { return this.player.sounding ? this.player.active : null; }
 
   onScore(key, name, score) {
     this.draft.scores[key] = score;
@@ -61,8 +65,6 @@ class Mushra {
       // A slider that had the focus hands it on: keys move what is heard.
       const handOn = row && document.activeElement?.matches(".slider");
       if (handOn) row.slider.element.focus({ preventScroll: true });
-      if (row) this.draft.plays[row.key] = (this.draft.plays[row.key] ?? 0) + 1;
-      else this.desk.count("reference");
       this.desk.app.frame.announce(say("mushra.plays", { name: row?.name ?? say("mushra.reference") }));
     }
     this.show();
@@ -71,8 +73,8 @@ class Mushra {
   /** Which signal sounds, which sliders move, which signals were heard. */
   show() {
     for (const { key, signal, name, slider, play, element } of this.rows) {
-      const sounds = this.current === signal, heard = Boolean(this.draft.plays[key]);
-      slider.setFree(sounds);
+      const sounds = this.current === signal, heard = this.desk.heard.enough(key);
+      slider.setFree(sounds && heard);
       element.toggleAttribute("data-playing", sounds);
       play.toggleAttribute("data-playing", sounds);
       play.toggleAttribute("data-heard", heard);
@@ -101,7 +103,7 @@ class Mushra {
   }
 
   missing() {
-    const unheard = this.rows.filter(({ key }) => !this.draft.plays[key]);
+    const unheard = this.rows.filter(({ key }) => !this.desk.heard.enough(key));
     const unrated = this.rows.filter(({ slider }) => slider.score === null);
     const all = this.rows.length;
     const which = (rows) =>
@@ -114,11 +116,7 @@ class Mushra {
   }
 
   answer() {
-    return {
-      ratings: this.rows.map(({ key, slider }) => ({
-        stimulus: key, score: slider.score, plays: this.draft.plays[key] ?? 0,
-      })),
-    };
+    return { ratings: this.rows.map(({ key, slider }) => ({ stimulus: key, score: slider.score })) };
   }
 
   /** The slider of what sounds; a slider under the focus that is not free says so itself. */
@@ -127,7 +125,7 @@ class Mushra {
     const playing = this.rows.find(({ signal }) => signal === this.current);
     const row = focused ?? playing;
     if (row) row.slider.step(by);
-    else this.desk.app.frame.announce(say("mushra.play.any"));
+    else hint(this.board, this.desk.app.frame.announce(say("mushra.play.any")));
   }
 
   /** The signal beside the one that sounds, as they stand on the page. */

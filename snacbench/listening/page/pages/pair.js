@@ -1,6 +1,7 @@
 // Pairs: AB asks which of two is preferred, ABX which of two X is.
 
 import { button, make } from "../dom.js";
+import { hint } from "../hint.js";
 import { list, say } from "../texts.js";
 
 const ANSWERS = { ab: ["a", "tie", "b"], abx: ["a", "b"] };
@@ -12,7 +13,6 @@ class Pair {
     const { kind } = page;
     Object.assign(this, { desk, player, draft, kind });
     Object.assign(this, { question: `${kind}.question`, practice: `${kind}.practice` });
-    draft.plays ??= {};
     const offset = page.reference ? 1 : 0;
     const letters = kind === "abx" ? ["a", "b", "x"] : ["a", "b"];
     this.signals = [
@@ -22,10 +22,11 @@ class Pair {
     const tie = app.session.allow_tie !== false;
     this.choices = ANSWERS[kind].filter((id) => tie || id !== "tie").map((id) => this.makeChoice(id));
     const sounds = { class: "signals", role: "group", "aria-label": say("pair.signals") };
+    const refuse = () => this.unheard.length > 0 && this.refuse();
+    this.answers = make("fieldset", { class: "choices", onpointerdown: refuse },
+      make("legend", {}, say(`${kind}.legend`)), this.choices.map(({ label }) => label));
     this.element = make("div", { class: "pair" },
-      make("div", sounds, this.signals.map(({ play }) => play)),
-      make("fieldset", { class: "choices" },
-        make("legend", {}, say(`${kind}.legend`)), this.choices.map(({ label }) => label)));
+      make("div", sounds, this.signals.map(({ play }) => play)), this.answers);
     this.show();
   }
 
@@ -44,10 +45,14 @@ class Pair {
     return { id, input, label: make("label", { class: "choice" }, input, words) };
   }
 
-  get unheard() { return this.signals.filter(({ id }) => id !== "reference" && !this.draft.plays[id]); }
+  isHeard({ signal }) { return this.desk.heard.enough(this.desk.page.keys[signal]); }
+
+  get unheard() { return this.signals.filter((one) => one.id !== "reference" && !this.isHeard(one)); }
+
+  refuse() { hint(this.answers, this.desk.app.frame.announce(this.missing())); }
 
   choose(id) {
-    if (this.unheard.length > 0) return this.desk.app.frame.announce(this.missing());
+    if (this.unheard.length > 0) return this.refuse();
     this.draft.choice = id;
     this.show();
     this.desk.refresh();
@@ -55,8 +60,7 @@ class Pair {
 
   onSound(what) {
     if (what === "heard") {
-      const { id, name } = this.signals.find(({ signal }) => signal === this.player.active);
-      this.draft.plays[id] = (this.draft.plays[id] ?? 0) + 1;
+      const { name } = this.signals.find(({ signal }) => signal === this.player.active);
       this.desk.app.frame.announce(say("mushra.plays", { name }));
     }
     this.show();
@@ -65,10 +69,10 @@ class Pair {
   /** Nothing can be answered before all was heard. */
   show() {
     const locked = this.unheard.length > 0;
-    for (const { id, signal, play } of this.signals) {
-      const sounds = this.player.playing && this.player.active === signal;
+    for (const one of this.signals) {
+      const { signal, play } = one, sounds = this.player.sounding && this.player.active === signal;
       play.toggleAttribute("data-playing", sounds);
-      play.toggleAttribute("data-heard", Boolean(this.draft.plays[id]));
+      play.toggleAttribute("data-heard", this.isHeard(one));
       play.setAttribute("aria-pressed", String(sounds));
     }
     for (const { id, input } of this.choices) {
@@ -83,10 +87,7 @@ class Pair {
     return this.draft.choice ? null : say("pair.unanswered");
   }
 
-  answer() {
-    for (const [id, count] of Object.entries(this.draft.plays)) this.draft.counts[`plays_${id}`] = count;
-    return { answer: this.draft.choice };
-  }
+  answer() { return { answer: this.draft.choice }; }
 
   get shortcuts() {
     return [

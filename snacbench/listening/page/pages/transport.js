@@ -3,6 +3,7 @@
 import { button, make } from "../dom.js";
 import { say, seconds } from "../texts.js";
 import { Waveform } from "../waveform.js";
+import { Trouble } from "./trouble.js";
 
 export class Transport {
   /** `picture` is the buffer that the waveform shows, null for a plain line. */
@@ -13,11 +14,15 @@ export class Transport {
     this.loop = button(say("loop.on"), () => this.toggleLoop(), { "aria-pressed": "true" });
     this.whole = button(say("loop.whole"), () => player.useWhole());
     this.clock = make("span", { class: "clock" });
+    this.trouble = new Trouble();
     this.element = make("section", { class: "transport", "aria-label": say("transport.label") },
-      this.waveform.element,
+      this.waveform.element, this.trouble.element,
       make("div", { class: "row" }, this.play, this.loop, this.whole, this.clock));
     this.update();
   }
+
+  /** A button of the page's own, after the others. */
+  add(extra) { this.whole.after(extra); }
 
   toggleLoop() {
     this.player.setLooping(!this.player.looping);
