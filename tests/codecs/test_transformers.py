@@ -21,18 +21,15 @@ from snacbench.types import Audio, Stream  # noqa: E402
 from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
 from tests.conftest import broadband  # noqa: E402
-from tests.support.codec_models import CLASSES, batch_of, filled, network  # noqa: E402
+from tests.support.codec_models import (  # noqa: E402
+    CLASSES,
+    CONFIGURATIONS,
+    batch_of,
+    filled,
+    network,
+)
 
 NAMES = sorted(CLASSES)
-# The same rates, strides, depths and numbers of codebooks at a fraction of the width.
-NARROW = {
-    "encodec-32khz": {"num_filters": 4, "hidden_size": 16, "codebook_dim": 16},
-    "mimi": {
-        "num_filters": 4, "hidden_size": 32, "intermediate_size": 32, "head_dim": 16,
-        "num_attention_heads": 2, "num_key_value_heads": 2, "codebook_dim": 16,
-        "vector_quantization_hidden_dimension": 16, "upsample_groups": 32,
-    },
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +40,7 @@ def saved(tmp_path_factory):
     def save(name):
         if name not in made:
             torch.manual_seed(0)
-            model = filled(network(name, **NARROW[name]))
+            model = filled(network(name, **CONFIGURATIONS["narrow"][name]))
             for key, gains in model.named_parameters():  # so that codes differ
                 gains.data *= 2 if key.endswith("original0") else 1
             made[name] = (tmp_path_factory.mktemp(name), model)
