@@ -8,22 +8,11 @@ import soundfile
 
 from snacbench.rows import Calibration, Coded, Score
 from snacbench.store.run_folder import RunFolder
+from tests.support.cases import cases
 from tests.support.command_line import call, write_wav
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        ("list codecs", ["snac-24khz", "dac-44khz-16kbps", "lyra-v2", "lowpass", "encodec-mini"]),
-        ("list metrics", ["si_sdr_aligned", "mel_dac7", "lower is better", "which --asr names"]),
-        ("list sets", ["quick", "debian-speech", "debian-music"]),
-        ("show codec snac-24khz", ["24000 Hz", "0.9844 kbps", "82.03", "19.8 M", "MIT"]),
-        ("check", ["torch", "embedded demonstration weights", "visqol_audio"]),
-        ("check --weights utmos22-strong=.", ["missing utmos22_strong_step7459_v1.pt in ."]),
-        ("--help", ["score-files"]),
-        ("mushra design --help", ["[default: 1;"]),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "expected"), cases(__file__)["shown"])
 def test_what_is_shown(arguments, expected, cli):
     shown = call(*arguments.split()).output
     assert [text for text in expected if text not in shown] == []

@@ -21,6 +21,7 @@ from snacbench.types import Audio, Stream  # noqa: E402
 from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
 from tests.conftest import broadband  # noqa: E402
+from tests.support.cases import cases  # noqa: E402
 from tests.support.codec_models import (  # noqa: E402
     CLASSES,
     CONFIGURATIONS,
@@ -125,17 +126,7 @@ def test_codes_and_audio_equal_the_librarys_without_a_network(saved, monkeypatch
         assert np.allclose(output.samples, codec.decode(encoded, seed=0).samples, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        ({"sampling_rate": 16_000}, r"describes 16000 Hz, 1 channels, 32 codebooks of 2048"),
-        ({"model_type": "encodec"}, r"describes a model of type encodec, expected mimi"),
-        ({"num_filters": "many"}, r"is no configuration of transformers' MimiModel \(\w+: "),
-        ("{", r"config\.json is not JSON \(Expecting .*\); fetch or save it again"),
-        (None, r"model\.safetensors is damaged or not a weights"),
-        ("add", r"not fit MimiModel: 0 keys missing, 1 unexpected.*, 0 of another shape$"),
-    ],
-)
+@pytest.mark.parametrize(("change", "text"), cases(__file__)["refused"])
 def test_another_model_or_none_is_refused(saved, tmp_path, change, text):
     config, weights = ((saved("mimi")[0] / name).read_bytes() for name in (hub.CONFIG, hub.WEIGHTS))
     if isinstance(change, dict):

@@ -19,6 +19,7 @@ from snacbench.metrics.wer import METRICS, error_rate, normalised
 from snacbench.runner.versions import make_ready
 from snacbench.types import Audio, MetricOptions
 from tests.conftest import clip_at
+from tests.support.cases import cases
 from tests.support.hosts import be_impatient, on_the_hub, serve, silent_address
 
 RATE_HZ = 16_000
@@ -44,20 +45,7 @@ def breath(duration_s=1.0):
     return Audio((0.05 * samples).astype(np.float32), RATE_HZ)
 
 
-@pytest.mark.parametrize(
-    ("selector", "said"),
-    [
-        ("pocketsfinx", "no recogniser 'pocketsfinx' .*; did you mean pocketsphinx"),
-        ("faster-whisper@gpu:x", "write faster-whisper:FOLDER or faster-whisper@cuda:FOLDER"),
-        ("pocketsphinx:folder", "takes nothing more, found 'folder'"),
-        ("faster-whisper", "needs the folder of a model"),
-        ("faster-whisper:/no/such", r"there is no model\.bin in it"),
-        ("whisper-large-v3:here", "can be followed by @cpu or @cuda alone, found 'here'"),
-        ("pocketsphinx", r"pip install '\.\[asr\]'"),
-        ("faster-whisper:{}", r"pip install '\.\[asr\]'"),
-        ("hubert-large", r"pip install '\.\[transformers\]'"),
-    ],
-)
+@pytest.mark.parametrize(("selector", "said"), cases(__file__)["mistakes"])
 def test_mistakes_and_packages_that_are_missing(monkeypatch, tmp_path, selector, said):
     (tmp_path / "model.bin").write_bytes(b"")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from snacbench.errors import UserError
+from tests.support.cases import cases
 from tests.support.command_line import call, run_in
 from tests.support.hosts import Host, Reply, on_the_hub, redirect
 
@@ -91,17 +92,7 @@ def test_of_a_recipe_what_it_runs_is_fetched_and_no_more(weights, filled, tmp_pa
     assert {line.partition(":")[0] for line in out.splitlines()} == {"si_sdr", "snac-32khz"}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("fetch",), "Missing argument 'MODEL...'"),
-        (("fetch", "snak"), "no codec, metric or model named 'snak'; did you mean snac"),
-        (("fetch", "utmoss"), "named 'utmoss'; did you mean utmos or utmos22-strong"),
-        (("fetch", "pesq_wb"), "pesq_wb runs no published model: there is nothing to fetch"),
-        (("path", "squim_stoi"), "pass --weights squim-objective=DIR with a local copy, or leave"),
-        (("path", "dac-16khz"), "run 'snacbench weights fetch dac-16khz'"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), cases(__file__)["mistakes"])
 def test_mistakes(weights, arguments, message):
     code, _, err = weights(*arguments)
     assert code == 2
