@@ -31,8 +31,7 @@ def test_unreadable_files_fail_with_their_reasons(cli, tmp_path):
     cut.write_bytes(cut.read_bytes()[:9_000])
     bad = np.where(np.arange(8_000) == 100, np.nan, 0.0).astype(np.float32)
     write_raw(tmp_path / "sick" / "nan.wav", bad, 16_000)
-    done = cli("run", "--codecs", "identity,opus@24", *FAST, "--data", "sick", "-o", "r")
-    assert done.returncode == 1, done.stderr
+    done = cli("run", "--codecs", "identity,opus@24", *FAST, "--data", "sick", "-o", "r", code=1)
     assert "6 codings failed" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     coded, scores = rows_of(tmp_path / "r")
@@ -52,6 +51,5 @@ def test_unreadable_files_fail_with_their_reasons(cli, tmp_path):
 def test_without_network_and_weights_the_families_fall_back_and_say_so(cli, tmp_path):
     home = {"HOME": str(tmp_path), "HF_HOME": str(tmp_path), "TORCH_HOME": str(tmp_path)}
     done = cli("run", "--codecs", "snac,dac,encodec,opus", "--plan", env=home)
-    assert done.returncode == 0, done.stderr
     assert "embedded demonstration models, because" in done.stderr
     assert "snac-mini" in done.stderr

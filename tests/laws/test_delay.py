@@ -115,7 +115,6 @@ def test_a_codec_at_16_khz_scores_the_same_however_late_it_is(tmp_path: Path) ->
         tmp_path, "run", "--codecs", "toy.py", "--data", "set", "-o", "run",
         "--metrics", "si_sdr,si_sdr_aligned", "--jobs", "1",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
     folder = RunFolder.open(tmp_path / "run")
     delays = {f"toy@{name}": late / 16_000 for name, late in POINTS.items()}
     assert {row.codec: row.delay_s for row in folder.read(Calibration)} == delays

@@ -44,11 +44,12 @@ def snacbench_command(*arguments: object) -> list[str]:
 def run_in(
     folder: Path,
     *arguments: object,
+    code: int = 0,
     env: dict[str, str] | None = None,
     plugged: Path | None = None,
     fresh: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run snacbench in a folder, without a network to look for.
+    """Run snacbench in a folder, without a network to look for; it must exit with `code`.
 
     In this process, which has imported everything, and with plug-ins from the folder `plugged`;
     in a `fresh` one where the environment matters to what is imported.
@@ -58,7 +59,9 @@ def run_in(
     if fresh:
         how = {"capture_output": True, "text": True, "timeout": 300}
         environment = {**os.environ, **given}
-        return subprocess.run(command, cwd=folder, env=environment, check=False, **how)
+        done = subprocess.run(command, cwd=folder, env=environment, check=False, **how)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
     outputs = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.chdir(folder)
@@ -72,15 +75,17 @@ def run_in(
         try:
             with redirect_stdout(outputs[0]), redirect_stderr(outputs[1]):
                 main()
-            code = 0
+            ended_by = 0
         except SystemExit as ended:
-            code = int(ended.code or 0)
+            ended_by = int(ended.code or 0)
         finally:
             os.environ.clear()
             os.environ.update(before)
             if plugged:
                 forget(plugged)
-    return subprocess.CompletedProcess(command, code, *(text.getvalue() for text in outputs))
+    done = subprocess.CompletedProcess(command, ended_by, *(text.getvalue() for text in outputs))
+    assert ended_by == code, done.stdout + done.stderr
+    return done
 
 
 def forget(plugged: Path) -> None:
