@@ -64,8 +64,7 @@ class Watched(Notes):
 
 @pytest.mark.parametrize("before", [None, b"cut off", BODY])
 @pytest.mark.parametrize(
-    "known",
-    [{}, {"md5": MD5, "size_bytes": len(BODY)}, {"sha256": SHA256.upper()[:8]}],
+    "known", [{}, {"md5": MD5, "size_bytes": len(BODY)}, {"sha256": SHA256.upper()[:8]}]
 )
 def test_a_file_is_fetched_checked_and_placed_unless_it_is_there(host, target, known, before):
     host.replies["/f"] = Reply(BODY)

@@ -100,11 +100,7 @@ def _drawn(plot, options):
     [
         ("corpora", corpus("shaky"), lambda item: corpus_set(item, Path())),
         ("layouts", Layout("shaky", "", lambda runs: 1 / 0, "domain"), lambda i: tables_of([], i)),
-        (
-            "plots",
-            Plot("shaky", "", lambda *_: 1 / 0),
-            lambda item: _drawn(item, Options()),
-        ),
+        ("plots", Plot("shaky", "", lambda *_: 1 / 0), lambda item: _drawn(item, Options())),
     ],
 )
 def test_what_fails_in_a_plug_in_is_no_bug_of_snacbench(monkeypatch, kind, item, use):

@@ -89,10 +89,7 @@ def test_a_table_written_with_spaces_after_commas(tmp_path):
     ("text", "message"),
     [
         ('a,b\n1,2\n3,"x\n5,6\n', "line 3: the quote that opens here is not closed"),
-        (
-            'a,b\n1,"x\n3,"y"\n',
-            "line 2: the quote that opens here is not closed where a cell ends",
-        ),
+        ('a,b\n1,"x\n3,"y"\n', "line 2: the quote that opens here is not closed where a cell ends"),
         (
             'a,b\n1,"x\n3,4\n5,y"\n',
             "line 2: the quote that opens here encloses line 3, which looks",

@@ -309,10 +309,7 @@ def mutated(data, rng):
 
 def as_decoded(data):
     """What libsndfile and FFmpeg make of a file by themselves."""
-    with (
-        suppress(soundfile.LibsndfileError, TypeError),
-        soundfile.SoundFile(BytesIO(data)) as file,
-    ):
+    with suppress(soundfile.LibsndfileError, TypeError), soundfile.SoundFile(BytesIO(data)) as file:
         yield file.read(min(file.frames, 1 << 22), "float32", always_2d=True).T
     with suppress(av.FFmpegError, IndexError, ValueError):
         with av.open(BytesIO(data), metadata_errors="replace") as container:

@@ -128,11 +128,7 @@ def test_missing_unexpected_and_misshapen_keys_are_counted_and_named():
 
 
 @pytest.mark.parametrize(
-    ("held", "found"),
-    [
-        ({"model": {}}, r"\['model'\]"),
-        (torch.zeros(3), "a Tensor"),
-    ],
+    ("held", "found"), [({"model": {}}, r"\['model'\]"), (torch.zeros(3), "a Tensor")]
 )
 def test_what_is_no_state_dict_is_refused(tmp_path, held, found):
     torch.save(held, tmp_path / "x.pth")

@@ -9,13 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from snacbench.bitstream.container import Header, read, write
-from snacbench.errors import (
-    BitstreamError,
-    CodecError,
-    SnacbenchError,
-    StoreError,
-    UserError,
-)
+from snacbench.errors import BitstreamError, CodecError, SnacbenchError, StoreError, UserError
 from snacbench.rate.coding.coders import PACKED
 from snacbench.rows import Coded, CodedBytes
 from snacbench.runner.bitstreams import (

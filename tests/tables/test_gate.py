@@ -10,13 +10,7 @@ import pytest
 
 from snacbench.errors import UnknownName, UserError
 from snacbench.stats.intervals import Interval
-from snacbench.tables.gate import (
-    compare,
-    comparison_json,
-    comparison_markdown,
-    judged,
-    pairs_of,
-)
+from snacbench.tables.gate import compare, comparison_json, comparison_markdown, judged, pairs_of
 from tests.support.synthetic_runs import codec, make_run
 
 N = 40

@@ -15,13 +15,7 @@ from snacbench.errors import UserError
 from snacbench.rows import Bits, Cost
 from snacbench.tables.footnotes import notes
 from snacbench.tables.from_runs import summary_csv, summary_markdown
-from snacbench.tables.run_rows import (
-    MOST_UNITS,
-    RunRows,
-    scores_frame,
-    scores_of,
-    units_of,
-)
+from snacbench.tables.run_rows import MOST_UNITS, RunRows, scores_frame, scores_of, units_of
 from snacbench.tables.savings import savings, savings_json, savings_text
 from snacbench.tables.side_by_side import real_time_factor
 from snacbench.types import WeightsInfo
