@@ -51,20 +51,15 @@ EXAMPLES: dict[str, Bitstream] = {
     "snac": bitstream(_SNAC, part(random_codes(_SNAC, (3, 6, 12)))),
     "lyra": bitstream((16,) * 46, part(random_codes((16,) * 46, (5,) * 46)), seed=0),
     "encodec": bitstream(
-        (1024, 1024),
-        part(random_codes((1024, 1024), (7, 7)), channels=2, side_info=b"\0\0\x80?"),
-        channels=2,
-    ),
+        (1024, 1024), part(random_codes((1024, 1024), (7, 7)), channels=2, side_info=b"\0\0\x80?"),
+        channels=2),
     "opus": bitstream((), part(packets=(b"\x08abc", b"", b"\x08" * 40)), weights_sha256={}),
     "command": bitstream((), part(packets=(b"header and bits",), payload_bits=77)),
     # Odd codebooks, as of quantisers that round scalars; two channels coded alone.
     "two parts": bitstream(
-        _SCALARS,
-        *(part(random_codes(_SCALARS, (9, 5, 2), seed=seed)) for seed in (1, 2)),
-        channels=2,
-        channel_mode="each channel alone",
-    ),
-}
+        _SCALARS, *(part(random_codes(_SCALARS, (9, 5, 2), seed=seed)) for seed in (1, 2)),
+        channels=2, channel_mode="each channel alone"),
+}  # fmt: skip
 
 
 def tables_for(sizes: Sequence[int]) -> Tables:
