@@ -63,18 +63,11 @@ names = st.text(max_size=40)
 
 rates, channels = st.integers(1, 10_000_000), st.integers(1, 64)
 headers = st.builds(
-    Header,
-    codec=names,
-    weights_sha256=st.dictionaries(names, digests, max_size=3),
-    codec_rate_hz=rates,
-    rate_hz=rates,
-    channels=channels,
-    num_samples=st.integers(1, (1 << 64) - 1),
-    channel_mode=st.sampled_from(CHANNEL_MODES),
-    seed=st.integers(0, (1 << 64) - 1),
-    coder=st.just("packed"),
-    tables_sha256=st.just(""),
-)
+    Header, codec=names, weights_sha256=st.dictionaries(names, digests, max_size=3),
+    codec_rate_hz=rates, rate_hz=rates, channels=channels,
+    num_samples=st.integers(1, (1 << 64) - 1), channel_mode=st.sampled_from(CHANNEL_MODES),
+    seed=st.integers(0, (1 << 64) - 1), coder=st.just("packed"), tables_sha256=st.just(""),
+)  # fmt: skip
 
 
 @st.composite

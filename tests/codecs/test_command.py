@@ -33,15 +33,10 @@ from tests.conftest import broadband, clip_at, si_sdr_db
 
 RATE_HZ = 8_000
 COPY = {
-    "name": "copy",
-    "rate_hz": RATE_HZ,
-    "points": [128],
-    "input": "raw float32",
-    "output": "raw float32",
-    "encode": "cp {input} {coded}",
-    "decode": "cp {coded} {output}",
-    "bits": command.whole_file(),
-}
+    "name": "copy", "rate_hz": RATE_HZ, "points": [128],
+    "input": "raw float32", "output": "raw float32",
+    "encode": "cp {input} {coded}", "decode": "cp {coded} {output}", "bits": command.whole_file(),
+}  # fmt: skip
 
 
 def sh(script):

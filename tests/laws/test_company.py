@@ -130,13 +130,9 @@ def test_a_codec_is_stopped_for_what_it_is_and_not_for_the_clips_that_come_first
             seconds = 0.9 if name == "z" else 0.3
             write_wav(tmp_path / clips / "set" / f"{name}.wav", seconds, 16_000, seed=ord(name))
         run = sb.run(
-            codecs=f"{tmp_path / 'odd.py'},{tmp_path / 'broken.py'}",
-            data=str(tmp_path / clips / "set"),
-            out=tmp_path / f"{clips}.run",
-            metrics="si_sdr",
-            speed_budget_s=0,
-            jobs=jobs,
-        )
+            f"{tmp_path / 'odd.py'},{tmp_path / 'broken.py'}", data=str(tmp_path / clips / "set"),
+            out=tmp_path / f"{clips}.run", metrics="si_sdr", speed_budget_s=0, jobs=jobs,
+        )  # fmt: skip
         rows[clips] = all_rows(Path(run.folder.path))
     many, few = rows.values()
     coded = {key: row for key, row in many.items() if isinstance(row, Coded)}

@@ -20,7 +20,7 @@ from snacbench.runner.versions import make_ready
 from snacbench.types import Audio, MetricOptions
 from tests.conftest import clip_at
 from tests.support.cases import cases
-from tests.support.hosts import be_impatient, on_the_hub, serve, silent_address
+from tests.support.hosts import be_alone, be_impatient, on_the_hub, serve, silent_address
 
 RATE_HZ = 16_000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -116,15 +116,7 @@ def test_faster_whisper_is_told_the_language(tmp_path):
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """A hub on this machine, and caches with nothing in them."""
-    from huggingface_hub import constants
-
-    for name in ("HF_HUB_OFFLINE", "SNACBENCH_OFFLINE", "HF_TOKEN", "SNACBENCH_WEIGHTS_LOCK"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("SNACBENCH_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    be_alone(monkeypatch, tmp_path)
     be_impatient(monkeypatch)
     with serve() as host:
         monkeypatch.setenv("HF_ENDPOINT", host.address)

@@ -206,12 +206,9 @@ def test_bca_ends_equal_scipys_on_the_same_draws(level):
         theirs = stats.bootstrap(
             (m.residual_sums[:, i] + m.counts[:, i] * m.mean[i], m.counts[:, i]),
             lambda sums, counts, axis=-1: sums.sum(axis=axis) / counts.sum(axis=axis),
-            paired=True,
-            vectorized=True,
-            confidence_level=level,
-            n_resamples=0,
+            paired=True, vectorized=True, confidence_level=level, n_resamples=0,
             bootstrap_result=Drawn(draws[:, i]),
-        ).confidence_interval
+        ).confidence_interval  # fmt: skip
         assert (low[i], high[i]) == pytest.approx((theirs.low, theirs.high), rel=1e-12)
 
 

@@ -18,13 +18,9 @@ from snacbench.types import Codes, Encoded
 HEADER = Header(
     codec="toy@3kbps",
     weights_sha256={"config.json": "0123456789abcdef" * 4, "weights.pth": "f" * 64},
-    codec_rate_hz=16_000,
-    rate_hz=48_000,
-    channels=1,
-    num_samples=2_400,
-    channel_mode="mono",
+    codec_rate_hz=16_000, rate_hz=48_000, channels=1, num_samples=2_400, channel_mode="mono",
     seed=(1 << 63) + 7,
-)
+)  # fmt: skip
 
 
 def random_codes(
@@ -131,11 +127,8 @@ def mutate(
 
     Bytes are cut out, put in, or exchanged: for any, for a number, or for some of another file.
     """
-    (original, tables), (other, _), sealed = (
-        rng.choice(files),
-        rng.choice(files),
-        rng.random() < 0.7,
-    )
+    (original, tables), (other, _) = rng.choice(files), rng.choice(files)
+    sealed = rng.random() < 0.7
     data = body_of(original) if sealed else original
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         start, size = rng.randrange(len(data)), rng.choice((0, 1, 1, 1, 2, 20, len(data)))

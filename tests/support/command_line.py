@@ -127,14 +127,9 @@ def call(*arguments: object) -> Result:
 
 def begun(path: Path, lines: int, *arguments: object) -> subprocess.Popen[str]:
     """A process of its own, and group, in which a verb has written so many lines of a file."""
-    process = subprocess.Popen(
-        snacbench_command(*arguments),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "start_new_session": True}
+    process = subprocess.Popen(snacbench_command(*arguments), env=environment, text=True, **how)
     while process.poll() is None and (not path.exists() or path.read_bytes().count(b"\n") < lines):
         time.sleep(0.01)
     return process
