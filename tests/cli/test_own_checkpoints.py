@@ -1,13 +1,12 @@
 """An ablation over checkpoints of one's own, from the command line."""
 
-import csv
 import warnings
 
 import pytest
 
 from snacbench.rows import Coded
 from snacbench.store.run_folder import RunFolder
-from tests.support.command_line import FAST, run_in, write_wav
+from tests.support.command_line import FAST, run_in, summary, write_wav
 
 pytest.importorskip("torch")
 
@@ -30,8 +29,7 @@ def test_checkpoints_are_compared_under_their_names_and_must_not_change(tmp_path
     done = run_in(tmp_path, "run", "--codecs", selectors, "--data", "clips", "-o", "r", *FAST)
     assert f"A: {tmp_path / 'runs/base' / base}" in " ".join(done.stderr.split())
     assert "truncated" in done.stderr  # no file tells of quantiser dropout, so 2 of 4 is a guess
-    rows = list(csv.DictReader((tmp_path / "r" / "summary.csv").open()))
-    overall = {row["codec"]: row for row in rows if row["domain"] == "all"}
+    overall = {row["codec"]: row for row in summary(tmp_path / "r") if row["domain"] == "all"}
     assert overall.keys() == names
     assert len({row["mel_dac7"] for row in overall.values()}) == 3
 

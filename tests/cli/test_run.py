@@ -1,6 +1,5 @@
 """The main job from the command line: a run, its folder, its tables, and its repetition."""
 
-import csv
 import json
 import os
 import signal
@@ -17,6 +16,7 @@ from tests.support.command_line import (
     make_clips,
     rows_of,
     run_in,
+    summary,
     write_raw,
     write_wav,
 )
@@ -54,7 +54,7 @@ def test_a_run_has_every_row_and_its_provenance(run, cli):
     assert provenance["request"]["codecs"] == CODECS
     assert provenance["packages"]["numpy"]
     # Its tables are tidy and printed again.
-    rows = list(csv.DictReader((run / "summary.csv").open()))
+    rows = summary(run)
     assert [r["domain"] for r in rows if r["codec"] == "identity"] == [
         "speech", "music", "environment", "all",
     ]  # fmt: skip
@@ -87,7 +87,7 @@ def test_embedded_models_run_and_are_named_so(cli, clips, tmp_path):
     assert delays.keys() == {r.codec for r in coded}
     assert len({delays[name] for name in dac}) == 1
     assert {h.stream for h in folder.read(CodeHistogram) if h.codec == "snac-mini"} == {0, 1, 2}
-    row = next(csv.DictReader((path / "summary.csv").open()))
+    row = summary(path)[0]
     assert (row["entropy_kbps"], row["efficiency_percent"]) == ("", "")  # of so few only a range
     assert 0 < float(row["entropy_kbps_low"]) <= float(row["entropy_kbps_high"])
 
@@ -108,8 +108,8 @@ def test_batches_and_reduced_precision_are_recorded_and_said(cli, tmp_path):
     assert (run.run.request.batch, run.run.request.precision) == (3, "bf16")
     batches = {(c.codec[:4], c.clip[-1]): c.batch for c in run.read(Coded)}
     assert sorted(batches["enco", clip] or 0 for clip in "0123") == [1, 3, 3, 3]
-    summary = csv.DictReader((run.path / "summary.csv").open())
-    assert {line["codec"]: line["rtf_batch"] for line in summary}["encodec-mini@1.5kbps"] == "3"
+    batched = {line["codec"]: line["rtf_batch"] for line in summary(run.path)}
+    assert batched["encodec-mini@1.5kbps"] == "3"
 
 
 def test_a_run_warns_of_what_it_measured_on_the_recordings(cli, tmp_path):

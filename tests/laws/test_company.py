@@ -6,7 +6,6 @@ workers change, a run is killed and gone on with, scored later, or merged of par
 
 from __future__ import annotations
 
-import csv
 import random
 import shutil
 import signal
@@ -18,7 +17,7 @@ import pytest
 
 import snacbench as sb
 from snacbench.rows import Coded, Score
-from tests.support.command_line import NO_SPEED, all_rows, begun, run_in, write_wav
+from tests.support.command_line import NO_SPEED, all_rows, begun, run_in, summary, write_wav
 from tests.support.plugged import codec
 
 CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")
@@ -47,9 +46,7 @@ def scores_in(rows: dict[tuple[Any, ...], Any]) -> list[Score]:
 
 def summary_of(path: Path) -> dict[tuple[str, str], dict[str, str]]:
     """The lines of a run's summary by codec and domain."""
-    with (path / "summary.csv").open() as stream:
-        lines = list(csv.DictReader(stream))
-    return {(line["codec"], line["domain"]): line for line in lines}
+    return {(line["codec"], line["domain"]): line for line in summary(path)}
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ A codec takes no time and moves a clock of its own instead: the first call of ev
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from snacbench.rows import Speed
 from snacbench.store.run_folder import RunFolder
-from tests.support.command_line import run_in, write_wav
+from tests.support.command_line import run_in, summary, write_wav
 
 Run = Callable[..., str]
 
@@ -79,9 +78,8 @@ def cli(tmp_path: Path) -> Run:
 
 def speeds(run: Path) -> dict[str, list[float]]:
     """What a run's summary says of each codec's speed."""
-    rows = csv.DictReader((run / "summary.csv").open())
-    columns = ("rtf_encode", "rtf_decode")
-    return {r["codec"]: [float(r[c]) for c in columns] for r in rows if r["domain"] == "all"}
+    lines = [line for line in summary(run) if line["domain"] == "all"]
+    return {r["codec"]: [float(r[c]) for c in ("rtf_encode", "rtf_decode")] for r in lines}
 
 
 OPTIONS = ("--metrics", "waveform_l1", "--speed-budget-s")

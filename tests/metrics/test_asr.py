@@ -22,6 +22,7 @@ from tests.conftest import clip_at
 from tests.support.cases import cases
 from tests.support.hosts import be_alone, be_impatient, on_the_hub, serve, silent_address
 
+CASES = cases(__file__)
 RATE_HZ = 16_000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CACHES = (_asr._opened, _asr._read, _asr._heard)
@@ -45,7 +46,7 @@ def breath(duration_s=1.0):
     return Audio((0.05 * samples).astype(np.float32), RATE_HZ)
 
 
-@pytest.mark.parametrize(("selector", "said"), cases(__file__)["mistakes"])
+@pytest.mark.parametrize(("selector", "said"), CASES["mistakes"])
 def test_mistakes_and_packages_that_are_missing(monkeypatch, tmp_path, selector, said):
     (tmp_path / "model.bin").write_bytes(b"")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -140,12 +141,7 @@ def small_ctc(kind, folder):
     source = folder.parent / "vocab.json"
     source.write_text(json.dumps({letter: i for i, letter in enumerate(letters)}))
     large = kind == "hubert-large"  # as the large models of 2021, which also mask padding
-    more = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
-    sizes = dict(
-        vocab_size=len(letters), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=16, conv_dim=(8,) * 7, num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=2, **(more if large else {}),
-    )  # fmt: skip
+    sizes = {"vocab_size": len(letters), **CASES["ctc"], **(CASES["large"] if large else {})}
     name = "Hubert" if large else "Wav2Vec2"
     network = getattr(transformers, f"{name}ForCTC")(
         getattr(transformers, f"{name}Config")(**sizes)
@@ -160,13 +156,7 @@ def small_ctc(kind, folder):
         for now, then in names.items():
             tensors = {key.replace(now, then): value for key, value in tensors.items()}
         torch.save(tensors, folder / "pytorch_model.bin")
-        marks = {
-            "unk_token": "<unk>",
-            "bos_token": "<s>",
-            "eos_token": "</s>",
-            "pad_token": "<pad>",
-        }
-        (folder / "tokenizer_config.json").write_text(json.dumps(marks))  # which names no class
+        (folder / "tokenizer_config.json").write_text(json.dumps(CASES["marks"]))
         (folder / "model.safetensors").unlink()
     return completed(kind, folder)
 
@@ -211,25 +201,19 @@ def small_whisper(kind, folder):
     vocabulary = {token: i for i, token in enumerate([*letters, *special])}
     tokenizer = transformers.WhisperTokenizer(vocab=vocabulary, merges=[])
     tokenizer.add_special_tokens({"additional_special_tokens": special})
+    end, start = (vocabulary[f"<|{token}|>"] for token in ("endoftext", "startoftranscript"))
+    marks = {"decoder_start_token_id": start, "eos_token_id": end, "pad_token_id": end}
     config = transformers.WhisperConfig(
-        vocab_size=len(vocabulary), d_model=16, encoder_layers=1, decoder_layers=1,
-        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=16,
-        decoder_ffn_dim=16, max_target_positions=40, pad_token_id=vocabulary["<|endoftext|>"],
-        bos_token_id=vocabulary["<|endoftext|>"], eos_token_id=vocabulary["<|endoftext|>"],
-        decoder_start_token_id=vocabulary["<|startoftranscript|>"],
-    )  # fmt: skip
+        vocab_size=len(vocabulary), bos_token_id=end, **marks, **CASES["whisper"]
+    )
     model = transformers.WhisperForConditionalGeneration(config)
     model.save_pretrained(folder)
     settings = {
         "lang_to_id": {f"<|{code}|>": vocabulary[f"<|{code}|>"] for code in LANGUAGES},
         "task_to_id": {task: vocabulary[f"<|{task}|>"] for task in ("translate", "transcribe")},
         "no_timestamps_token_id": vocabulary["<|notimestamps|>"],
-        "decoder_start_token_id": vocabulary["<|startoftranscript|>"],
-        "eos_token_id": vocabulary["<|endoftext|>"],
-        "pad_token_id": vocabulary["<|endoftext|>"],
-        "is_multilingual": True,
         "suppress_tokens": [*range(len(letters), len(vocabulary))],  # else it ends at once
-        "max_length": 20,
+        **{"is_multilingual": True, "max_length": 20, **marks},
     }
     (folder / "generation_config.json").write_text(json.dumps(settings))
     (folder / "vocab.json").write_text(json.dumps(vocabulary))

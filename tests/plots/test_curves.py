@@ -197,15 +197,12 @@ def test_a_rate_that_is_a_range_is_a_band_across(monkeypatch):
     assert "no codec has SI-SDR scores and entropy rate" in texts(figure)
 
 
-def rows_named(figure):
-    return [t.get_text().replace("\n", "") for t in figure.axes[0].get_yticklabels()]
-
-
 def test_distribution_shows_every_clip_and_the_mean():
     rows = run_rows([*OPUS, *CUT])
     figure = draw("distribution", rows)
-    assert rows_named(figure)[-1] == "snac-24khz@0.42kbps (trunc.)"
     axes = figure.axes[0]
+    last = axes.get_yticklabels()[-1].get_text().replace("\n", "")
+    assert last == "snac-24khz@0.42kbps (trunc.)"
     clips = [line for line in axes.lines if line.get_gid() == "clips"]
     means = [line for line in axes.lines if line.get_gid() == "mean"]
     for codec, points, mean in zip(rows.codecs, clips, means, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import io
 import os
@@ -140,6 +141,11 @@ def rows_of(path: Path) -> tuple[list[Coded], list[Score]]:
     coded = sorted(folder.read(Coded), key=lambda r: (r.codec, r.clip))
     scores = sorted(folder.read(Score), key=lambda r: (r.codec, r.clip, r.metric))
     return coded, scores
+
+
+def summary(path: Path) -> list[dict[str, str]]:
+    """The lines of a run's summary."""
+    return list(csv.DictReader((path / "summary.csv").read_text("utf-8").splitlines()))
 
 
 def all_rows(path: Path) -> dict[tuple[Any, ...], Any]:
