@@ -2,23 +2,21 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
 
 import pytest
-from click.testing import CliRunner
 
 from snacbench.cli import testset_verbs
-from snacbench.cli.verbs import cli as commands
 from snacbench.store.run_folder import RunFolder
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import Download
-from tests.support.command_line import FAST, write_wav
+from tests.support.command_line import FAST, call, write_wav
 from tests.support.hosts import Reply, serve
 from tests.support.testsets import make_tar, settle
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
+def own_settings(tmp_path, monkeypatch):
     monkeypatch.setenv("SNACBENCH_CONFIG", str(tmp_path / "config.toml"))
 
 
@@ -33,14 +31,10 @@ def daps(tmp_path):
     return root
 
 
-def sets(*arguments):
-    """Run a verb in this process; mistakes raise what ``main`` turns into a message."""
-    runner = CliRunner()
-    return runner.invoke(commands, ["sets", *map(str, arguments)], standalone_mode=False)
+sets = partial(call, "sets")
 
 
 def text_of(result):
-    assert result.exception is None, result.exception
     return " ".join(result.output.split())
 
 

@@ -55,12 +55,9 @@ def decode_of(source: Audio, rate_hz: int, snr_db: float, seed: int = 0) -> Audi
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(
-    rate_hz=st.sampled_from(RATES_HZ),
-    share=st.floats(-1, 1),
-    snr_db=st.floats(3, 40),
-    sign=st.sampled_from([1, -1]),
-    seed=st.integers(0, 99),
-)
+    rate_hz=st.sampled_from(RATES_HZ), share=st.floats(-1, 1), snr_db=st.floats(3, 40),
+    sign=st.sampled_from([1, -1]), seed=st.integers(0, 99),
+)  # fmt: skip
 @example(rate_hz=16_000, share=1 / 8000, snr_db=200.0, sign=1, seed=1)
 @example(rate_hz=16_000, share=-1 / 20, snr_db=200.0, sign=1, seed=0)
 @example(rate_hz=44_100, share=1.0, snr_db=20.0, sign=1, seed=2)

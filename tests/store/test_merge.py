@@ -71,14 +71,8 @@ THREE = np.arange(3.0)
 def two(tmp_path, **options):
     """Runs that have one codec each, and one in common."""
     one = make_run(tmp_path / "1", {"a": {"up": THREE}, "both": {"up": THREE}}, id="one")
-    other = make_run(
-        tmp_path / "2",
-        {"both": {"up": THREE}, "b": {"up": 2 * THREE}},
-        id="other",
-        packages={"numpy": "3"},
-        **options,
-    )
-    return [one, other]
+    scores = {"both": {"up": THREE}, "b": {"up": 2 * THREE}}
+    return [one, make_run(tmp_path / "2", scores, id="other", packages={"numpy": "3"}, **options)]
 
 
 def test_a_merged_run_holds_every_row_once_and_whence_they_came(tmp_path):
