@@ -164,20 +164,17 @@ def test_a_python_file_may_declare_several_models(tmp_path):
         select(f"three={path}")
 
 
-@pytest.mark.parametrize(
-    ("code", "message"),
-    [
-        ("x = 1\n)", r"broken.py, line 2: SyntaxError: unmatched"),
-        ("x = 1\nx = 1 / 0\n", "broken.py, line 2: ZeroDivisionError: division by zero"),
-        ("\nfrom snacbench.codecs.command import CommandCodec, whole_file\nCommandCodec('a b', 8, "
-         "'{input}', '', [], len).model()", "broken.py, line 3: a b: points: expected one"),
-        ("x = 1", r"broken.py declares no codec: expected MODELS = \(CodecModel"),
-        ("MODELS = (3,)", "broken.py: TypeError: MODELS holds a int, expected CodecModel"),
-        (plugged.codec("a b"), "broken.py: a b: it is no name; use letters"),
-        (plugged.codec("opus"), "opus is the name of a codec that snacbench knows; .*name= in /"),
-        ("\0", "broken.py.*: (SyntaxError|ValueError): source code "),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("code", "message"), [
+    ("x = 1\n)", r"broken.py, line 2: SyntaxError: unmatched"),
+    ("x = 1\nx = 1 / 0\n", "broken.py, line 2: ZeroDivisionError: division by zero"),
+    ("\nfrom snacbench.codecs.command import CommandCodec, whole_file\nCommandCodec('a b', 8, "
+     "'{input}', '', [], len).model()", "broken.py, line 3: a b: points: expected one"),
+    ("x = 1", r"broken.py declares no codec: expected MODELS = \(CodecModel"),
+    ("MODELS = (3,)", "broken.py: TypeError: MODELS holds a int, expected CodecModel"),
+    (plugged.codec("a b"), "broken.py: a b: it is no name; use letters"),
+    (plugged.codec("opus"), "opus is the name of a codec that snacbench knows; .*name= in /"),
+    ("\0", "broken.py.*: (SyntaxError|ValueError): source code "),
+])  # fmt: skip
 def test_a_file_that_cannot_be_used_is_named_with_its_line(tmp_path, code, message):
     path = tmp_path / "broken.py"
     path.write_text(code)

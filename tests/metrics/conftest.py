@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
 from snacbench.types import Audio
-from tests.conftest import clip_at
+from tests.conftest import MATERIAL, clip_at
 
-MATERIAL = Path(
-    os.environ.get("SNACBENCH_SHARED", Path(__file__).resolve().parents[2].parent / "shared")
-)
 SPEECH = (
     "speech/ljspeech_0004", "speech/two_cities_a", "speech/kerstin_0322",
     "speech/arctic_aew_a0002", "speech/sms_speech_female", "speech/lyra_sample1",

@@ -157,16 +157,13 @@ def test_timings_speeds_and_measures_may_differ_and_the_first_part_counts(tmp_pa
     assert list(done.read(Delay)) == [DELAY]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda row: replace(DELAY, lag_s=0.002), r"tiny/000 both \(Delay row\): 0.001 and 0.002"),
-        (lambda row: replace(row, decoded_sha256="x"), r"disagree on tiny/000 both \(Coded row\)"),
-        (lambda row: Score(row.clip, "both", "up", "1", "ok", 7.0), r"both up 1 \(Score row\): 0"),
-        (lambda row: Calibration("both", 0.009, 0.9, 1.0, True),
-         r"both \(Calibration row\): 0.003"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda row: replace(DELAY, lag_s=0.002), r"tiny/000 both \(Delay row\): 0.001 and 0.002"),
+    (lambda row: replace(row, decoded_sha256="x"), r"disagree on tiny/000 both \(Coded row\)"),
+    (lambda row: Score(row.clip, "both", "up", "1", "ok", 7.0), r"both up 1 \(Score row\): 0"),
+    (lambda row: Calibration("both", 0.009, 0.9, 1.0, True),
+     r"both \(Calibration row\): 0.003"),
+])  # fmt: skip
 def test_rows_that_differ_are_refused(tmp_path, change, message):
     parts = two(tmp_path)
     row = next(r for r in parts[1].read(Coded) if r.codec == "both")

@@ -104,15 +104,12 @@ def encodec_of(config: dict[str, Any]) -> Any:
     torch.manual_seed(0)
     told = dict(config)
     encoder = told.pop("encoder")
-    return filled(
-        EncodecModel(
-            SEANetEncoder(**encoder),
-            SEANetDecoder(**{**encoder, **told.pop("decoder", {})}),
-            ResidualVectorQuantizer(**told.pop("quantizer")),
-            channels=encoder.get("channels", 1),
-            **told,
-        )
+    parts = (
+        SEANetEncoder(**encoder),
+        SEANetDecoder(**{**encoder, **told.pop("decoder", {})}),
+        ResidualVectorQuantizer(**told.pop("quantizer")),
     )
+    return filled(EncodecModel(*parts, channels=encoder.get("channels", 1), **told))
 
 
 def tiny_encodec() -> Any:
