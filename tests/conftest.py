@@ -36,15 +36,15 @@ os.environ["COLUMNS"] = "200"  # no message is broken into lines
 BROWSER_LIMIT_S, BROWSER_STEP_S = 600.0, 120.0
 
 _DEFAULT_MATERIAL = Path(__file__).resolve().parents[2] / "shared"
+MATERIAL = Path(os.environ.get("SNACBENCH_SHARED", _DEFAULT_MATERIAL))
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of real test material; tests that need it are skipped where there is none."""
-    folder = Path(os.environ.get("SNACBENCH_SHARED", _DEFAULT_MATERIAL))
-    if not folder.is_dir():
-        pytest.skip(f"no test material at {folder}; set SNACBENCH_SHARED")
-    return folder
+    if not MATERIAL.is_dir():
+        pytest.skip(f"no test material at {MATERIAL}; set SNACBENCH_SHARED")
+    return MATERIAL
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import pytest
 import snacbench as sb
 from snacbench.api.run import normal
 from tests.conftest import broadband
+from tests.support.command_line import write_raw
 
 COLUMNS = [
     "clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s",
@@ -23,17 +24,16 @@ X = broadband(1.0, 16_000, seed=1)
 Y = sb.Audio(X.samples + 0.01 * broadband(1.0, 16_000, seed=2).samples, 16_000)
 
 
+def write(path: Path, audio: sb.Audio) -> Path:
+    return write_raw(path, audio.samples.T, audio.rate_hz)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> sb.Run:
     return sb.run(
-        ["snac-mini", "opus@14"],
-        out=tmp_path_factory.mktemp("api") / "run",
-        metrics=["si_sdr", "mel_dac7"],
-        limit=1,
-        jobs=1,
-        speed_budget_s=0,
-        weights="embedded",
-    )
+        ["snac-mini", "opus@14"], out=tmp_path_factory.mktemp("api") / "run",
+        metrics=["si_sdr", "mel_dac7"], limit=1, jobs=1, speed_budget_s=0, weights="embedded",
+    )  # fmt: skip
 
 
 def test_the_public_names_are_there_and_no_others() -> None:
@@ -126,7 +126,7 @@ def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
 
 
 def test_single_signals_are_scored_as_a_run_would(tmp_path: Path) -> None:
-    files = [_file(tmp_path / name, audio) for name, audio in (("a.wav", X), ("b.wav", Y))]
+    files = [write(tmp_path / name, audio) for name, audio in (("a.wav", X), ("b.wav", Y))]
     names = ["si_sdr", "stoi"]
     si_sdr, stoi = (sb.metric(name)(reference=X, degraded=Y) for name in names)
     expected = [pytest.approx(si_sdr, abs=0.01), pytest.approx(stoi, abs=1e-3)]
@@ -141,13 +141,6 @@ def test_single_signals_are_scored_as_a_run_would(tmp_path: Path) -> None:
     assert set(found["codec"]) == {"mine"}
     with pytest.raises(sb.UserError, match="score_files makes one"):
         sb.score(X, Y, names, out="run")
-
-
-def _file(path: Path, audio: sb.Audio) -> Path:
-    import soundfile
-
-    soundfile.write(path, audio.samples.T, audio.rate_hz, subtype="FLOAT")
-    return path
 
 
 def test_a_recognisers_folder_is_found_from_anywhere() -> None:
@@ -184,7 +177,7 @@ def test_a_codec_codes_single_signals_and_files(tmp_path: Path) -> None:
     assert (decoded.rate_hz, decoded.num_samples) == (48_000, 48_000)
     (part,) = opus.encode(X)
     np.testing.assert_array_equal(opus.decode([part]).samples, decoded.samples)
-    coded = sb.encode(_file(tmp_path / "x.wav", X), tmp_path / "x.sncb", codec="opus@14")
+    coded = sb.encode(write(tmp_path / "x.wav", X), tmp_path / "x.sncb", codec="opus@14")
     written = sb.decode(coded, tmp_path / "y.wav")
     np.testing.assert_array_equal(written.samples, decoded.samples)
     assert (tmp_path / "y.wav").is_file()

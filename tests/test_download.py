@@ -64,8 +64,7 @@ class Watched(Notes):
 
 @pytest.mark.parametrize("before", [None, b"cut off", BODY])
 @pytest.mark.parametrize(
-    "known",
-    [{}, {"md5": MD5, "size_bytes": len(BODY)}, {"sha256": SHA256.upper()[:8]}],
+    "known", [{}, {"md5": MD5, "size_bytes": len(BODY)}, {"sha256": SHA256.upper()[:8]}]
 )
 def test_a_file_is_fetched_checked_and_placed_unless_it_is_there(host, target, known, before):
     host.replies["/f"] = Reply(BODY)
@@ -157,22 +156,16 @@ def test_a_part_is_taken_as_it_is_or_thrown_away_once(host, target, left, note):
     assert host.asked == ["GET /f"] * (2 if note else 0)
 
 
-@pytest.mark.parametrize(
-    ("replies", "slept", "message"),
-    [
-        ([Reply(status=s) for s in (500, 503, 408)], [1.0, 2.0, 4.0], ""),
-        ([Reply(status=503)] * 4, [1.0, 2.0, 4.0], r"503 Service Unavailable, tried 4 times$"),
-        ([Reply(status=429, headers={"Retry-After": "7"})], [7.0], ""),
-        (
-            [Reply(status=429, headers={"Retry-After": formatdate(time.time() + 9e4)})],
-            [],
-            "/f: 429 Too Many Requests; the server asks to wait",
-        ),
-        ([Reply(status=404)], [], r"^cannot fetch \S+/f: 404 Not Found$"),
-        ([redirect("/f")] * 40, [], "Exceeded 30 redirects"),
-        ([Reply(BODY[:HALF], promised=len(BODY))] * 4, [1.0, 2.0, 4.0], "the connection broke"),
-    ],
-)
+@pytest.mark.parametrize(("replies", "slept", "message"), [
+    ([Reply(status=s) for s in (500, 503, 408)], [1.0, 2.0, 4.0], ""),
+    ([Reply(status=503)] * 4, [1.0, 2.0, 4.0], r"503 Service Unavailable, tried 4 times$"),
+    ([Reply(status=429, headers={"Retry-After": "7"})], [7.0], ""),
+    ([Reply(status=429, headers={"Retry-After": formatdate(time.time() + 9e4)})], [],
+     "/f: 429 Too Many Requests; the server asks to wait"),
+    ([Reply(status=404)], [], r"^cannot fetch \S+/f: 404 Not Found$"),
+    ([redirect("/f")] * 40, [], "Exceeded 30 redirects"),
+    ([Reply(BODY[:HALF], promised=len(BODY))] * 4, [1.0, 2.0, 4.0], "the connection broke"),
+])  # fmt: skip
 def test_a_busy_server_is_asked_again_as_it_wishes_and_a_refusal_is_final(
     host, target, monkeypatch, replies, slept, message
 ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,30 +17,18 @@ import snacbench
 PACKAGE = Path(snacbench.__file__).parent
 BASE = {"errors", "units", "types", "models", "rows", "settings", "yamlfile", "textfile"}
 BASE |= {"packages", "files", "progress", "request", "later", "forms"}
-MAY_IMPORT: dict[str, set[str]] = {
-    "audio": set(),
-    "rate": set(),
-    "bitstream": {"rate"},
-    "stats": set(),
-    "plugins": set(),
-    "selectors": {"plugins"},
-    "download": set(),
-    "store": set(),
-    "weights": {"audio", "download"},
-    "codecs": {"audio", "weights"},
-    "metrics": {"audio", "weights"},
-    "testsets": {"audio", "download", "plugins"},
-    "runner": {"audio", "rate", "bitstream", "store", "testsets", "weights"}
-    | {"plugins", "selectors"},
-    "tables": {"store", "rate", "stats", "plugins", "selectors"},
-    "recipes": set(),
-    "plots": {"store", "stats", "tables", "plugins"},
-    "report": {"audio", "store", "stats", "tables", "plots"},
-    "listening": {"audio", "store", "stats", "tables", "plots", "selectors"},
-}
 ALONE = {"codecs", "metrics"}  # plugins know nothing of each other
 HEAVY = {"torch", "matplotlib", "visqol", "numba", "pandas", "av", "numpy", "scipy"}
 HEAVY |= {"soundfile", "soxr"}
+
+
+def may_import() -> dict[str, set[str]]:
+    """What each folder may import beside BASE and itself, as the page has it."""
+    text = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text("utf-8")
+    (table,) = re.findall(r"## Who may import whom\n\n```\n(.*?)```", text, re.DOTALL)
+    lines = re.sub(r",\s+", ", ", table).splitlines()
+    rows = [[side.split(", ") for side in re.split(r" +-> ", line)] for line in lines]
+    return {name: {*found} - {"BASE"} for names, found in rows for name in names}
 
 
 def modules(package: Path = PACKAGE) -> dict[str, Path]:
@@ -65,12 +54,12 @@ def imported(nodes: Iterator[ast.AST], known: dict[str, Path]) -> Iterator[str]:
 
 def forbidden(package: Path = PACKAGE) -> Iterator[str]:
     """Imports that the table does not allow, and of plugins by each other."""
-    known = modules(package)
+    known, table = modules(package), may_import()
     for name, path in known.items():
         own, *inner = [*name.split(".")[1:], ""]
         if own in ("", "cli", "__main__"):
             continue
-        allowed = BASE | MAY_IMPORT.get(own, set()) | {own, "__version__", ""}
+        allowed = BASE | table.get(own, set()) | {own, "__version__", ""}
         for module in imported(ast.walk(ast.parse(path.read_text("utf-8"))), known):
             top, layer, part, *_ = [*module.split("."), "", ""]
             stranger = own in ALONE and layer == own and part not in ("", inner[0])
@@ -82,7 +71,7 @@ def forbidden(package: Path = PACKAGE) -> Iterator[str]:
 def test_imports_follow_the_table(tmp_path: Path) -> None:
     assert list(forbidden()) == []
     folders = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
-    assert folders - {"api", "cli"} <= set(MAY_IMPORT)
+    assert folders - {"api", "cli"} <= set(may_import())
     for name, text in (
         ("stats/means", "import numpy, snacbench.tables.run_rows"),
         ("codecs/one", "from snacbench.codecs import _shared, two\nimport snacbench.codecs.one"),

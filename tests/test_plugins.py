@@ -6,8 +6,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from snacbench import plugins, selectors
-from snacbench.errors import UnknownName, UnknownPoint, UserError
+from snacbench import errors, plugins, selectors
+from snacbench.errors import UnknownName, UserError
 from snacbench.models import CodecFamily, CodecModel, CodecOpener, HostedFile, WeightsSource
 from snacbench.plots.drawing import Plot, write_plots
 from snacbench.plots.plot_data import Options
@@ -26,6 +26,9 @@ from snacbench.testsets.folder import corpus_set
 from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
 from snacbench.types import CodecSpec, Metric, MetricSpec, Stream
 from tests.support import plugged
+from tests.support.cases import cases
+
+CASES = cases(__file__)
 
 
 @pytest.fixture
@@ -97,11 +100,7 @@ def _drawn(plot, options):
     [
         ("corpora", corpus("shaky"), lambda item: corpus_set(item, Path())),
         ("layouts", Layout("shaky", "", lambda runs: 1 / 0, "domain"), lambda i: tables_of([], i)),
-        (
-            "plots",
-            Plot("shaky", "", lambda *_: 1 / 0),
-            lambda item: _drawn(item, Options()),
-        ),
+        ("plots", Plot("shaky", "", lambda *_: 1 / 0), lambda item: _drawn(item, Options())),
     ],
 )
 def test_what_fails_in_a_plug_in_is_no_bug_of_snacbench(monkeypatch, kind, item, use):
@@ -165,20 +164,17 @@ def test_a_python_file_may_declare_several_models(tmp_path):
         select(f"three={path}")
 
 
-@pytest.mark.parametrize(
-    ("code", "message"),
-    [
-        ("x = 1\n)", r"broken.py, line 2: SyntaxError: unmatched"),
-        ("x = 1\nx = 1 / 0\n", "broken.py, line 2: ZeroDivisionError: division by zero"),
-        ("\nfrom snacbench.codecs.command import CommandCodec, whole_file\nCommandCodec('a b', 8, "
-         "'{input}', '', [], len).model()", "broken.py, line 3: a b: points: expected one"),
-        ("x = 1", r"broken.py declares no codec: expected MODELS = \(CodecModel"),
-        ("MODELS = (3,)", "broken.py: TypeError: MODELS holds a int, expected CodecModel"),
-        (plugged.codec("a b"), "broken.py: a b: it is no name; use letters"),
-        (plugged.codec("opus"), "opus is the name of a codec that snacbench knows; .*name= in /"),
-        ("\0", "broken.py.*: (SyntaxError|ValueError): source code "),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("code", "message"), [
+    ("x = 1\n)", r"broken.py, line 2: SyntaxError: unmatched"),
+    ("x = 1\nx = 1 / 0\n", "broken.py, line 2: ZeroDivisionError: division by zero"),
+    ("\nfrom snacbench.codecs.command import CommandCodec, whole_file\nCommandCodec('a b', 8, "
+     "'{input}', '', [], len).model()", "broken.py, line 3: a b: points: expected one"),
+    ("x = 1", r"broken.py declares no codec: expected MODELS = \(CodecModel"),
+    ("MODELS = (3,)", "broken.py: TypeError: MODELS holds a int, expected CodecModel"),
+    (plugged.codec("a b"), "broken.py: a b: it is no name; use letters"),
+    (plugged.codec("opus"), "opus is the name of a codec that snacbench knows; .*name= in /"),
+    ("\0", "broken.py.*: (SyntaxError|ValueError): source code "),
+])  # fmt: skip
 def test_a_file_that_cannot_be_used_is_named_with_its_line(tmp_path, code, message):
     path = tmp_path / "broken.py"
     path.write_text(code)
@@ -196,36 +192,12 @@ def names(text, **options):
     return [spec.name for _, spec in select(text, **options)]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("dac-44khz@2.67,8,opus", ["dac-44khz@2.67", "dac-44khz@8", "opus"]),
-        ("lowpass@3.5kHz,7kHz,noise@-5,10dB",
-         ["lowpass@3.5kHz", "lowpass@7kHz", "noise@-5", "noise@10dB"]),
-        ("opus@8,snac,14", ["opus@8", "snac", "14"]),
-        ("A=dac:a,B=dac:b/c@2q,full", ["A=dac:a", "B=dac:b/c@2q", "B=dac:b/c@full"]),
-        ("dac:me@home/x.pth@3,6", ["dac:me@home/x.pth@3", "dac:me@home/x.pth@6"]),
-        ("my_codec.py@16,24,a=b/c.py@fast", ["my_codec.py@16", "my_codec.py@24", "a=b/c.py@fast"]),
-        (" , ,", []),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("text", "expected"), CASES["split"])
 def test_a_number_after_a_comma_continues_the_rates_before_it(text, expected):
     assert split_selectors(text) == expected
 
 
-@pytest.mark.parametrize(
-    ("selector", "expected"),
-    [
-        ("dac", ["dac-44khz@1.72kbps", "dac-44khz@2.58kbps", "dac-44khz@5.17kbps",
-                 "dac-44khz@7.75kbps"]),
-        ("dac@8", ["dac-44khz@7.75kbps"]),  # a rate after a family is asked of its first model
-        ("dac-44khz@full", ["dac-44khz@7.75kbps"]),  # an exact name beats a prefix
-        ("dac-44@8", ["dac-44khz@7.75kbps", "dac-44khz-16kbps@7.75kbps"]),
-        ("dac-44khz@3q", ["dac-44khz@2.58kbps"]),
-        ("snac-24khz@0.98,2q", ["snac-24khz", "snac-24khz@0.422kbps"]),
-        ("opus@24,8,snac-24khz,opus@24kbps,8.0", ["opus@24kbps", "opus@8kbps", "snac-24khz"]),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("selector", "expected"), CASES["chosen"])
 def test_families_models_and_points(selector, expected):
     assert names(selector) == expected
 
@@ -283,32 +255,8 @@ def test_a_path_is_a_model_with_points_like_any_other(file, monkeypatch):
     assert model_named(model.selector).name == "A"
 
 
-@pytest.mark.parametrize(
-    ("text", "error", "message"),
-    [
-        *(
-            (f"dac-44khz@{point}", UnknownPoint,
-             rf"dac-44khz has no operating point within 5 % of '{point}'; it works at 0.861, 1.72, "
-             ".*or write a number of codebooks .*@9q")
-            for point in ("2.8", "10q", "fast", "")
-        ),
-        ("identity@8", UnknownPoint, r"identity has one operating point; write identity$"),
-        ("encodek", UnknownName, r"no codec named 'encodek'; did you mean encodec"),
-        ("xyzzy", UnknownName, r"no codec named 'xyzzy'; there are: dac, .*, snac-mini"),
-        (" , ", UnknownName, "no codec named; there are: dac, encodec, snac"),
-        ("A=toy:exp 1/net.bin@1q,A=toy:exp 1/other.bin@2q", UserError,
-         r"net\.bin and A=toy:.*other\.bin have the same"),
-        *(
-            (f"{name}=toy:exp 1/net.bin", UserError, f"{name} is the name of a codec that snac")
-            for name in ("opus", "dac")
-        ),
-        ("my model=toy:exp 1/net.bin", UserError, "'my model' is no name; use letters, digits"),
-        ("toy:gone", UserError, r"toy:gone: there is no file or folder .*/gone"),
-        ("tar:exp 1/net.bin", UnknownName, "nothing opens tar:PATH; toy:PATH opens any file"),
-        ("toy:exp 1/net.bin@7", UnknownPoint, r"net has no operating point.*works at 0.5, 1 kbps"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("text", "error", "message"), CASES["refused"])
 @pytest.mark.usefixtures("file")
 def test_what_names_no_codec_and_what_cannot_be_opened(text, error, message):
-    with pytest.raises(error, match=message):
+    with pytest.raises(getattr(errors, error), match=message):
         select(text)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 from snacbench.errors import TestSetError, UserError
 from snacbench.textfile import Text, read_heading, read_records, read_table, read_text
 from snacbench.yamlfile import read_yaml
+from tests.support.cases import cases
 
 WORDS = "naïve – “café”"
 
@@ -88,10 +89,7 @@ def test_a_table_written_with_spaces_after_commas(tmp_path):
     ("text", "message"),
     [
         ('a,b\n1,2\n3,"x\n5,6\n', "line 3: the quote that opens here is not closed"),
-        (
-            'a,b\n1,"x\n3,"y"\n',
-            "line 2: the quote that opens here is not closed where a cell ends",
-        ),
+        ('a,b\n1,"x\n3,"y"\n', "line 2: the quote that opens here is not closed where a cell ends"),
         (
             'a,b\n1,"x\n3,4\n5,y"\n',
             "line 2: the quote that opens here encloses line 3, which looks",
@@ -153,17 +151,8 @@ class Tree(BaseModel):
     by_name: dict[str, int] = {}
 
 
-GOOD = """\
-# a tree
-name: oak
-branches:
-  - leaves:
-      - {size: 2}
-      - size: 4
-        colour: red
-  - best:
-      size: 6
-"""
+CASES = cases(__file__)
+GOOD = CASES["good"]
 
 
 def reading(folder, content):
@@ -180,24 +169,7 @@ def test_a_file_becomes_a_model(tmp_path):
         read_yaml(tmp_path / "gone.yaml", Tree, noun="tree", docs="docs/trees.md")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("name: oak", "nam: oak", "line 2: nam: no such field; did you mean name"),
-        ("name: oak\n", "", "line 2: name is missing; see docs/trees.md"),
-        ("        colour: red", "        color: red",
-         "line 7: branches: entry 1: leaves: entry 2: color: no such field; did you mean colour"),
-        ("      size: 6", "      colour: red",
-         "line 8: branches: entry 2: best: size is missing"),
-        ("      - size: 4", "      - size: 5",
-         "line 6: branches: entry 1: leaves: entry 2: size: sizes are even$"),
-        ("      size: 6", "      size: 6\n      size: 8",
-         "line 10: size is there twice, first in line 9"),
-        ("name: oak", "name: oak\nby_name: {a: x}", "line 3: by_name: a: .*integer.*found 'x'"),
-        ("name: oak", "name: {oak", "line 3: not YAML: expected"),
-        (GOOD, "", "line 1: expected fields and values .* found ''; see docs/trees.md"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("old", "new", "message"), CASES["mistakes"])
 def test_mistakes_are_named_with_line_and_the_way_to_the_field(tmp_path, old, new, message):
     assert old in GOOD
     with pytest.raises(UserError, match=f"tree.yaml, {message}"):

@@ -123,26 +123,19 @@ def test_samples_that_are_none(tmp_path, value, message):
         read(path)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, r"does not exist; check the path"),
-        (b"", r"is empty \(0 bytes\); fetch it again"),
-        (JUNK, r"is not audio that libsndfile or FFmpeg can read \([^\d]*\)"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*lfs pull"),
-        (
-            b"\r\n<!DOCTYPE html><html><body>404</body></html>",
-            "is .* text, which begins '<!DOCTYPE",
-        ),
-        (b'<?xml version="1.0"?><Error><Code>Denied</Code></Error>', "is .* text, .* '<[?]xml"),
-        (
-            b'{\n  "message": "rate limit"\n}',
-            "is not audio but text, which begins '{ \"mess.*'; fetch",
-        ),
-        (b"RIFF\x24\x10\0\0WAVEfmt " + bytes(16), "holds 24 of the 4132 bytes that its header"),
-        (b"PK\x03\x04" + bytes(100), r"is an archive .*; unpack it"),
-    ],
-)
+@pytest.mark.parametrize(("content", "message"), [
+    (None, r"does not exist; check the path"),
+    (b"", r"is empty \(0 bytes\); fetch it again"),
+    (JUNK, r"is not audio that libsndfile or FFmpeg can read \([^\d]*\)"),
+    (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*lfs pull"),
+    (b"\r\n<!DOCTYPE html><html><body>404</body></html>",
+     "is .* text, which begins '<!DOCTYPE"),
+    (b'<?xml version="1.0"?><Error><Code>Denied</Code></Error>', "is .* text, .* '<[?]xml"),
+    (b'{\n  "message": "rate limit"\n}',
+     "is not audio but text, which begins '{ \"mess.*'; fetch"),
+    (b"RIFF\x24\x10\0\0WAVEfmt " + bytes(16), "holds 24 of the 4132 bytes that its header"),
+    (b"PK\x03\x04" + bytes(100), r"is an archive .*; unpack it"),
+])  # fmt: skip
 def test_what_stands_in_place_of_audio_is_named(tmp_path, content, message):
     path = tmp_path / "a.wav"
     if content is not None:
@@ -309,10 +302,7 @@ def mutated(data, rng):
 
 def as_decoded(data):
     """What libsndfile and FFmpeg make of a file by themselves."""
-    with (
-        suppress(soundfile.LibsndfileError, TypeError),
-        soundfile.SoundFile(BytesIO(data)) as file,
-    ):
+    with suppress(soundfile.LibsndfileError, TypeError), soundfile.SoundFile(BytesIO(data)) as file:
         yield file.read(min(file.frames, 1 << 22), "float32", always_2d=True).T
     with suppress(av.FFmpegError, IndexError, ValueError):
         with av.open(BytesIO(data), metadata_errors="replace") as container:

@@ -63,18 +63,11 @@ names = st.text(max_size=40)
 
 rates, channels = st.integers(1, 10_000_000), st.integers(1, 64)
 headers = st.builds(
-    Header,
-    codec=names,
-    weights_sha256=st.dictionaries(names, digests, max_size=3),
-    codec_rate_hz=rates,
-    rate_hz=rates,
-    channels=channels,
-    num_samples=st.integers(1, (1 << 64) - 1),
-    channel_mode=st.sampled_from(CHANNEL_MODES),
-    seed=st.integers(0, (1 << 64) - 1),
-    coder=st.just("packed"),
-    tables_sha256=st.just(""),
-)
+    Header, codec=names, weights_sha256=st.dictionaries(names, digests, max_size=3),
+    codec_rate_hz=rates, rate_hz=rates, channels=channels,
+    num_samples=st.integers(1, (1 << 64) - 1), channel_mode=st.sampled_from(CHANNEL_MODES),
+    seed=st.integers(0, (1 << 64) - 1), coder=st.just("packed"), tables_sha256=st.just(""),
+)  # fmt: skip
 
 
 @st.composite
@@ -84,16 +77,11 @@ def bitstreams(draw):
     for seed in draw(st.lists(st.integers(0, 100), min_size=1, max_size=3)):
         packets = draw(st.lists(st.binary(max_size=20), max_size=4))
         frames = [draw(st.integers(0, 20)) for _ in sizes]
-        one = Encoded(
-            num_samples=draw(st.integers(1, 1 << 40)),
-            channels=draw(channels),
-            rate_hz=header.codec_rate_hz,
-            codes=random_codes(sizes, frames, channels=draw(st.integers(1, 2)), seed=seed),
-            side_info=draw(st.binary(max_size=20)),
-            packets=tuple(packets),
-            payload_bits=draw(st.none() | st.integers(0, 8 * sum(map(len, packets)))),
-        )
-        parts.append(one)
+        shape = draw(st.integers(1, 1 << 40)), draw(channels), header.codec_rate_hz
+        codes = random_codes(sizes, frames, channels=draw(st.integers(1, 2)), seed=seed)
+        side_info = draw(st.binary(max_size=20))
+        bits = draw(st.none() | st.integers(0, 8 * sum(map(len, packets))))
+        parts.append(Encoded(*shape, codes, side_info, tuple(packets), bits))
     return Bitstream(header, tuple(sizes), tuple(parts))
 
 

@@ -5,56 +5,12 @@ import numpy as np
 import pytest
 
 from snacbench.errors import SnacbenchError
+from tests.support.cases import cases
 from tests.support.command_line import FAST, call, rows_of, write_raw, write_wav
 from tests.support.synthetic_runs import make_run
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ("run --codecs snak", "no codec named 'snak'; did you mean snac"),
-        (
-            "run",
-            "name codecs with --codecs, for example --codecs snac,dac,encodec,opus, or a recipe",
-        ),
-        ("run --codecs opus --metrics visqol", "did you mean visqol_"),
-        ("run --codecs opus --data nowhere", "no such folder, manifest or named set"),
-        ("run --codecs snac-24khz --weights embedded", "has no embedded weights"),
-        ("run --codecs identity --batch 0", "0 is not in the range x>=1"),
-        ("run --codecs identity --retry-failed", "name its run: resume=RUN, or --resume RUN"),
-        ("run --resume nowhere", "holds no run"),
-        (
-            "run quick --resume made --keep-codes --batch 1 -o new --jobs 1 --offline",
-            "was begun with; leave out batch, keep_codes, out, recipe",
-        ),
-        ("run --codecs identity --segment-s inf", "--segment-s must be above 0, found inf"),
-        ("score made", "name metrics with --metrics, or try failed scores again"),
-        ("show codec dak", "did you mean dac"),
-        ("show codec dac-mini --offline", "say what --measure loads"),
-        ("run ablation", "takes its codecs from the command line, for example --codecs full=dac"),
-        ("run quick --weights auto", "never falls back to other weights"),
-        ("sets fetch gtzan --root .", "gtzan cannot be fetched by a program. Where to get it: "),
-        (
-            "sets fetch dac-table3 --root .",
-            "consists of several corpora; name one of daps, musdb18",
-        ),
-        ("sets index dap", "no known corpus or folder 'dap'; did you mean daps"),
-        ("cluster template slurm", "say what is to be run"),
-        ("cluster template slurm -- --shard 1/2", "the script says --shard itself"),
-        ("rates made --metrics a --domain b", "--metrics, --domain is for comparing; add --of"),
-        ("rates made --of x --codebooks", "--codebooks is for the table of rates, without --of"),
-        ("rates made --of x --format csv", "--format with --of is one of text, json; found csv"),
-        ("plot made speed tokens", "no run speed; one plot name is expected after the runs: codeb"),
-        ("plot made speed --format svg,gif", "--format takes svg, pdf, png, separated by commas"),
-        ("compare made made --tolerance up=much", "expected METRIC=VALUE with a number"),
-        ("table made --label two", "--label takes NAME=TEXT, such as snac-24khz=SNAC; found 'two'"),
-        ("table made --baseline up", "no codec named 'up' to compare with; there are: c"),
-        ("score-files --kbps 0", "--kbps must be above 0"),
-        ("score-files --degraded gone", "no such file or folder"),
-        ("score-files --degraded a.wav", "give two files or two folders"),
-        ("score-files --degraded elsewhere", "has the name of a reference"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), cases(__file__)["mistakes"])
 def test_mistakes_on_the_command_line(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     for path in ("a.wav", "clips/a.wav", "out/a.wav", "elsewhere/b.wav"):
@@ -75,8 +31,7 @@ def test_unreadable_files_fail_with_their_reasons(cli, tmp_path):
     cut.write_bytes(cut.read_bytes()[:9_000])
     bad = np.where(np.arange(8_000) == 100, np.nan, 0.0).astype(np.float32)
     write_raw(tmp_path / "sick" / "nan.wav", bad, 16_000)
-    done = cli("run", "--codecs", "identity,opus@24", *FAST, "--data", "sick", "-o", "r")
-    assert done.returncode == 1, done.stderr
+    done = cli("run", "--codecs", "identity,opus@24", *FAST, "--data", "sick", "-o", "r", code=1)
     assert "6 codings failed" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     coded, scores = rows_of(tmp_path / "r")
@@ -96,6 +51,5 @@ def test_unreadable_files_fail_with_their_reasons(cli, tmp_path):
 def test_without_network_and_weights_the_families_fall_back_and_say_so(cli, tmp_path):
     home = {"HOME": str(tmp_path), "HF_HOME": str(tmp_path), "TORCH_HOME": str(tmp_path)}
     done = cli("run", "--codecs", "snac,dac,encodec,opus", "--plan", env=home)
-    assert done.returncode == 0, done.stderr
     assert "embedded demonstration models, because" in done.stderr
     assert "snac-mini" in done.stderr

@@ -69,7 +69,6 @@ def folder(tmp_path_factory):
 
 def test_all_plots_of_all_metrics_and_codecs_of_both_runs_once(cli, folder, tmp_path):
     done = cli("plot", folder, folder, "all")
-    assert done.returncode == 0, done.stderr
     names = {Path(line).name for line in done.stdout.splitlines()}
     assert len(names) == 1 + 2 * 6
     assert {"codebooks.svg", "speed-mel_dac7.svg", "quality-rate-si_sdr.svg"} <= names
@@ -82,7 +81,6 @@ def test_one_plot_with_choices(cli, folder, tmp_path):
         "opus@8kbps", "--width", "double", "--format", "svg,png", "-o", "out", "--codecs",
         "opus,dac-44khz@1.78kbps", "--label", "opus=Mine", "--title", "Named", "--no-caption",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
     expected = [f"differences-si_sdr-speech-vs-opus@8kbps.{form}" for form in ("svg", "png")]
     assert done.stdout.split() == [str(Path("out") / name) for name in expected]
     svg = (tmp_path / "out" / expected[0]).read_text("utf-8")

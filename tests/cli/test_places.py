@@ -43,7 +43,6 @@ def test_progress_is_a_line_now_and_then_that_tells_of_all_stages(capsys, monkey
 
 def test_a_terminal_that_is_not_unicode(cli):
     done = cli("show", "codec", "snac-24khz", env={"PYTHONIOENCODING": "ascii"}, fresh=True)
-    assert done.returncode == 0, done.stderr
     assert r"Gr\xf6tschla" in done.stdout
 
 
@@ -75,7 +74,6 @@ def test_a_cache_that_cannot_be_written_is_said_and_the_run_goes_on(cli, tmp_pat
     run = ("run", "--codecs", "identity", "--data", "clips", "--jobs", "1", "--metrics", "mel_dac7")
     home = {"HOME": str(tmp_path / "file" / "home"), "NUMBA_CACHE_DIR": ""}
     done = cli(*run, env={**home, "SNACBENCH_CACHE": str(tmp_path / "file" / "cache")}, fresh=True)
-    assert done.returncode == 0, done.stderr
     assert done.stderr.count(f"the cache folder {tmp_path}/file/cache may not be written") == 1
 
 
@@ -93,8 +91,7 @@ def broken(folder, package, raised=SYMBOL):
 
 def assert_told(cli, arguments, env, package, raised):
     """What a verb shows that ends with a sentence on a package; `check` may have others."""
-    done = cli(*arguments, env=env, fresh=True)
-    assert done.returncode == 2, done.stderr
+    done = cli(*arguments, env=env, fresh=True, code=2)
     sentences = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(sentences) == 1 or arguments == ("check",)
     sentence = next(line for line in sentences if f"error: the Python package {package}" in line)
@@ -115,8 +112,7 @@ def test_what_a_codec_needs_ends_the_run_and_loses_nothing(cli, tmp_path):
         ("encode", "clips/a.wav", "--codec", "encodec-mini", "-o", "a.sncb"),
     ):
         assert_told(cli, verb, env, "torchaudio", SYMBOL)
-    done = cli("run", "--resume", "r", "--jobs", "1")
-    assert done.returncode == 0, done.stderr
+    cli("run", "--resume", "r", "--jobs", "1")
 
 
 def test_check_shows_what_does_not_load_and_lists_go_on(cli, tmp_path):
@@ -125,6 +121,5 @@ def test_check_shows_what_does_not_load_and_lists_go_on(cli, tmp_path):
     rows = {line.split()[0]: line for line in shown.splitlines() if line}
     assert "does not load: encodec" in rows["encodec-mini"]
     assert "ok" in rows["snac-mini"]
-    listed = cli("list", "codecs", env=env, fresh=True)
-    assert (listed.returncode, listed.stderr) == (0, "")
+    assert cli("list", "codecs", env=env, fresh=True).stderr == ""
     assert_told(cli, ("--help",), broken(tmp_path / "other", "click"), "click", SYMBOL)

@@ -6,10 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from snacbench.cli.results import table
-from tests.support.command_line import Run
+from tests.support.command_line import Run, call
 from tests.support.written_runs import competition
 
 
@@ -19,15 +17,13 @@ def run(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(table, [str(a) for a in arguments])
-
-
 def test_rows_are_chosen_and_a_table_can_be_bare(run: Path) -> None:
-    text = invoke(run, "--codecs", "one,two", "--label", "two=2", "--format", "markdown").output
+    text = call(
+        "table", run, "--codecs", "one,two", "--label", "two=2", "--format", "markdown"
+    ).output
     lines = [line.split("|")[1].strip() for line in text.splitlines() if line[:1] == "|"]
     assert lines[2:] == ["one", "2"]
-    bare = invoke(run, "--no-caption", "--ci", "--significance", "--format", "latex").output
+    bare = call("table", run, "--no-caption", "--ci", "--significance", "--format", "latex").output
     assert r"\toprule" in bare
     assert "Test set" not in bare
 
@@ -46,6 +42,6 @@ def test_the_layout_is_that_of_the_recipe(run: Path) -> None:
     told = json.loads(path.read_text("utf-8"))
     told["request"]["from_recipe"] = {"name": "dac-table3", "table": "dac-table3"}
     path.write_text(json.dumps(told), "utf-8")
-    done = invoke(run, "--format", "json")
-    assert done.output == invoke(run, "--format", "json", "--layout", "dac-table3").output
-    assert done.output != invoke(run, "--format", "json", "--layout", "default").output
+    done = call("table", run, "--format", "json")
+    assert done.output == call("table", run, "--format", "json", "--layout", "dac-table3").output
+    assert done.output != call("table", run, "--format", "json", "--layout", "default").output

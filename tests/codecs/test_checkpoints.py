@@ -20,27 +20,21 @@ from snacbench.errors import UserError, WeightsMismatch  # noqa: E402
 from snacbench.selectors import select  # noqa: E402
 from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
+from tests.support.cases import cases  # noqa: E402
 from tests.support.codec_models import (  # noqa: E402
     TINY_DAC,
-    encodec_config,
+    TINY_ENCODEC,
+    TINY_SNAC,
     tiny_dac,
     tiny_encodec,
     tiny_snac,
     with_config,
 )
 
+CASES = cases(__file__)
 
-@pytest.mark.parametrize(
-    ("names", "found"),
-    [
-        ("weights.pth package.pth optimizer.pth tracker.pth", "weights.pth"),
-        ("model.safetensors pytorch_model.bin config.json", "pytorch_model.bin"),
-        ("dac/weights.pth discriminator/weights.pth", "dac/weights.pth"),
-        ("", r"no weights in .*: expected a file that ends in .bin, .*, found nothing"),
-        ("a.th b.th", r"several weights files \(a.th, b.th\); name one of them: dac:.*/a.th"),
-        ("config.json", "is the configuration; name the weights file, or their folder"),
-    ],
-)  # fmt: skip
+
+@pytest.mark.parametrize(("names", "found"), CASES["found"])
 def test_weights_are_found_where_no_question_is_left(tmp_path, names, found):
     for name in names.split():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -76,45 +70,20 @@ def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_name
     assert name_of(Path(path), "dac", "Mine") == "Mine"
 
 
-CONFIGURATIONS = {
-    "dac": (
-        tiny_dac,
-        [
-            (None, r"config.json is missing; the weights do not tell how the model is built: exp"),
-            ({**TINY_DAC, "encoder_rate": [2]}, r"mean nothing here: encoder_rate; the"),
-            ({**TINY_DAC, "encoder_dim": "four"}, r"it describes cannot be built \(TypeError"),
-            ({**TINY_DAC, "sample_rate": "24000"}, r"config.json: a rate of '24000', expected a"),
-            ({**TINY_DAC, "n_codebooks": 5}, r"not fit DAC, which has \d+ keys: 7 keys missing"),
-        ],
-    ),
-    "snac": (
-        tiny_snac,
-        [
-            (None, r"config.json is missing; .*expected a JSON object of sampling_rate, encoder_d"),
-            ({"vq_strides": [2, 1]}, "lacks sampling_rate; the"),
-            ("{", r"config.json is not JSON \("),
-            ([1], r"expected an object of names and values, found \[1\]"),
-        ],
-    ),
-    "encodec": (
-        tiny_encodec,
-        [
-            (None, r"fits no published EnCodec, and has no config.json beside it: expected a JSON"),
-            ({"sample_rate": 24_000}, r"lacks target_bandwidths, encoder, quantizer; the weights"),
-            (encodec_config(target_bandwidths=[]), r"cannot be built \(ValueError: target_bandw"),
-        ],
-    ),
+NETWORKS = {
+    "dac": (tiny_dac, TINY_DAC),
+    "snac": (tiny_snac, TINY_SNAC),
+    "encodec": (tiny_encodec, TINY_ENCODEC),
 }
 
 
-@pytest.mark.parametrize("family", CONFIGURATIONS)
-def test_a_configuration_that_does_not_do_is_refused(tmp_path, family):
-    make, cases = CONFIGURATIONS[family]
-    network = make()
-    for number, (config, message) in enumerate(cases):
-        path = with_config(tmp_path / str(number) / "mine.pth", network, config)
-        with pytest.raises(UserError, match=message):
-            select(f"{family}:{path}")
+@pytest.mark.parametrize(("family", "how", "config", "message"), CASES["configurations"])
+def test_a_configuration_that_does_not_do_is_refused(tmp_path, family, how, config, message):
+    make, own = NETWORKS[family]
+    config = {**own, **config} if how == "changed" else config
+    path = with_config(tmp_path / "mine.pth", make(), config)
+    with pytest.raises(UserError, match=message):
+        select(f"{family}:{path}")
 
 
 def test_a_checkpoint_written_over_during_a_run_is_refused(tmp_path):
@@ -159,11 +128,7 @@ def test_missing_unexpected_and_misshapen_keys_are_counted_and_named():
 
 
 @pytest.mark.parametrize(
-    ("held", "found"),
-    [
-        ({"model": {}}, r"\['model'\]"),
-        (torch.zeros(3), "a Tensor"),
-    ],
+    ("held", "found"), [({"model": {}}, r"\['model'\]"), (torch.zeros(3), "a Tensor")]
 )
 def test_what_is_no_state_dict_is_refused(tmp_path, held, found):
     torch.save(held, tmp_path / "x.pth")

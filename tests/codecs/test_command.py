@@ -33,15 +33,10 @@ from tests.conftest import broadband, clip_at, si_sdr_db
 
 RATE_HZ = 8_000
 COPY = {
-    "name": "copy",
-    "rate_hz": RATE_HZ,
-    "points": [128],
-    "input": "raw float32",
-    "output": "raw float32",
-    "encode": "cp {input} {coded}",
-    "decode": "cp {coded} {output}",
-    "bits": command.whole_file(),
-}
+    "name": "copy", "rate_hz": RATE_HZ, "points": [128],
+    "input": "raw float32", "output": "raw float32",
+    "encode": "cp {input} {coded}", "decode": "cp {coded} {output}", "bits": command.whole_file(),
+}  # fmt: skip
 
 
 def sh(script):
@@ -138,22 +133,19 @@ FAILING = "echo first >&2; echo no such mode >&2; exit 3"
 QUOTED = r"copy: sh ended with exit status 3: no such mode \(command: /\S+/sh -c 'echo first"
 
 
-@pytest.mark.parametrize(
-    ("changed", "text"),
-    [
-        (encoding(FAILING), QUOTED),
-        (encoding("kill -SEGV $$"), r"was ended by signal 11 \(SIGSEGV\): no message"),
-        (encoding("true"), r"sh reported success and wrote nothing to \{coded\}"),
-        (decoding(': > "$2"'), r"sh reported success and wrote nothing to \{output\}"),
-        ({"output": "wav int16"}, "the decoder's output is no wav file"),
-        (decoding('head -c 3996 "$1" > "$2"'),
-         r"copy: the decoder wrote 999 samples, expected 2000 \(0 of delay and 2000 of signal\); "),
-        (decoding(r'printf "\377\377\377\377" > "$2"; cat "$1" >> "$2"'),
-         "1 of 2000 samples are NaN or infinite"),
-        ({"bits": command.whole_file(8_000)}, "0 bits were weighed in a coded file of 8000 bytes"),
-        ({"bits": command.whole_file(-1)}, "64008 bits were weighed in .* bytes; check the func"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("changed", "text"), [
+    (encoding(FAILING), QUOTED),
+    (encoding("kill -SEGV $$"), r"was ended by signal 11 \(SIGSEGV\): no message"),
+    (encoding("true"), r"sh reported success and wrote nothing to \{coded\}"),
+    (decoding(': > "$2"'), r"sh reported success and wrote nothing to \{output\}"),
+    ({"output": "wav int16"}, "the decoder's output is no wav file"),
+    (decoding('head -c 3996 "$1" > "$2"'),
+     r"copy: the decoder wrote 999 samples, expected 2000 \(0 of delay and 2000 of signal\); "),
+    (decoding(r'printf "\377\377\377\377" > "$2"; cat "$1" >> "$2"'),
+     "1 of 2000 samples are NaN or infinite"),
+    ({"bits": command.whole_file(8_000)}, "0 bits were weighed in a coded file of 8000 bytes"),
+    ({"bits": command.whole_file(-1)}, "64008 bits were weighed in .* bytes; check the func"),
+])  # fmt: skip
 def test_what_goes_wrong_is_said(temporary, changed, text):
     with pytest.raises(ClipError, match=text):
         there_and_back(opened(**changed))
@@ -222,22 +214,19 @@ def test_points_are_rates_or_have_names_and_settings():
     assert (model.points[0].latency_s, model.points[0].licence) == (None, "not stated")
 
 
-@pytest.mark.parametrize(
-    ("changed", "text"),
-    [
-        ({"rate_hz": 0}, r"rate_hz, channels, timeout_s: expected numbers above 0, found 0"),
-        ({"points": []}, "points: expected one or more, each with kbps above 0, or a name"),
-        ({"points": [3, 3.0]}, "points: of 3kbps, 3kbps one occurs more than once; give it a name"),
-        ({"points": [Point(3, settings={"input": "x"})]}, "settings: input cannot be set, it has"),
-        ({"default": ["2kbps"]}, "default: 2kbps: there are 128kbps"),
-        ({"any_kbps": (9, 6)}, r"any_kbps: expected two rising rates, found \(9, 6\)"),
-        ({"encode": "enc {input}"}, r"encode: does not say where \{coded\} goes"),
-        ({"encode": "enc '{input} {coded}"}, r"point 128kbps: .*: No closing quotation"),
-        ({"input": "mp3 int16"}, "input: expected wav or raw, .*found 'mp3 int16'"),
-        ({"delay_samples": "late"}, "delay_samples: expected .*that is one, found 'late'"),
-        ({"encode": "enc {mode} {input} {coded}"}, r"no value for \{mode\} in .*there are: \{bit_"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("changed", "text"), [
+    ({"rate_hz": 0}, r"rate_hz, channels, timeout_s: expected numbers above 0, found 0"),
+    ({"points": []}, "points: expected one or more, each with kbps above 0, or a name"),
+    ({"points": [3, 3.0]}, "points: of 3kbps, 3kbps one occurs more than once; give it a name"),
+    ({"points": [Point(3, settings={"input": "x"})]}, "settings: input cannot be set, it has"),
+    ({"default": ["2kbps"]}, "default: 2kbps: there are 128kbps"),
+    ({"any_kbps": (9, 6)}, r"any_kbps: expected two rising rates, found \(9, 6\)"),
+    ({"encode": "enc {input}"}, r"encode: does not say where \{coded\} goes"),
+    ({"encode": "enc '{input} {coded}"}, r"point 128kbps: .*: No closing quotation"),
+    ({"input": "mp3 int16"}, "input: expected wav or raw, .*found 'mp3 int16'"),
+    ({"delay_samples": "late"}, "delay_samples: expected .*that is one, found 'late'"),
+    ({"encode": "enc {mode} {input} {coded}"}, r"no value for \{mode\} in .*there are: \{bit_"),
+])  # fmt: skip
 def test_a_mistake_is_named_with_its_field(changed, text):
     with pytest.raises(UserError, match=text):
         CommandCodec(**{**COPY, **changed}).model()

@@ -21,18 +21,16 @@ from snacbench.types import Audio, Stream  # noqa: E402
 from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
 from tests.conftest import broadband  # noqa: E402
-from tests.support.codec_models import CLASSES, batch_of, filled, network  # noqa: E402
+from tests.support.cases import cases  # noqa: E402
+from tests.support.codec_models import (  # noqa: E402
+    CLASSES,
+    CONFIGURATIONS,
+    batch_of,
+    filled,
+    network,
+)
 
 NAMES = sorted(CLASSES)
-# The same rates, strides, depths and numbers of codebooks at a fraction of the width.
-NARROW = {
-    "encodec-32khz": {"num_filters": 4, "hidden_size": 16, "codebook_dim": 16},
-    "mimi": {
-        "num_filters": 4, "hidden_size": 32, "intermediate_size": 32, "head_dim": 16,
-        "num_attention_heads": 2, "num_key_value_heads": 2, "codebook_dim": 16,
-        "vector_quantization_hidden_dimension": 16, "upsample_groups": 32,
-    },
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +41,7 @@ def saved(tmp_path_factory):
     def save(name):
         if name not in made:
             torch.manual_seed(0)
-            model = filled(network(name, **NARROW[name]))
+            model = filled(network(name, **CONFIGURATIONS["narrow"][name]))
             for key, gains in model.named_parameters():  # so that codes differ
                 gains.data *= 2 if key.endswith("original0") else 1
             made[name] = (tmp_path_factory.mktemp(name), model)
@@ -128,17 +126,7 @@ def test_codes_and_audio_equal_the_librarys_without_a_network(saved, monkeypatch
         assert np.allclose(output.samples, codec.decode(encoded, seed=0).samples, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("change", "text"),
-    [
-        ({"sampling_rate": 16_000}, r"describes 16000 Hz, 1 channels, 32 codebooks of 2048"),
-        ({"model_type": "encodec"}, r"describes a model of type encodec, expected mimi"),
-        ({"num_filters": "many"}, r"is no configuration of transformers' MimiModel \(\w+: "),
-        ("{", r"config\.json is not JSON \(Expecting .*\); fetch or save it again"),
-        (None, r"model\.safetensors is damaged or not a weights"),
-        ("add", r"not fit MimiModel: 0 keys missing, 1 unexpected.*, 0 of another shape$"),
-    ],
-)
+@pytest.mark.parametrize(("change", "text"), cases(__file__)["refused"])
 def test_another_model_or_none_is_refused(saved, tmp_path, change, text):
     config, weights = ((saved("mimi")[0] / name).read_bytes() for name in (hub.CONFIG, hub.WEIGHTS))
     if isinstance(change, dict):

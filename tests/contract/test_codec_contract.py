@@ -39,12 +39,9 @@ NAMES = [name for m in RUNNABLE for name in dict.fromkeys((m.points[0].name, m.p
 # Shorter than a frame, about a frame, many frames and a rest; 24,000 samples even at 8 kHz.
 LENGTHS = (1, 319, 320, 321, 24_000)
 CHECKS = (
-    contract.check_decoding,
-    contract.check_codes,
-    contract.check_extremes,
-    contract.check_written,
-    contract.check_delay,
-)
+    contract.check_decoding, contract.check_codes, contract.check_extremes,
+    contract.check_written, contract.check_delay,
+)  # fmt: skip
 
 
 @cache

@@ -27,7 +27,7 @@ from snacbench.weights.lock import locked_files
 from snacbench.weights.policy import WeightsPolicy
 from tests.conftest import broadband
 from tests.support.codec_models import DAC_SHAPES, SNAC_SHAPES, batch_of, write_published
-from tests.support.hosts import Host, Reply, redirect, serve
+from tests.support.hosts import Host, Reply, be_alone, redirect, serve
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.published
@@ -42,14 +42,7 @@ NAMES = [*SNAC_SHAPES, *DAC_SHAPES, "encodec-24khz", "encodec-48khz", *THROUGH_T
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Host, Host]]:
     """The three hosts, and the storage behind their redirects; caches of one's own."""
-    from huggingface_hub import constants
-
-    for name in ("SNACBENCH_OFFLINE", "HF_HUB_OFFLINE", "SNACBENCH_WEIGHTS_LOCK", "HF_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("SNACBENCH_CACHE", "SNACBENCH_STATE", "TORCH_HOME", "HOME"):
-        monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    be_alone(monkeypatch, tmp_path)
     with serve() as front, serve() as storage:
         for name in ("HF_ENDPOINT", "SNACBENCH_GITHUB_ENDPOINT", "SNACBENCH_ENCODEC_ENDPOINT"):
             monkeypatch.setenv(name, front.address)

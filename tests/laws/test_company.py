@@ -6,7 +6,6 @@ workers change, a run is killed and gone on with, scored later, or merged of par
 
 from __future__ import annotations
 
-import csv
 import random
 import shutil
 import signal
@@ -18,7 +17,7 @@ import pytest
 
 import snacbench as sb
 from snacbench.rows import Coded, Score
-from tests.support.command_line import NO_SPEED, all_rows, begun, run_in, write_wav
+from tests.support.command_line import NO_SPEED, all_rows, begun, run_in, summary, write_wav
 from tests.support.plugged import codec
 
 CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")
@@ -41,20 +40,13 @@ def options(
     return ("run", *named, "--data", data, "--weights", "embedded", "--jobs", jobs, *NO_SPEED)
 
 
-def succeed(folder: Path, *arguments: object) -> None:
-    done = run_in(folder, *arguments)
-    assert done.returncode == 0, done.stderr
-
-
 def scores_in(rows: dict[tuple[Any, ...], Any]) -> list[Score]:
     return [row for row in rows.values() if isinstance(row, Score)]
 
 
 def summary_of(path: Path) -> dict[tuple[str, str], dict[str, str]]:
     """The lines of a run's summary by codec and domain."""
-    with (path / "summary.csv").open() as stream:
-        lines = list(csv.DictReader(stream))
-    return {(line["codec"], line["domain"]): line for line in lines}
+    return {(line["codec"], line["domain"]): line for line in summary(path)}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +54,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of all codecs, metrics and clips; beside it the clips."""
     folder = tmp_path_factory.mktemp("whole")
     data = make_set(folder, CLIPS)
-    succeed(folder, *options(data), "-o", folder / "run")
+    run_in(folder, *options(data), "-o", folder / "run")
     rows = all_rows(folder / "run")
     assert len(scores_in(rows)) == len(CODECS) * len(METRICS) * len(CLIPS)
     assert len([key for key in rows if key[0] == "delay of"]) == len(CODECS)
@@ -85,7 +77,7 @@ def test_rows_are_the_same_in_less_company_and_any_order(
     codecs, metrics, clips = some(CODECS), some(METRICS), some(CLIPS)
     data = make_set(tmp_path, clips)
     jobs = drawn.choice((1, 3))
-    succeed(tmp_path, *options(data, codecs, metrics, jobs), "-o", tmp_path / "run")
+    run_in(tmp_path, *options(data, codecs, metrics, jobs), "-o", tmp_path / "run")
     rows, expected = all_rows(tmp_path / "run"), all_rows(whole)
     assert len(scores_in(rows)) == len(codecs) * len(metrics) * len(clips)
     assert {key: expected[key] for key in rows} == rows
@@ -100,23 +92,23 @@ def test_rows_and_summary_are_the_same_after_a_kill_and_later_scores(
     killed.kill()
     killed.communicate(timeout=60)
     assert killed.returncode == -signal.SIGKILL
-    succeed(tmp_path, "run", "--resume", path, "--jobs", 1)
-    succeed(tmp_path, "score", path, "--metrics", ",".join(METRICS[2:]), "--jobs", 2)
+    run_in(tmp_path, "run", "--resume", path, "--jobs", 1)
+    run_in(tmp_path, "score", path, "--metrics", ",".join(METRICS[2:]), "--jobs", 2)
     assert all_rows(path) == all_rows(whole)
     assert summary_of(path) == summary_of(whole)
 
 
 def test_rows_and_summary_are_the_same_in_a_merge_of_parts(whole: Path, tmp_path: Path) -> None:
     for name, codecs in (("one", CODECS[3:]), ("two", CODECS[:4])):
-        succeed(tmp_path, *options(data_of(whole), codecs, jobs=2), "-o", tmp_path / name)
-    succeed(tmp_path, "merge", "one", "two", "-o", "both")
+        run_in(tmp_path, *options(data_of(whole), codecs, jobs=2), "-o", tmp_path / name)
+    run_in(tmp_path, "merge", "one", "two", "-o", "both")
     assert all_rows(tmp_path / "both") == all_rows(whole)
     assert summary_of(tmp_path / "both") == summary_of(whole)
 
 
 def test_a_summary_line_is_the_same_without_the_other_codecs(whole: Path, tmp_path: Path) -> None:
     shutil.copytree(data_of(whole), tmp_path / "set")
-    succeed(tmp_path, *options(tmp_path / "set", ("noise@5dB",)), "-o", tmp_path / "run")
+    run_in(tmp_path, *options(tmp_path / "set", ("noise@5dB",)), "-o", tmp_path / "run")
     alone, beside = summary_of(tmp_path / "run"), summary_of(whole)
     assert alone == {key: line for key, line in beside.items() if key[0] == "noise@5dB"}
 
@@ -135,13 +127,9 @@ def test_a_codec_is_stopped_for_what_it_is_and_not_for_the_clips_that_come_first
             seconds = 0.9 if name == "z" else 0.3
             write_wav(tmp_path / clips / "set" / f"{name}.wav", seconds, 16_000, seed=ord(name))
         run = sb.run(
-            codecs=f"{tmp_path / 'odd.py'},{tmp_path / 'broken.py'}",
-            data=str(tmp_path / clips / "set"),
-            out=tmp_path / f"{clips}.run",
-            metrics="si_sdr",
-            speed_budget_s=0,
-            jobs=jobs,
-        )
+            f"{tmp_path / 'odd.py'},{tmp_path / 'broken.py'}", data=str(tmp_path / clips / "set"),
+            out=tmp_path / f"{clips}.run", metrics="si_sdr", speed_budget_s=0, jobs=jobs,
+        )  # fmt: skip
         rows[clips] = all_rows(Path(run.folder.path))
     many, few = rows.values()
     coded = {key: row for key, row in many.items() if isinstance(row, Coded)}

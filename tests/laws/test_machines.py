@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pytest
 
 import snacbench as sb
 from tests.laws.test_places import ASKED, rows_of
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.machines
 
@@ -42,13 +43,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 def done(*command: object, **how: Any) -> str:
     words = [str(word) for word in command]
     return subprocess.run(words, check=True, capture_output=True, text=True, **how).stdout
-
-
-def until(true: Callable[[], bool], what: str, seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
-        time.sleep(0.2)
 
 
 @contextmanager
@@ -127,20 +121,8 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     key, socket, conf = folder / "munge.key", folder / "munge.socket", folder / "slurm.conf"
     key.write_bytes(os.urandom(128))
     key.chmod(0o400)
-    host = os.uname().nodename
-    conf.write_text(
-        f"ClusterName=test\nSlurmctldHost={host}(127.0.0.1)\nSlurmUser=root\n"
-        f"AuthType=auth/munge\nAuthInfo=socket={socket}\nCredType=cred/munge\n"
-        f"SlurmctldPort=16817\nSlurmdPort=16818\nReturnToService=2\nMpiDefault=none\n"
-        f"ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\nSwitchType=switch/none\n"
-        f"SlurmctldPidFile={folder}/ctld.pid\nSlurmdPidFile={folder}/slurmd.pid\n"
-        f"SlurmdSpoolDir={folder}/spool\nStateSaveLocation={folder}/state\n"
-        f"SlurmctldLogFile={folder}/ctld.log\nSlurmdLogFile={folder}/slurmd.log\n"
-        f"SchedulerType=sched/backfill\nSelectType=select/cons_tres\n"
-        f"SelectTypeParameters=CR_Core\n"
-        f"NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=4000 State=UNKNOWN\n"
-        f"PartitionName=short Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n"
-    )
+    text = Path(__file__).with_name("slurm.conf").read_text()
+    conf.write_text(text.format(folder=folder, socket=socket, host=os.uname().nodename))
     places = {"log-file": "munge.log", "pid-file": "munge.pid", "seed-file": "munge.seed"}
     munged = [f"--{name}={folder / file}" for name, file in places.items()]
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:

@@ -6,7 +6,6 @@ A codec takes no time and moves a clock of its own instead: the first call of ev
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from snacbench.rows import Speed
 from snacbench.store.run_folder import RunFolder
-from tests.support.command_line import run_in, write_wav
+from tests.support.command_line import run_in, summary, write_wav
 
 Run = Callable[..., str]
 
@@ -74,19 +73,13 @@ def cli(tmp_path: Path) -> Run:
         write_wav(tmp_path / "clips" / "speech" / f"{number}.wav", 0.4, rate_hz, seed=number)
     write_wav(tmp_path / "clips" / "music" / "c.wav", 0.5, 48_000, seed=3)
 
-    def run(*arguments: object) -> str:
-        done = run_in(tmp_path, *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
+    return lambda *arguments: run_in(tmp_path, *arguments).stdout
 
 
 def speeds(run: Path) -> dict[str, list[float]]:
     """What a run's summary says of each codec's speed."""
-    rows = csv.DictReader((run / "summary.csv").open())
-    columns = ("rtf_encode", "rtf_decode")
-    return {r["codec"]: [float(r[c]) for c in columns] for r in rows if r["domain"] == "all"}
+    lines = [line for line in summary(run) if line["domain"] == "all"]
+    return {r["codec"]: [float(r[c]) for c in ("rtf_encode", "rtf_decode")] for r in lines}
 
 
 OPTIONS = ("--metrics", "waveform_l1", "--speed-budget-s")

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
 from snacbench.types import Audio
-from tests.conftest import clip_at
+from tests.conftest import MATERIAL, clip_at
 
-MATERIAL = Path(
-    os.environ.get("SNACBENCH_SHARED", Path(__file__).resolve().parents[2].parent / "shared")
-)
 SPEECH = (
-    "speech/ljspeech_0004.flac",
-    "speech/two_cities_a.flac",
-    "speech/kerstin_0322.flac",
-    "speech/arctic_aew_a0002.flac",
-    "speech/sms_speech_female.flac",
-    "speech/lyra_sample1.flac",
-)
+    "speech/ljspeech_0004", "speech/two_cities_a", "speech/kerstin_0322",
+    "speech/arctic_aew_a0002", "speech/sms_speech_female", "speech/lyra_sample1",
+)  # fmt: skip
 OTHER = (
-    "music/castanets48_stereo.flac",
-    "music/orchestra.flac",
-    "music/guitar48_stereo.flac",
-    "environment/street_scene.flac",
-    "environment/great_plains_toad.flac",
-    "environment/fire.flac",
-)
+    "music/castanets48_stereo", "music/orchestra", "music/guitar48_stereo",
+    "environment/street_scene", "environment/great_plains_toad", "environment/fire",
+)  # fmt: skip
 Pairs = dict[str, tuple[Audio, Audio]]
 
 
@@ -88,4 +74,4 @@ def _references(rate_hz, *, speech_only, clips, duration_s=3.0):
         return [(f"synthetic {seed}", voice(rate_hz, seed=seed)) for seed in range(clips)]
     mixed = [name for both in zip(SPEECH, OTHER, strict=True) for name in both]
     names = (SPEECH if speech_only else mixed)[:clips]
-    return [(name, clip_at(folder / name, rate_hz, seconds=duration_s)) for name in names]
+    return [(name, clip_at(folder / f"{name}.flac", rate_hz, seconds=duration_s)) for name in names]

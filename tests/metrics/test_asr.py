@@ -19,8 +19,10 @@ from snacbench.metrics.wer import METRICS, error_rate, normalised
 from snacbench.runner.versions import make_ready
 from snacbench.types import Audio, MetricOptions
 from tests.conftest import clip_at
-from tests.support.hosts import be_impatient, on_the_hub, serve, silent_address
+from tests.support.cases import cases
+from tests.support.hosts import be_alone, be_impatient, on_the_hub, serve, silent_address
 
+CASES = cases(__file__)
 RATE_HZ = 16_000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CACHES = (_asr._opened, _asr._read, _asr._heard)
@@ -44,20 +46,7 @@ def breath(duration_s=1.0):
     return Audio((0.05 * samples).astype(np.float32), RATE_HZ)
 
 
-@pytest.mark.parametrize(
-    ("selector", "said"),
-    [
-        ("pocketsfinx", "no recogniser 'pocketsfinx' .*; did you mean pocketsphinx"),
-        ("faster-whisper@gpu:x", "write faster-whisper:FOLDER or faster-whisper@cuda:FOLDER"),
-        ("pocketsphinx:folder", "takes nothing more, found 'folder'"),
-        ("faster-whisper", "needs the folder of a model"),
-        ("faster-whisper:/no/such", r"there is no model\.bin in it"),
-        ("whisper-large-v3:here", "can be followed by @cpu or @cuda alone, found 'here'"),
-        ("pocketsphinx", r"pip install '\.\[asr\]'"),
-        ("faster-whisper:{}", r"pip install '\.\[asr\]'"),
-        ("hubert-large", r"pip install '\.\[transformers\]'"),
-    ],
-)
+@pytest.mark.parametrize(("selector", "said"), CASES["mistakes"])
 def test_mistakes_and_packages_that_are_missing(monkeypatch, tmp_path, selector, said):
     (tmp_path / "model.bin").write_bytes(b"")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -128,15 +117,7 @@ def test_faster_whisper_is_told_the_language(tmp_path):
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """A hub on this machine, and caches with nothing in them."""
-    from huggingface_hub import constants
-
-    for name in ("HF_HUB_OFFLINE", "SNACBENCH_OFFLINE", "HF_TOKEN", "SNACBENCH_WEIGHTS_LOCK"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("SNACBENCH_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    be_alone(monkeypatch, tmp_path)
     be_impatient(monkeypatch)
     with serve() as host:
         monkeypatch.setenv("HF_ENDPOINT", host.address)
@@ -160,12 +141,7 @@ def small_ctc(kind, folder):
     source = folder.parent / "vocab.json"
     source.write_text(json.dumps({letter: i for i, letter in enumerate(letters)}))
     large = kind == "hubert-large"  # as the large models of 2021, which also mask padding
-    more = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
-    sizes = dict(
-        vocab_size=len(letters), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=16, conv_dim=(8,) * 7, num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=2, **(more if large else {}),
-    )  # fmt: skip
+    sizes = {"vocab_size": len(letters), **CASES["ctc"], **(CASES["large"] if large else {})}
     name = "Hubert" if large else "Wav2Vec2"
     network = getattr(transformers, f"{name}ForCTC")(
         getattr(transformers, f"{name}Config")(**sizes)
@@ -180,13 +156,7 @@ def small_ctc(kind, folder):
         for now, then in names.items():
             tensors = {key.replace(now, then): value for key, value in tensors.items()}
         torch.save(tensors, folder / "pytorch_model.bin")
-        marks = {
-            "unk_token": "<unk>",
-            "bos_token": "<s>",
-            "eos_token": "</s>",
-            "pad_token": "<pad>",
-        }
-        (folder / "tokenizer_config.json").write_text(json.dumps(marks))  # which names no class
+        (folder / "tokenizer_config.json").write_text(json.dumps(CASES["marks"]))
         (folder / "model.safetensors").unlink()
     return completed(kind, folder)
 
@@ -231,25 +201,19 @@ def small_whisper(kind, folder):
     vocabulary = {token: i for i, token in enumerate([*letters, *special])}
     tokenizer = transformers.WhisperTokenizer(vocab=vocabulary, merges=[])
     tokenizer.add_special_tokens({"additional_special_tokens": special})
+    end, start = (vocabulary[f"<|{token}|>"] for token in ("endoftext", "startoftranscript"))
+    marks = {"decoder_start_token_id": start, "eos_token_id": end, "pad_token_id": end}
     config = transformers.WhisperConfig(
-        vocab_size=len(vocabulary), d_model=16, encoder_layers=1, decoder_layers=1,
-        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=16,
-        decoder_ffn_dim=16, max_target_positions=40, pad_token_id=vocabulary["<|endoftext|>"],
-        bos_token_id=vocabulary["<|endoftext|>"], eos_token_id=vocabulary["<|endoftext|>"],
-        decoder_start_token_id=vocabulary["<|startoftranscript|>"],
-    )  # fmt: skip
+        vocab_size=len(vocabulary), bos_token_id=end, **marks, **CASES["whisper"]
+    )
     model = transformers.WhisperForConditionalGeneration(config)
     model.save_pretrained(folder)
     settings = {
         "lang_to_id": {f"<|{code}|>": vocabulary[f"<|{code}|>"] for code in LANGUAGES},
         "task_to_id": {task: vocabulary[f"<|{task}|>"] for task in ("translate", "transcribe")},
         "no_timestamps_token_id": vocabulary["<|notimestamps|>"],
-        "decoder_start_token_id": vocabulary["<|startoftranscript|>"],
-        "eos_token_id": vocabulary["<|endoftext|>"],
-        "pad_token_id": vocabulary["<|endoftext|>"],
-        "is_multilingual": True,
         "suppress_tokens": [*range(len(letters), len(vocabulary))],  # else it ends at once
-        "max_length": 20,
+        **{"is_multilingual": True, "max_length": 20, **marks},
     }
     (folder / "generation_config.json").write_text(json.dumps(settings))
     (folder / "vocab.json").write_text(json.dumps(vocabulary))

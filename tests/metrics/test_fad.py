@@ -14,28 +14,9 @@ from snacbench.metrics._guards import set_level
 from snacbench.metrics._learned import learned
 from snacbench.models import HostedFile, WeightsSource
 from snacbench.types import Audio, MetricOptions
+from tests.support.cases import cases
 
-SHAPES = {
-    "features.0": (64, 1, 3, 3), "features.3": (128, 64, 3, 3), "features.6": (256, 128, 3, 3),
-    "features.8": (256, 256, 3, 3), "features.11": (512, 256, 3, 3),
-    "features.13": (512, 512, 3, 3), "embeddings.0": (4096, 12288), "embeddings.2": (4096, 4096),
-    "embeddings.4": (128, 4096),
-}  # fmt: skip
-# Of torchvggish at f3f9096, for `signal` and `weights`: every 40th frame and 20th band of
-# waveform_to_examples, and every second number of both embeddings, without the last rectifier, with
-# narrow layers in the places of the published ones.
-EXAMPLES = [
-    [[-1.0056274, 0.4708597, 0.7356162, 1.3627409], [-1.0123973, 0.0727784, 0.8586625, 1.6691762],
-     [-0.5497446, -0.0257984, 0.500912, 1.5410336]],
-    [[-1.0226413, 0.5094496, 0.7325847, 1.3522468], [-1.5358294, 0.7999148, 0.0415709, 1.5060921],
-     [-0.920765, 3.7450328, 1.1270255, 1.4418982]],
-]  # fmt: skip
-NARROW = [
-    [2.09441853, -0.785844266, 1.55530548, -3.31145144, -4.19059372, 2.92769384, 0.877853036,
-     -2.83769727],
-    [4.18166733, -2.75593424, 1.52200794, -2.82197452, -2.94260192, 2.9991045, -0.364631891,
-     -1.88313258],
-]  # fmt: skip
+TORCHVGGISH = cases(__file__)  # shapes of its weights, and what it gave
 
 
 def signal():
@@ -49,7 +30,7 @@ def weights(width):
     """Random tensors, by one generator in torchvggish's order; `width` narrows all layers."""
     torch = pytest.importorskip("torch")
     rng, tensors = np.random.default_rng(0), {}
-    for name, shape in SHAPES.items():
+    for name, shape in TORCHVGGISH["shapes"].items():
         narrow = tuple(max(1, round(width * size)) if size > 3 else size for size in shape)
         scale = np.float32(math.sqrt(2 / np.prod(narrow[1:])))
         for part, of, gain in (("weight", narrow, scale), ("bias", narrow[:1], np.float32(0.1))):
@@ -61,10 +42,10 @@ def weights(width):
 def test_equals_torchvggish_with_the_same_random_weights():
     examples = fad.examples(signal())
     assert examples.shape == (2, 96, 64)
-    np.testing.assert_allclose(examples[:, ::40, ::20], EXAMPLES, atol=2e-6)
+    np.testing.assert_allclose(examples[:, ::40, ::20], TORCHVGGISH["examples"], atol=2e-6)
     found = fad.Vggish(weights(1 / 8))(examples)
     assert found.shape == (2, 16)
-    np.testing.assert_allclose(found[:, ::2], NARROW, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found[:, ::2], TORCHVGGISH["embeddings"], rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture

@@ -35,11 +35,9 @@ WIDTHS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 # to so many samples, its layers of these sizes and its tensors those of `drawn`. At the published
 # sizes it and ours differ by nothing.
 SPEECHMOS = {
-    16_000: 2.396040201187134,
-    16_320: 2.0149717330932617,
-    24_037: 3.521153450012207,
-    48_001: 3.18013334274292,
-}
+    16_000: 2.396040201187134, 16_320: 2.0149717330932617,
+    24_037: 3.521153450012207, 48_001: 3.18013334274292,
+}  # fmt: skip
 
 
 def tensors(sizes: Sizes) -> dict[str, tuple[int, ...]]:

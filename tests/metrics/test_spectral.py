@@ -11,50 +11,15 @@ from snacbench.metrics import spectral
 from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.metrics.conftest import at_snr, low_passed, scaled, voice
+from tests.support.cases import cases
 
 METRICS = {metric.spec.name: metric for metric in spectral.METRICS}
 DAC7, DEFAULT, STFT = (METRICS[name] for name in ("mel_dac7", "mel_dac_default", "stft_dac"))
 every_distance = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 
-# What the code that defines a form gave on `ten_pairs`, by torch 2.14.1 and librosa 0.11. For those
-# of descript-audiotools that is computed anew, in test_peers.
-GIVEN = {
-    # RayYuki/CodecBench at 6232e4a. OpenMOSS/MOSS-Audio-Tokenizer-Eval at b8e23bf gave the same.
-    "mel_codecbench": (
-        0.24172869, 2.0068207, 5.1783042, 1.7773242, 2.4750314,
-        1.0695111, 1.2661908, 0.048536547, 1.5380604, 11.096639,
-    ),
-    # jik876/hifi-gan at 4769534, with librosa's and torch's present signatures.
-    "mel_hifigan": (
-        0.15496191, 1.2719288, 3.021173, 1.2857732, 1.7383853,
-        0.52495891, 0.69314098, 0.016081467, 0.91746747, 5.6960487,
-    ),
-    # NVIDIA/BigVGAN at 7d2b454.
-    "mel_bigvgan": (
-        0.17057343, 1.2995099, 3.0632689, 1.3434107, 1.8054494,
-        0.52364314, 0.69314057, 0.016208056, 1.0085088, 5.5680199,
-    ),
-    # gemelo-ai/vocos at c859e3b (0.1.0).
-    "mel_vocos": (
-        0.17383581, 1.3285694, 3.1119118, 1.4899738, 1.9835573,
-        0.51215994, 0.69314718, 0.019667406, 0.98380131, 14.578186,
-    ),
-    # lucadellalib/audiocodecs at fe350cc.
-    "mel_focalcodec": (
-        8.1031675, 56.859215, 128.50761, 80.72364, 111.44125,
-        22.192554, 26.924942, 1.1668588, 34.6488, 852.07861,
-    ),
-    # kan-bayashi/ParallelWaveGAN at 8674037, in double precision: in single, its sums are 4e-5 off.
-    "stft_pwg_convergence": (
-        0.0068942291, 0.086564224, 0.95402834, 0.044662733, 0.10587172,
-        0.60814371, 0.5, 0.024539979, 0.21476546, 0.99993595,
-    ),
-    # The same, in single precision.
-    "stft_pwg_log": (
-        0.41501537, 1.6979928, 3.7688687, 2.4151561, 3.7951174,
-        0.52528769, 0.69221824, 0.066196218, 1.1731746, 4.0416923,
-    ),
-}  # fmt: skip
+# What the code that defines a form gave on `ten_pairs`. For the forms of descript-audiotools that
+# is computed anew, in test_peers.
+GIVEN = cases(__file__)
 
 
 def ten_pairs(rate_hz):

@@ -21,8 +21,8 @@ from snacbench.selectors import select
 from snacbench.types import Audio
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
-from tests.conftest import clip_at
-from tests.metrics.conftest import MATERIAL, at_snr, voice
+from tests.conftest import MATERIAL, clip_at
+from tests.metrics.conftest import at_snr, voice
 
 AUDIO, SPEECH, *_ = METRICS
 

@@ -100,11 +100,7 @@ def test_a_shift_is_found_at_any_level():
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    seed=seeds,
-    lengths=st.tuples(st.integers(2, 600), st.integers(2, 600)),
-    smoothing=st.integers(1, 60),
-)
+@given(seeds, st.tuples(st.integers(2, 600), st.integers(2, 600)), st.integers(1, 60))
 def test_lags_are_those_of_the_package(seed, lengths, smoothing):
     noise = np.random.default_rng(seed)
     x, y = (np.convolve(noise.standard_normal(n), np.ones(smoothing), "same") for n in lengths)
@@ -195,11 +191,7 @@ def test_patches_of_speech(seed, samples, level):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    seed=seeds,
-    lengths=st.tuples(st.integers(100, 700), st.integers(100, 700)),
-    shift=st.integers(-150, 150),
-)
+@given(seeds, st.tuples(st.integers(100, 700), st.integers(100, 700)), st.integers(-150, 150))
 def test_pieces_are_aligned_as_by_the_package(seed, lengths, shift):
     whole = np.random.default_rng(seed).standard_normal(1_200)
     x = whole[200 : 200 + lengths[0]]

@@ -13,6 +13,7 @@ from snacbench.rows import CodeHistogram, Cost
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 from snacbench.tables.side_by_side import Entry, Span
+from tests.support.cases import cases
 from tests.support.plots import (
     ANCHOR,
     CUT,
@@ -196,15 +197,12 @@ def test_a_rate_that_is_a_range_is_a_band_across(monkeypatch):
     assert "no codec has SI-SDR scores and entropy rate" in texts(figure)
 
 
-def rows_named(figure):
-    return [t.get_text().replace("\n", "") for t in figure.axes[0].get_yticklabels()]
-
-
 def test_distribution_shows_every_clip_and_the_mean():
     rows = run_rows([*OPUS, *CUT])
     figure = draw("distribution", rows)
-    assert rows_named(figure)[-1] == "snac-24khz@0.42kbps (trunc.)"
     axes = figure.axes[0]
+    last = axes.get_yticklabels()[-1].get_text().replace("\n", "")
+    assert last == "snac-24khz@0.42kbps (trunc.)"
     clips = [line for line in axes.lines if line.get_gid() == "clips"]
     means = [line for line in axes.lines if line.get_gid() == "mean"]
     for codec, points, mean in zip(rows.codecs, clips, means, strict=True):
@@ -270,18 +268,6 @@ def test_codebooks_show_entropy_against_the_most_there_is(tmp_path):
     assert "Hatched: few tokens per entry or few clips" in caption_of(figure)
 
 
-EMPTY = {
-    "quality-rate": "no codec has SI-SDR scores and actual rate",
-    "tokens": "no codec has SI-SDR scores and tokens",
-    "speed": "no codec has SI-SDR scores and speed",
-    "macs": "no codec has SI-SDR scores and MACs",
-    "domains": "no codec has SI-SDR scores and actual rate",
-    "distribution": "no SI-SDR scores",
-    "differences": "no SI-SDR differences: nothing to compare it with",
-    "codebooks": "no codec of this run has codebooks whose codes were counted",
-}
-
-
 def test_where_nothing_can_be_shown_the_panel_says_so():
     rows = run_rows(DAC, without=[(s.name, "si_sdr") for s in DAC])
-    assert all(text in texts(draw(name, rows)) for name, text in EMPTY.items())
+    assert all(text in texts(draw(name, rows)) for name, text in cases(__file__)["empty"].items())

@@ -10,15 +10,10 @@ from snacbench.recipes import shipped_recipes
 from snacbench.recipes.recipe import find_recipe, read_recipe
 from snacbench.selectors import among, select
 from snacbench.testsets.opening import set_names
+from tests.support.cases import cases
 
-GOOD = """\
-summary: a try
-codecs:
-  - opus@8
-  - opus@14,24
-data: quick
-weights: published
-"""
+CASES = cases(__file__)
+GOOD = CASES["good"]
 
 
 def written(tmp_path: Path, text: str) -> Path:
@@ -38,29 +33,7 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     assert read_recipe(path).options()["data"] == str(tmp_path / "clips/set.csv")
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("data: quick", "date: quick", "line 5: date: no such field; did you mean data"),
-        ("data: quick", "data: quick\nseed: one", "line 6: seed: .*integer, found 'one'"),
-        ("data: quick", "data: quick\nlimit: 0", "line 6: limit: .*greater than .*found 0"),
-        ("  - opus@14,24", "  - [1, 2]", "line 4: codecs: .*string, found"),
-        ("published", "auto", "line 6: weights: a recipe never falls back"),
-        ("data: quick", "data: quick\ntable: pretty", "line 6: table: .*'pretty'"),
-        ("data: quick", "data: quick\nlimits: {kbs: 3}", "line 6: limits: kbs: .*'kbps'"),
-        ("data: quick", "data: quick\nlimits: {kbps: 0}", "line 6: limits: kbps: .*greater than 0"),
-        (
-            "data: quick",
-            "data: quick\nexpect: [{source: s, tolerance: {stoi: 1}, figures: {a: {up: 1}}}]",
-            "line 6: expect: entry 1: there is no figure for the tolerance of stoi",
-        ),
-        (
-            "data: quick",
-            "data: quick\nexpect: [{source: s, figures: {a: {up: .nan}}}]",
-            "line 6: expect: .*finite number, found nan",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "message"), CASES["mistakes"])
 def test_mistakes_are_named_with_their_line(
     tmp_path: Path, old: str, new: str, message: str
 ) -> None:

@@ -8,12 +8,7 @@ import pytest
 
 from snacbench.report.build import build_report
 from snacbench.report.listening_section import listening_sections, mean_ratings
-from snacbench.rows import (
-    ComparisonSummary,
-    ConditionSummary,
-    ListenerScore,
-    ListeningSummary,
-)
+from snacbench.rows import ComparisonSummary, ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.tables.run_rows import RunRows
 from tests.support.synthetic_runs import make_run
 

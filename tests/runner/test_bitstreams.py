@@ -9,13 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from snacbench.bitstream.container import Header, read, write
-from snacbench.errors import (
-    BitstreamError,
-    CodecError,
-    SnacbenchError,
-    StoreError,
-    UserError,
-)
+from snacbench.errors import BitstreamError, CodecError, SnacbenchError, StoreError, UserError
 from snacbench.rate.coding.coders import PACKED
 from snacbench.rows import Coded, CodedBytes
 from snacbench.runner.bitstreams import (
@@ -95,22 +89,19 @@ def with_header(stream, **changes):
     return replace(stream, header=replace(stream.header, **changes))
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (lambda s: with_header(s, codec_rate_hz=8_000), r"no file of dac-mini@1.5kbps: .*rate 8"),
-        (lambda s: with_header(s, channel_mode="stereo"), "mode stereo, exp"),
-        (lambda s: with_header(s, weights_sha256={}), r"than those here: none, found config.json"),
-        (lambda s: with_header(s, weights_sha256={"model.safetensors": "0" * 64}),
-         "other weights of dac-mini.*: model.safetensors sha256 0000000000000000, found conf"),
-        (lambda s: replace(s, codebook_sizes=(1024, 512)), r"sizes \[1024, 512\], expected \[1024"),
-        (lambda s: with_part(s, num_samples=4_799), r"parts \[4799\], expected \[4800\] for 9600"),
-        (lambda s: with_part(s, codes=(s.parts[0].codes[0], np.zeros((1, 9_999), np.int32))),
-         r"stream 1 has 9999 frames, 133\.3 s, for a signal of 0\.2 s"),
-        (lambda s: with_part(s, codes=(s.parts[0].codes[0], s.parts[0].codes[1][:, :-1])),
-         r"cannot decode what the file holds .*Error"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("change", "reason"), [
+    (lambda s: with_header(s, codec_rate_hz=8_000), r"no file of dac-mini@1.5kbps: .*rate 8"),
+    (lambda s: with_header(s, channel_mode="stereo"), "mode stereo, exp"),
+    (lambda s: with_header(s, weights_sha256={}), r"than those here: none, found config.json"),
+    (lambda s: with_header(s, weights_sha256={"model.safetensors": "0" * 64}),
+     "other weights of dac-mini.*: model.safetensors sha256 0000000000000000, found conf"),
+    (lambda s: replace(s, codebook_sizes=(1024, 512)), r"sizes \[1024, 512\], expected \[1024"),
+    (lambda s: with_part(s, num_samples=4_799), r"parts \[4799\], expected \[4800\] for 9600"),
+    (lambda s: with_part(s, codes=(s.parts[0].codes[0], np.zeros((1, 9_999), np.int32))),
+     r"stream 1 has 9999 frames, 133\.3 s, for a signal of 0\.2 s"),
+    (lambda s: with_part(s, codes=(s.parts[0].codes[0], s.parts[0].codes[1][:, :-1])),
+     r"cannot decode what the file holds .*Error"),
+])  # fmt: skip
 def test_what_no_file_of_the_codec_says(change, reason):
     stream, loaded = coded("dac-mini@2q", broadband(0.2, 48_000))
     with pytest.raises((BitstreamError, CodecError), match=reason):

@@ -194,22 +194,19 @@ def test_a_codec_that_keeps_to_its_bits_passes_on_excerpts_of_two_clips(checked)
     assert {e.decoded.num_samples for e in point.excerpts} == {17_000, 17_001}
 
 
-@pytest.mark.parametrize(
-    ("sent", "tweak", "message"),
-    [
-        (empty, lambda c, e, s: c.memory, "decoding the same codes twice gave other audio"),
-        (empty, lambda c, e, s: np.full((1, e.num_samples), float(c.memory is None)),
-         "another process decoded what was written to other audio"),
-        (None, lambda c, e, s: samples_of(e) + c.calls, "decoding the same codes twice gave other"),
-        (None, lambda c, e, s: np.random.default_rng().normal(size=(1, e.num_samples)), "twice"),
-        (None, lambda c, e, s: samples_of(e) * (s % 1000), "randomness that is not declared"),
-        (lambda c, a: Encoded(a.num_samples, 1, a.rate_hz, packets=(b"%d" % c.calls,)), zeros,
-         "encoding the same signal twice gave other bits"),
-        (lambda c, a: Encoded(a.num_samples, 1, a.rate_hz, codes=(np.array([[-1]], np.int32),)),
-         zeros, "what it encodes cannot be written down"),
-        (None, lambda c, e, s: samples_of(e) if c.calls < 5 else 1 / 0, "once it cannot again"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("sent", "tweak", "message"), [
+    (empty, lambda c, e, s: c.memory, "decoding the same codes twice gave other audio"),
+    (empty, lambda c, e, s: np.full((1, e.num_samples), float(c.memory is None)),
+     "another process decoded what was written to other audio"),
+    (None, lambda c, e, s: samples_of(e) + c.calls, "decoding the same codes twice gave other"),
+    (None, lambda c, e, s: np.random.default_rng().normal(size=(1, e.num_samples)), "twice"),
+    (None, lambda c, e, s: samples_of(e) * (s % 1000), "randomness that is not declared"),
+    (lambda c, a: Encoded(a.num_samples, 1, a.rate_hz, packets=(b"%d" % c.calls,)), zeros,
+     "encoding the same signal twice gave other bits"),
+    (lambda c, a: Encoded(a.num_samples, 1, a.rate_hz, codes=(np.array([[-1]], np.int32),)),
+     zeros, "what it encodes cannot be written down"),
+    (None, lambda c, e, s: samples_of(e) if c.calls < 5 else 1 / 0, "once it cannot again"),
+])  # fmt: skip
 def test_what_is_hidden_from_the_bits_is_found(checked, sent, tweak, message):
     _, row = checked(lambda: Sender(sent=sent, tweak=tweak))
     assert not row.passed

@@ -215,17 +215,14 @@ def test_the_rate_where_the_score_is_reached_by_hand():
     assert (pooled.pooled_kbps, pooled.kbps) == ((12, 16), pytest.approx(12))
 
 
-@pytest.mark.parametrize(
-    ("score", "status", "sentence"),
-    [
-        (2.7, "reached", r"needs 13\.0 kbps \[1\d\.\d, 1\d\.\d\] to reach GOAL"),
-        (1.0, "below", r"reaches GOAL below 8 kbps, its lowest rate, in 100 % of bootstrap draws"),
-        (4.5, "not reached", r"does not reach GOAL up to 32 kbps, its highest rate, in 100 % of "
-         "bootstrap draws"),
-        (3.995, "reached", r"needs \S+ kbps \[\S+, > 32\] to reach GOAL"),
-        (2.005, "reached", r"needs \S+ kbps \[< 8, \S+\] to reach GOAL"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("score", "status", "sentence"), [
+    (2.7, "reached", r"needs 13\.0 kbps \[1\d\.\d, 1\d\.\d\] to reach GOAL"),
+    (1.0, "below", r"reaches GOAL below 8 kbps, its lowest rate, in 100 % of bootstrap draws"),
+    (4.5, "not reached", r"does not reach GOAL up to 32 kbps, its highest rate, in 100 % of "
+     "bootstrap draws"),
+    (3.995, "reached", r"needs \S+ kbps \[\S+, > 32\] to reach GOAL"),
+    (2.005, "reached", r"needs \S+ kbps \[< 8, \S+\] to reach GOAL"),
+])  # fmt: skip
 def test_the_sentence_for_a_paper(score, status, sentence):
     found = match(score)
     expected = sentence.replace("GOAL", r"the ViSQOL of snac-24khz at 0\.98 kbps")
@@ -254,17 +251,14 @@ def test_the_difference_at_equal_rate_by_hand(better, sign):
 GOAL = "cannot be compared with the ViSQOL of x at 1 kbps:"
 
 
-@pytest.mark.parametrize(
-    ("clusters", "clips", "of", "said"),
-    [
-        (speakers(2), 120, OPUS, "(n = 120 clips, 2 speakers; these speakers only)"),
-        (None, 120, OPUS, "(n = 120 clips, independence assumed)"),
-        (None, 1, OPUS, "(n = 1 clip, independence assumed)"),
-        (None, 1, {8.0: 3.0}, f"{GOAL} opus has one rate, a curve needs two "
-         "(n = 1 clip, independence assumed)"),
-        (None, 0, OPUS, f"{GOAL} no clip is shared by all points (n = 0 clips)"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("clusters", "clips", "of", "said"), [
+    (speakers(2), 120, OPUS, "(n = 120 clips, 2 speakers; these speakers only)"),
+    (None, 120, OPUS, "(n = 120 clips, independence assumed)"),
+    (None, 1, OPUS, "(n = 1 clip, independence assumed)"),
+    (None, 1, {8.0: 3.0}, f"{GOAL} opus has one rate, a curve needs two "
+     "(n = 1 clip, independence assumed)"),
+    (None, 0, OPUS, f"{GOAL} no clip is shared by all points (n = 0 clips)"),
+])  # fmt: skip
 def test_how_many_are_few_or_unknown_and_what_cannot_be_compared_is_said(clusters, clips, of, said):
     target = curve("x", {1.0: 2.5}, clips=clips) if clips else points("x", {1.0: {"other": 2.5}})
     found = matched_rate(target, curve("opus", of, clips=clips or 9), clusters)

@@ -102,22 +102,17 @@ T4 = 2.7764  # t quantile, 4 degrees of freedom
 WITHIN = "these clusters only: t interval over the clips within them"
 
 
-@pytest.mark.parametrize(
-    ("values", "labels", "half", "footnote"),
-    [
-        ([m + d for m in (1, 2, 3, 4, 5) for d in (-0.5, 0.5)], list("aabbccddee"),
-         T4 * 1.58114 / np.sqrt(5),  # standard deviation of the cluster means
-         "10 clips, 5 clusters; 95 % interval: t interval on cluster means weighted by their "
-         "clips"),
-        ([1, 2, 3, 7, 8, 9], list("aaabbb"),
-         T4 * np.sqrt(4 / 4 / 6),  # 4 is the sum of squares within clusters
-         f"6 clips, 2 clusters; 95 % interval: {WITHIN}"),
-        ([1, 2, 3], ["a"] * 3, 4.3027 / np.sqrt(3), f"3 clips, 1 cluster; 95 % interval: {WITHIN}"),
-        ([0.1] * 40, list("ab") * 20, 0, "40 clips, 2 clusters; 95 % interval: all values are "
-         "equal"),
-        ([2.5, NAN], ["a", "b"], None, "1 clip; one value, no interval"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("values", "labels", "half", "footnote"), [
+    ([m + d for m in (1, 2, 3, 4, 5) for d in (-0.5, 0.5)], list("aabbccddee"),
+     T4 * 1.58114 / np.sqrt(5),  # standard deviation of the cluster means
+     "10 clips, 5 clusters; 95 % interval: t interval on cluster means weighted by their clips"),
+    ([1, 2, 3, 7, 8, 9], list("aaabbb"),
+     T4 * np.sqrt(4 / 4 / 6),  # 4 is the sum of squares within clusters
+     f"6 clips, 2 clusters; 95 % interval: {WITHIN}"),
+    ([1, 2, 3], ["a"] * 3, 4.3027 / np.sqrt(3), f"3 clips, 1 cluster; 95 % interval: {WITHIN}"),
+    ([0.1] * 40, list("ab") * 20, 0, "40 clips, 2 clusters; 95 % interval: all values are equal"),
+    ([2.5, NAN], ["a", "b"], None, "1 clip; one value, no interval"),
+])  # fmt: skip
 def test_t_intervals_by_hand(values, labels, half, footnote):
     found = interval(values, labels)
     assert found.mean == pytest.approx(np.nanmean(values))  # every clip counts the same
@@ -206,12 +201,9 @@ def test_bca_ends_equal_scipys_on_the_same_draws(level):
         theirs = stats.bootstrap(
             (m.residual_sums[:, i] + m.counts[:, i] * m.mean[i], m.counts[:, i]),
             lambda sums, counts, axis=-1: sums.sum(axis=axis) / counts.sum(axis=axis),
-            paired=True,
-            vectorized=True,
-            confidence_level=level,
-            n_resamples=0,
+            paired=True, vectorized=True, confidence_level=level, n_resamples=0,
             bootstrap_result=Drawn(draws[:, i]),
-        ).confidence_interval
+        ).confidence_interval  # fmt: skip
         assert (low[i], high[i]) == pytest.approx((theirs.low, theirs.high), rel=1e-12)
 
 
@@ -252,16 +244,13 @@ def test_the_jackknife_is_the_t_interval_of_a_mean_and_covers_where_units_differ
     assert 0.92 < hits / 400 < 0.98
 
 
-@pytest.mark.parametrize(
-    ("left", "facts", "method"),
-    [
-        ([9, 10, 10.7], {"n": 9, "clusters": 3}, "jackknife over clusters"),
-        ([9, 10, 10.7], {"n": 9, "clusters": 6}, "jackknife over 3 groups of clusters"),
-        ([9, 10, 10.7], {"n": 3, "clusters": 2, "these_clusters_only": True},
-         "these clusters only: jackknife over the clips within them"),
-        ([], {"n": 4, "clusters": 1}, "one cluster, no interval"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("left", "facts", "method"), [
+    ([9, 10, 10.7], {"n": 9, "clusters": 3}, "jackknife over clusters"),
+    ([9, 10, 10.7], {"n": 9, "clusters": 6}, "jackknife over 3 groups of clusters"),
+    ([9, 10, 10.7], {"n": 3, "clusters": 2, "these_clusters_only": True},
+     "these clusters only: jackknife over the clips within them"),
+    ([], {"n": 4, "clusters": 1}, "one cluster, no interval"),
+])  # fmt: skip
 def test_the_jackknife_says_what_was_left_out_and_ends_at_the_largest_value(left, facts, method):
     found = jackknife_interval(9.9, left, [1] * len(left), most=10.0, **facts)
     assert (found.mean, found.method, found.high) == (9.9, method, 10.0 if left else None)

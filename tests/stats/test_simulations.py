@@ -71,21 +71,18 @@ def earnest(designs, *bounds, repetitions=4000):
     ]
 
 
-@pytest.mark.parametrize(
-    ("design", "repetitions", "low", "high"),
-    [
-        (Design(5, "equal", "normal", 0.6), 1000, 0.93, 0.97),
-        (Design(8, "very unequal", "normal", 0.6), 1000, 0.92, 0.995),
-        (Design(19, "unequal", "normal", 0.6), 1000, 0.93, 0.97),
-        (Design(20, "equal", "exponential", 0.6), 1000, 0.92, 0.98),
-        *earnest(product((20, 50), SIZES, ("normal", "gamma", "exponential"), (0.0, 0.3, 0.6)),
-                 0.93, 0.97),
-        *earnest(product((5, 8, 12, 19), SIZES, ("normal", "gamma"), (0.0, 0.6)), 0.91, 0.985),
-        # Extreme skewness is beyond the promise.
-        *earnest(product((20, 50, 200), ("equal",), ("lognormal",), (0.6,)), 0.88, 0.95,
-                 repetitions=2000),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("design", "repetitions", "low", "high"), [
+    (Design(5, "equal", "normal", 0.6), 1000, 0.93, 0.97),
+    (Design(8, "very unequal", "normal", 0.6), 1000, 0.92, 0.995),
+    (Design(19, "unequal", "normal", 0.6), 1000, 0.93, 0.97),
+    (Design(20, "equal", "exponential", 0.6), 1000, 0.92, 0.98),
+    *earnest(product((20, 50), SIZES, ("normal", "gamma", "exponential"), (0.0, 0.3, 0.6)),
+             0.93, 0.97),
+    *earnest(product((5, 8, 12, 19), SIZES, ("normal", "gamma"), (0.0, 0.6)), 0.91, 0.985),
+    # Extreme skewness is beyond the promise.
+    *earnest(product((20, 50, 200), ("equal",), ("lognormal",), (0.6,)), 0.88, 0.95,
+             repetitions=2000),
+])  # fmt: skip
 def test_95_percent_intervals_cover(design, repetitions, low, high, record_property):
     held = 0
     for seed, table in enumerate(design.tables(repetitions, block=200)):

@@ -125,11 +125,9 @@ def test_a_request_of_schema_1_is_read_and_its_missing_fields_have_defaults(run)
     for recipe, expected in (
         (told["recipe"], Request("x", batch=3)),
         ({"outside": outside}, Request(outside=OutsideFiles(Path("/d"), "evs", align=True))),
-        (
-            {"from_recipe": {"name": "r", "table": "t"}},
-            Request(from_recipe=FromRecipe("r", table="t")),
-        ),
-    ):
+        ({"from_recipe": {"name": "r", "table": "t"}},
+         Request(from_recipe=FromRecipe("r", table="t"))),
+    ):  # fmt: skip
         (run.path / "run.json").write_text(json.dumps({**told, "recipe": recipe}))
         assert RunFolder.open(run.path).run.request == expected
 

@@ -71,14 +71,8 @@ THREE = np.arange(3.0)
 def two(tmp_path, **options):
     """Runs that have one codec each, and one in common."""
     one = make_run(tmp_path / "1", {"a": {"up": THREE}, "both": {"up": THREE}}, id="one")
-    other = make_run(
-        tmp_path / "2",
-        {"both": {"up": THREE}, "b": {"up": 2 * THREE}},
-        id="other",
-        packages={"numpy": "3"},
-        **options,
-    )
-    return [one, other]
+    scores = {"both": {"up": THREE}, "b": {"up": 2 * THREE}}
+    return [one, make_run(tmp_path / "2", scores, id="other", packages={"numpy": "3"}, **options)]
 
 
 def test_a_merged_run_holds_every_row_once_and_whence_they_came(tmp_path):
@@ -163,18 +157,13 @@ def test_timings_speeds_and_measures_may_differ_and_the_first_part_counts(tmp_pa
     assert list(done.read(Delay)) == [DELAY]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda row: replace(DELAY, lag_s=0.002), r"tiny/000 both \(Delay row\): 0.001 and 0.002"),
-        (lambda row: replace(row, decoded_sha256="x"), r"disagree on tiny/000 both \(Coded row\)"),
-        (lambda row: Score(row.clip, "both", "up", "1", "ok", 7.0), r"both up 1 \(Score row\): 0"),
-        (
-            lambda row: Calibration("both", 0.009, 0.9, 1.0, True),
-            r"both \(Calibration row\): 0.003",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda row: replace(DELAY, lag_s=0.002), r"tiny/000 both \(Delay row\): 0.001 and 0.002"),
+    (lambda row: replace(row, decoded_sha256="x"), r"disagree on tiny/000 both \(Coded row\)"),
+    (lambda row: Score(row.clip, "both", "up", "1", "ok", 7.0), r"both up 1 \(Score row\): 0"),
+    (lambda row: Calibration("both", 0.009, 0.9, 1.0, True),
+     r"both \(Calibration row\): 0.003"),
+])  # fmt: skip
 def test_rows_that_differ_are_refused(tmp_path, change, message):
     parts = two(tmp_path)
     row = next(r for r in parts[1].read(Coded) if r.codec == "both")

@@ -18,13 +18,9 @@ from snacbench.types import Codes, Encoded
 HEADER = Header(
     codec="toy@3kbps",
     weights_sha256={"config.json": "0123456789abcdef" * 4, "weights.pth": "f" * 64},
-    codec_rate_hz=16_000,
-    rate_hz=48_000,
-    channels=1,
-    num_samples=2_400,
-    channel_mode="mono",
+    codec_rate_hz=16_000, rate_hz=48_000, channels=1, num_samples=2_400, channel_mode="mono",
     seed=(1 << 63) + 7,
-)
+)  # fmt: skip
 
 
 def random_codes(
@@ -51,20 +47,15 @@ EXAMPLES: dict[str, Bitstream] = {
     "snac": bitstream(_SNAC, part(random_codes(_SNAC, (3, 6, 12)))),
     "lyra": bitstream((16,) * 46, part(random_codes((16,) * 46, (5,) * 46)), seed=0),
     "encodec": bitstream(
-        (1024, 1024),
-        part(random_codes((1024, 1024), (7, 7)), channels=2, side_info=b"\0\0\x80?"),
-        channels=2,
-    ),
+        (1024, 1024), part(random_codes((1024, 1024), (7, 7)), channels=2, side_info=b"\0\0\x80?"),
+        channels=2),
     "opus": bitstream((), part(packets=(b"\x08abc", b"", b"\x08" * 40)), weights_sha256={}),
     "command": bitstream((), part(packets=(b"header and bits",), payload_bits=77)),
     # Odd codebooks, as of quantisers that round scalars; two channels coded alone.
     "two parts": bitstream(
-        _SCALARS,
-        *(part(random_codes(_SCALARS, (9, 5, 2), seed=seed)) for seed in (1, 2)),
-        channels=2,
-        channel_mode="each channel alone",
-    ),
-}
+        _SCALARS, *(part(random_codes(_SCALARS, (9, 5, 2), seed=seed)) for seed in (1, 2)),
+        channels=2, channel_mode="each channel alone"),
+}  # fmt: skip
 
 
 def tables_for(sizes: Sequence[int]) -> Tables:
@@ -136,11 +127,8 @@ def mutate(
 
     Bytes are cut out, put in, or exchanged: for any, for a number, or for some of another file.
     """
-    (original, tables), (other, _), sealed = (
-        rng.choice(files),
-        rng.choice(files),
-        rng.random() < 0.7,
-    )
+    (original, tables), (other, _) = rng.choice(files), rng.choice(files)
+    sealed = rng.random() < 0.7
     data = body_of(original) if sealed else original
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         start, size = rng.randrange(len(data)), rng.choice((0, 1, 1, 1, 2, 20, len(data)))

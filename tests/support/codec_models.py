@@ -14,22 +14,11 @@ from snacbench.selectors import select
 from snacbench.types import Audio
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
+from tests.support.cases import cases
 
-SNAC_SHAPES: dict[str, dict[str, Any]] = {
-    "snac-24khz": {
-        "sampling_rate": 24_000, "encoder_dim": 48, "encoder_rates": [2, 4, 8, 8],
-        "decoder_dim": 1024, "decoder_rates": [8, 8, 4, 2], "attn_window_size": None,
-        "codebook_size": 4096, "codebook_dim": 8, "vq_strides": [4, 2, 1],
-        "noise": True, "depthwise": True,
-    },
-    "snac-32khz": {
-        "sampling_rate": 32_000, "encoder_dim": 64, "encoder_rates": [2, 3, 8, 8],
-        "decoder_dim": 1536, "decoder_rates": [8, 8, 3, 2], "attn_window_size": 32,
-        "codebook_size": 4096, "codebook_dim": 8, "vq_strides": [8, 4, 2, 1],
-        "noise": True, "depthwise": True,
-    },
-}  # fmt: skip
-SNAC_SHAPES["snac-44khz"] = {**SNAC_SHAPES["snac-32khz"], "sampling_rate": 44_100}
+CONFIGURATIONS = cases(__file__)
+SNAC_SHAPES: dict[str, dict[str, Any]] = CONFIGURATIONS["snac"]
+DAC_SHAPES: dict[str, dict[str, Any]] = CONFIGURATIONS["dac"]
 
 
 def narrow_snac(name: str) -> dict[str, Any]:
@@ -51,20 +40,6 @@ def filled(model: Any, seed: int = 0) -> Any:
             noise = torch.rand(tensor.shape, generator=generator)
             tensor.data = (0.5 + noise) if name.endswith("alpha") else 0.02 * (noise - 0.5)
     return model.eval()
-
-
-DAC_SHAPES: dict[str, dict[str, Any]] = {
-    "dac-44khz": {"n_codebooks": 9, "sample_rate": 44_100},
-    "dac-44khz-16kbps": {"n_codebooks": 18, "sample_rate": 44_100, "latent_dim": 128},
-    "dac-24khz": {
-        "encoder_rates": [2, 4, 5, 8], "decoder_rates": [8, 5, 4, 2],
-        "n_codebooks": 32, "sample_rate": 24_000,
-    },
-    "dac-16khz": {
-        "encoder_rates": [2, 4, 5, 8], "decoder_rates": [8, 5, 4, 2],
-        "n_codebooks": 12, "sample_rate": 16_000,
-    },
-}  # fmt: skip
 
 
 def write_published(name: str, folder: Path) -> Any:
@@ -96,17 +71,9 @@ def write_published(name: str, folder: Path) -> Any:
     return model
 
 
-TINY_DAC: dict[str, Any] = {
-    "encoder_dim": 4, "encoder_rates": [2, 4, 5, 8], "decoder_dim": 32,
-    "decoder_rates": [8, 5, 4, 2], "n_codebooks": 4, "sample_rate": 24_000,
-}  # fmt: skip
+TINY_DAC: dict[str, Any] = CONFIGURATIONS["tiny"]["dac"]
 TINY_SNAC = narrow_snac("snac-24khz")
-TINY_ENCODEC: dict[str, Any] = {
-    "sample_rate": 24_000,
-    "target_bandwidths": [1.5, 3.0],
-    "encoder": {"dimension": 16, "n_filters": 4, "causal": True},
-    "quantizer": {"dimension": 16, "n_q": 4, "bins": 64},
-}
+TINY_ENCODEC: dict[str, Any] = CONFIGURATIONS["tiny"]["encodec"]
 
 
 def tiny_dac(seed: int = 0, **changes: Any) -> Any:
@@ -137,15 +104,12 @@ def encodec_of(config: dict[str, Any]) -> Any:
     torch.manual_seed(0)
     told = dict(config)
     encoder = told.pop("encoder")
-    return filled(
-        EncodecModel(
-            SEANetEncoder(**encoder),
-            SEANetDecoder(**{**encoder, **told.pop("decoder", {})}),
-            ResidualVectorQuantizer(**told.pop("quantizer")),
-            channels=encoder.get("channels", 1),
-            **told,
-        )
+    parts = (
+        SEANetEncoder(**encoder),
+        SEANetDecoder(**{**encoder, **told.pop("decoder", {})}),
+        ResidualVectorQuantizer(**told.pop("quantizer")),
     )
+    return filled(EncodecModel(*parts, channels=encoder.get("channels", 1), **told))
 
 
 def tiny_encodec() -> Any:
@@ -181,20 +145,13 @@ def batch_of(audio: Audio) -> torch.Tensor:
 
 
 CLASSES = {"encodec-32khz": "Encodec", "mimi": "Mimi"}
-# Those of facebook/encodec_32khz and kyutai/mimi, where they differ from transformers' defaults.
-PUBLISHED: dict[str, dict[str, Any]] = {
-    "encodec-32khz": {
-        "sampling_rate": 32_000, "num_filters": 64, "codebook_size": 2048, "codebook_dim": 128,
-        "target_bandwidths": [2.2], "upsampling_ratios": [8, 5, 4, 4], "use_causal_conv": False,
-        "use_conv_shortcut": False,
-    },
-    "mimi": {},
-}  # fmt: skip
 
 
 def network(name: str, **changes: Any) -> Any:
     """transformers' own object, of published size unless `changes` make it narrow."""
     import transformers
 
-    config = getattr(transformers, f"{CLASSES[name]}Config")(**{**PUBLISHED[name], **changes})
+    config = getattr(transformers, f"{CLASSES[name]}Config")(
+        **{**CONFIGURATIONS["transformers"][name], **changes}
+    )
     return getattr(transformers, f"{CLASSES[name]}Model")(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import io
 import os
@@ -44,11 +45,12 @@ def snacbench_command(*arguments: object) -> list[str]:
 def run_in(
     folder: Path,
     *arguments: object,
+    code: int = 0,
     env: dict[str, str] | None = None,
     plugged: Path | None = None,
     fresh: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run snacbench in a folder, without a network to look for.
+    """Run snacbench in a folder, without a network to look for; it must exit with `code`.
 
     In this process, which has imported everything, and with plug-ins from the folder `plugged`;
     in a `fresh` one where the environment matters to what is imported.
@@ -58,7 +60,9 @@ def run_in(
     if fresh:
         how = {"capture_output": True, "text": True, "timeout": 300}
         environment = {**os.environ, **given}
-        return subprocess.run(command, cwd=folder, env=environment, check=False, **how)
+        done = subprocess.run(command, cwd=folder, env=environment, check=False, **how)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
     outputs = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.chdir(folder)
@@ -72,15 +76,17 @@ def run_in(
         try:
             with redirect_stdout(outputs[0]), redirect_stderr(outputs[1]):
                 main()
-            code = 0
+            ended_by = 0
         except SystemExit as ended:
-            code = int(ended.code or 0)
+            ended_by = int(ended.code or 0)
         finally:
             os.environ.clear()
             os.environ.update(before)
             if plugged:
                 forget(plugged)
-    return subprocess.CompletedProcess(command, code, *(text.getvalue() for text in outputs))
+    done = subprocess.CompletedProcess(command, ended_by, *(text.getvalue() for text in outputs))
+    assert ended_by == code, done.stdout + done.stderr
+    return done
 
 
 def forget(plugged: Path) -> None:
@@ -122,14 +128,9 @@ def call(*arguments: object) -> Result:
 
 def begun(path: Path, lines: int, *arguments: object) -> subprocess.Popen[str]:
     """A process of its own, and group, in which a verb has written so many lines of a file."""
-    process = subprocess.Popen(
-        snacbench_command(*arguments),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "start_new_session": True}
+    process = subprocess.Popen(snacbench_command(*arguments), env=environment, text=True, **how)
     while process.poll() is None and (not path.exists() or path.read_bytes().count(b"\n") < lines):
         time.sleep(0.01)
     return process
@@ -140,6 +141,11 @@ def rows_of(path: Path) -> tuple[list[Coded], list[Score]]:
     coded = sorted(folder.read(Coded), key=lambda r: (r.codec, r.clip))
     scores = sorted(folder.read(Score), key=lambda r: (r.codec, r.clip, r.metric))
     return coded, scores
+
+
+def summary(path: Path) -> list[dict[str, str]]:
+    """The lines of a run's summary."""
+    return list(csv.DictReader((path / "summary.csv").read_text("utf-8").splitlines()))
 
 
 def all_rows(path: Path) -> dict[tuple[Any, ...], Any]:

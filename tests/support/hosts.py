@@ -18,13 +18,28 @@ import pytest
 from snacbench import download
 
 ENDPOINTS = (
-    "HF_ENDPOINT",
-    "SNACBENCH_GITHUB_ENDPOINT",
-    "SNACBENCH_ENCODEC_ENDPOINT",
-    "SNACBENCH_PYTORCH_ENDPOINT",
-    "SNACBENCH_PYPI_ENDPOINT",
-)
+    "HF_ENDPOINT", "SNACBENCH_GITHUB_ENDPOINT", "SNACBENCH_ENCODEC_ENDPOINT",
+    "SNACBENCH_PYTORCH_ENDPOINT", "SNACBENCH_PYPI_ENDPOINT",
+)  # fmt: skip
+_UNSET = (
+    "XDG_CACHE_HOME", "XDG_STATE_HOME", "HF_HUB_OFFLINE", "SNACBENCH_OFFLINE", "HF_TOKEN",
+    "SNACBENCH_LYRA_DIR", "SNACBENCH_WEIGHTS_LOCK",
+)  # fmt: skip
 _BLOCK_BYTES = 1 << 16
+
+
+def be_alone(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Nothing of the user's: caches, settings, a token."""
+    from huggingface_hub import constants
+
+    for name in _UNSET:
+        monkeypatch.delenv(name, raising=False)
+    places = {"HOME": "home", "TORCH_HOME": "torch", "SNACBENCH_CACHE": "cache"}
+    for name, place in (places | {"SNACBENCH_STATE": "state"}).items():
+        monkeypatch.setenv(name, str(folder / place))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "home" / "token"))
 
 
 def be_impatient(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -89,8 +88,3 @@ def means(*runs: Path, options: tuple[str, ...] = ()) -> dict[str, dict[str, flo
         row["codec"]: {key: cell["value"] for key, cell in row["cells"].items()}
         for row in table["rows"]
     }
-
-
-def summary(run: Path) -> list[dict[str, str]]:
-    with (run / "summary.csv").open() as file:
-        return list(csv.DictReader(file))

@@ -26,16 +26,9 @@ def codec(name: str, **fields: Any) -> CodecSpec:
 
 
 def clip(number: int, *, speakers: int = 0) -> Clip:
-    return Clip(
-        id=f"tiny/{number:03}",
-        path=Path(f"{number}.wav"),
-        sha256=f"{number:064}",
-        rate_hz=8000,
-        channels=1,
-        num_samples=8000,
-        domain="speech",
-        cluster=f"speaker {number % speakers}" if speakers else None,
-    )
+    speaker = f"speaker {number % speakers}" if speakers else None
+    facts = f"tiny/{number:03}", Path(f"{number}.wav"), f"{number:064}", 8000, 1, 8000
+    return Clip(*facts, domain="speech", cluster=speaker)
 
 
 @dataclass

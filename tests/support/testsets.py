@@ -46,24 +46,12 @@ def settle(*paths: Path) -> None:
 def find_in(root: Path) -> Iterator[CorpusFile]:
     """``<speaker>/<name>.wav``, each with a transcript."""
     for path in sorted(root.glob("*/*.wav")):
-        name = path.relative_to(root).as_posix()
-        yield CorpusFile(
-            name.removesuffix(".wav"),
-            name,
-            "speech",
-            cluster=path.parent.name,
-            transcript=f"says {path.stem}",
-            lossy_source=False,
-        )
+        name, said = path.relative_to(root).as_posix(), f"says {path.stem}"
+        place = name.removesuffix(".wav"), name, "speech"
+        yield CorpusFile(*place, path.parent.name, transcript=said, lossy_source=False)
 
 
 MINIATURE = Corpus(
-    name="miniature",
-    summary="speech",
-    find=find_in,
-    licence="CC0-1.0",
-    where="It is made by these tests.",
-    expected_files=5,
-    expected_clusters=2,
-    known_corrupt={"b/bad": "was never readable"},
-)
+    "miniature", "speech", find_in, licence="CC0-1.0", where="It is made by these tests.",
+    expected_files=5, expected_clusters=2, known_corrupt={"b/bad": "was never readable"},
+)  # fmt: skip

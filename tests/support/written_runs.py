@@ -21,18 +21,10 @@ from snacbench.types import Clip, CodecSpec, MetricSpec, Stream, WeightsInfo
 from tests.support.synthetic_runs import System, rows_of
 
 NEURAL = CodecSpec(
-    name="neural@0.1kbps",
-    model="neural",
-    family="f",
-    rate_hz=8000,
-    channels=(1,),
-    streams=(Stream(Fraction(10), 4), Stream(Fraction(20), 16)),
-    nominal_kbps=0.1,
-    params_m=1.5,
-    truncated=True,
-    demonstration=True,
-    weights=WeightsInfo("folder"),
-)
+    "neural@0.1kbps", "neural", "f", 8000, (1,),
+    (Stream(Fraction(10), 4), Stream(Fraction(20), 16)), nominal_kbps=0.1, params_m=1.5,
+    truncated=True, demonstration=True, weights=WeightsInfo("folder"),
+)  # fmt: skip
 PLAIN = CodecSpec("plain", "plain", "f", None, (1,))
 UP = MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody")
 DOWN = replace(UP, name="down", better="lower")

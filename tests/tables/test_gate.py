@@ -10,13 +10,8 @@ import pytest
 
 from snacbench.errors import UnknownName, UserError
 from snacbench.stats.intervals import Interval
-from snacbench.tables.gate import (
-    compare,
-    comparison_json,
-    comparison_markdown,
-    judged,
-    pairs_of,
-)
+from snacbench.tables.gate import compare, comparison_json, comparison_markdown, judged, pairs_of
+from tests.support.cases import cases
 from tests.support.synthetic_runs import codec, make_run
 
 N = 40
@@ -114,22 +109,7 @@ def test_runs_without_a_codec_or_a_metric_in_common(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mean", "half", "p", "tolerance", "expected", "stops"),
-    [
-        (-2.0, 1.0, 0.01, None, "worse", True),
-        (-2.0, 1.0, 0.20, None, "no difference seen", False),  # did not survive the correction
-        (-2.0, 0.0, None, None, "worse", True),  # the same on every clip: nothing to test
-        (2.0, 1.0, 0.01, None, "better", False),
-        (0.0, 0.0, None, 0.0, "within tolerance", False),
-        (-2.0, 0.5, 0.01, 1.0, "worse", True),
-        (-0.2, 0.3, 0.30, 1.0, "within tolerance", False),
-        (-1.5, 1.0, 0.01, 1.0, "undecided", True),  # the mean is beyond: no pass for want of clips
-        (-0.5, 1.0, 0.30, 1.0, "undecided", False),
-        (-5.0, None, None, 1.0, "undecided", True),
-        (-5.0, None, None, None, "undecided", False),
-        (None, None, None, None, "no shared clips", False),
-        (None, None, None, 0.1, "no shared clips", True),
-    ],
+    ("mean", "half", "p", "tolerance", "expected", "stops"), cases(__file__)["verdicts"]
 )
 @pytest.mark.parametrize("better", ["higher", "lower"])
 def test_verdicts(mean, half, p, tolerance, expected, stops, better):

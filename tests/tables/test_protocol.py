@@ -40,12 +40,6 @@ def made(path, recipe=RECIPE, scores=SCORES, request=Request(), **run):  # noqa:
     return RunRows.load(make_run(path, scores, request=request, **run))
 
 
-def with_specs(rows, **fields):
-    for codec in rows.codecs:
-        codec.spec = replace(codec.spec, **fields)
-    return rows
-
-
 def test_a_miss_is_said_above_the_first_table_in_every_format_but_data(tmp_path):
     rows = made(tmp_path / "r")
     tables = tables_of([rows], options=Options(by="both"))
@@ -75,17 +69,16 @@ def test_a_report_says_it_whatever_domain_is_looked_at(tmp_path):
     assert html.count("Find out why before believing") == 3  # all clips, speech, music
 
 
-def whole(recipe=RECIPE, **run):
-    return {"recipe": recipe, **run}
-
-
 @pytest.mark.parametrize(
     ("how", "why"),
     [
-        (whole(replace(RECIPE, overridden={"limit": None, "root": None})), "changed by --limit"),
-        (whole(request=Request(shard="1/2")), "it is a part, or was merged of parts"),
-        (whole(facts={"missing from the test set": "3 files"}), "not in the test set: 3 files"),
-        (whole(failed={"one": (2,)}), "some clips are not coded"),
+        (
+            {"recipe": replace(RECIPE, overridden={"limit": None, "root": None})},
+            "changed by --limit",
+        ),
+        ({"request": Request(shard="1/2")}, "it is a part, or was merged of parts"),
+        ({"facts": {"missing from the test set": "3 files"}}, "not in the test set: 3 files"),
+        ({"failed": {"one": (2,)}}, "some clips are not coded"),
     ],
 )
 def test_what_is_not_that_recipe_is_not_held_to_it(tmp_path, how, why):
@@ -114,7 +107,9 @@ def test_a_file_that_cannot_be_read_is_not_coded(tmp_path):
 )
 def test_only_published_models_with_a_value_everywhere_are_compared(tmp_path, spec, judged):
     recipe = replace(RECIPE, overridden={"root": None, "device": None})
-    rows = with_specs(made(tmp_path / "r", recipe), **spec)
+    rows = made(tmp_path / "r", recipe)
+    for codec in rows.codecs:
+        codec.spec = replace(codec.spec, **spec)
     (table,) = tables_of([rows])
     assert bool(table.above) == judged
     text = "Not in this table by published models: up of one, up of two@8kbps."

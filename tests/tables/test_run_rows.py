@@ -15,13 +15,7 @@ from snacbench.errors import UserError
 from snacbench.rows import Bits, Cost
 from snacbench.tables.footnotes import notes
 from snacbench.tables.from_runs import summary_csv, summary_markdown
-from snacbench.tables.run_rows import (
-    MOST_UNITS,
-    RunRows,
-    scores_frame,
-    scores_of,
-    units_of,
-)
+from snacbench.tables.run_rows import MOST_UNITS, RunRows, scores_frame, scores_of, units_of
 from snacbench.tables.savings import savings, savings_json, savings_text
 from snacbench.tables.side_by_side import real_time_factor
 from snacbench.types import WeightsInfo
@@ -140,24 +134,21 @@ IN_BF16 = {"device": "cuda H200", "precision": "bf16", "batch": 8}
 BROKEN = {"encode_s": (), "decode_s": (), "reason": "it broke"}
 
 
-@pytest.mark.parametrize(
-    ("speeds", "said"),
-    [
-        ([], ["Speed was not measured; 'snacbench speed RUN' does."]),
-        ([{}], [HERE, "Speed of b, c, d was not measured; 'snacbench speed RUN' does."]),
-        ([{}, SHAKY, {}, {}], [HERE, "! RTF of b is unstable: others kept 2 processors busy."]),
-        ([SHAKY, SHAKY, SHAKY, {}],
-         [HERE, "! RTF is unstable: a, b, c; rtf_unstable in summary.csv says why of each."]),
-        ([{}, ELSEWHERE, {}, {}], [HOW + "MEASURED ON DIFFERENT MACHINES, do not compare: a, c, d "
-                                   "on cpu, a machine; b on cpu, another."]),
-        ([IN_BF16, {"starts_process": True}, {}, {}], [
-            HOW + "a on cuda H200 in bf16, a machine; b, c, d on cpu, a machine.",
-            "RTF in batches, which says nothing of one signal alone: a (8).",
-            "RTF with the start of a program for every call: b.",
-        ]),
-        ([BROKEN, {}, {}, {}], [HERE, "Speed of a could not be measured: it broke."]),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("speeds", "said"), [
+    ([], ["Speed was not measured; 'snacbench speed RUN' does."]),
+    ([{}], [HERE, "Speed of b, c, d was not measured; 'snacbench speed RUN' does."]),
+    ([{}, SHAKY, {}, {}], [HERE, "! RTF of b is unstable: others kept 2 processors busy."]),
+    ([SHAKY, SHAKY, SHAKY, {}],
+     [HERE, "! RTF is unstable: a, b, c; rtf_unstable in summary.csv says why of each."]),
+    ([{}, ELSEWHERE, {}, {}], [HOW + "MEASURED ON DIFFERENT MACHINES, do not compare: a, c, d "
+                               "on cpu, a machine; b on cpu, another."]),
+    ([IN_BF16, {"starts_process": True}, {}, {}], [
+        HOW + "a on cuda H200 in bf16, a machine; b, c, d on cpu, a machine.",
+        "RTF in batches, which says nothing of one signal alone: a (8).",
+        "RTF with the start of a program for every call: b.",
+    ]),
+    ([BROKEN, {}, {}, {}], [HERE, "Speed of a could not be measured: it broke."]),
+])  # fmt: skip
 def test_where_and_how_speeds_were_measured_is_said(tmp_path, speeds, said):
     specs = tuple(replace(NEURAL, name=name) for name in "abcd")
     made = [coded("a", "speech", 1.0, Bits(8), codec=n) for n in "abcd"]

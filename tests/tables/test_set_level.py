@@ -21,7 +21,7 @@ from snacbench.store.run_folder import RunFolder
 from snacbench.tables.protocol import judged
 from snacbench.types import Audio, Clip
 from tests.support import law_material as material
-from tests.support.command_line import call
+from tests.support.command_line import call, summary
 
 METRICS = "fad_logmel,kad_logmel"
 CLIPS = 6
@@ -78,7 +78,7 @@ def test_the_figure_is_the_distance_of_all_files_and_rises_with_noise(place, met
     assert cell["n"] == CLIPS
     assert "fad_logmel, kad_logmel: one distance of all decodes from all their references" in notes
     assert "in brackets its 95 % interval: jackknife over clips." in notes
-    *_, line = material.summary(place / "run20")
+    *_, line = summary(place / "run20")
     assert float(line[metric]) == pytest.approx(values[0])
     assert line[f"{metric}_n"] == str(CLIPS)
     frame = sb.load(place / "run20").summary()

@@ -18,6 +18,7 @@ from snacbench.tables.from_runs import Options, tables_of
 from snacbench.tables.layouts import layouts
 from snacbench.tables.table_model import Cell, Column, Row, Table, shown
 from snacbench.tables.writers import WRITERS, latex_escaped, to_latex
+from tests.support.cases import cases
 from tests.support.written_runs import competition, printed
 
 UP, DOWN, FREE = Column("u", "U", "dB", "higher"), Column("d", "D", "", "lower"), Column("f", "F")
@@ -86,24 +87,7 @@ def test_numbers_cells_headings_and_letters_as_shown():
 
 
 WRITTEN = {**WRITERS, "terminal": printed}
-PIECES = {
-    "markdown": (
-        r"**2.00** \[-0.48, 4.48\]", r"\*star", r"<ins>-1.50</ins>\*<sup>a</sup>",
-        "- <sup>a</sup> few & bad\n", r"\|m", "| *Others* ",
-    ),
-    "html": (
-        '<span class="best">2.00</span> <span class="ends">[-0.48, 4.48]</span>',
-        '<span class="second">-1.50</span>*<sup>a</sup>', ">Others</th>", ">*star</th>",
-    ),
-    "latex": (
-        "% needs: \\usepackage{booktabs,graphicx}\n", r"\begin{tabular}{lr@{ }lr}",
-        r"\textbf{2.00} & {\scriptsize {[}$-$0.48, 4.48{]}}", r"\textsuperscript{a} few \& bad",
-        r"\underline{$-$1.50}\rlap{{*}\textsuperscript{a}}", r"{*}star & ",
-        r"\multicolumn{4}{l}{\textit{Others}} \\",
-        r"& \multicolumn{2}{c}{\shortstack{U\_p $\uparrow$ \\ \scriptsize dB}} & ",
-    ),
-    "terminal": ("-1.50* (a)", "[-0.48, 4.48]", "- (a) few & bad", f"[{NASTY}", "*star "),
-}  # fmt: skip
+PIECES = cases(__file__)
 
 
 @pytest.mark.parametrize("form", PIECES)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +11,6 @@ import soundfile
 from tests.support.testsets import settle
 
 RATE_HZ = 8000
-Record = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -18,7 +17,8 @@ from snacbench.errors import TestSetError
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import CorpusFile, Layout, child
 from snacbench.types import DOMAINS
-from tests.support.testsets_trees import make_tree, video_id
+from tests.support.cases import cases
+from tests.support.testsets_trees import make_tree
 
 TTS = "libritts-test-clean"
 
@@ -62,56 +62,8 @@ def test_declaration_is_complete(name):
             assert re.fullmatch(rf"([0-9a-f]{{{length}}})?", digest)
 
 
-def file(name, path, domain, cluster=None, transcript=None, lossy=None, **spoken):
-    return CorpusFile(name, path, domain, cluster or name, transcript, None, lossy, **spoken)
-
-
-def f10(name, path):
-    return file(
-        name, path, "speech", "F10", lossy=False, language="en", speaker="F10", gender="female"
-    )
-
-
-READ = {"lossy": True, "language": "en", "speaker": "61", "gender": "male"}
-VOLUNTEER = hashlib.sha256(f"common-voice {0:0128x}".encode()).hexdigest()[:16]
-# The first file as its corpus has it.
-FIRST = {
-    "daps": f10("F10/script1", "clean/f10_script1_clean.wav"),
-    "daps-cleanraw": f10("F10/script1", "cleanraw/f10_script1_cleanraw.wav"),
-    "daps-snac": f10("F10/script1", "cleanraw/f10_script1_cleanraw.wav"),
-    "daps-all": f10("clean/F10/script1", "clean/f10_script1_clean.wav"),
-    "musdb18-hq": file(
-        "Band 0000 - Song", "test/Band 0000 - Song/mixture.wav", "music", lossy=False
-    ),
-    "audioset": file(video_id(0), f"eval_segments/{video_id(0)}.wav", "environment", lossy=True),
-    **{
-        f"librispeech-{part}": file(
-            "61-70968-0000", f"{part}/61/70968/61-70968-0000.flac", "speech", "61",
-            "HE SAID WORD 0", **READ,
-        )
-        for part in ("test-clean", "test-other")
-    },
-    TTS: file(
-        "61_70968_000000_000001", "test-clean/61/70968/61_70968_000000_000001.wav", "speech", "61",
-        "He said number 0.", **READ,
-    ),
-    "vctk": file(
-        "p225_001", "wav48_silence_trimmed/p225/p225_001_mic1.flac", "speech", "p225",
-        "Please call p225 1.", False, language="en", speaker="p225", gender="female",
-    ),
-    "esc50": file("1-100032-A-0", "audio/1-100032-A-0.wav", "environment", "100032", lossy=True),
-    **{
-        f"fma-{size}": replace(
-            file("000140", f"fma_{size}/000/000140.mp3", "music", lossy=True), licence="CC BY"
-        )
-        for size in ("small", "medium", "large", "full")
-    },
-    "gtzan": file("blues.00000", "genres_original/blues/blues.00000.wav", "music"),
-    "common-voice": file(
-        "de/common_voice_de_17298952", "de/clips/common_voice_de_17298952.mp3", "speech", VOLUNTEER,
-        'Er sagte "0.', True, language="de", speaker=VOLUNTEER, gender="male",
-    ),
-}  # fmt: skip
+CASES = cases(__file__)
+FIRST = {name: CorpusFile(**facts) for name, facts in CASES["first"].items()}
 
 
 def test_files_are_found_alike_from_above_through_a_link_and_in_other_case(name, tmp_path):
@@ -210,18 +162,7 @@ def test_the_part_itself_may_be_the_root(tmp_path, corpus, part):
     assert snapshot(inside) == snapshot(found)
 
 
-# What lies in a folder, of which corpus it is not, and the end of the message.
-OTHERS = [
-    (TTS, "LibriTTS_R/test-clean/1/2/1_2_3_4.wav", "LibriTTS-R is another corpus: a model has"),
-    ("vctk", "VCTK-Corpus/wav48/p225/p225_001.wav", r"is VCTK 0\.80, which keeps"),
-    ("musdb18-hq", "test/A - B.stem.mp4", r"MUSDB18 in \.stem\.mp4 files is another edition"),
-    ("musdb18-hq", "train/A - B/mixture.wav", r"test/<track>/mixture\.wav .*; found train;"),
-    ("librispeech-test-other", "test-clean/a", r"LibriSpeech test-other: .*found test-clean$"),
-    ("audioset", "--4gqARaEJE.webm", r"does not hold AudioSet eval: expected <id>\.wav"),
-]
-
-
-@pytest.mark.parametrize(("corpus", "path", "message"), OTHERS)
+@pytest.mark.parametrize(("corpus", "path", "message"), CASES["others"])
 def test_other_editions_and_corpora_are_told_apart(tmp_path, corpus, path, message):
     touch(tmp_path / path)
     with pytest.raises(TestSetError, match=message):

@@ -15,6 +15,7 @@ from snacbench.audio.measures import measure
 from snacbench.testsets.describe import warnings_of
 from snacbench.testsets.opening import quick
 from snacbench.types import Clip, Measures
+from tests.support.cases import cases
 
 FOLDER = Path(str(files("snacbench.testsets"))) / "quick"
 SOUND = {"loudness_lufs": -20.0, "peak_dbfs": -3.0, "clipped_samples": 0}
@@ -31,39 +32,7 @@ def of(*clips, **options):
     return warnings_of([*clips, clip("set/good"), clip("set/fine")], **options)
 
 
-SILENT = {"bandwidth_hz": None, "loudness_lufs": None, "peak_dbfs": None}
-SHARP = {"bandwidth_hz": 7_700.0, "brickwall": True}
-# Clips beside two that are sound, by what is measured on each, and how the sentence begins.
-MEASURED = [
-    ((), ""),
-    ([{"rate_hz": rate, **SHARP} for rate in (44_100, 48_000, 48_000, 96_000)],
-     "4 of 6 clips: a sharp end at 7.7 kHz in files at 44.1, 48, 96 kHz: upsampled, or once"),
-    ([SHARP, SHARP | {"bandwidth_hz": 18_600.0}],
-     "2 of 4 clips: a sharp end between 7.7 and 18.6 kHz in "),
-    ([{"lossy": True}, {"lossy": True}, {"lossy": False}],
-     "2 of 5 clips: lossy files, easier to code than"),
-    ([{"clipped_samples": 6}], ""),
-    ([{"clipped_samples": 50}, {"clipped_samples": 9_600}],
-     "2 of 4 clips: clipped, 1 % of the samples at most (set/0, set/1)"),
-    ([SILENT, SILENT | {"peak_dbfs": -85.0}],
-     "2 of 4 clips: silent, so that most metrics have no value (set/0, set/1)"),
-    # Without a loudness the peak decides.
-    ([{"loudness_lufs": lufs, "peak_dbfs": -60.0 if lufs is None else -3.0} for lufs in (-55, None)]
-     + [{"loudness_lufs": None}],
-     "2 of 5 clips: very quiet (under -50 LUFS): there codecs and metrics meet the noise"),
-    ([{"note": "length not stated"}],
-     "1 of 3 clips: length not stated; had one been cut off, nothing would tell (set/0)"),
-    ([{"note": "the first of 2 streams"}], "1 of 3 clips: the first of 2 streams (set/0)"),
-    ([{"peak_dbfs": peak} for peak in (9.54, 0.2, 0.0)],
-     "2 of 5 clips: beyond full scale (peak +9.5 dBFS at most): limited to it on reading"),
-    # Speech that fades away; the file's own filter; 44.1 kHz material; complete.
-    ([{"bandwidth_hz": 7_700}, {"rate_hz": 16_000, "bandwidth_hz": 7_600, "brickwall": True},
-      {"rate_hz": 44_100, "bandwidth_hz": 20_400, "brickwall": True},
-      {"bandwidth_hz": 20_000, "brickwall": True}], ""),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("clips", "said"), MEASURED)
+@pytest.mark.parametrize(("clips", "said"), cases(__file__)["measured"])
 def test_each_defect_has_its_sentence(clips, said):
     found = of(*(clip(f"set/{i}", **facts) for i, facts in enumerate(clips)))
     assert len(found) == bool(said)

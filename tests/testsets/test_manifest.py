@@ -17,6 +17,7 @@ from snacbench.testsets.segments import Choice, draw
 from snacbench.testsets.spoken import language_code
 from snacbench.testsets.testset import TestSet, joined
 from snacbench.types import Measures
+from tests.support.cases import cases
 from tests.support.testsets import MINIATURE
 
 
@@ -91,29 +92,7 @@ def test_a_file_that_is_not_as_listed_is_kept_as_broken(record, manifest, column
     assert reason in found.broken[0].reason
 
 
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (["file,domain", "a.wav,music"], r"has no column 'path'; found file, domain; the col"),
-        ([], "has no column 'path'; found nothing"),
-        (["path"], "manifest.csv holds no audio"),
-        (["path,id", 'a.wav,"oops', "b.wav,two"], "line 2: the quote that opens here"),
-        (["path,id", "a.wav,x", "b.wav,x"], "has the id 'corpus/x' twice: .*a.wav, .*b.wav"),
-        (["path,domain", "a.wav,music", ",music"], "line 3: path: the cell is empty"),
-        (
-            ["path,domain,id", 'a.wav,music,"two', 'lines"', "", "b.wav,noise,"],
-            "line 5: domain: 'noise'; Input should be 'speech', 'music'",
-        ),
-        (
-            ["path,language", "a.wav,German"],
-            "'German'; a language is .*code of ISO 639 .*; did you mean de",
-        ),
-        (["path,language", "a.wav,e n"], r"by its code of ISO 639 \(en, de, pt-BR\)$"),
-        (["path,start", "a.wav,one"], "line 2: start: 'one'; .*a valid integer"),
-        (["path,num_samples", "a.wav,-1"], "num_samples: '-1'; .* greater than or equal to"),
-        (["path,loudness_lufs,clipped_samples", "a.wav,loud,0"], "'loud'; .*a valid number"),
-    ],
-)
+@pytest.mark.parametrize(("lines", "message"), cases(__file__)["mistakes"])
 def test_mistakes_in_a_manifest_are_errors_with_their_line(record, manifest, lines, message):
     for name in ("a", "b"):
         record(f"corpus/{name}.wav")

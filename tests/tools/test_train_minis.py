@@ -10,6 +10,7 @@ pytest.importorskip("snac")
 pytest.importorskip("dac")
 pytest.importorskip("encodec")
 
+from tests.support.cases import cases
 from tools.train_minis import data, evaluate, export, models, quantize
 
 pytestmark = pytest.mark.tools
@@ -17,37 +18,7 @@ pytestmark = pytest.mark.tools
 FAMILIES = ("snac", "dac", "encodec")
 RATE_HZ = models.SAMPLE_RATE_HZ
 NUM_CODES = 128
-
-
-COMMON = {"codebook_size": NUM_CODES, "codebook_dim": 8, "encoder_dim": 4, "decoder_dim": 32}
-# The three architectures, tiny.
-TINY: dict[str, dict[str, Any]] = {
-    "snac-mini": {
-        "family": "snac", "hop": 160, "num_codebooks": 3,
-        "model": {
-            "sampling_rate": RATE_HZ, "encoder_rates": [2, 4, 4, 5], "decoder_rates": [5, 4, 4, 2],
-            "attn_window_size": None, "vq_strides": [4, 2, 1], **COMMON,
-        },
-    },
-    "dac-mini": {
-        "family": "dac", "hop": 320, "num_codebooks": 4,
-        "model": {
-            "sample_rate": RATE_HZ, "encoder_rates": [2, 4, 5, 8], "decoder_rates": [8, 5, 4, 2],
-            "latent_dim": 16, "n_codebooks": 4, **COMMON,
-        },
-    },
-    "encodec-mini": {
-        "family": "encodec", "hop": 320, "num_codebooks": 4,
-        "model": {
-            "encoder": {
-                "channels": 1, "dimension": 16, "n_filters": 4, "norm": "weight_norm",
-                "causal": True, "ratios": [8, 5, 4, 2], "lstm": 0,
-            },
-            "quantizer": {"dimension": 16, "n_q": 4, "bins": NUM_CODES},
-            "target_bandwidths": [1.5, 3.0],
-        },
-    },
-}  # fmt: skip
+TINY: dict[str, dict[str, Any]] = cases(__file__)
 
 
 @pytest.fixture(autouse=True)

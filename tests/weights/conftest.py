@@ -9,17 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.support import hosts
-from tests.support.hosts import ENDPOINTS, Host, be_impatient, serve
-
-_UNSET = (
-    "XDG_CACHE_HOME",
-    "XDG_STATE_HOME",
-    "HF_HUB_OFFLINE",
-    "SNACBENCH_OFFLINE",
-    "SNACBENCH_LYRA_DIR",
-    "SNACBENCH_WEIGHTS_LOCK",
-    "HF_TOKEN",
-)
+from tests.support.hosts import ENDPOINTS, Host, be_alone, be_impatient, serve
 
 
 @pytest.fixture
@@ -60,17 +50,7 @@ def _nothing_of_this_machine(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, silent_address: str
 ) -> None:
     """No test finds the user's caches, settings or network."""
-    from huggingface_hub import constants
-
-    for name in _UNSET:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("SNACBENCH_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "home" / "token"))
+    be_alone(monkeypatch, tmp_path)
     be_impatient(monkeypatch)
     for name in ENDPOINTS:
         monkeypatch.setenv(name, silent_address)

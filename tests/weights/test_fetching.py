@@ -59,15 +59,12 @@ def test_a_file_is_fetched_once_into_our_own_cache_and_recorded(all_hosts, place
     assert all_hosts.asked == ["GET /a/model.bin"]
 
 
-@pytest.mark.parametrize(
-    ("pinned", "recorded", "body", "message"),
-    [
-        ("0" * 64, "", BODY, rf"has sha256 {DIGEST}, expected {'0' * 64}; .* \(pinned in this pa"),
-        ("", DIGEST, NEWER, rf"{NEWER_DIGEST}, expected {DIGEST}; the file was not kept "
-         r"\(recorded in .*weights.lock on 20.*; if the publisher really changed it, remove that"),
-        ("", "", PAGE, r"from .*/a/model.bin is no whole .bin file; it was not kept. Something"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("pinned", "recorded", "body", "message"), [
+    ("0" * 64, "", BODY, rf"has sha256 {DIGEST}, expected {'0' * 64}; .* \(pinned in this pa"),
+    ("", DIGEST, NEWER, rf"{NEWER_DIGEST}, expected {DIGEST}; the file was not kept "
+     r"\(recorded in .*weights.lock on 20.*; if the publisher really changed it, remove that"),
+    ("", "", PAGE, r"from .*/a/model.bin is no whole .bin file; it was not kept. Something"),
+])  # fmt: skip
 def test_what_comes_must_be_what_it_must_be(all_hosts, places, pinned, recorded, body, message):
     all_hosts.replies["/a/model.bin"] = Reply(body)
     if recorded:

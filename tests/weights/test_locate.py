@@ -12,14 +12,7 @@ from snacbench.models import HostedFile, WeightsSource
 from snacbench.plugins import codec_models
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy, copies, state_of
-from tests.support.published_models import (
-    DIGEST,
-    NEWER,
-    NEWER_DIGEST,
-    lock_it,
-    published,
-    put,
-)
+from tests.support.published_models import DIGEST, NEWER, NEWER_DIGEST, lock_it, published, put
 
 AUTO = WeightsPolicy()
 LYRA, OPUS, MINI = (codec_models()[name] for name in ("lyra-v2", "opus", "snac-mini"))

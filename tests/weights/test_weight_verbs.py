@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from snacbench.errors import UserError
-from tests.support.command_line import call, run_in
+from tests.support.cases import cases
+from tests.support.command_line import Run, call, run_in
 from tests.support.hosts import Host, Reply, on_the_hub, redirect
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
@@ -31,27 +32,20 @@ def filled(all_hosts: Host, monkeypatch: pytest.MonkeyPatch, silent_address: str
 
 
 @pytest.fixture
-def weights(filled: Host, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
-    """``weights("list")``: exit code, standard output and standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        done = run_in(tmp_path, "weights", *arguments, env={"HF_HUB_OFFLINE": ""})
-        return done.returncode, done.stdout, done.stderr
-
-    return run
+def weights(filled: Host, tmp_path: Path) -> Run:
+    """``weights("list")`` runs that verb."""
+    return partial(run_in, tmp_path, "weights", env={"HF_HUB_OFFLINE": ""})
 
 
 def test_fetch_list_path_and_verify(weights, filled, tmp_path):
-    code, out, err = weights("fetch", "snac-32khz", "opus")
-    assert code == 0, err
+    done = weights("fetch", "snac-32khz", "opus")
     folder = tmp_path / "cache" / "weights" / "snac-32khz"
     assert (folder / "pytorch_model.bin").read_bytes() == WEIGHTS
-    assert f"snac-32khz: {folder / 'config.json'}  sha256 " in out
-    assert "opus: has no weights" in out
-    assert "fetching snac-32khz/pytorch_model.bin: 0.3 MB" in err
+    assert f"snac-32khz: {folder / 'config.json'}  sha256 " in done.stdout
+    assert "opus: has no weights" in done.stdout
+    assert "fetching snac-32khz/pytorch_model.bin: 0.3 MB" in done.stderr
 
-    code, out, _ = weights("list")
-    assert code == 0
+    listed = weights("list").stdout.splitlines()
     for words in (
         ("snac-32khz", "pytorch_model.bin", "300.0 kB", "snacbench cache", "locked"),
         ("snac-24khz", "pytorch_model.bin", "not here", "pinned"),
@@ -59,63 +53,46 @@ def test_fetch_list_path_and_verify(weights, filled, tmp_path):
         ("lyra-v2", "quantizer", "not here", "pinned"),
         (f"lock file: {tmp_path / 'state' / 'weights.lock'}",),
     ):
-        assert any(all(word in row for word in words) for row in out.splitlines()), words
+        assert any(all(word in row for word in words) for row in listed), words
 
-    out = weights("path", "snac-32khz")[1]
-    assert out.split() == [str(folder / "config.json"), str(folder / "pytorch_model.bin")]
-    code, out, err = weights("verify")
-    assert (code, ", 0 wrong" in out) == (0, True), err
+    paths = [str(folder / "config.json"), str(folder / "pytorch_model.bin")]
+    assert weights("path", "snac-32khz").stdout.split() == paths
+    assert ", 0 wrong" in weights("verify").stdout
     filled.asked.clear()
-    assert weights("fetch", "snac-32khz")[0] == 0
+    weights("fetch", "snac-32khz")
     assert filled.asked == []
 
     changed = folder / "pytorch_model.bin"
     changed.write_bytes(b"\x80changed")
-    code, out, err = weights("verify", "snac-32khz")
-    assert code == 1
-    assert "2 files read, 1 wrong" in out
-    assert f"wrong: {changed} has sha256 " in err
-    code, _, err = weights("path", "snac-32khz")
-    assert (code, "delete it" in err) == (2, True)
+    done = weights("verify", "snac-32khz", code=1)
+    assert "2 files read, 1 wrong" in done.stdout
+    assert f"wrong: {changed} has sha256 " in done.stderr
+    assert "delete it" in weights("path", "snac-32khz", code=2).stderr
 
 
 def test_of_a_recipe_what_it_runs_is_fetched_and_no_more(weights, filled, tmp_path):
     recipe = tmp_path / "mine.yaml"
     text = "summary: a try\ncodecs: [{}, opus]\ndata: quick\nmetrics: si_sdr\nweights: {}\n"
     recipe.write_text(text.format("snac", "embedded"))
-    assert weights("fetch", "mine.yaml")[:2] == (0, "si_sdr: ready\n")
+    assert weights("fetch", "mine.yaml").stdout == "si_sdr: ready\n"
     assert filled.asked == []
     recipe.write_text(text.format("snac-32khz", "published"))
-    code, out, err = weights("fetch", "mine.yaml")
-    assert code == 0, err
-    assert {line.partition(":")[0] for line in out.splitlines()} == {"si_sdr", "snac-32khz"}
+    lines = weights("fetch", "mine.yaml").stdout.splitlines()
+    assert {line.partition(":")[0] for line in lines} == {"si_sdr", "snac-32khz"}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("fetch",), "Missing argument 'MODEL...'"),
-        (("fetch", "snak"), "no codec, metric or model named 'snak'; did you mean snac"),
-        (("fetch", "utmoss"), "named 'utmoss'; did you mean utmos or utmos22-strong"),
-        (("fetch", "pesq_wb"), "pesq_wb runs no published model: there is nothing to fetch"),
-        (("path", "squim_stoi"), "pass --weights squim-objective=DIR with a local copy, or leave"),
-        (("path", "dac-16khz"), "run 'snacbench weights fetch dac-16khz'"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "message"), cases(__file__)["mistakes"])
 def test_mistakes(weights, arguments, message):
-    code, _, err = weights(*arguments)
-    assert code == 2
-    assert message in " ".join(err.split())
+    assert message in " ".join(weights(*arguments, code=2).stderr.split())
 
 
 def test_a_run_fetches_what_it_needs_and_offline_it_does_not_ask(filled, tmp_path):
     run = ("run", "--codecs", "dac-16khz@3q", "--limit", "1", "-o", tmp_path / "r")
     online = {"HF_HUB_OFFLINE": ""}
-    done = run_in(tmp_path, *run, "--offline", env=online)
-    assert done.returncode == 2
+    done = run_in(tmp_path, *run, "--offline", env=online, code=2)
     assert "snacbench weights fetch dac-16khz" in done.stderr
     assert filled.asked == []
-    done = run_in(tmp_path, *run, env=online)  # fetched, but no model: the file is a stand-in
+    done = run_in(tmp_path, *run, env=online, code=2)  # fetched, but no model: it is a stand-in
     assert "fetching dac-16khz/weights_16khz_8kbps_0.0.5.pth" in done.stderr
     assert "GET /assets/16?signature=1" in filled.asked
 
