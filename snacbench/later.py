@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import soundfile
     import soxr
+    from numpy.typing import NDArray
 else:
 
     class _Later:
@@ -33,5 +34,6 @@ else:
             return value
 
     np, soundfile, soxr = map(_Later, ("numpy", "soundfile", "soxr"))
+    NDArray = Any  # in annotations alone
 
-__all__ = ["np", "soundfile", "soxr"]
+__all__ = ["NDArray", "np", "soundfile", "soxr"]

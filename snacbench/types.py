@@ -21,10 +21,11 @@ if TYPE_CHECKING:  # numpy takes a tenth of a second, for which a list of names 
     from numpy.typing import NDArray
 
     FloatSamples = NDArray[np.float32]
+    Floats = NDArray[np.float64]
     Embeddings = NDArray[np.floating[Any]]
     Codes = NDArray[np.int32]
 else:
-    FloatSamples = Codes = Embeddings = Any
+    FloatSamples = Floats = Codes = Embeddings = Any
 
 Domain = Literal["speech", "music", "environment", "unknown"]
 DOMAINS: tuple[Domain, ...] = ("speech", "music", "environment", "unknown")

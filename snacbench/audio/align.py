@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
 from snacbench.audio.resample import fit_length
-from snacbench.later import np
-from snacbench.types import Audio
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from snacbench.later import NDArray, np
+from snacbench.types import Audio, Floats
 
 MAX_DELAY_S = 0.5
 """How late or early a codec may be for its delay to be looked for."""
@@ -55,7 +51,7 @@ class Match:
         return abs(self.correlation) >= _HIGH or self.prominence >= _PROMINENT
 
 
-def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDArray[np.float64]:
+def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> Floats:
     """Correlation of two signals at every lag from ``-max_lag`` to ``max_lag``.
 
     Both are half whitened, by the square root of the reference's smoothed magnitude spectrum:
@@ -89,7 +85,7 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDA
     return np.asarray(around_zero / energy)
 
 
-def strongest(curve: NDArray[np.float64]) -> Match:
+def strongest(curve: Floats) -> Match:
     """The highest peak of a cross-correlation over lags from ``-n`` to ``n``.
 
     Of peaks as high as each other, which periodic signals have, the one nearest to lag 0; one of
@@ -166,7 +162,7 @@ def _energy(half_spectrum: NDArray[np.complex128]) -> float:
     return float(np.sum(half_spectrum.real**2 + half_spectrum.imag**2))
 
 
-def _peak(curve: NDArray[np.float64]) -> tuple[int, float]:
+def _peak(curve: Floats) -> tuple[int, float]:
     """Lag and height of the highest peak, the one nearest to lag 0 of equal ones."""
     middle, top = len(curve) // 2, float(curve.max())
     if top <= 0:
@@ -177,7 +173,7 @@ def _peak(curve: NDArray[np.float64]) -> tuple[int, float]:
     return at - middle, float(curve[at])
 
 
-def _moving_sums(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+def _moving_sums(values: Floats, length: int) -> Floats:
     """Sums of each stretch of so many values."""
     gained = np.cumsum(values[length:] - values[: len(values) - length])
     return np.concatenate([[0.0], gained]) + float(values[:length].sum())

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from snacbench.later import np
+from snacbench.later import NDArray, np
 from snacbench.types import Audio
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _BLOCK_S = 0.4
 _HOP_S = 0.1

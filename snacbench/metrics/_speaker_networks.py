@@ -12,7 +12,7 @@ import math
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +22,7 @@ from torch.nn import functional as F
 
 from snacbench.errors import Undefined
 from snacbench.metrics._learned import Files
-from snacbench.types import Audio
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from snacbench.types import Audio, FloatSamples
 
 Embed = Callable[[Audio], Tensor]
 State = Mapping[str, Tensor]
@@ -302,7 +299,7 @@ def resemblyzer(files: Files) -> Embed:
     return embed
 
 
-def voiced(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def voiced(samples: FloatSamples) -> FloatSamples:
     """The signal at -30 dBFS or more, without what WebRTC's detector takes for no voice.
 
     Silence between voices stays where it is short, at most 0.18 s.
@@ -320,7 +317,7 @@ def voiced(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return windows[spoken > 0].reshape(-1)
 
 
-def mel_partials(samples: NDArray[np.float32]) -> Tensor:
+def mel_partials(samples: FloatSamples) -> Tensor:
     """Mel spectra of partial utterances, of shape (partial utterances, frames, bands)."""
     import librosa
 

@@ -19,19 +19,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from snacbench.later import np
 from snacbench.metrics._guards import DISTANCE, set_level
 from snacbench.metrics._learned import Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
-from snacbench.types import Audio, Embeddings
+from snacbench.types import Audio, Embeddings, Floats
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor
-
-Values: TypeAlias = "NDArray[np.float64]"
 
 RATE_HZ = 16_000
 WINDOW, HOP, TRANSFORM = 400, 160, 512  # samples: 25 ms, 10 ms
@@ -74,7 +71,7 @@ FAD_LOGMEL, KAD_LOGMEL = (
 )
 
 
-def examples(audio: Audio) -> Values:
+def examples(audio: Audio) -> Floats:
     """Logarithms of mel magnitudes in pieces of 0.96 s, shape (examples, 96, 64).
 
     What is left at the end is left out.
@@ -88,10 +85,10 @@ def examples(audio: Audio) -> Values:
 
 
 @cache
-def _mel_filters() -> Values:
+def _mel_filters() -> Floats:
     """Triangles that are straight over mel, not over frequency, shape (257, 64); no bin at 0 Hz."""
 
-    def mel(hz: Values) -> Values:
+    def mel(hz: Floats) -> Floats:
         return np.asarray(1127.0 * np.log(1.0 + hz / 700.0))
 
     lowest, highest = mel(np.array([LOWEST_HZ, HIGHEST_HZ])).tolist()
@@ -110,7 +107,7 @@ class Vggish:
 
     tensors: Mapping[str, Tensor]
 
-    def __call__(self, examples: Values) -> Embeddings:
+    def __call__(self, examples: Floats) -> Embeddings:
         """Embeddings of examples, shape (examples, 128)."""
         import torch
         from torch.nn.functional import conv2d, linear, max_pool2d, relu

@@ -24,12 +24,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from snacbench.errors import Undefined
-from snacbench.later import np
+from snacbench.later import NDArray, np
 from snacbench.metrics._guards import DISTANCE, guarded, versions_of
 from snacbench.types import Audio, MetricSpec
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor
 
 # Windowed samples that are transformed at a time: half a megabyte, and as much of their spectrum.

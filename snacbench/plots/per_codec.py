@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from snacbench.plots import style
 from snacbench.plots.against import bar_lengths
 from snacbench.plots.drawing import Plot
 from snacbench.plots.plot_data import Options, PlotData
 from snacbench.tables.ladder import Ladder
-from snacbench.types import CodecSpec
+from snacbench.types import CodecSpec, Floats
 from snacbench.units import bits_per_code
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def distribution(data: PlotData, options: Options) -> Figure:
     return figure
 
 
-def draw_row(axes: Axes, row: int, values: NDArray[np.float64], look: style.Look) -> None:
+def draw_row(axes: Axes, row: int, values: Floats, look: style.Look) -> None:
     """One row: points unless they are many, whiskers, box, median and mean."""
     if len(values) <= _MOST_POINTS:
         # Golden-ratio steps spread points evenly, and in the same way every time.

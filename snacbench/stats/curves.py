@@ -22,7 +22,6 @@ import numpy as np
 from snacbench.stats.clusters import (
     Clustering,
     Clusters,
-    Floats,
     Scores,
     cluster_clips,
     labels_of,
@@ -36,6 +35,7 @@ from snacbench.stats.intervals import (
     resample_means,
     sample_size,
 )
+from snacbench.types import Floats
 
 Better = Literal["higher", "lower"]
 INTERPOLATION = "monotone piecewise cubic (pchip) on log rate"

@@ -22,11 +22,11 @@ from scipy.special import ndtr, ndtri, stdtrit
 from snacbench.stats.clusters import (
     MANY_CLUSTERS,
     Clustering,
-    Floats,
     Moments,
     cluster_clips,
     moments_of,
 )
+from snacbench.types import Floats
 
 DRAWS = 9_999
 LEVEL = 0.95

@@ -25,8 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from snacbench.stats.clusters import Floats
-from snacbench.types import Distance
+from snacbench.types import Distance, Floats
 
 FEWEST = 2  # embeddings of a set: one has no spread
 KERNEL_SCALE = 100.0

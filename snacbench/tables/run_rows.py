@@ -38,7 +38,7 @@ from snacbench.rows import (
 )
 from snacbench.stats.clusters import cluster_clips
 from snacbench.store.run_folder import RunFolder
-from snacbench.types import DOMAINS, Clip, CodecSpec, Domain
+from snacbench.types import DOMAINS, Clip, CodecSpec, Domain, Floats
 from snacbench.units import BITS_PER_BYTE
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ _SCORE = [("ok", "?"), ("undefined", "?"), ("skipped", "?"), ("failed", "?"), ("
 _DELAY = [("known", "?"), ("found", "?"), ("inverted", "?"), ("own_lag_s", "f8")]
 
 Cells = NDArray[Any]
-Floats = NDArray[np.float64]
 Grouping = Literal["language", "speaker", "gender", "corpus"]
 Unit = tuple[int, int]
 """A domain's number, and a unit's number in it, see `units_of`."""

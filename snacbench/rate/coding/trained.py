@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from snacbench.errors import UserError
 from snacbench.rate.coding.range_coder import Shares, divided
-from snacbench.types import Codes
+from snacbench.types import Codes, Floats
 
 CONTEXTS = ("coarser", "previous")
 """Each falls back on the one before it, the first on order 0."""
@@ -42,7 +42,6 @@ _ARRAYS = ("contexts", "symbols", "counts")
 _SMOOTHINGS = [2**power for power in range(4, 17)]  # 1/256 to 16 tokens, in units
 _STRENGTHS = [2**power for power in range(21)]  # tokens
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
