@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.later import pd
 from snacbench.plugins import left_out
 from snacbench.progress import Notes, Progress, Silent
 from snacbench.rate.coding.coders import ENTROPY_CODERS
@@ -38,7 +39,6 @@ from snacbench.tables.writers import WRITERS
 from snacbench.weights.policy import absolute_weights
 
 if TYPE_CHECKING:
-    import pandas as pd
     from distributed import Client
     from matplotlib.figure import Figure
 
@@ -261,8 +261,6 @@ class Run:
 
         A coding that failed stands for its scores.
         """
-        import pandas as pd
-
         lost = self.rows_for(histograms=False).lost
         assert lost is not None  # of a folder
         found = lost[lost["status"] == "failed"].astype(object).fillna({"metric": ""})

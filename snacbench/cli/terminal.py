@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from snacbench.later import pd
 from snacbench.progress import Unit
 
 if TYPE_CHECKING:  # take numpy and scipy along, for which a list should not wait
-    import pandas as pd
     from rich.progress import Task
 
     from snacbench.tables.table_model import Table as Numbers

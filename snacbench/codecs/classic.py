@@ -19,7 +19,9 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
+from snacbench.audio.resample import fit_length
 from snacbench.errors import CodecError
+from snacbench.later import av, np
 from snacbench.models import CodecModel, any_rate
 from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples
 
@@ -100,9 +102,6 @@ class ClassicCodec:
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Decode without a flush; deterministic, so the seed is not used."""
-        import av
-        import numpy as np
-
         form, channels = self.format, encoded.channels
         decoder: Any = av.CodecContext.create(form.decoder, "r")
         decoder.sample_rate, decoder.layout = RATE_HZ, _LAYOUTS[channels]
@@ -129,8 +128,6 @@ class ClassicCodec:
 
 
 def _encoder(form: _Format, channels: int, bit_per_s: int = 64_000) -> Any:
-    import av
-
     encoder: Any = av.CodecContext.create(form.encoder, "w")
     encoder.sample_rate, encoder.layout = RATE_HZ, _LAYOUTS[channels]
     encoder.format, encoder.bit_rate = form.sample_format, bit_per_s
@@ -141,11 +138,6 @@ def _encoder(form: _Format, channels: int, bit_per_s: int = 64_000) -> Any:
 
 def _encoded_blocks(encoder: Any, samples: FloatSamples, num_samples: int) -> list[Any]:
     """Packets of a signal, cut or extended by zeros to whole frames that cover `num_samples`."""
-    import av
-    import numpy as np
-
-    from snacbench.audio.resample import fit_length
-
     size = int(encoder.frame_size)
     total = -(-num_samples // size) * size
     padded = fit_length(samples, total)
@@ -170,8 +162,6 @@ def _header(form: _Format, channels: int) -> bytes:
 @cache
 def declared_delay(form: _Format, channels: int) -> int:
     """Samples at 48 kHz by which an encoder says it is late: its first packet's time stamp."""
-    import numpy as np
-
     encoder = _encoder(form, channels)
     silence = np.zeros((channels, 1), np.float32)
     packets = _encoded_blocks(encoder, silence, 1) + list(encoder.encode(None))
@@ -179,8 +169,6 @@ def declared_delay(form: _Format, channels: int) -> int:
 
 
 def _libavcodec_versions() -> Mapping[str, str]:
-    import av
-
     libavcodec = ".".join(map(str, av.library_versions["libavcodec"]))
     return {"pyav": av.__version__, "libavcodec": libavcodec}
 
@@ -190,8 +178,6 @@ def _libopus_versions() -> Mapping[str, str]:
     """Version of libopus inside PyAV's wheel, by what it says itself."""
     import ctypes
     from pathlib import Path
-
-    import av
 
     said = "unknown: PyAV was not installed from a wheel"
     for library in Path(av.__file__).parent.parent.glob("av.libs/libopus-*"):

@@ -16,6 +16,7 @@ from typing import Any
 from snacbench.codecs import _neural as neural
 from snacbench.codecs._checkpoint import CONFIG, Checkpoint
 from snacbench.codecs._neural import Shape, Told
+from snacbench.later import torch
 from snacbench.models import CodecFamily, CodecModel, CodecOpener, HostedFile, WeightsSource
 from snacbench.types import CodecSpec, Encoded, Stream
 from snacbench.weights import embedded
@@ -86,8 +87,6 @@ class DacCodec(neural.PackageCodec):
 
     def synthesise(self, codes: Any, encoded: Sequence[Encoded], seeds: Sequence[int]) -> Any:
         """Decode; deterministic, so the seeds are not used."""
-        import torch
-
         latent = self.model.quantizer.from_codes(torch.stack(codes, dim=1))[0]
         return self.model.decode(latent)
 

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from snacbench.errors import Undefined, UserError, did_you_mean
-from snacbench.later import np
+from snacbench.later import np, torch
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.packages import check_installed, missing_package
 from snacbench.settings import ASR_VARIABLE, asr_selector
@@ -337,7 +337,6 @@ class OfTheHub:
 
     def load(self) -> Any:
         """The model, read anew."""
-        import torch
         import transformers
 
         transformers.utils.logging.set_verbosity_error()

@@ -19,16 +19,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from snacbench.later import np
+from snacbench.later import np, torch
 from snacbench.metrics._guards import DISTANCE, set_level
 from snacbench.metrics._learned import Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.types import Audio, Embeddings, Floats
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 RATE_HZ = 16_000
 WINDOW, HOP, TRANSFORM = 400, 160, 512  # samples: 25 ms, 10 ms
@@ -105,11 +102,10 @@ def _mel_filters() -> Floats:
 class Vggish:
     """The network by its tensors, under the names of torchvggish."""
 
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, torch.Tensor]
 
     def __call__(self, examples: Floats) -> Embeddings:
         """Embeddings of examples, shape (examples, 128)."""
-        import torch
         from torch.nn.functional import conv2d, linear, max_pool2d, relu
 
         t = self.tensors
@@ -129,8 +125,6 @@ class Vggish:
 
 def load(files: Files) -> Vggish:
     """The network of a published file; raises where a tensor is missing or no such file."""
-    import torch
-
     tensors: dict[str, Any] = torch.load(files[_FILE], map_location="cpu", weights_only=True)
     network = Vggish(tensors)
     network(np.zeros((1, FRAMES, BANDS)))  # every tensor is there and fits

@@ -21,15 +21,12 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from snacbench.errors import Undefined
-from snacbench.later import NDArray, np
+from snacbench.later import NDArray, np, torch
 from snacbench.metrics._guards import DISTANCE, guarded, versions_of
 from snacbench.types import Audio, MetricSpec
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # Windowed samples that are transformed at a time: half a megabyte, and as much of their spectrum.
 _BLOCK_SAMPLES = 2**17
@@ -140,8 +137,6 @@ def _energy(piece: NDArray[np.float32]) -> float:
 
 def _features(form: Form, audio: Audio) -> Iterator[tuple[Pieces, Pieces]]:
     """Logarithms and plain values of every scale; empty where a form has no use for them."""
-    import torch
-
     for scale in form.scales:
         plain = tuple(_bands(form, scale, audio))
         logs: Pieces = ()
@@ -170,8 +165,6 @@ def magnitude(audio: Audio, scale: Scale, window: str, edge: int) -> Pieces:
 
     Kept by the identity of the signal, which is read-only; so are the pieces.
     """
-    import torch
-
     padded = torch.from_numpy(np.pad(audio.samples, [(0, 0), (edge, edge)], mode="reflect"))
     frames_at_a_time = _BLOCK_SAMPLES // scale.fft
     pieces = []
@@ -184,9 +177,8 @@ def magnitude(audio: Audio, scale: Scale, window: str, edge: int) -> Pieces:
 
 
 @functools.cache
-def _window(scale: Scale, shape: str) -> Tensor:
+def _window(scale: Scale, shape: str) -> torch.Tensor:
     """A window of a form, zeros before and after it."""
-    import torch
     from scipy.signal import get_window
 
     if shape == "hann":

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from snacbench.errors import Undefined
+from snacbench.later import torch
 from snacbench.metrics._guards import VOICE
 from snacbench.metrics._learned import Compare, Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
@@ -53,7 +54,6 @@ MODELS = (MODEL,)
 
 def load(files: Files) -> Any:
     """The network of torchaudio with the weights of the published file."""
-    import torch
     from torchaudio.models import squim_objective_base
 
     with torch.device("meta"):
@@ -66,8 +66,6 @@ def load(files: Files) -> Any:
 @lru_cache(maxsize=_SIGNALS_KEPT)
 def estimated(network: Any, audio: Audio) -> tuple[float, float, float]:
     """STOI, wideband PESQ and SI-SDR in dB, as estimated of a mono signal at 16 kHz."""
-    import torch
-
     with torch.inference_mode():
         stoi, pesq, si_sdr = network(torch.from_numpy(audio.samples.copy()))
     return float(stoi), float(pesq), float(si_sdr)

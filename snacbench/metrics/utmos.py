@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from snacbench.later import torch
 from snacbench.metrics._guards import VOICE
 from snacbench.metrics._learned import Compare, Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
@@ -73,7 +74,6 @@ def build(
     projection: int = 2048,
 ) -> Any:
     """The published network without its weights, or one of other widths around another base."""
-    import torch
     from torch import nn
     from torchaudio.models import wav2vec2_base
 
@@ -92,8 +92,6 @@ def build(
 
 def load(files: Files, network: Any = None) -> Any:
     """The network with the weights of the published file."""
-    import torch
-
     state = torch.load(files[_FILE], map_location="cpu", weights_only=True)
     network = build() if network is None else network
     used = {ours(name): tensor.float() for name, tensor in state.items() if name != _OF_TRAINING}
@@ -117,8 +115,6 @@ def ours(name: str) -> str:
 
 def naturalness(network: Any, audio: Audio) -> float:
     """Predicted mean opinion score of a mono signal at 16 kHz; higher is better."""
-    import torch
-
     with torch.inference_mode():
         frames, _ = network["wav2vec2"](torch.from_numpy(audio.samples.copy()))
         beside = torch.cat([*network["embeddings"].values()], dim=1)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench import __version__
-from snacbench.audio.resample import RESAMPLER
 from snacbench.errors import StoreError, UserError
+from snacbench.later import soxr
 from snacbench.progress import SILENT, Progress
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
 from snacbench.rows import (
@@ -289,7 +289,7 @@ def describe_run(
         packages=versions.package_versions(),
         metric_versions=versions.versions_of_metrics(metrics),
         metric_weights=versions.weights_of_metrics(metrics),
-        facts={"resampler": RESAMPLER, **facts, **versions.facts_of(metrics)},
+        facts={"resampler": f"soxr {soxr.__version__} VHQ", **facts, **versions.facts_of(metrics)},
         machine=versions.machine(),
     )
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from snacbench.later import torch
 from snacbench.rows import Cost
 from snacbench.runner.coding import reason_of
 from snacbench.runner.delay import Network, block_of, measure
@@ -122,7 +123,6 @@ def counted(work: Callable[[], Any], modules: Sequence[Any] = ()) -> tuple[Any, 
 @contextmanager
 def _counter() -> Iterator[Any]:
     """PyTorch's counter, with what it does not know, and no fused kernels that hide their work."""
-    import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -166,8 +166,6 @@ def _peak_mb(loaded: LoadedCodec, signal: Audio, params_m: float | None) -> floa
     system does not tell (only Linux does), nor a plug-in how many parameters it has.
     """
     if loaded.on_gpu:
-        import torch
-
         torch.cuda.reset_peak_memory_stats()
         loaded.decode(loaded.encode([signal]), seed=0)
         return float(torch.cuda.max_memory_allocated() / 1e6)

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snacbench.errors import UserError
+from snacbench.later import pd
 from snacbench.rate.coding.range_coder import Shares, divided
 from snacbench.types import Codes, Floats
 
@@ -207,8 +208,6 @@ def train_tables(codec: str, corpus: Sequence[KeptClip], codebook_sizes: Sequenc
 
 
 def _stream_table(corpus: Sequence[KeptClip], index: int, size: int) -> StreamTable:
-    import pandas as pd
-
     clusters = list(dict.fromkeys(one.cluster for one in corpus))
     parts = ((one.cluster, codes) for one in corpus for codes in one.parts)
     frames = []
