@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from snacbench.runner.engine import Look
 
 Comparison = Answer
-_LISTS = ("metrics", "weights", "root")
 _NOT_OF_A_RECIPE = ("offline", "jobs", "out")  # how a run is carried out, not what it is
 
 
@@ -567,7 +566,7 @@ def normal(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if name not in known:
             raise UserError(f"a run cannot be asked for {name!r}; {did_you_mean(name, known)}")
-        if name in _LISTS:
+        if name in ("metrics", "weights", "root"):
             parts = value.split(",") if isinstance(value, str) else map(str, value)
             found[name] = tuple(part.strip() for part in parts if part.strip())
             if name == "weights":

@@ -20,9 +20,6 @@ PLAINLY_ALIKE = 0.5
 # What aligned metrics leave out at both ends: the longest delay, and as far as a resampler reaches.
 _MARGIN_S = MAX_DELAY_S + 0.02
 _SHORT_CLIPS_PART = 4  # of a short clip, no more than one in so many samples at either end
-_SEARCHED_S = 30.0
-_WHITENING = 0.5
-_SMOOTHED_BINS = 255
 _LEAST_WHITENED = 0.01  # of the mean magnitude
 _TIED_PEAK = 0.995  # of the highest: peaks of a periodic signal
 _TIED_RESIDUAL = 1.001
@@ -65,7 +62,7 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> Flo
         Entry ``max_lag + d`` is for the degraded signal coming `d` samples late. Normalised:
         1 for equal signals at their true lag; 0 everywhere if one does not vary.
     """
-    length = round(_SEARCHED_S * reference.rate_hz)
+    length = round(30.0 * reference.rate_hz)
     start = max(0, min(reference.num_samples, degraded.num_samples) - length) // 2
     cut = [a.samples[:, start : start + length].astype(np.float64) for a in (reference, degraded)]
     x, y = (samples - samples.mean(axis=1, keepdims=True) for samples in cut)
@@ -73,10 +70,10 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> Flo
         return np.zeros(2 * max_lag + 1)
     size = next_fast_len(max(x.shape[1], y.shape[1]) + max_lag, real=True)
     spectrum_x, spectrum_y = rfft(x, size), rfft(y, size)
-    magnitude = uniform_filter1d(np.abs(spectrum_x), _SMOOTHED_BINS, axis=1, mode="mirror")
+    magnitude = uniform_filter1d(np.abs(spectrum_x), 255, axis=1, mode="mirror")
     # What a codec puts where the reference has nothing is not raised above all else.
     floor = _LEAST_WHITENED * magnitude.mean(axis=1, keepdims=True) + np.finfo(float).tiny
-    weight = 1.0 / np.maximum(magnitude, floor) ** _WHITENING
+    weight = 1.0 / np.maximum(magnitude, floor) ** 0.5
     spectrum_x, spectrum_y = spectrum_x * weight, spectrum_y * weight
     energy = np.sqrt(_energy(spectrum_x) * _energy(spectrum_y))
     # Mean over rfft bins stands for the time-domain sum up to a factor shared with `energy`.

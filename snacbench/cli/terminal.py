@@ -18,11 +18,10 @@ if TYPE_CHECKING:  # take numpy and scipy along, for which a list should not wai
 
     from snacbench.tables.table_model import Table as Numbers
 
-_PIPED_WIDTH = 200
 _SECONDS_BETWEEN_LINES = 15.0
 _LINES_SHOWN, _FAILURES_SHOWN = 20, 8
 
-out = Console(width=None if Console().is_terminal else _PIPED_WIDTH, highlight=False, emoji=False)
+out = Console(width=None if Console().is_terminal else 200, highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
 
 

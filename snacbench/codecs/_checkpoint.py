@@ -16,6 +16,7 @@ from typing import Any
 from zipfile import ZipFile, is_zipfile
 
 from snacbench.errors import UserError, WeightsMismatch
+from snacbench.files import sha256_of_file
 from snacbench.later import np, torch
 from snacbench.models import LocatedWeights
 from snacbench.types import CodecSpec
@@ -287,8 +288,6 @@ def files_of(spec: CodecSpec, weights: LocatedWeights | None) -> Mapping[str, Pa
 
     Raises `WeightsMismatch` where there are none, or a training run has written over them since.
     """
-    from snacbench.files import sha256_of_file
-
     if weights is None:
         raise WeightsMismatch(f"{spec.name} cannot run without weights")
     if weights.info.source == "own":

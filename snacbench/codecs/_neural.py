@@ -323,15 +323,9 @@ def build(network: Callable[..., Any], arguments: Told, origin: Path) -> Any:
             # The packages' own way to normalise weights; they are fused before use anyway.
             warnings.filterwarnings("ignore", message=".*weight_norm.* is deprecated")
             return network(**arguments)
-    except (
-        AssertionError,
-        ArithmeticError,
-        LookupError,
-        NameError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:  # others come of packages that do not load
+    except (  # others come of packages that do not load
+        AssertionError, ArithmeticError, LookupError, NameError, RuntimeError, TypeError, ValueError
+    ) as error:  # fmt: skip
         raise UserError(
             f"{origin}: the network that it describes cannot be built "
             f"({type(error).__name__}: {error!s:.200})"

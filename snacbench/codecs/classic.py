@@ -27,7 +27,6 @@ from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples
 
 RATE_HZ = 48_000
 _LAYOUTS = {1: "mono", 2: "stereo"}
-_INT16_FULL_SCALE = 32_768
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +113,7 @@ class ClassicCodec:
                 block = frame.to_ndarray()
                 if not frame.format.is_planar:
                     block = block.reshape(-1, channels).T
-                scale = np.float32(1 / _INT16_FULL_SCALE if block.dtype == np.int16 else 1)
+                scale = np.float32(1 / 32_768 if block.dtype == np.int16 else 1)
                 blocks.append(block.astype(np.float32) * scale)
         decoded = np.concatenate(blocks, axis=1)
         start = 0 if form.pre_skip else declared_delay(form, channels)

@@ -25,6 +25,7 @@ from typing import Any
 from snacbench.audio.containers import extent_of
 from snacbench.audio.resample import fit_length
 from snacbench.errors import CodecError, MissingPackage, UserError
+from snacbench.files import sha256_of_file
 from snacbench.later import av, np, soundfile
 from snacbench.models import CodecModel, LocatedWeights, any_rate
 from snacbench.types import Audio, CodecSpec, Encoded
@@ -297,8 +298,6 @@ class LoadedCommand:
 
         A program may be an interpreter: files that stand among its arguments count as well.
         """
-        from snacbench.files import sha256_of_file
-
         facts, model = {}, self.file.name
         for side, line in (("encode", self.file.encode), ("decode", self.file.decode)):
             program = self.program(line)

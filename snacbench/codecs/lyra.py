@@ -22,11 +22,10 @@ from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples, Stream, nom
 RATE_HZ = 16_000
 _HOP = 320
 _MAX_QUANTIZERS = 46
-_QUANTIZER_ENTRIES = 16
 _FULL_SCALE = 32_768.0
 _ENCODER, _QUANTIZER, _DECODER = "soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite"
 
-_STREAM = Stream(Fraction(RATE_HZ, _HOP), _QUANTIZER_ENTRIES)
+_STREAM = Stream(Fraction(RATE_HZ, _HOP), 16)
 _SOURCE = WeightsSource(
     "github",
     "google/lyra",

@@ -22,7 +22,6 @@ from snacbench.metrics._guards import DISTANCE, guarded, versions_of
 from snacbench.types import Audio, Floats, Metric, MetricSpec
 
 LOWEST_HZ, HIGHEST_HZ = 65.0, 600.0
-STEP_S = 0.010
 MIN_DURATION_S = 0.1  # Praat wants three periods of the lowest pitch, and some frames beside them
 _SIGNALS_KEPT = 4  # two metrics ask for the same two signals
 
@@ -69,7 +68,7 @@ def pitch_hz(audio: Audio) -> Floats:
     from parselmouth import Sound
 
     sound = Sound(audio.samples[0].astype(np.float64), audio.rate_hz)
-    pitch = sound.to_pitch_ac(time_step=STEP_S, pitch_floor=LOWEST_HZ, pitch_ceiling=HIGHEST_HZ)
+    pitch = sound.to_pitch_ac(time_step=0.010, pitch_floor=LOWEST_HZ, pitch_ceiling=HIGHEST_HZ)
     found: Floats = pitch.selected_array["frequency"]
     return found
 

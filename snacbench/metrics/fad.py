@@ -30,7 +30,6 @@ from snacbench.types import Audio, Embeddings, Floats
 RATE_HZ = 16_000
 WINDOW, HOP, TRANSFORM = 400, 160, 512  # samples: 25 ms, 10 ms
 BANDS, LOWEST_HZ, HIGHEST_HZ = 64, 125.0, 7_500.0
-LOG_OFFSET = 0.01
 FRAMES = 96  # of an example, which is a hop of 0.96 s
 MIN_DURATION_S = (WINDOW + (FRAMES - 1) * HOP) / RATE_HZ  # 0.975 s: one example
 _AT_ONCE = 32  # examples in the network, which then takes 0.2 GB whatever the signal's length
@@ -76,7 +75,7 @@ def examples(audio: Audio) -> Floats:
     frames = np.lib.stride_tricks.sliding_window_view(audio.samples[0].astype(float), WINDOW)[::HOP]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
     magnitudes = np.abs(np.fft.rfft(frames * window, TRANSFORM))
-    log_mel = np.log(magnitudes @ _mel_filters() + LOG_OFFSET)
+    log_mel = np.log(magnitudes @ _mel_filters() + 0.01)
     count = len(log_mel) // FRAMES
     return np.asarray(log_mel[: count * FRAMES].reshape(count, FRAMES, BANDS))
 

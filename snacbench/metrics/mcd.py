@@ -25,7 +25,6 @@ RATE_HZ = 16_000
 WINDOW, HOP = 512, 128
 BANDS, COEFFICIENTS = 40, 24
 ENERGY_FLOOR = 1e-10
-SPEECH_RANGE_DB = 40.0
 
 MCD = replace(
     DISTANCE,
@@ -46,7 +45,7 @@ def _prepare(reference: Audio) -> Callable[[Audio], float]:
             "the reference is so quiet that all its mel bands are at the floor of -100 dB; a "
             "louder one is needed"
         )
-    speaks = level_db > level_db.max() - SPEECH_RANGE_DB
+    speaks = level_db > level_db.max() - 40.0
     of_reference = _cepstra(energies[speaks])
 
     def compare(degraded: Audio) -> float:

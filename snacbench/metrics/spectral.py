@@ -106,7 +106,9 @@ def distance(form: Form) -> Callable[[Audio], Callable[[Audio], float]]:
                 if form.magnitude_weight:
                     total += form.magnitude_weight * _mean_distance(x, y, form.norm)
                 if form.convergence_weight:
-                    total += form.convergence_weight * _convergence(x, y)
+                    apart = sum(_energy(a - b) for a, b in zip(x, y, strict=True))
+                    convergence = math.sqrt(apart / sum(map(_energy, x)))
+                    total += form.convergence_weight * convergence
             return total
 
         return compare
@@ -121,11 +123,6 @@ def _mean_distance(a: Pieces, b: Pieces, norm: str) -> float:
         total += float(apart.sum())
         count += apart.size
     return total / count
-
-
-def _convergence(a: Pieces, b: Pieces) -> float:
-    apart = sum(_energy(x - y) for x, y in zip(a, b, strict=True))
-    return math.sqrt(apart / sum(_energy(x) for x in a))
 
 
 def _energy(piece: NDArray[np.float32]) -> float:

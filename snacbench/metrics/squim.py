@@ -38,14 +38,10 @@ SI_SDR = replace(STOI, name="squim_si_sdr", unit="dB", range=(-math.inf, math.in
 
 # As the model list of the package ayase states it for this address; PyTorch states none.
 _SHA256 = "2c54586fea83fb5eb5394d710038ee89f55cab7011a5bf730bebed4c8777e828"
+_HOSTED = HostedFile(_FILE, f"torchaudio/models/{_FILE}", _SHA256)
 MODEL = MetricModel(
     "squim-objective",
-    WeightsSource(
-        "pytorch",
-        "torchaudio/models",
-        (HostedFile(_FILE, f"torchaudio/models/{_FILE}", _SHA256),),
-        revision="",
-    ),
+    WeightsSource("pytorch", "torchaudio/models", (_HOSTED,), revision=""),
     licence="CC-BY-4.0",
     requires=STOI.requires,
 )
@@ -65,7 +61,15 @@ def load(files: Files) -> Any:
 
 @lru_cache(maxsize=_SIGNALS_KEPT)
 def estimated(network: Any, audio: Audio) -> tuple[float, float, float]:
-    """STOI, wideband PESQ and SI-SDR in dB, as estimated of a mono signal at 16 kHz."""
+    """STOI, wideband PESQ and SI-SDR in dB, as estimated of a mono signal at 16 kHz.
+
+    `Undefined` of a signal that is too long for the memory that it would take.
+    """
+    if audio.duration_s > MAX_DURATION_S:
+        raise Undefined(
+            f"too long: the degraded signal lasts {audio.duration_s:.3f} s, SQUIM takes at most "
+            f"{MAX_DURATION_S:.3f} s; cut it into segments"
+        )
     with torch.inference_mode():
         stoi, pesq, si_sdr = network(torch.from_numpy(audio.samples.copy()))
     return float(stoi), float(pesq), float(si_sdr)
@@ -73,15 +77,7 @@ def estimated(network: Any, audio: Audio) -> tuple[float, float, float]:
 
 def _metric(spec: MetricSpec, which: int) -> Metric:
     def prepare(network: Any, _reference: Audio) -> Compare:
-        def compare(degraded: Audio) -> float:
-            if degraded.duration_s > MAX_DURATION_S:
-                raise Undefined(
-                    f"too long: the degraded signal lasts {degraded.duration_s:.3f} s, SQUIM takes "
-                    f"at most {MAX_DURATION_S:.3f} s; cut it into segments"
-                )
-            return estimated(network, degraded)[which]
-
-        return compare
+        return lambda degraded: estimated(network, degraded)[which]
 
     return learned(spec, MODEL, load, prepare, min_degraded_s=MIN_DURATION_S)
 

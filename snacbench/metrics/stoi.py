@@ -26,7 +26,6 @@ RATE_HZ = 10_000
 FRAME, HOP, TRANSFORM = 256, 128, 512
 BANDS, LOWEST_BAND_HZ = 15, 150.0
 RUN_FRAMES = 30
-DYNAMIC_RANGE_DB = 40.0
 CLIP_DB = -15.0
 # pystoi leaves out the last frame, twice: once of the signal, once of what is left of it.
 MIN_DURATION_S = ((RUN_FRAMES + 1) * HOP + FRAME + 1 - HOP) / RATE_HZ
@@ -124,7 +123,7 @@ def _metric(spec: MetricSpec, compared_with: Callable[[Floats], Comparison]) -> 
     def prepare(reference: Audio) -> Callable[[Audio], float]:
         frames = _frames(reference.samples[0].astype(np.float64))
         level_db = 20 * np.log10(np.linalg.norm(frames, axis=1) + _EPS)
-        loud = level_db > level_db.max() - DYNAMIC_RANGE_DB
+        loud = level_db > level_db.max() - 40.0
         # The spectrogram of what is left has one frame less than frames are left.
         if np.count_nonzero(loud) <= RUN_FRAMES:
             raise Undefined(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from operator import attrgetter
@@ -137,7 +137,9 @@ def measure_speed(
     """
     codecs = _codecs_again(folder, progress, offline=offline)
     with folder.locked():
-        _measure(MEASURE_SPEED, _speed_jobs(codecs, folder, budget_s), folder, progress)
+        channels = folder.run.request.channels
+        jobs = [SpeedJob(codec, channels, budget_s) for codec in codecs]
+        _measure(MEASURE_SPEED, jobs, folder, progress)
 
 
 def measure_cost(folder: RunFolder, *, offline: bool = False, progress: Progress = SILENT) -> None:
@@ -149,13 +151,6 @@ def measure_cost(folder: RunFolder, *, offline: bool = False, progress: Progress
     with folder.locked():
         jobs, workers = [CostJob(codec) for codec in codecs], workers_for(codecs)
         _measure(MEASURE_COST, jobs, folder, progress, workers=workers)
-
-
-def _speed_jobs(
-    codecs: Iterable[PlannedCodec], folder: RunFolder, budget_s: float
-) -> list[SpeedJob]:
-    channels = folder.run.request.channels
-    return [SpeedJob(codec, channels, budget_s) for codec in codecs]
 
 
 def _measure(
@@ -335,7 +330,8 @@ def execute(
         elif budget_s := request.speed_budget_s:
             done = {row.codec for row in folder.read(Speed)}
             untimed = (codec for codec in plan.codecs if codec.spec.name not in done)
-            _measure(MEASURE_SPEED, _speed_jobs(untimed, folder, budget_s), folder, progress)
+            jobs = [SpeedJob(codec, request.channels, budget_s) for codec in untimed]
+            _measure(MEASURE_SPEED, jobs, folder, progress)
 
 
 def _carry_out(

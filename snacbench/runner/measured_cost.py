@@ -130,7 +130,10 @@ def _counter() -> Iterator[Any]:
     # By overload, so that they are not taken apart, and by packet, for which they are counted.
     unknown: dict[Any, Callable[..., int]] = {
         **dict.fromkeys((aten.lstm, aten.lstm.input), _lstm_flops),
-        **dict.fromkeys((aten.cdist, aten.cdist.default), _cdist_flops),
+        **dict.fromkeys(  # every row with every other row
+            (aten.cdist, aten.cdist.default),
+            lambda rows, others, *_, **__: _FLOPS_PER_MAC * math.prod(rows) * others[-2],
+        ),
         **dict.fromkeys((aten.mv, aten.dot), lambda a, *_, **__: _FLOPS_PER_MAC * math.prod(a)),
         aten.addmv: lambda _, a, *__, **___: _FLOPS_PER_MAC * math.prod(a),
     }
@@ -152,11 +155,6 @@ def _lstm_flops(data: Sequence[int], *rest: Any, **_: Any) -> int:
     shapes = [shape for one in lists for shape in one if isinstance(shape, tuple)]
     weights = sum(math.prod(shape) for shape in shapes if len(shape) == 2)
     return _FLOPS_PER_MAC * math.prod(data[:-1]) * weights
-
-
-def _cdist_flops(rows: Sequence[int], others: Sequence[int], *_: Any, **__: Any) -> int:
-    """A product of every row with every other row."""
-    return _FLOPS_PER_MAC * math.prod(rows) * others[-2]
 
 
 def _peak_mb(loaded: LoadedCodec, signal: Audio, params_m: float | None) -> float | None:

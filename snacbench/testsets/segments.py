@@ -25,7 +25,6 @@ from snacbench.testsets.records import MeasureCache
 from snacbench.testsets.testset import TestSet, counted, hash_of, segment_of
 from snacbench.types import MIN_LUFS, Clip
 
-SEGMENT_S = 10.0
 SHORTEST_S = 1.0  # shorter clips are below what several metrics take
 _TRIES = 8  # `num_tries` of audiotools' salient_excerpt
 _PLACES = 64
@@ -109,7 +108,7 @@ def _drawn_from(
 
     With them come how many places were too quiet, and what was wrong with files.
     """
-    wanted, length_s = choice.segments or 0, choice.segment_s or SEGMENT_S
+    wanted, length_s = choice.segments or 0, choice.segment_s or 10.0
     taken: dict[str, list[int]] = defaultdict(list)
     drawn: list[Clip] = []
     problems: list[str] = []

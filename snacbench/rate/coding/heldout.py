@@ -23,8 +23,6 @@ from snacbench.rate.coding.trained import Ints, KeptClip, Tables, train_tables
 from snacbench.rows import CodedBytes
 from snacbench.types import Codes, Floats
 
-_DECIMALS = 2  # of ideal bits: rows are text
-
 
 def cross_fitted(
     codec: str, clips: Sequence[KeptClip], codebook_sizes: Sequence[int]
@@ -72,7 +70,7 @@ def held_out_rows(  # noqa: PLR0913 - keyword-only options of one question
                     coder=coder.name,
                     tables_sha256=tables.sha256,
                     stream_bytes=tuple(sizes.tolist()),
-                    ideal_bits=tuple(bits.round(_DECIMALS).tolist()),
+                    ideal_bits=tuple(bits.round(2).tolist()),  # rows are text
                     shuffled=shuffled,
                     trained_on_clips=tables.clips,
                 )
