@@ -23,7 +23,6 @@ from snacbench.types import Audio, Floats, Metric, MetricSpec
 
 LOWEST_HZ, HIGHEST_HZ = 65.0, 600.0
 MIN_DURATION_S = 0.1  # Praat wants three periods of the lowest pitch, and some frames beside them
-_SIGNALS_KEPT = 4  # two metrics ask for the same two signals
 
 F0_RMSE = replace(
     DISTANCE,
@@ -62,7 +61,7 @@ def voicing_error(reference_hz: Floats, degraded_hz: Floats) -> float:
     return float(np.mean((reference_hz > 0) != (degraded_hz > 0)))
 
 
-@lru_cache(maxsize=_SIGNALS_KEPT)
+@lru_cache(maxsize=4)  # two metrics ask for the same two signals
 def pitch_hz(audio: Audio) -> Floats:
     """Fundamental frequency of a mono signal every 10 ms, shape (frames,); 0: unvoiced."""
     from parselmouth import Sound

@@ -21,7 +21,6 @@ from snacbench.types import Audio, Metric, MetricSpec
 
 MIN_DURATION_S = 1.0  # a choice of ours, as for other predictions: the network takes 4 ms
 MAX_DURATION_S = 20.0  # takes 2 GB, and 40 s take 7: memory grows with the square
-_SIGNALS_KEPT = 2  # three metrics ask for the same signal
 _FILE = "squim_objective_dns2020.pth"
 
 STOI = replace(
@@ -59,7 +58,7 @@ def load(files: Files) -> Any:
     return network.eval()
 
 
-@lru_cache(maxsize=_SIGNALS_KEPT)
+@lru_cache(maxsize=2)  # three metrics ask for the same signal
 def estimated(network: Any, audio: Audio) -> tuple[float, float, float]:
     """STOI, wideband PESQ and SI-SDR in dB, as estimated of a mono signal at 16 kHz.
 

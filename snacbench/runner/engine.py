@@ -68,7 +68,6 @@ Look: TypeAlias = Callable[[Plan, RunFolder | None], None]
 
 RUNS = Path("runs")  # where runs go that name no folder
 MEASURE_SPEED = "measure speed"
-MEASURE_COST = "measure cost"
 _NO_SPEED = "speeds depend on the node: measure them on the machine in question by snacbench speed"
 
 
@@ -150,7 +149,7 @@ def measure_cost(folder: RunFolder, *, offline: bool = False, progress: Progress
     codecs = _codecs_again(folder, progress, offline=offline)
     with folder.locked():
         jobs, workers = [CostJob(codec) for codec in codecs], workers_for(codecs)
-        _measure(MEASURE_COST, jobs, folder, progress, workers=workers)
+        _measure("measure cost", jobs, folder, progress, workers=workers)
 
 
 def _measure(

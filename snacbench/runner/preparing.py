@@ -47,7 +47,6 @@ from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio, Clip, CodecSpec, Encoded
 
 _CUDA_SNR_DB = 60.0  # sums on a GPU may be rounded in another order each time
-_MATERIAL_RATE_HZ = 48_000
 
 
 @dataclass(frozen=True)
@@ -294,7 +293,7 @@ def excerpts_for(spec: CodecSpec) -> Iterator[Audio]:
     """Broadband excerpts of three domains at a codec's rate and channels."""
     channels = 1 if 1 in (spec.channels or (1,)) else min(spec.channels)
     for excerpt in _material():
-        yield upmix(resample(excerpt, spec.rate_hz or _MATERIAL_RATE_HZ), channels)
+        yield upmix(resample(excerpt, spec.rate_hz or 48_000), channels)
 
 
 @cache

@@ -12,7 +12,6 @@ from snacbench.store.run_folder import RunFolder
 
 METRIC_VERSION = "metric version"
 ASR_FACT = "asr"  # which recogniser heard the words of a run
-_NONE = "none"
 _BUILD = re.compile(r"\+(cpu|cu\d+|rocm[\d.]+)$")  # of one version, for one kind of device
 
 
@@ -32,7 +31,7 @@ def first_difference(then: Versions, now: Versions) -> tuple[str, str, str, str]
     """
     for name in (name for name in then if name in now):
         for package in dict.fromkeys((*then[name], *now[name])):
-            one, other = (_BUILD.sub("", of[name].get(package, _NONE)) for of in (then, now))
+            one, other = (_BUILD.sub("", of[name].get(package, "none")) for of in (then, now))
             if one != other and not (package == "snacbench" and METRIC_VERSION in now[name]):
                 return name, package, one, other
     return None

@@ -27,7 +27,6 @@ from snacbench.types import MIN_LUFS, Clip
 
 SHORTEST_S = 1.0  # shorter clips are below what several metrics take
 _TRIES = 8  # `num_tries` of audiotools' salient_excerpt
-_PLACES = 64
 _SPACING = 20  # segments of one file begin at least 1/20 of their length apart
 
 
@@ -123,7 +122,7 @@ def _drawn_from(
         room = clip.num_samples - length
         if room <= 0:
             return iter(() if others else (clip,))
-        starts = (hashed(clip, place) % (room + 1) for place in range(_PLACES))
+        starts = (hashed(clip, place) % (room + 1) for place in range(64))
         free = (s for s in starts if all(abs(s - other) * _SPACING >= length for other in others))
         return (segment_of(clip, start, length) for start in itertools.islice(free, _TRIES))
 
