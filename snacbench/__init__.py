@@ -25,31 +25,10 @@ if TYPE_CHECKING:
 
 _HOMES = ("errors", "progress", "request", "types", "api.signals", "api.run")
 __all__ = [
-    "Audio",
-    "Comparison",
-    "Encoded",
-    "Notes",
-    "OpenCodec",
-    "Progress",
-    "Request",
-    "Run",
-    "SnacbenchError",
-    "Undefined",
-    "UserError",
-    "__version__",
-    "check_codec",
-    "codec",
-    "compare",
-    "decode",
-    "encode",
-    "load",
-    "merge",
-    "metric",
-    "names",
-    "run",
-    "score",
-    "score_files",
-]
+    "Audio", "Comparison", "Encoded", "Notes", "OpenCodec", "Progress", "Request", "Run",
+    "SnacbenchError", "Undefined", "UserError", "__version__", "check_codec", "codec", "compare",
+    "decode", "encode", "load", "merge", "metric", "names", "run", "score", "score_files",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -10,9 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import av
     import numpy as np
+    import pandas as pd
     import soundfile
     import soxr
+    import torch
+    from numpy.typing import NDArray
 else:
 
     class _Later:
@@ -32,6 +36,8 @@ else:
             setattr(self, attribute, value)  # found at once from now on
             return value
 
-    np, soundfile, soxr = map(_Later, ("numpy", "soundfile", "soxr"))
+    packages = ("av", "numpy", "pandas", "soundfile", "soxr", "torch")
+    av, np, pd, soundfile, soxr, torch = map(_Later, packages)
+    NDArray = Any  # in annotations alone
 
-__all__ = ["np", "soundfile", "soxr"]
+__all__ = ["NDArray", "av", "np", "pd", "soundfile", "soxr", "torch"]

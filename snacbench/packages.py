@@ -25,7 +25,6 @@ EXTRAS = {
     "distributed": "cluster",
     "dask_jobqueue": "cluster",
 }
-_REASON_CHARACTERS = 200
 
 
 def is_installed(package: str) -> bool:
@@ -100,7 +99,7 @@ def _described(package: str, importer: str, error: BaseException) -> MissingPack
     reason = f"{type(error).__name__}: {next(lines, '')}".removesuffix(": ")
     what = "'.[" + EXTRAS[package] + "]'" if package in EXTRAS else "."
     gone = isinstance(error, ModuleNotFoundError) and error.name == package
-    state = "is not installed" if gone else f"does not load ({reason[:_REASON_CHARACTERS]})"
+    state = "is not installed" if gone else f"does not load ({reason[:200]})"
     return MissingPackage(
         f"the Python package {found}{needed} {state}; 'pip install -c constraints.txt {what}' in "
         "snacbench's checkout brings versions that work together, and 'snacbench check' lists all "

@@ -39,7 +39,6 @@ from snacbench.models import (
 from snacbench.types import Codec, CodecSpec, Distance, Metric
 
 Kind = Literal["codecs", "metrics", "corpora", "layouts", "plots"]
-_REASON_CHARACTERS = 200
 _NAME = re.compile(r"[\w.+-]+:?")  # of a prefix with its colon
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _HOMES = {"corpora": "testsets.corpora", "layouts": "tables.layouts"}  # where modules of it lie
@@ -192,7 +191,7 @@ def discovered(kind: Kind) -> Discovered:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever its code does at import, even exit
             text = " ".join(f"{type(error).__name__}: {error}".split())
-            reasons = [f"it cannot be used: {text[:_REASON_CHARACTERS]}"]
+            reasons = [f"it cannot be used: {text[:200]}"]
         else:
             file = getattr(module, "__file__", None)
             known = replace(origin, module=Path(file) if file else None)

@@ -35,16 +35,9 @@ class Expected:
 
 # Options of a machine, and of what is kept of a run: with others, it is the same run.
 _SAME_RUN = frozenset(
-    (
-        "root",
-        "device",
-        "batch",
-        "keep_codes",
-        "keep_decoded",
-        "speed_budget_s",
-        "allow_missing_metrics",
-    )
-)
+    ("root", "device", "batch", "keep_codes", "keep_decoded", "speed_budget_s",
+     "allow_missing_metrics")
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ from snacbench.plugins import (
 )
 from snacbench.types import CodecSpec
 
-RATE_TOLERANCE = 0.05
 _POINT_ITEM = re.compile(r"([\d.+-]+[a-z]*|full)$", re.IGNORECASE)
 _RATE_ITEM = re.compile(r"\d+(?:\.\d+)?(?:kbps)?", re.IGNORECASE)
 _OWN = re.compile(  # NAME=PREFIX:PATH or NAME=FILE.py
@@ -244,4 +243,4 @@ def _near(specs: Sequence[CodecSpec], point: str) -> list[CodecSpec]:
     kbps = float(point.lower().removesuffix("kbps"))
     misses = [(abs(s.nominal_kbps - kbps), s) for s in specs if s.nominal_kbps is not None]
     misses.sort(key=lambda pair: pair[0])
-    return [spec for miss, spec in misses if miss <= RATE_TOLERANCE * kbps]
+    return [spec for miss, spec in misses if miss <= 0.05 * kbps]

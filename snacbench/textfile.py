@@ -27,8 +27,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_MARK = "\ufeff"
-_SEPARATORS = ",;\t"
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 _LINES_NAMED = 5
 
@@ -97,7 +95,7 @@ def read_text(path: Path, *, noun: str = "text", refuse: type[UserError] = UserE
             len(strange) > _LINES_NAMED
         )
         note = f"not UTF-8, read as Windows-1252: {path.name}, line {named}"
-    return Text(text.replace(_MARK, ""), note)  # files that were joined have more marks
+    return Text(text.replace("\ufeff", ""), note)  # files that were joined have more marks
 
 
 def read_table(
@@ -150,7 +148,7 @@ def _heading(text: str) -> str:
 
 
 def _separator(heading: str) -> str:
-    return max(_SEPARATORS, key=heading.count)
+    return max(",;\t", key=heading.count)
 
 
 def plain_names(cells: Sequence[str], known: Collection[str]) -> tuple[str, ...]:

@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from snacbench.errors import AudioError
+from snacbench.later import NDArray, np
 from snacbench.units import BITS_PER_KILOBIT, bits_per_code
 
 if TYPE_CHECKING:  # numpy takes a tenth of a second, for which a list of names should not wait
-    import numpy as np
-    from numpy.typing import NDArray
-
     FloatSamples = NDArray[np.float32]
+    Floats = NDArray[np.float64]
     Embeddings = NDArray[np.floating[Any]]
     Codes = NDArray[np.int32]
 else:
-    FloatSamples = Codes = Embeddings = Any
+    FloatSamples = Floats = Codes = Embeddings = Any
 
 Domain = Literal["speech", "music", "environment", "unknown"]
 DOMAINS: tuple[Domain, ...] = ("speech", "music", "environment", "unknown")
@@ -43,8 +42,6 @@ class Audio:
     rate_hz: int
 
     def __post_init__(self) -> None:
-        import numpy as np
-
         s = self.samples
         if s.ndim != 2 or s.dtype != np.float32:
             raise AudioError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.later import pd
 from snacbench.plugins import left_out
 from snacbench.progress import Notes, Progress, Silent
 from snacbench.rate.coding.coders import ENTROPY_CODERS
@@ -38,14 +39,12 @@ from snacbench.tables.writers import WRITERS
 from snacbench.weights.policy import absolute_weights
 
 if TYPE_CHECKING:
-    import pandas as pd
     from distributed import Client
     from matplotlib.figure import Figure
 
     from snacbench.runner.engine import Look
 
 Comparison = Answer
-_LISTS = ("metrics", "weights", "root")
 _NOT_OF_A_RECIPE = ("offline", "jobs", "out")  # how a run is carried out, not what it is
 
 
@@ -261,8 +260,6 @@ class Run:
 
         A coding that failed stands for its scores.
         """
-        import pandas as pd
-
         lost = self.rows_for(histograms=False).lost
         assert lost is not None  # of a folder
         found = lost[lost["status"] == "failed"].astype(object).fillna({"metric": ""})
@@ -569,7 +566,7 @@ def normal(given: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in given.items():
         if name not in known:
             raise UserError(f"a run cannot be asked for {name!r}; {did_you_mean(name, known)}")
-        if name in _LISTS:
+        if name in ("metrics", "weights", "root"):
             parts = value.split(",") if isinstance(value, str) else map(str, value)
             found[name] = tuple(part.strip() for part in parts if part.strip())
             if name == "weights":

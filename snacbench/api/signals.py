@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,7 @@ from snacbench.bitstream.container import load as load_bytes
 from snacbench.bitstream.container import parse, save, write
 from snacbench.bitstream.container import read as read_container
 from snacbench.errors import BitstreamError, CodecError, UnknownName, UserError, did_you_mean
+from snacbench.later import pd, soundfile
 from snacbench.plugins import select_metrics
 from snacbench.progress import Progress
 from snacbench.rate.coding.coders import CODERS, coder_named
@@ -31,9 +32,6 @@ from snacbench.runner.signal_rules import codec_inputs, decoded_signal, for_metr
 from snacbench.runner.versions import make_ready
 from snacbench.testsets.spoken import language_code
 from snacbench.types import Audio, CodecSpec, Encoded, Metric, MetricOptions, MetricSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Signal = Audio | str | Path | ArrayLike
 _WRITERS = {".wav": write_wav, ".flac": write_flac}
@@ -91,8 +89,6 @@ def score(
             if isinstance(signal, str | Path):
                 paths.append(Path(signal))
                 continue
-            import soundfile
-
             audio = audio_of(signal, rate_hz, called=called)
             paths.append(Path(place) / f"{called}.wav")
             soundfile.write(paths[-1], audio.samples.T, audio.rate_hz, subtype="FLOAT")

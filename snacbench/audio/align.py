@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
 from snacbench.audio.resample import fit_length
-from snacbench.later import np
-from snacbench.types import Audio
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from snacbench.later import NDArray, np
+from snacbench.types import Audio, Floats
 
 MAX_DELAY_S = 0.5
 """How late or early a codec may be for its delay to be looked for."""
@@ -24,9 +20,6 @@ PLAINLY_ALIKE = 0.5
 # What aligned metrics leave out at both ends: the longest delay, and as far as a resampler reaches.
 _MARGIN_S = MAX_DELAY_S + 0.02
 _SHORT_CLIPS_PART = 4  # of a short clip, no more than one in so many samples at either end
-_SEARCHED_S = 30.0
-_WHITENING = 0.5
-_SMOOTHED_BINS = 255
 _LEAST_WHITENED = 0.01  # of the mean magnitude
 _TIED_PEAK = 0.995  # of the highest: peaks of a periodic signal
 _TIED_RESIDUAL = 1.001
@@ -55,7 +48,7 @@ class Match:
         return abs(self.correlation) >= _HIGH or self.prominence >= _PROMINENT
 
 
-def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDArray[np.float64]:
+def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> Floats:
     """Correlation of two signals at every lag from ``-max_lag`` to ``max_lag``.
 
     Both are half whitened, by the square root of the reference's smoothed magnitude spectrum:
@@ -69,7 +62,7 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDA
         Entry ``max_lag + d`` is for the degraded signal coming `d` samples late. Normalised:
         1 for equal signals at their true lag; 0 everywhere if one does not vary.
     """
-    length = round(_SEARCHED_S * reference.rate_hz)
+    length = round(30.0 * reference.rate_hz)
     start = max(0, min(reference.num_samples, degraded.num_samples) - length) // 2
     cut = [a.samples[:, start : start + length].astype(np.float64) for a in (reference, degraded)]
     x, y = (samples - samples.mean(axis=1, keepdims=True) for samples in cut)
@@ -77,10 +70,10 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDA
         return np.zeros(2 * max_lag + 1)
     size = next_fast_len(max(x.shape[1], y.shape[1]) + max_lag, real=True)
     spectrum_x, spectrum_y = rfft(x, size), rfft(y, size)
-    magnitude = uniform_filter1d(np.abs(spectrum_x), _SMOOTHED_BINS, axis=1, mode="mirror")
+    magnitude = uniform_filter1d(np.abs(spectrum_x), 255, axis=1, mode="mirror")
     # What a codec puts where the reference has nothing is not raised above all else.
     floor = _LEAST_WHITENED * magnitude.mean(axis=1, keepdims=True) + np.finfo(float).tiny
-    weight = 1.0 / np.maximum(magnitude, floor) ** _WHITENING
+    weight = 1.0 / np.maximum(magnitude, floor) ** 0.5
     spectrum_x, spectrum_y = spectrum_x * weight, spectrum_y * weight
     energy = np.sqrt(_energy(spectrum_x) * _energy(spectrum_y))
     # Mean over rfft bins stands for the time-domain sum up to a factor shared with `energy`.
@@ -89,7 +82,7 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDA
     return np.asarray(around_zero / energy)
 
 
-def strongest(curve: NDArray[np.float64]) -> Match:
+def strongest(curve: Floats) -> Match:
     """The highest peak of a cross-correlation over lags from ``-n`` to ``n``.
 
     Of peaks as high as each other, which periodic signals have, the one nearest to lag 0; one of
@@ -166,7 +159,7 @@ def _energy(half_spectrum: NDArray[np.complex128]) -> float:
     return float(np.sum(half_spectrum.real**2 + half_spectrum.imag**2))
 
 
-def _peak(curve: NDArray[np.float64]) -> tuple[int, float]:
+def _peak(curve: Floats) -> tuple[int, float]:
     """Lag and height of the highest peak, the one nearest to lag 0 of equal ones."""
     middle, top = len(curve) // 2, float(curve.max())
     if top <= 0:
@@ -177,7 +170,7 @@ def _peak(curve: NDArray[np.float64]) -> tuple[int, float]:
     return at - middle, float(curve[at])
 
 
-def _moving_sums(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+def _moving_sums(values: Floats, length: int) -> Floats:
     """Sums of each stretch of so many values."""
     gained = np.cumsum(values[length:] - values[: len(values) - length])
     return np.concatenate([[0.0], gained]) + float(values[:length].sum())

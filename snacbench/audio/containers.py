@@ -20,7 +20,6 @@ from typing import BinaryIO
 
 _BLOCK_BYTES = 1 << 20
 _LONGEST_MATCH = 64
-_MAX_CHUNKS = 10_000
 _JOINED = "another recording begins after it in the same file; split them"
 # A file that starts so, and which eight bytes of it no recording holds by chance a second time.
 _STARTS = {
@@ -49,7 +48,6 @@ _XING = re.compile(
     rb"(?:(?:Xing|Info)\0\0\0(?:[\3\7\x0b\x0f](?=.{4}(.{4}))|[\1\5\x09\x0d])|(VBRI).{10})(.{4})",
     re.DOTALL,
 )
-_SEARCHED_BYTES = 4096  # more than the longest frame
 _MPEG_SLACK_BYTES = 2048
 
 
@@ -133,7 +131,7 @@ def _chunked(stream: BinaryIO, size: int, start: int) -> Extent:
     layout, place, aligned = _CHUNKED[kind]
     place, head_size, wide = start + place, struct.calcsize(layout), None
     found: list[tuple[int, int]] = []
-    for _ in range(_MAX_CHUNKS):
+    for _ in range(10_000):
         head = _at(stream, place, head_size)
         if len(head) < head_size or not (head[:4].isascii() and head[:4].decode().isprintable()):
             break  # the end of the file, or what is no chunk
@@ -194,7 +192,7 @@ def _ogg(stream: BinaryIO, size: int, start: int) -> Extent:
 
 def _mpeg(stream: BinaryIO, size: int, start: int, *, thorough: bool) -> Extent:
     """MP3: the first frame may state how many follow. Of others a tag parts recordings."""
-    tag = _XING.search(_at(stream, start, _SEARCHED_BYTES))
+    tag = _XING.search(_at(stream, start, 4096))  # more than the longest frame
     if tag and (stated := int.from_bytes(tag[3])):
         end = start + tag.start() + (int.from_bytes(tag[1] or b"") or size)
         goes_on = size - end > _MPEG_SLACK_BYTES and _at(stream, end, 3)

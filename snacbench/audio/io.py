@@ -65,7 +65,6 @@ _NOT_AUDIO = {
     rb"version https://git-lfs": "a pointer of Git LFS, not the file itself; run: git lfs pull",
     rb"PK\x03\x04|\x1f\x8b": "an archive (ZIP or gzip); unpack it",
 }
-_TEXT_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -434,7 +433,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return f"{path} needs more memory than there is; use --segment-s, or cut the file"
     with suppress(OSError, UnicodeDecodeError), path.open("rb") as stream:
         # The last character may be cut in two.
-        text = getincrementaldecoder("utf-8-sig")().decode(stream.read(_TEXT_BYTES))
+        text = getincrementaldecoder("utf-8-sig")().decode(stream.read(64))
         begin = " ".join(text.split())[:40]
         if begin and begin.isprintable():
             return f"{path} is not audio but text, which begins {begin!r}; fetch the file again"

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from snacbench.later import np
+from snacbench.later import NDArray, np
 from snacbench.types import Audio
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _BLOCK_S = 0.4
 _HOP_S = 0.1
-_MOST_CHANNELS = 5
-_LEAST_RATE_HZ = 4_000  # K-weighting turns at 1.7 kHz
 # pyloudnorm's default filters are 0.06 dB off the Recommendation at 48 kHz and 0.2 dB at 8 kHz;
 # De Man's reproduce its coefficients and stay within 0.06 dB at every rate.
 _FILTERS = "DeMan"
@@ -35,7 +29,7 @@ def loudness_lufs(audio: Audio) -> float | None:
     clip is shorter than one gating block (0.4 s), no block passes the gates, there are more than
     the five channels that the Recommendation weighs, or the rate is under 4 kHz.
     """
-    if audio.channels > _MOST_CHANNELS or audio.rate_hz < _LEAST_RATE_HZ:
+    if audio.channels > 5 or audio.rate_hz < 4_000:  # K-weighting turns at 1.7 kHz
         return None
     blocks = math.floor((audio.duration_s - _BLOCK_S) / _HOP_S + 1e-9) + 1
     if blocks < 1:

@@ -9,14 +9,10 @@ leave it (a brick wall), the fall is the bandwidth.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from snacbench.audio.levels import clipped_samples, loudness_lufs, peak_dbfs
-from snacbench.later import np
-from snacbench.types import Audio, Measures
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from snacbench.later import NDArray, np
+from snacbench.types import Audio, Floats, Measures
 
 # An overshoot of a decoder or resampler, cut to full scale, is rarely three samples long; it is
 # not counted as clipping of the recording, but sprays over the spectrum all the same.
@@ -55,9 +51,9 @@ class _Bands:
     `quiet_db` is what a fifth of the frames stay under, `moving_db` how far the mean is above it.
     """
 
-    level_db: NDArray[np.float64]
-    quiet_db: NDArray[np.float64]
-    moving_db: NDArray[np.float64]
+    level_db: Floats
+    quiet_db: Floats
+    moving_db: Floats
     loudest_db: float
     width_hz: float
     frames: int
@@ -202,5 +198,5 @@ def _brickwall(bands: _Bands, top: int) -> int | None:
     return found
 
 
-def _db(power: NDArray[np.float64]) -> NDArray[np.float64]:
+def _db(power: Floats) -> Floats:
     return np.asarray(10 * np.log10(power + 1e-20))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from snacbench.later import np, soxr
 from snacbench.types import Audio
 
-RESAMPLER = f"soxr {soxr.__version__} VHQ"
-
 
 def num_samples_at(num_samples: int, rate_hz: int, new_rate_hz: int) -> int:
     """Length in samples of a signal after resampling: rounded half up, and at least 1."""

@@ -7,15 +7,10 @@ the band that the codec keeps, is at least -70 dBFS and within 30 dB of its loud
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from snacbench.audio.align import cross_correlation, strongest
 from snacbench.audio.resample import resample
-from snacbench.later import np
+from snacbench.later import NDArray, np
 from snacbench.types import Audio, FloatSamples
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 FRAME_S = 0.04
 SILENT_SPAN = 2.0**-14  # from the smallest to the largest sample: two steps of 16 bits

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from snacbench.rows import Cost
 
 Points = tuple[tuple[CodecModel, CodecSpec], ...]
-_CONTEXT_TOKENS = 2048
 
 
 @click.command("list")
@@ -133,7 +132,7 @@ def codec(name: str, measure: bool, **options: Any) -> None:
             kbps = float(stream.bit_per_s) * count / 1000
             entries = f"{stream.codebook_size} entries ({kbps:.4g} kbps)"
             streams.append(f"{count} x {rate_hz:.4g} Hz x {entries}")
-        context_s = _CONTEXT_TOKENS / spec.tokens_per_s if spec.tokens_per_s else None
+        context_s = 2048 / spec.tokens_per_s if spec.tokens_per_s else None
         latency = "not known, or the whole file, if the model normalises over all of it"
         if spec.latency_s is not None:
             latency = f"{spec.latency_s * 1000:.1f} ms algorithmic"

@@ -19,8 +19,6 @@ from snacbench.types import MetricOptions
 from snacbench.weights.of_metrics import policy_for
 from snacbench.weights.policy import parse_policy, state_of
 
-EXIT_BROKEN_PACKAGE, EXIT_BROKEN_PROMISE = 2, 1
-
 # What no codec or metric asks for, and some verb needs.
 _FOR_ALL = ["soundfile", "soxr", "scipy", "safetensors", "huggingface_hub", "requests"]
 _FOR_ALL += ["constriction", "pandas", "tabulate", "matplotlib", "jinja2", "starlette", "uvicorn"]
@@ -52,7 +50,7 @@ def check(weights: tuple[str, ...]) -> int:
     faults = dict.fromkeys(str(fault_of(p)) for p in wanted if wanted[p] and fault_of(p))
     for sentence in faults:
         click.echo(f"error: {sentence}", err=True)
-    return EXIT_BROKEN_PACKAGE if faults else 0
+    return 2 if faults else 0
 
 
 def _state(packages: Iterable[str]) -> str:
@@ -77,4 +75,4 @@ def check_codec(name: str, **options: Any) -> int:
     show_rows(("codec", "check", "", "why"), rows)
     broken = sum(bool(finding.reason) for finding in found)
     show_line(f"\n{broken} of {len(found)} checks failed" if broken else "\nall checks passed")
-    return EXIT_BROKEN_PROMISE if broken else 0
+    return 1 if broken else 0

@@ -20,6 +20,7 @@ from snacbench.errors import BitstreamError
 from snacbench.rate.coding.coders import CODERS
 from snacbench.request import Channels
 from snacbench.runner.bitstreams import spec_of
+from snacbench.testsets.testset import counted
 from snacbench.types import CodecSpec
 from snacbench.units import BITS_PER_BYTE
 
@@ -70,7 +71,7 @@ def decode(file: Path, target: Path, **options: Any) -> None:
     clipped = beyond_full_scale(audio)
     clipping = f", {clipped} of them clipped" if clipped else ""
     show_line(
-        f"{target}: {audio.num_samples} samples{clipping}, {_in_words(audio.channels)}, "
+        f"{target}: {audio.num_samples} samples{clipping}, {counted(audio.channels, 'channel')}, "
         f"{audio.rate_hz} Hz, decoded by {parse(load(file)).header.codec}"
     )
 
@@ -110,13 +111,10 @@ def _read(file: Path) -> tuple[Summary, CodecSpec | None]:
     return summary, spec_of(summary.header)
 
 
-def _in_words(channels: int) -> str:
-    return f"{channels} channel" + "s" * (channels != 1)
-
-
 def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
     """A file's header, and a table of bytes and rates."""
     header = summary.header
+    channels = counted(header.channels, "channel")
     first = zip(summary.codebook_sizes, summary.frames[0], strict=True)
     streams = (
         f"{len(list(alike))} x {frames} frames of {size} entries"
@@ -126,8 +124,8 @@ def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
     facts = {
         "file": f"{file}, {summary.size:,} bytes",
         "codec": f"{header.codec}, {header.codec_rate_hz} Hz",
-        "source": f"{summary.duration_s:.3f} s: {header.num_samples} samples, "
-        f"{_in_words(header.channels)}, {header.rate_hz} Hz; coded as {header.channel_mode}",
+        "source": f"{summary.duration_s:.3f} s: {header.num_samples} samples, {channels}, "
+        f"{header.rate_hz} Hz; coded as {header.channel_mode}",
         "streams": "; ".join(streams),
         "coder": header.coder,
         "weights": ", ".join(f"{name} {sha[:12]}" for name, sha in digests.items() if sha),

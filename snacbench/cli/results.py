@@ -11,7 +11,7 @@ import click
 from snacbench.api.run import compare as compare_runs
 from snacbench.api.run import load, tables, writer_named
 from snacbench.cli.terminal import ProgressBar, out, say, show_line, show_tables
-from snacbench.cli.verbs import PATH, comma_separated, label_option, numbers, option, pairs
+from snacbench.cli.verbs import PATH, comma_separated, label_option, option, pairs
 from snacbench.errors import UserError
 from snacbench.plots import drawing
 from snacbench.plots.plot_data import GroupedBy, PlotData, Rate, Width
@@ -26,7 +26,6 @@ from snacbench.tables.side_by_side import By
 from snacbench.tables.table_model import Table
 from snacbench.tables.writers import WRITERS
 
-EXIT_WORSE = 1
 _OF_SAVINGS = ("text", "json")
 _OF_RATES = ("terminal", *WRITERS)
 _BY = click.Choice(get_args(By))
@@ -180,7 +179,7 @@ def report(run: Path, **options: Any) -> None:
     "--tolerance tolerances",
     help=f"How much worse RUN_B may be, in the metric's unit; {KBPS}=VALUE gates the rate.",
     multiple=True,
-    callback=numbers("si_sdr=0.1"),
+    callback=pairs("si_sdr=0.1", float),
     metavar="METRIC=VALUE",
 )
 @option("--strict", bool, "Fail what is not shown to be within its tolerance.")
@@ -201,7 +200,7 @@ def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
     else:
         written = comparison_markdown if form == "markdown" else comparison_json
         click.echo(written(answer), nl=False)
-    return 0 if answer.passed else EXIT_WORSE
+    return 0 if answer.passed else 1
 
 
 @click.command

@@ -10,19 +10,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from snacbench.later import pd
 from snacbench.progress import Unit
 
 if TYPE_CHECKING:  # take numpy and scipy along, for which a list should not wait
-    import pandas as pd
     from rich.progress import Task
 
     from snacbench.tables.table_model import Table as Numbers
 
-_PIPED_WIDTH = 200
 _SECONDS_BETWEEN_LINES = 15.0
 _LINES_SHOWN, _FAILURES_SHOWN = 20, 8
 
-out = Console(width=None if Console().is_terminal else _PIPED_WIDTH, highlight=False, emoji=False)
+out = Console(width=None if Console().is_terminal else 200, highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
 
 

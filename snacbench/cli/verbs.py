@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from functools import partial, reduce
+from functools import reduce
 from pathlib import Path
 from typing import Any, get_args
 
@@ -163,9 +163,6 @@ def pairs(example: str, kind: Callable[[str], Any] = str) -> Callable[..., dict[
         return found
 
     return parse
-
-
-numbers = partial(pairs, kind=float)
 
 
 # --------------------------------------------------------------------------- options of several

@@ -25,7 +25,7 @@ from snacbench.recipes.recipe import find_recipe
 from snacbench.request import Request
 from snacbench.selectors import select
 from snacbench.settings import ASR_VARIABLE
-from snacbench.types import NO_OPTIONS, Metric
+from snacbench.types import NO_OPTIONS
 from snacbench.weights.locate import locate, what_is_wrong
 from snacbench.weights.lock import Known, known_files, lock_path
 from snacbench.weights.policy import Copy, WeightsPolicy, copies, is_published, weights_folder
@@ -69,6 +69,7 @@ def fetch(models: tuple[str, ...], offline: bool) -> int:
     fetch that was stopped goes on where it was. Exit code 1: some of a recipe could not be had.
     """
     from snacbench.runner.plan import chosen_metrics, plan_codecs
+    from snacbench.runner.versions import make_ready
 
     recipes = [n for n in models if n in shipped_recipes() or n.endswith((".yaml", ".yml"))]
     wanted = dict[str, tuple[HasWeights, WeightsPolicy]]()
@@ -82,7 +83,15 @@ def fetch(models: tuple[str, ...], offline: bool) -> int:
             planned, policy, _ = plan_codecs(request)
             of_recipe = [codec.model for codec in planned if is_published(codec.model)]
             wanted |= {model.name: (model, policy) for model in of_recipe}
-        failed += sum(map(_is_lacking, chosen_metrics(request)))
+        for metric in chosen_metrics(request):
+            try:
+                with ProgressBar() as bar:
+                    make_ready([metric], bar)
+            except (MissingPackage, WeightsUnavailable, WeightsMismatch) as error:
+                failed += 1
+                say(f"{metric.spec.name}: {error}", style="bold red")
+            else:
+                click.echo(f"{metric.spec.name}: ready")
     for model, policy in wanted.values():
         try:
             with ProgressBar() as bar:
@@ -99,20 +108,6 @@ def fetch(models: tuple[str, ...], offline: bool) -> int:
         for name, path in located.files.items():
             click.echo(f"{model.name}: {path}  sha256 {located.info.sha256[name]}")
     return EXIT_WRONG if failed else 0
-
-
-def _is_lacking(metric: Metric) -> bool:
-    """Let a metric fetch what it needs; whether it could not, which is said."""
-    from snacbench.runner.versions import make_ready
-
-    try:
-        with ProgressBar() as bar:
-            make_ready([metric], bar)
-    except (MissingPackage, WeightsUnavailable, WeightsMismatch) as error:
-        say(f"{metric.spec.name}: {error}", style="bold red")
-        return True
-    click.echo(f"{metric.spec.name}: ready")
-    return False
 
 
 @weights.command(short_help="Read weights again and compare their digests.")

@@ -12,16 +12,15 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zipfile import ZipFile, is_zipfile
 
 from snacbench.errors import UserError, WeightsMismatch
+from snacbench.files import sha256_of_file
+from snacbench.later import np, torch
 from snacbench.models import LocatedWeights
 from snacbench.types import CodecSpec
 from snacbench.weights import embedded
-
-if TYPE_CHECKING:
-    import torch
 
 CONFIG = embedded.CONFIG_FILE
 _SHOWN_KEYS = 4
@@ -109,8 +108,6 @@ def load_tensors(path: Path) -> Any:
 
     Raises `WeightsMismatch` where the file is damaged, holds code, or is no such file.
     """
-    import numpy as np
-    import torch
     from numpy._core.multiarray import scalar
     from safetensors.torch import load_file
 
@@ -160,8 +157,6 @@ def read_checkpoint(files: Mapping[str, Path]) -> Checkpoint:
 
     Raises `WeightsMismatch` unless they are tensors by name, or such under ``state_dict``.
     """
-    import torch
-
     path = next(path for name, path in files.items() if name != CONFIG)
     held = load_tensors(path)
     inner = held.get("state_dict") if isinstance(held, Mapping) else None
@@ -243,7 +238,6 @@ def fuse_weight_norm(model: torch.nn.Module) -> None:
     Runs with gradients enabled: without them PyTorch would leave plain tensors behind that
     ``Module.to`` does not move.
     """
-    import torch
     from torch.nn.utils import parametrize, remove_weight_norm
 
     with torch.enable_grad():
@@ -294,8 +288,6 @@ def files_of(spec: CodecSpec, weights: LocatedWeights | None) -> Mapping[str, Pa
 
     Raises `WeightsMismatch` where there are none, or a training run has written over them since.
     """
-    from snacbench.files import sha256_of_file
-
     if weights is None:
         raise WeightsMismatch(f"{spec.name} cannot run without weights")
     if weights.info.source == "own":

@@ -15,17 +15,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
+from snacbench.audio.resample import fit_length
 from snacbench.codecs import _checkpoint as checkpoints
 from snacbench.codecs._checkpoint import Checkpoint, fuse_weight_norm
 from snacbench.errors import UserError, WeightsMismatch
+from snacbench.later import np, torch
 from snacbench.models import CodecModel, HostedFile, LocatedWeights, WeightsSource
 from snacbench.types import Audio, CodecSpec, Encoded, Stream, nominal_kbps_of
 from snacbench.weights import embedded
-
-if TYPE_CHECKING:
-    import torch
 
 Told = Mapping[str, Any]  # arguments of a network, as its files tell them
 Quantised = tuple[Sequence[Any], Sequence[bytes]]
@@ -190,8 +189,6 @@ class NeuralCodec(ABC):
 
     def fine_decoder(self) -> Callable[[Encoded], Any]:
         """A decoder to (channels, time) in 64-bit floats, its random numbers always alike."""
-        import torch
-
         model = copy.deepcopy(self.model).double()
         for module in model.modules():  # what it keeps of tensors beside parameters and buffers
             for name, value in list(vars(module).items()):
@@ -208,9 +205,6 @@ class NeuralCodec(ABC):
 
     def encode_batch(self, signals: Sequence[Audio]) -> list[Encoded]:
         """Encode signals of one padded length; the padding is in the codes."""
-        import numpy as np
-        import torch
-
         longest = max(signal.num_samples for signal in signals)
         batch = np.zeros((len(signals), signals[0].channels, longest), dtype=np.float32)
         for row, signal in zip(batch, signals, strict=True):
@@ -231,11 +225,6 @@ class NeuralCodec(ABC):
 
     def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
         """Decode what signals of one padded length were encoded to, each with its own seed."""
-        import numpy as np
-        import torch
-
-        from snacbench.audio.resample import fit_length
-
         streams = zip(*(one.codes for one in encoded), strict=True)
         codes = [
             torch.from_numpy(np.concatenate(stream).astype(np.int64)).to(self.device)
@@ -313,8 +302,6 @@ def ready_device(name: str) -> torch.device:
 
     Raises `UserError` where CUDA is asked for and not available.
     """
-    import torch
-
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = False
@@ -336,15 +323,9 @@ def build(network: Callable[..., Any], arguments: Told, origin: Path) -> Any:
             # The packages' own way to normalise weights; they are fused before use anyway.
             warnings.filterwarnings("ignore", message=".*weight_norm.* is deprecated")
             return network(**arguments)
-    except (
-        AssertionError,
-        ArithmeticError,
-        LookupError,
-        NameError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:  # others come of packages that do not load
+    except (  # others come of packages that do not load
+        AssertionError, ArithmeticError, LookupError, NameError, RuntimeError, TypeError, ValueError
+    ) as error:  # fmt: skip
         raise UserError(
             f"{origin}: the network that it describes cannot be built "
             f"({type(error).__name__}: {error!s:.200})"
@@ -353,8 +334,6 @@ def build(network: Callable[..., Any], arguments: Told, origin: Path) -> Any:
 
 def outline(network: Callable[..., Any], arguments: Told, origin: Path) -> Any:
     """The same network without memory for its weights: its shapes are all that is wanted."""
-    import torch
-
     with torch.device("meta"):
         return build(network, arguments, origin)
 
@@ -374,7 +353,6 @@ def use_inplace_snake(model: torch.nn.Module) -> None:
     ``x + sin(alpha x)^2 / (alpha + 1e-9)`` (Ziyin et al. 2020, eq. 3), the operations in the
     packages' order, so that the result is the same to the last bit.
     """
-    import torch
 
     class InPlaceSnake(torch.nn.Module):
         def __init__(self, alpha: torch.nn.Parameter) -> None:

@@ -19,13 +19,14 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
+from snacbench.audio.resample import fit_length
 from snacbench.errors import CodecError
+from snacbench.later import av, np
 from snacbench.models import CodecModel, any_rate
 from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples
 
 RATE_HZ = 48_000
 _LAYOUTS = {1: "mono", 2: "stereo"}
-_INT16_FULL_SCALE = 32_768
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +101,6 @@ class ClassicCodec:
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Decode without a flush; deterministic, so the seed is not used."""
-        import av
-        import numpy as np
-
         form, channels = self.format, encoded.channels
         decoder: Any = av.CodecContext.create(form.decoder, "r")
         decoder.sample_rate, decoder.layout = RATE_HZ, _LAYOUTS[channels]
@@ -115,7 +113,7 @@ class ClassicCodec:
                 block = frame.to_ndarray()
                 if not frame.format.is_planar:
                     block = block.reshape(-1, channels).T
-                scale = np.float32(1 / _INT16_FULL_SCALE if block.dtype == np.int16 else 1)
+                scale = np.float32(1 / 32_768 if block.dtype == np.int16 else 1)
                 blocks.append(block.astype(np.float32) * scale)
         decoded = np.concatenate(blocks, axis=1)
         start = 0 if form.pre_skip else declared_delay(form, channels)
@@ -129,8 +127,6 @@ class ClassicCodec:
 
 
 def _encoder(form: _Format, channels: int, bit_per_s: int = 64_000) -> Any:
-    import av
-
     encoder: Any = av.CodecContext.create(form.encoder, "w")
     encoder.sample_rate, encoder.layout = RATE_HZ, _LAYOUTS[channels]
     encoder.format, encoder.bit_rate = form.sample_format, bit_per_s
@@ -141,11 +137,6 @@ def _encoder(form: _Format, channels: int, bit_per_s: int = 64_000) -> Any:
 
 def _encoded_blocks(encoder: Any, samples: FloatSamples, num_samples: int) -> list[Any]:
     """Packets of a signal, cut or extended by zeros to whole frames that cover `num_samples`."""
-    import av
-    import numpy as np
-
-    from snacbench.audio.resample import fit_length
-
     size = int(encoder.frame_size)
     total = -(-num_samples // size) * size
     padded = fit_length(samples, total)
@@ -170,8 +161,6 @@ def _header(form: _Format, channels: int) -> bytes:
 @cache
 def declared_delay(form: _Format, channels: int) -> int:
     """Samples at 48 kHz by which an encoder says it is late: its first packet's time stamp."""
-    import numpy as np
-
     encoder = _encoder(form, channels)
     silence = np.zeros((channels, 1), np.float32)
     packets = _encoded_blocks(encoder, silence, 1) + list(encoder.encode(None))
@@ -179,8 +168,6 @@ def declared_delay(form: _Format, channels: int) -> int:
 
 
 def _libavcodec_versions() -> Mapping[str, str]:
-    import av
-
     libavcodec = ".".join(map(str, av.library_versions["libavcodec"]))
     return {"pyav": av.__version__, "libavcodec": libavcodec}
 
@@ -190,8 +177,6 @@ def _libopus_versions() -> Mapping[str, str]:
     """Version of libopus inside PyAV's wheel, by what it says itself."""
     import ctypes
     from pathlib import Path
-
-    import av
 
     said = "unknown: PyAV was not installed from a wheel"
     for library in Path(av.__file__).parent.parent.glob("av.libs/libopus-*"):

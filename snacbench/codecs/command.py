@@ -23,7 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from snacbench.audio.containers import extent_of
+from snacbench.audio.resample import fit_length
 from snacbench.errors import CodecError, MissingPackage, UserError
+from snacbench.files import sha256_of_file
+from snacbench.later import av, np, soundfile
 from snacbench.models import CodecModel, LocatedWeights, any_rate
 from snacbench.types import Audio, CodecSpec, Encoded
 from snacbench.units import BITS_PER_BYTE
@@ -75,8 +78,6 @@ def packet_sizes(coded: bytes) -> list[int]:
 
     Raises `CodecError` where it is no such file, or was cut off.
     """
-    import av
-
     try:
         with av.open(io.BytesIO(coded), "r", "ogg") as container:
             streams = len(container.streams)
@@ -229,11 +230,6 @@ class LoadedCommand:
 
     def encode(self, audio: Audio) -> Encoded:
         """Run the encoder on a clip and keep the file that it writes."""
-        import numpy as np
-        import soundfile
-
-        from snacbench.audio.resample import fit_length
-
         with _work_folder() as folder:
             values = self.values(folder, audio.channels, audio.num_samples)
             container, sample_format = self.file.input.split()
@@ -262,11 +258,6 @@ class LoadedCommand:
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Run the decoder on the coded file, and remove the delay that the codec declares."""
-        import numpy as np
-        import soundfile
-
-        from snacbench.audio.resample import fit_length
-
         container, sample_format = self.file.output.split()
         options: dict[str, Any] = {}
         if container == "raw":
@@ -307,8 +298,6 @@ class LoadedCommand:
 
         A program may be an interpreter: files that stand among its arguments count as well.
         """
-        from snacbench.files import sha256_of_file
-
         facts, model = {}, self.file.name
         for side, line in (("encode", self.file.encode), ("decode", self.file.decode)):
             program = self.program(line)

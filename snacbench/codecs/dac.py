@@ -16,6 +16,7 @@ from typing import Any
 from snacbench.codecs import _neural as neural
 from snacbench.codecs._checkpoint import CONFIG, Checkpoint
 from snacbench.codecs._neural import Shape, Told
+from snacbench.later import torch
 from snacbench.models import CodecFamily, CodecModel, CodecOpener, HostedFile, WeightsSource
 from snacbench.types import CodecSpec, Encoded, Stream
 from snacbench.weights import embedded
@@ -86,8 +87,6 @@ class DacCodec(neural.PackageCodec):
 
     def synthesise(self, codes: Any, encoded: Sequence[Encoded], seeds: Sequence[int]) -> Any:
         """Decode; deterministic, so the seeds are not used."""
-        import torch
-
         latent = self.model.quantizer.from_codes(torch.stack(codes, dim=1))[0]
         return self.model.decode(latent)
 
@@ -114,18 +113,16 @@ def _published(
     return DacCodec.declared(points, source)
 
 
-_44KHZ, _44KHZ_WIDE = _shape(44_100, 512, 9), _shape(44_100, 512, 18)
-_24KHZ, _16KHZ = _shape(24_000, 320, 32), _shape(16_000, 320, 12)
 _MINI, _MINI_FACTS = embedded.config("dac-mini"), neural.embedded_facts("dac-mini")
 _MINI_BOOKS = _MINI["model"]["n_codebooks"], _MINI["model"]["codebook_size"]
 _MINI_SHAPE = _shape(_MINI["sample_rate"], _MINI["hop"], *_MINI_BOOKS)
 _WIDE_ASSET = "1.0.0/weights_44khz_16kbps.pth"
 MODELS = (
-    _published("dac-44khz", _44KHZ, 76.7, 9_002, "0.0.1/weights.pth"),
+    _published("dac-44khz", _shape(44_100, 512, 9), 76.7, 9_002, "0.0.1/weights.pth"),
     # Its parameter count is not known without the file: the latent width differs.
-    _published("dac-44khz-16kbps", _44KHZ_WIDE, None, 9_002, _WIDE_ASSET),
-    _published("dac-24khz", _24KHZ, 74.7, 5_954, "0.0.4/weights_24khz.pth"),
-    _published("dac-16khz", _16KHZ, 74.2, 5_954, "0.0.5/weights_16khz.pth"),
+    _published("dac-44khz-16kbps", _shape(44_100, 512, 18), None, 9_002, _WIDE_ASSET),
+    _published("dac-24khz", _shape(24_000, 320, 32), 74.7, 5_954, "0.0.4/weights_24khz.pth"),
+    _published("dac-16khz", _shape(16_000, 320, 12), 74.2, 5_954, "0.0.5/weights_16khz.pth"),
     DacCodec.declared(
         DacCodec.points("dac-mini", _MINI_SHAPE, latency_samples=5_954, **_MINI_FACTS)
     ),

@@ -18,6 +18,7 @@ from snacbench.codecs import _neural as neural
 from snacbench.codecs._checkpoint import CONFIG, Checkpoint, fitting
 from snacbench.codecs._neural import Shape, Told
 from snacbench.errors import CodecError, UserError, WeightsMismatch
+from snacbench.later import torch
 from snacbench.models import (
     CodecFamily,
     CodecModel,
@@ -150,8 +151,6 @@ class EncodecCodec(neural.PackageCodec):
 
     def quantise(self, batch: Any) -> neural.Quantised:
         """Codes of segment after segment; the scales of the 48 kHz model are side information."""
-        import torch
-
         self.model.set_target_bandwidth(self.spec.settings["bandwidth_kbps"])
         segments = self.model.encode(batch)
         codes = torch.cat([codes for codes, _ in segments], dim=-1)
@@ -161,8 +160,6 @@ class EncodecCodec(neural.PackageCodec):
 
     def synthesise(self, codes: Any, encoded: Sequence[Encoded], seeds: Sequence[int]) -> Any:
         """Decode signals of equal length; deterministic, so the seeds are not used."""
-        import torch
-
         # How frames divide into segments follows from the length alone.
         hop, num_samples = math.prod(self.model.encoder.ratios), encoded[0].num_samples
         length = self.model.segment_length or num_samples

@@ -12,19 +12,20 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from snacbench.audio.resample import fit_length
 from snacbench.codecs._checkpoint import files_of
 from snacbench.errors import WeightsMismatch
+from snacbench.later import np
 from snacbench.models import CodecModel, HostedFile, LocatedWeights, WeightsSource
 from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples, Stream, nominal_kbps_of
 
 RATE_HZ = 16_000
 _HOP = 320
 _MAX_QUANTIZERS = 46
-_QUANTIZER_ENTRIES = 16
 _FULL_SCALE = 32_768.0
 _ENCODER, _QUANTIZER, _DECODER = "soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite"
 
-_STREAM = Stream(Fraction(RATE_HZ, _HOP), _QUANTIZER_ENTRIES)
+_STREAM = Stream(Fraction(RATE_HZ, _HOP), 16)
 _SOURCE = WeightsSource(
     "github",
     "google/lyra",
@@ -57,10 +58,6 @@ class LyraCodec:
 
         Lyra reads 16-bit samples; values between its steps are rounded, peaks saturate.
         """
-        import numpy as np
-
-        from snacbench.audio.resample import fit_length
-
         scaled = np.rint(audio.samples.astype(np.float64) * _FULL_SCALE)
         samples = (np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1) / _FULL_SCALE).astype(np.float32)
         count = -(-audio.num_samples // _HOP)
@@ -77,10 +74,6 @@ class LyraCodec:
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Decode; deterministic, so the seed is not used."""
-        import numpy as np
-
-        from snacbench.audio.resample import fit_length
-
         decoder, quantizer = self._interpreter(_DECODER), self._quantizer("decode")
         blocks = []
         for row in np.concatenate(encoded.codes).T:

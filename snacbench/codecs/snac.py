@@ -18,6 +18,7 @@ from typing import Any
 from snacbench.codecs import _neural as neural
 from snacbench.codecs._checkpoint import CONFIG, Checkpoint
 from snacbench.codecs._neural import Shape, Told
+from snacbench.later import torch
 from snacbench.models import CodecFamily, CodecModel, CodecOpener, HostedFile, WeightsSource
 from snacbench.types import CodecSpec, Encoded, Stream
 from snacbench.weights import embedded
@@ -63,7 +64,6 @@ class SnacCodec(neural.PackageCodec):
         The draws have the package's shapes and order, so that a seed gives what the package gives
         after ``torch.manual_seed`` of it on the CPU.
         """
-        import torch
         from snac import SNAC
 
         class SeededNoise(torch.nn.Module):
@@ -105,8 +105,6 @@ class SnacCodec(neural.PackageCodec):
 
     def synthesise(self, codes: Any, encoded: Sequence[Encoded], seeds: Sequence[int]) -> Any:
         """Decode the sum of the levels at hand; the noise in a signal depends on its seed alone."""
-        import torch
-
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         for block in _noise_blocks(self.model):
             block.generators = generators

@@ -10,7 +10,9 @@ import math
 import re
 from dataclasses import dataclass, replace
 
+from snacbench.audio.filters import low_pass
 from snacbench.errors import UnknownPoint
+from snacbench.later import np
 from snacbench.models import CodecFamily, CodecModel, LocatedWeights
 from snacbench.types import Audio, CodecSpec, Encoded
 
@@ -43,13 +45,9 @@ class ToyCodec:
 
         The noise is white and Gaussian, at a fixed ratio to the clip's own mean power.
         """
-        import numpy as np
-
         samples = np.frombuffer(encoded.packets[0], "<f4").reshape(encoded.channels, -1)
         settings = self.spec.settings
         if "cutoff_hz" in settings:
-            from snacbench.audio.filters import low_pass
-
             return low_pass(Audio(samples, encoded.rate_hz), settings["cutoff_hz"])
         if "snr_db" in settings:
             power = float(np.mean(np.square(samples, dtype=np.float64)))

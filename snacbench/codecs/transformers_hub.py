@@ -16,6 +16,7 @@ from snacbench.codecs import _checkpoint as checkpoints
 from snacbench.codecs import _neural as neural
 from snacbench.codecs._neural import Shape
 from snacbench.errors import WeightsMismatch
+from snacbench.later import torch
 from snacbench.models import HostedFile, LocatedWeights, WeightsSource
 from snacbench.types import CodecSpec, Encoded, Stream
 
@@ -31,7 +32,6 @@ class TransformersCodec(neural.NeuralCodec):
     @classmethod
     def load(cls, spec: CodecSpec, weights: LocatedWeights | None, device: str) -> Self:
         """The codec; `WeightsMismatch` where files are another model's, or leave a tensor over."""
-        import torch
         import transformers
 
         transformers.utils.logging.set_verbosity_error()  # what does not fit is reported below
@@ -96,8 +96,6 @@ class Encodec32(TransformersCodec):
 
     def synthesise(self, codes: Any, encoded: Sequence[Encoded], seeds: Sequence[int]) -> Any:
         """Decode; deterministic, so the seeds are not used."""
-        import torch
-
         decoded = self.model.decode(torch.stack(codes, dim=1)[None], [None])
         return decoded.audio_values
 
@@ -122,8 +120,6 @@ class Mimi(TransformersCodec):
 
     def synthesise(self, codes: Any, encoded: Sequence[Encoded], seeds: Sequence[int]) -> Any:
         """Decode; deterministic, so the seeds are not used."""
-        import torch
-
         return self.model.decode(torch.stack(codes, dim=1)).audio_values
 
 

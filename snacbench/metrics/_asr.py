@@ -8,7 +8,6 @@ different quantities, and the weakest one would otherwise be everybody's default
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +17,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from snacbench.errors import Undefined, UserError, did_you_mean
-from snacbench.later import np
+from snacbench.files import sha256_of_file
+from snacbench.later import np, torch
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.packages import check_installed, missing_package
 from snacbench.settings import ASR_VARIABLE, asr_selector
@@ -201,8 +201,7 @@ class FasterWhisper:
     @cached_property
     def revision(self) -> str:
         """The package's version and the digest of the weights."""
-        with (self._folder / _WEIGHTS).open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = sha256_of_file(self._folder / _WEIGHTS)
         return f"package {version('faster-whisper')}, {_WEIGHTS} sha256 {digest[:_SHOWN_DIGITS]}"
 
     def transcribe(self, audio: Audio, language: str) -> str:
@@ -337,7 +336,6 @@ class OfTheHub:
 
     def load(self) -> Any:
         """The model, read anew."""
-        import torch
         import transformers
 
         transformers.utils.logging.set_verbosity_error()

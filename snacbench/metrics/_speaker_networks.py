@@ -12,7 +12,7 @@ import math
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,10 +22,7 @@ from torch.nn import functional as F
 
 from snacbench.errors import Undefined
 from snacbench.metrics._learned import Files
-from snacbench.types import Audio
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from snacbench.types import Audio, FloatSamples
 
 Embed = Callable[[Audio], Tensor]
 State = Mapping[str, Tensor]
@@ -267,11 +264,9 @@ def wavlm_base_plus(files: Files) -> Embed:
 
 # ------------------------------------------------------------------------------------ Resemblyzer
 
-_QUIETEST_DBFS = -30.0  # what is softer is made as loud
 _WINDOW = 480  # of the voice detector, 30 ms
 _SMOOTHED, _KEPT = 8, 6  # windows that vote together, and of silence that stay between voices
 _HOP, _FRAMES, _STEP = 160, 160, 77  # samples; frames of a partial utterance, 1.3 of which a second
-_COVERED = 0.75  # of the last partial utterance, or it is left out
 _LEAST_VOICE_S = 0.5
 
 
@@ -302,7 +297,7 @@ def resemblyzer(files: Files) -> Embed:
     return embed
 
 
-def voiced(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def voiced(samples: FloatSamples) -> FloatSamples:
     """The signal at -30 dBFS or more, without what WebRTC's detector takes for no voice.
 
     Silence between voices stays where it is short, at most 0.18 s.
@@ -310,7 +305,7 @@ def voiced(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     import webrtcvad
 
     level_dbfs = 10 * math.log10(float(np.mean(np.square(samples, dtype=np.float64))))
-    gain = np.float64(10) ** (max(0.0, _QUIETEST_DBFS - level_dbfs) / 20)
+    gain = np.float64(10) ** (max(0.0, -30.0 - level_dbfs) / 20)  # what is softer is made as loud
     loud = (samples * gain).astype(np.float32)
     windows = loud[: len(loud) // _WINDOW * _WINDOW].reshape(-1, _WINDOW)
     detector, pcm = webrtcvad.Vad(3), np.rint(np.clip(windows, -1, 1) * 32_767).astype("<i2")
@@ -320,14 +315,14 @@ def voiced(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return windows[spoken > 0].reshape(-1)
 
 
-def mel_partials(samples: NDArray[np.float32]) -> Tensor:
+def mel_partials(samples: FloatSamples) -> Tensor:
     """Mel spectra of partial utterances, of shape (partial utterances, frames, bands)."""
     import librosa
 
     frames = math.ceil((len(samples) + 1) / _HOP)
     starts = list(range(0, max(1, frames - _FRAMES + _STEP + 1), _STEP))
     covered = (len(samples) - starts[-1] * _HOP) / (_FRAMES * _HOP)
-    if covered < _COVERED and len(starts) > 1:
+    if covered < 0.75 and len(starts) > 1:  # of the last partial utterance, or it is left out
         starts.pop()
     end = (starts[-1] + _FRAMES) * _HOP
     padded = np.pad(samples, (0, max(0, end - len(samples))))

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from snacbench.errors import Undefined
-from snacbench.later import np
+from snacbench.later import NDArray, np
 from snacbench.metrics._visqol_spectrogram import (
     Similarity,
     bands_of,
@@ -24,9 +24,6 @@ from snacbench.metrics._visqol_spectrogram import (
     compare,
     similarities,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 # Largest error of a correlation in single precision, as a share of the product of the norms; the
 # largest measured is 2e-7.

@@ -33,12 +33,10 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from snacbench.later import np
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from snacbench.later import NDArray, np
+from snacbench.types import Floats
 
 FRAME_S, HOPS_PER_FRAME = 0.08, 4
 LOWEST_HZ = 50.0
@@ -73,7 +71,6 @@ PARTS = slice(0, 10), slice(10, 12), slice(12, 14), slice(14, 16)
 # Frames of the reference compared at once. Intermediate results then stay in a core's cache.
 COMPARED_AT_ONCE = 128
 
-Cells: TypeAlias = "NDArray[np.float64]"
 Single: TypeAlias = "NDArray[np.float32]"
 
 # ----------------------------------------------------------------------------------- spectrograms
@@ -89,12 +86,12 @@ class Gammatone:
     radians: float
     decay: float
 
-    def response(self, radians: NDArray[np.float64]) -> NDArray[np.complex128]:
+    def response(self, radians: Floats) -> NDArray[np.complex128]:
         """Complex response at frequencies given in radians per sample, same shape."""
         pole, cosine, sine = np.exp(-self.decay), np.cos(self.radians), np.sin(self.radians)
         polynomial = np.polynomial.polynomial.polyval
 
-        def cascade(radians: NDArray[np.float64]) -> NDArray[np.complex128]:
+        def cascade(radians: Floats) -> NDArray[np.complex128]:
             delay = np.exp(-1j * radians)
             poles = polynomial(delay, np.array([1.0, -2 * pole * cosine, pole**2]))
             response = np.ones_like(delay)
@@ -105,7 +102,7 @@ class Gammatone:
 
         return cascade(radians) / abs(cascade(np.array(self.radians)))
 
-    def ringing(self, num_samples: int) -> NDArray[np.float64]:
+    def ringing(self, num_samples: int) -> Floats:
         """Orthonormal basis, shape (num_samples, 8), of what it can do once its input has ended.
 
         Poles at exp(-decay ± i radians), each fourfold, leave it eight ways to ring: a sine and a
@@ -184,7 +181,7 @@ class Bands:
             )
             self._ringing.append(ringing)
 
-    def amplitudes(self, signal: NDArray[np.float64]) -> NDArray[np.float64]:
+    def amplitudes(self, signal: Floats) -> Floats:
         """Root mean square of every band in every whole frame of a signal of at least one.
 
         The signal has the shape (time,), the result (frames, bands).
@@ -217,7 +214,7 @@ def bands_of(rate_hz: int, *, speech: bool) -> Bands:
     return Bands(rate_hz, speech=speech)
 
 
-def _ringing_vectors(filter_: Gammatone, window: NDArray[np.float64]) -> NDArray[np.float64]:
+def _ringing_vectors(filter_: Gammatone, window: Floats) -> Floats:
     """Vectors, shape (frame, up to 8); products with a frame, squared, add up to mean ringing.
 
     Sample j of the frame adds h[n - j] to output sample n. So its share in wave q of the ringing,
@@ -251,9 +248,9 @@ class Similarity:
     is the mean level of the degraded patch above the floor, in dB.
     """
 
-    means: Cells
-    deviations: Cells
-    energies: Cells
+    means: Floats
+    deviations: Floats
+    energies: Floats
 
     @property
     def overall(self) -> float:
@@ -261,7 +258,7 @@ class Similarity:
         return float(self.means.mean())
 
 
-def compare(*, reference: Cells, degraded: Cells) -> Similarity:
+def compare(*, reference: Floats, degraded: Floats) -> Similarity:
     """Similarity of two patches of equal shape (frames, bands), in dB above the floor."""
     mean_x, mean_y = _blurred(reference), _blurred(degraded)
     both = mean_x * mean_y
@@ -280,7 +277,7 @@ def compare(*, reference: Cells, degraded: Cells) -> Similarity:
     )
 
 
-def _blurred(cells: Cells) -> Cells:
+def _blurred(cells: Floats) -> Floats:
     """Mean of every cell and its neighbours under the window; shape (frames, bands)."""
     padded = np.empty((cells.shape[0] + 2, cells.shape[1] + 2))
     padded[1:-1, 1:-1] = cells
@@ -292,8 +289,8 @@ def _blurred(cells: Cells) -> Cells:
 
 
 def similarities(
-    *, reference: Cells, degraded: Cells, starts: NDArray[np.intp], frames: int, reach: int
-) -> Cells:
+    *, reference: Floats, degraded: Floats, starts: NDArray[np.intp], frames: int, reach: int
+) -> Floats:
     """Mean NSIM of patches of the reference with the degraded signal around the same time.
 
     `reference` and `degraded` are in dB above the floor, shape (frames, bands); patches begin at
@@ -346,7 +343,7 @@ def _sums_over_bands(pairs: Sequence[tuple[Single, Single]]) -> Single:
     return sums
 
 
-def _numbers(cells: Cells, *, of_reference: bool) -> Iterator[Single]:
+def _numbers(cells: Floats, *, of_reference: bool) -> Iterator[Single]:
     """The sixteen numbers of every frame and band of a signal, shape (bands, 16, frames).
 
     Three times: for frames that begin a patch, lie inside, and end one. Inside a patch a frame has
@@ -377,7 +374,7 @@ def _numbers(cells: Cells, *, of_reference: bool) -> Iterator[Single]:
 
 
 def best_positions(
-    found: Cells, starts: NDArray[np.intp], reach: int
+    found: Floats, starts: NDArray[np.intp], reach: int
 ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Choose a position for every patch, later for later patches, of highest total similarity.
 

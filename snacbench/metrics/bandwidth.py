@@ -11,8 +11,6 @@ from snacbench.errors import Undefined
 from snacbench.metrics._guards import guarded
 from snacbench.types import Audio, MetricSpec
 
-_LEAST_SAMPLES = 256
-
 BANDWIDTH = MetricSpec(
     name="bandwidth_khz",
     unit="kHz",
@@ -33,7 +31,7 @@ def bandwidth_khz(degraded: Audio) -> float:
     if found is None:
         raise Undefined(
             f"no bandwidth: the degraded signal is silent but for rounding, or too short: "
-            f"{degraded.num_samples} samples, {_LEAST_SAMPLES} are needed"
+            f"{degraded.num_samples} samples, 256 are needed"
         )
     return found / 1000
 

@@ -19,7 +19,6 @@ from snacbench.types import Audio, Metric, MetricSpec
 
 # The networks take 9.01 s; shorter signals are repeated, which of a fraction makes a rattle.
 MIN_DURATION_S = 1.0
-_SIGNALS_KEPT = 2  # four metrics ask for the same signal
 
 OVERALL = replace(
     VOICE,
@@ -32,7 +31,7 @@ OVERALL = replace(
 P808 = replace(OVERALL, name="dnsmos_p808", citation="Reddy, Gopal, Cutler: DNSMOS, ICASSP 2021")
 
 
-@lru_cache(maxsize=_SIGNALS_KEPT)
+@lru_cache(maxsize=2)  # four metrics ask for the same signal
 def predicted(audio: Audio) -> Mapping[str, float]:
     """What the networks say of a mono signal at 16 kHz, by the package's names.
 

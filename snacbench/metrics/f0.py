@@ -15,22 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
 from snacbench.later import np
 from snacbench.metrics._guards import DISTANCE, guarded, versions_of
-from snacbench.types import Audio, Metric, MetricSpec
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from snacbench.types import Audio, Floats, Metric, MetricSpec
 
 LOWEST_HZ, HIGHEST_HZ = 65.0, 600.0
-STEP_S = 0.010
 MIN_DURATION_S = 0.1  # Praat wants three periods of the lowest pitch, and some frames beside them
-_SIGNALS_KEPT = 4  # two metrics ask for the same two signals
-
-Pitch: TypeAlias = "NDArray[np.float64]"
 
 F0_RMSE = replace(
     DISTANCE,
@@ -52,7 +44,7 @@ VOICING = replace(
 )
 
 
-def rmse_cents(reference_hz: Pitch, degraded_hz: Pitch) -> float:
+def rmse_cents(reference_hz: Floats, degraded_hz: Floats) -> float:
     """RMS of the pitch's ratio in cents where both are voiced; `Undefined` if that is nowhere."""
     both = (reference_hz > 0) & (degraded_hz > 0)
     if not both.any():
@@ -64,23 +56,23 @@ def rmse_cents(reference_hz: Pitch, degraded_hz: Pitch) -> float:
     return float(np.sqrt(np.mean(cents**2)))
 
 
-def voicing_error(reference_hz: Pitch, degraded_hz: Pitch) -> float:
+def voicing_error(reference_hz: Floats, degraded_hz: Floats) -> float:
     """Share of frames, 0 to 1, that are voiced in exactly one of two signals."""
     return float(np.mean((reference_hz > 0) != (degraded_hz > 0)))
 
 
-@lru_cache(maxsize=_SIGNALS_KEPT)
-def pitch_hz(audio: Audio) -> Pitch:
+@lru_cache(maxsize=4)  # two metrics ask for the same two signals
+def pitch_hz(audio: Audio) -> Floats:
     """Fundamental frequency of a mono signal every 10 ms, shape (frames,); 0: unvoiced."""
     from parselmouth import Sound
 
     sound = Sound(audio.samples[0].astype(np.float64), audio.rate_hz)
-    pitch = sound.to_pitch_ac(time_step=STEP_S, pitch_floor=LOWEST_HZ, pitch_ceiling=HIGHEST_HZ)
-    found: Pitch = pitch.selected_array["frequency"]
+    pitch = sound.to_pitch_ac(time_step=0.010, pitch_floor=LOWEST_HZ, pitch_ceiling=HIGHEST_HZ)
+    found: Floats = pitch.selected_array["frequency"]
     return found
 
 
-def _metric(spec: MetricSpec, error: Callable[[Pitch, Pitch], float]) -> Metric:
+def _metric(spec: MetricSpec, error: Callable[[Floats, Floats], float]) -> Metric:
     def prepare(reference: Audio) -> Callable[[Audio], float]:
         of_reference = pitch_hz(reference)
         if not of_reference.any():

@@ -19,24 +19,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
-from snacbench.later import np
+from snacbench.later import np, torch
 from snacbench.metrics._guards import DISTANCE, set_level
 from snacbench.metrics._learned import Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
-from snacbench.types import Audio, Embeddings
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-Values: TypeAlias = "NDArray[np.float64]"
+from snacbench.types import Audio, Embeddings, Floats
 
 RATE_HZ = 16_000
 WINDOW, HOP, TRANSFORM = 400, 160, 512  # samples: 25 ms, 10 ms
 BANDS, LOWEST_HZ, HIGHEST_HZ = 64, 125.0, 7_500.0
-LOG_OFFSET = 0.01
 FRAMES = 96  # of an example, which is a hop of 0.96 s
 MIN_DURATION_S = (WINDOW + (FRAMES - 1) * HOP) / RATE_HZ  # 0.975 s: one example
 _AT_ONCE = 32  # examples in the network, which then takes 0.2 GB whatever the signal's length
@@ -74,7 +67,7 @@ FAD_LOGMEL, KAD_LOGMEL = (
 )
 
 
-def examples(audio: Audio) -> Values:
+def examples(audio: Audio) -> Floats:
     """Logarithms of mel magnitudes in pieces of 0.96 s, shape (examples, 96, 64).
 
     What is left at the end is left out.
@@ -82,16 +75,16 @@ def examples(audio: Audio) -> Values:
     frames = np.lib.stride_tricks.sliding_window_view(audio.samples[0].astype(float), WINDOW)[::HOP]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
     magnitudes = np.abs(np.fft.rfft(frames * window, TRANSFORM))
-    log_mel = np.log(magnitudes @ _mel_filters() + LOG_OFFSET)
+    log_mel = np.log(magnitudes @ _mel_filters() + 0.01)
     count = len(log_mel) // FRAMES
     return np.asarray(log_mel[: count * FRAMES].reshape(count, FRAMES, BANDS))
 
 
 @cache
-def _mel_filters() -> Values:
+def _mel_filters() -> Floats:
     """Triangles that are straight over mel, not over frequency, shape (257, 64); no bin at 0 Hz."""
 
-    def mel(hz: Values) -> Values:
+    def mel(hz: Floats) -> Floats:
         return np.asarray(1127.0 * np.log(1.0 + hz / 700.0))
 
     lowest, highest = mel(np.array([LOWEST_HZ, HIGHEST_HZ])).tolist()
@@ -108,11 +101,10 @@ def _mel_filters() -> Values:
 class Vggish:
     """The network by its tensors, under the names of torchvggish."""
 
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, torch.Tensor]
 
-    def __call__(self, examples: Values) -> Embeddings:
+    def __call__(self, examples: Floats) -> Embeddings:
         """Embeddings of examples, shape (examples, 128)."""
-        import torch
         from torch.nn.functional import conv2d, linear, max_pool2d, relu
 
         t = self.tensors
@@ -132,8 +124,6 @@ class Vggish:
 
 def load(files: Files) -> Vggish:
     """The network of a published file; raises where a tensor is missing or no such file."""
-    import torch
-
     tensors: dict[str, Any] = torch.load(files[_FILE], map_location="cpu", weights_only=True)
     network = Vggish(tensors)
     network(np.zeros((1, FRAMES, BANDS)))  # every tensor is there and fits

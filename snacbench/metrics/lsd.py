@@ -12,14 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from snacbench.later import np
 from snacbench.metrics._guards import DISTANCE, guarded
-from snacbench.types import Audio
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from snacbench.types import Audio, Floats
 
 WINDOW = 2048
 HOP = 512
@@ -45,7 +41,7 @@ def _prepare(reference: Audio) -> Callable[[Audio], float]:
     return compare
 
 
-def _power_db(audio: Audio) -> NDArray[np.float64]:
+def _power_db(audio: Audio) -> Floats:
     """Power in dB of whole frames, shape (frames, 1025)."""
     frames = np.lib.stride_tricks.sliding_window_view(audio.samples[0], WINDOW)[::HOP]
     window = np.hanning(WINDOW + 1)[:-1]  # periodic

@@ -15,23 +15,16 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
 from snacbench.later import np
 from snacbench.metrics._guards import DISTANCE, guarded, versions_of
-from snacbench.types import Audio
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from snacbench.types import Audio, Floats
 
 RATE_HZ = 16_000
 WINDOW, HOP = 512, 128
 BANDS, COEFFICIENTS = 40, 24
 ENERGY_FLOOR = 1e-10
-SPEECH_RANGE_DB = 40.0
-
-Values: TypeAlias = "NDArray[np.float64]"
 
 MCD = replace(
     DISTANCE,
@@ -52,7 +45,7 @@ def _prepare(reference: Audio) -> Callable[[Audio], float]:
             "the reference is so quiet that all its mel bands are at the floor of -100 dB; a "
             "louder one is needed"
         )
-    speaks = level_db > level_db.max() - SPEECH_RANGE_DB
+    speaks = level_db > level_db.max() - 40.0
     of_reference = _cepstra(energies[speaks])
 
     def compare(degraded: Audio) -> float:
@@ -62,18 +55,18 @@ def _prepare(reference: Audio) -> Callable[[Audio], float]:
     return compare
 
 
-def _cepstra(energies: Values) -> Values:
+def _cepstra(energies: Floats) -> Floats:
     """Coefficients 1 to 24, without c_0, of mel energies in dB, shape (frames, 24)."""
     band, m = np.arange(BANDS)[:, None], np.arange(1, COEFFICIENTS + 1)
     cosines = math.sqrt(2 / BANDS) * np.cos(math.pi * m * (band + 0.5) / BANDS)
     return np.asarray(_db(energies) @ cosines)
 
 
-def _db(energy: Values | np.float64) -> Values:
+def _db(energy: Floats | np.float64) -> Floats:
     return np.asarray(10 * np.log10(np.maximum(energy, ENERGY_FLOOR)))
 
 
-def _mel_energies(audio: Audio) -> Values:
+def _mel_energies(audio: Audio) -> Floats:
     """Energies in mel bands under a periodic Hann window, whole frames, shape (frames, 40)."""
     frames = np.lib.stride_tricks.sliding_window_view(audio.samples[0], WINDOW)[::HOP]
     spectra = np.fft.rfft(frames * np.hanning(WINDOW + 1)[:-1])
@@ -81,11 +74,11 @@ def _mel_energies(audio: Audio) -> Values:
 
 
 @functools.cache
-def _mel_filters() -> Values:
+def _mel_filters() -> Floats:
     """Slaney's mel filters of unit area up to 8 kHz, shape (257, 40)."""
     from librosa import filters
 
-    found: Values = filters.mel(sr=RATE_HZ, n_fft=WINDOW, n_mels=BANDS, dtype=np.float64).T
+    found: Floats = filters.mel(sr=RATE_HZ, n_fft=WINDOW, n_mels=BANDS, dtype=np.float64).T
     return found
 
 

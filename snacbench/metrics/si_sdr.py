@@ -13,15 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from snacbench.errors import Undefined
 from snacbench.later import np
 from snacbench.metrics._guards import guarded
-from snacbench.types import Audio, MetricSpec
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from snacbench.types import Audio, Floats, MetricSpec
 
 # Float64 arithmetic leaves a residual near (1e-16)^2 of the energy between signals that differ
 # by a factor alone, and as little correlation between orthogonal ones. Ratios beyond this bound
@@ -69,7 +65,7 @@ def _prepare(reference: Audio) -> Callable[[Audio], float]:
     return compare
 
 
-def _centred(audio: Audio) -> NDArray[np.float64]:
+def _centred(audio: Audio) -> Floats:
     samples = audio.samples.astype(np.float64)
     return samples - samples.mean(axis=1, keepdims=True)
 

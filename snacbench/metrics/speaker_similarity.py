@@ -11,27 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from snacbench.later import np
+from snacbench.later import np, torch
 from snacbench.metrics._guards import VOICE
 from snacbench.metrics._learned import Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.types import Audio, Metric
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 MIN_DURATION_S = 0.5  # the widest of the networks pools what it sees in 15 frames of 20 ms
 
 
-def cosine(x: Tensor, y: Tensor) -> float:
+def cosine(x: torch.Tensor, y: torch.Tensor) -> float:
     """Cosine of the angle between two vectors, from -1 to 1; higher is more alike."""
     x, y = x.double(), y.double()
     return float(np.clip(float(x @ y / (x.norm() * y.norm())), -1.0, 1.0))
 
 
-def _prepare(embed: Callable[[Audio], Tensor], reference: Audio) -> Callable[[Audio], float]:
+def _prepare(embed: Callable[[Audio], torch.Tensor], reference: Audio) -> Callable[[Audio], float]:
     of_reference = embed(reference)
     return lambda degraded: cosine(of_reference, embed(degraded))
 

@@ -21,16 +21,12 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from snacbench.errors import Undefined
-from snacbench.later import np
+from snacbench.later import NDArray, np, torch
 from snacbench.metrics._guards import DISTANCE, guarded, versions_of
 from snacbench.types import Audio, MetricSpec
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-    from torch import Tensor
 
 # Windowed samples that are transformed at a time: half a megabyte, and as much of their spectrum.
 _BLOCK_SAMPLES = 2**17
@@ -110,7 +106,9 @@ def distance(form: Form) -> Callable[[Audio], Callable[[Audio], float]]:
                 if form.magnitude_weight:
                     total += form.magnitude_weight * _mean_distance(x, y, form.norm)
                 if form.convergence_weight:
-                    total += form.convergence_weight * _convergence(x, y)
+                    apart = sum(_energy(a - b) for a, b in zip(x, y, strict=True))
+                    convergence = math.sqrt(apart / sum(map(_energy, x)))
+                    total += form.convergence_weight * convergence
             return total
 
         return compare
@@ -127,11 +125,6 @@ def _mean_distance(a: Pieces, b: Pieces, norm: str) -> float:
     return total / count
 
 
-def _convergence(a: Pieces, b: Pieces) -> float:
-    apart = sum(_energy(x - y) for x, y in zip(a, b, strict=True))
-    return math.sqrt(apart / sum(_energy(x) for x in a))
-
-
 def _energy(piece: NDArray[np.float32]) -> float:
     return float(np.square(piece, dtype=np.float64).sum())
 
@@ -141,8 +134,6 @@ def _energy(piece: NDArray[np.float32]) -> float:
 
 def _features(form: Form, audio: Audio) -> Iterator[tuple[Pieces, Pieces]]:
     """Logarithms and plain values of every scale; empty where a form has no use for them."""
-    import torch
-
     for scale in form.scales:
         plain = tuple(_bands(form, scale, audio))
         logs: Pieces = ()
@@ -171,8 +162,6 @@ def magnitude(audio: Audio, scale: Scale, window: str, edge: int) -> Pieces:
 
     Kept by the identity of the signal, which is read-only; so are the pieces.
     """
-    import torch
-
     padded = torch.from_numpy(np.pad(audio.samples, [(0, 0), (edge, edge)], mode="reflect"))
     frames_at_a_time = _BLOCK_SAMPLES // scale.fft
     pieces = []
@@ -185,9 +174,8 @@ def magnitude(audio: Audio, scale: Scale, window: str, edge: int) -> Pieces:
 
 
 @functools.cache
-def _window(scale: Scale, shape: str) -> Tensor:
+def _window(scale: Scale, shape: str) -> torch.Tensor:
     """A window of a form, zeros before and after it."""
-    import torch
     from scipy.signal import get_window
 
     if shape == "hann":

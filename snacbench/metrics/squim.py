@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from snacbench.errors import Undefined
+from snacbench.later import torch
 from snacbench.metrics._guards import VOICE
 from snacbench.metrics._learned import Compare, Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
@@ -20,7 +21,6 @@ from snacbench.types import Audio, Metric, MetricSpec
 
 MIN_DURATION_S = 1.0  # a choice of ours, as for other predictions: the network takes 4 ms
 MAX_DURATION_S = 20.0  # takes 2 GB, and 40 s take 7: memory grows with the square
-_SIGNALS_KEPT = 2  # three metrics ask for the same signal
 _FILE = "squim_objective_dns2020.pth"
 
 STOI = replace(
@@ -37,14 +37,10 @@ SI_SDR = replace(STOI, name="squim_si_sdr", unit="dB", range=(-math.inf, math.in
 
 # As the model list of the package ayase states it for this address; PyTorch states none.
 _SHA256 = "2c54586fea83fb5eb5394d710038ee89f55cab7011a5bf730bebed4c8777e828"
+_HOSTED = HostedFile(_FILE, f"torchaudio/models/{_FILE}", _SHA256)
 MODEL = MetricModel(
     "squim-objective",
-    WeightsSource(
-        "pytorch",
-        "torchaudio/models",
-        (HostedFile(_FILE, f"torchaudio/models/{_FILE}", _SHA256),),
-        revision="",
-    ),
+    WeightsSource("pytorch", "torchaudio/models", (_HOSTED,), revision=""),
     licence="CC-BY-4.0",
     requires=STOI.requires,
 )
@@ -53,7 +49,6 @@ MODELS = (MODEL,)
 
 def load(files: Files) -> Any:
     """The network of torchaudio with the weights of the published file."""
-    import torch
     from torchaudio.models import squim_objective_base
 
     with torch.device("meta"):
@@ -63,11 +58,17 @@ def load(files: Files) -> Any:
     return network.eval()
 
 
-@lru_cache(maxsize=_SIGNALS_KEPT)
+@lru_cache(maxsize=2)  # three metrics ask for the same signal
 def estimated(network: Any, audio: Audio) -> tuple[float, float, float]:
-    """STOI, wideband PESQ and SI-SDR in dB, as estimated of a mono signal at 16 kHz."""
-    import torch
+    """STOI, wideband PESQ and SI-SDR in dB, as estimated of a mono signal at 16 kHz.
 
+    `Undefined` of a signal that is too long for the memory that it would take.
+    """
+    if audio.duration_s > MAX_DURATION_S:
+        raise Undefined(
+            f"too long: the degraded signal lasts {audio.duration_s:.3f} s, SQUIM takes at most "
+            f"{MAX_DURATION_S:.3f} s; cut it into segments"
+        )
     with torch.inference_mode():
         stoi, pesq, si_sdr = network(torch.from_numpy(audio.samples.copy()))
     return float(stoi), float(pesq), float(si_sdr)
@@ -75,15 +76,7 @@ def estimated(network: Any, audio: Audio) -> tuple[float, float, float]:
 
 def _metric(spec: MetricSpec, which: int) -> Metric:
     def prepare(network: Any, _reference: Audio) -> Compare:
-        def compare(degraded: Audio) -> float:
-            if degraded.duration_s > MAX_DURATION_S:
-                raise Undefined(
-                    f"too long: the degraded signal lasts {degraded.duration_s:.3f} s, SQUIM takes "
-                    f"at most {MAX_DURATION_S:.3f} s; cut it into segments"
-                )
-            return estimated(network, degraded)[which]
-
-        return compare
+        return lambda degraded: estimated(network, degraded)[which]
 
     return learned(spec, MODEL, load, prepare, min_degraded_s=MIN_DURATION_S)
 

@@ -16,28 +16,22 @@ import functools
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
 from snacbench.later import np
 from snacbench.metrics._guards import guarded
-from snacbench.types import Audio, Metric, MetricSpec
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from snacbench.types import Audio, Floats, Metric, MetricSpec
 
 RATE_HZ = 10_000
 FRAME, HOP, TRANSFORM = 256, 128, 512
 BANDS, LOWEST_BAND_HZ = 15, 150.0
 RUN_FRAMES = 30
-DYNAMIC_RANGE_DB = 40.0
 CLIP_DB = -15.0
 # pystoi leaves out the last frame, twice: once of the signal, once of what is left of it.
 MIN_DURATION_S = ((RUN_FRAMES + 1) * HOP + FRAME + 1 - HOP) / RATE_HZ
 _EPS = sys.float_info.epsilon
 
-Samples: TypeAlias = "NDArray[np.float64]"
-Comparison = Callable[[Samples], float]
+Comparison = Callable[[Floats], float]
 
 STOI = MetricSpec(
     name="stoi",
@@ -59,13 +53,13 @@ ESTOI = replace(
 )
 
 
-def _plain(reference_runs: Samples) -> Comparison:
+def _plain(reference_runs: Floats) -> Comparison:
     """Comparison of runs of shape (runs, bands, frames) over time, band by band."""
     norms = np.linalg.norm(reference_runs, axis=2, keepdims=True)
     bound = reference_runs * (1 + 10 ** (-CLIP_DB / 20))
     x = _unit(reference_runs, axis=2)
 
-    def compare(runs: Samples) -> float:
+    def compare(runs: Floats) -> float:
         gain = norms / (np.linalg.norm(runs, axis=2, keepdims=True) + _EPS)
         y = _unit(np.minimum(runs * gain, bound), axis=2)
         return float(np.sum(x * y) / (len(x) * BANDS))
@@ -73,18 +67,18 @@ def _plain(reference_runs: Samples) -> Comparison:
     return compare
 
 
-def _extended(reference_runs: Samples) -> Comparison:
+def _extended(reference_runs: Floats) -> Comparison:
     """Comparison of runs of shape (runs, bands, frames) over bands, frame by frame."""
     x = _unit(_unit(reference_runs, axis=2), axis=1)
 
-    def compare(runs: Samples) -> float:
+    def compare(runs: Floats) -> float:
         y = _unit(_unit(runs, axis=2), axis=1)
         return float(np.sum(x * y) / (len(x) * RUN_FRAMES))
 
     return compare
 
 
-def _unit(values: Samples, axis: int) -> Samples:
+def _unit(values: Floats, axis: int) -> Floats:
     """Values with mean 0 and norm 1 along an axis; zeros where they do not vary.
 
     pystoi fills what does not vary with random numbers, which correlate with nothing on average.
@@ -95,7 +89,7 @@ def _unit(values: Samples, axis: int) -> Samples:
     return centred / np.where(norm > rounding, norm, np.inf)
 
 
-def _frames(signal: Samples) -> Samples:
+def _frames(signal: Floats) -> Floats:
     """Windowed frames, half overlapping, shape (frames, 256); a last whole one is left out."""
     count = -(-(len(signal) - FRAME) // HOP)
     window = np.hanning(FRAME + 2)[1:-1]  # without the zeros at its ends
@@ -103,7 +97,7 @@ def _frames(signal: Samples) -> Samples:
     return np.asarray(frames * window)
 
 
-def _runs(loud_frames: Samples) -> Samples:
+def _runs(loud_frames: Floats) -> Floats:
     """Every run of 30 frames of the magnitudes in third octaves, shape (runs, bands, 30)."""
     joined = np.zeros((len(loud_frames) + 1) * HOP)  # the signal that the frames add up to
     joined[:-HOP] += loud_frames[:, :HOP].ravel()
@@ -116,7 +110,7 @@ def _runs(loud_frames: Samples) -> Samples:
 
 
 @functools.cache
-def _third_octaves() -> Samples:
+def _third_octaves() -> Floats:
     """Which bins belong to which band, shape (15, 257); edges at the nearest bins."""
     bins_hz = np.linspace(0, RATE_HZ / 2, TRANSFORM // 2 + 1)
     edges_hz = LOWEST_BAND_HZ * 2.0 ** ((2 * np.arange(BANDS)[:, None] + np.array([-1, 1])) / 6)
@@ -125,11 +119,11 @@ def _third_octaves() -> Samples:
     return ((bins >= first[:, None]) & (bins < end[:, None])).astype(np.float64)
 
 
-def _metric(spec: MetricSpec, compared_with: Callable[[Samples], Comparison]) -> Metric:
+def _metric(spec: MetricSpec, compared_with: Callable[[Floats], Comparison]) -> Metric:
     def prepare(reference: Audio) -> Callable[[Audio], float]:
         frames = _frames(reference.samples[0].astype(np.float64))
         level_db = 20 * np.log10(np.linalg.norm(frames, axis=1) + _EPS)
-        loud = level_db > level_db.max() - DYNAMIC_RANGE_DB
+        loud = level_db > level_db.max() - 40.0
         # The spectrogram of what is left has one frame less than frames are left.
         if np.count_nonzero(loud) <= RUN_FRAMES:
             raise Undefined(

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from snacbench.later import torch
 from snacbench.metrics._guards import VOICE
 from snacbench.metrics._learned import Compare, Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
@@ -34,14 +35,10 @@ UTMOS = replace(
 _FILE = "utmos22_strong_step7459_v1.pt"
 # As four evaluation programs of other people pin it, one of them by the hub's record of a copy.
 _SHA256 = "38aa51ab79e2a4e09a1449758a4b37e9cbb2e8235a49662a732d33a9ba1e9bff"
+_HOSTED = HostedFile(_FILE, f"tarepan/SpeechMOS/releases/download/v1.0.0/{_FILE}", _SHA256)
 MODEL = MetricModel(
     "utmos22-strong",
-    WeightsSource(
-        "github",
-        "tarepan/SpeechMOS",
-        (HostedFile(_FILE, f"tarepan/SpeechMOS/releases/download/v1.0.0/{_FILE}", _SHA256),),
-        revision="v1.0.0",
-    ),
+    WeightsSource("github", "tarepan/SpeechMOS", (_HOSTED,), revision="v1.0.0"),
     licence="MIT",
     requires=UTMOS.requires,
 )
@@ -73,7 +70,6 @@ def build(
     projection: int = 2048,
 ) -> Any:
     """The published network without its weights, or one of other widths around another base."""
-    import torch
     from torch import nn
     from torchaudio.models import wav2vec2_base
 
@@ -92,8 +88,6 @@ def build(
 
 def load(files: Files, network: Any = None) -> Any:
     """The network with the weights of the published file."""
-    import torch
-
     state = torch.load(files[_FILE], map_location="cpu", weights_only=True)
     network = build() if network is None else network
     used = {ours(name): tensor.float() for name, tensor in state.items() if name != _OF_TRAINING}
@@ -117,8 +111,6 @@ def ours(name: str) -> str:
 
 def naturalness(network: Any, audio: Audio) -> float:
     """Predicted mean opinion score of a mono signal at 16 kHz; higher is better."""
-    import torch
-
     with torch.inference_mode():
         frames, _ = network["wav2vec2"](torch.from_numpy(audio.samples.copy()))
         beside = torch.cat([*network["embeddings"].values()], dim=1)

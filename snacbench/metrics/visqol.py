@@ -14,16 +14,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from snacbench.errors import MissingPackage, Undefined
 from snacbench.later import np
 from snacbench.metrics._guards import guarded, versions_of
 from snacbench.metrics._visqol_compare import FLOOR_DB, Features, Reference
-from snacbench.types import Audio, Metric, MetricSpec
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from snacbench.types import Audio, Floats, Metric, MetricSpec
 
 Mode = Literal["audio", "speech", "speech_exponential", "speech_exponential_unscaled"]
 Mapper = Callable[[Features], float]
@@ -93,7 +90,7 @@ def prepared(reference: Audio, mode: Mode) -> Callable[[Audio], float]:
     if the reference is too quiet, or nothing of it can be compared.
     """
 
-    def mono(audio: Audio) -> NDArray[np.float64]:
+    def mono(audio: Audio) -> Floats:
         return np.asarray(audio.samples.mean(axis=0, dtype=np.float64))
 
     of_reference = Reference(mono(reference), reference.rate_hz, speech=mode != "audio")

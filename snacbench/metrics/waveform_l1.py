@@ -10,8 +10,8 @@ RVQGAN", NeurIPS 2023 (``L1Loss`` in ``scripts/evaluate.py`` of descript-audio-c
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from snacbench.later import np
 from snacbench.metrics._guards import DISTANCE, guarded
@@ -27,14 +27,12 @@ WAVEFORM_L1 = replace(
 WAVEFORM_L1_22K = replace(WAVEFORM_L1, name="waveform_l1_22k", rate_hz=22_050)
 
 
-def _prepare(reference: Audio) -> Callable[[Audio], float]:
-    def compare(degraded: Audio) -> float:
-        difference = reference.samples - degraded.samples
-        return float(np.abs(difference, out=difference).mean())
-
-    return compare
+def _distance(reference: Audio, degraded: Audio) -> float:
+    difference = reference.samples - degraded.samples
+    return float(np.abs(difference, out=difference).mean())
 
 
 METRICS = tuple(
-    guarded(spec, _prepare, silence_has_score=True) for spec in (WAVEFORM_L1, WAVEFORM_L1_22K)
+    guarded(spec, lambda reference: partial(_distance, reference), silence_has_score=True)
+    for spec in (WAVEFORM_L1, WAVEFORM_L1_22K)
 )

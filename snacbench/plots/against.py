@@ -28,7 +28,6 @@ _LONGEST_NAME, _TITLE = 30, 14
 _MARGIN = 1.35  # what a logarithmic axis leaves beside its outermost marks, as a factor
 _TICKS = ((1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))  # of a decade
 _FEW_PANELS = 4  # beside each other in two columns of a paper, or below each other in one
-_AXIS_LABELS_IN = 0.6  # left of a panel
 _CHARACTER_IN = 0.64 * style.SMALL_PT / 72
 
 Across = Callable[[CodecSpec, str], Span | None]
@@ -236,7 +235,7 @@ def log_axis(axes: Axes, values: Sequence[float], width_in: float) -> None:
     low, high = min(values) / _MARGIN, max(values) * _MARGIN
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    inch = (width_in - _AXIS_LABELS_IN) / math.log(high / low)
+    inch = (width_in - 0.6) / math.log(high / low)  # labels are left of a panel
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
     ticks: list[float] = []
     for subs in _TICKS:

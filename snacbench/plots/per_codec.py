@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from snacbench.plots import style
 from snacbench.plots.against import bar_lengths
 from snacbench.plots.drawing import Plot
 from snacbench.plots.plot_data import Options, PlotData
 from snacbench.tables.ladder import Ladder
-from snacbench.types import CodecSpec
+from snacbench.types import CodecSpec, Floats
 from snacbench.units import bits_per_code
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 _CHARACTERS = {1: 44, 2: 23, 3: 32}  # of a name that fit over one of so many panels
 _FEW_PANELS = 3
-_MOST_POINTS = 150  # of a codec; beyond them the box says more
 _BOX = (5, 25, 50, 75, 95)  # matplotlib's own whiskers end at clips within the percentiles
 BOX = "box: quartiles and median; whiskers: 5th to 95th percentile; diamond: mean"
 # Words that belong together are not parted at the end of a line.
@@ -55,9 +53,9 @@ def distribution(data: PlotData, options: Options) -> Figure:
     return figure
 
 
-def draw_row(axes: Axes, row: int, values: NDArray[np.float64], look: style.Look) -> None:
+def draw_row(axes: Axes, row: int, values: Floats, look: style.Look) -> None:
     """One row: points unless they are many, whiskers, box, median and mean."""
-    if len(values) <= _MOST_POINTS:
+    if len(values) <= 150:  # beyond them the box says more
         # Golden-ratio steps spread points evenly, and in the same way every time.
         offsets = ((np.arange(len(values)) * 0.618034) % 1 - 0.5) * 0.5
         axes.plot(

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from snacbench.types import CodecSpec
+from snacbench.types import CodecSpec, Floats
 from snacbench.units import bits_per_code, kbps
 
 Counts = NDArray[np.integer]
@@ -72,7 +72,7 @@ def corrected_entropy_bits(counts: Counts) -> float:
     return min(max(0.0, nats / math.log(2)), math.log2(len(counts)))
 
 
-def _seen(counts: Counts) -> tuple[int, NDArray[np.float64]]:
+def _seen(counts: Counts) -> tuple[int, Floats]:
     """Number of tokens, and the counts of codes that occur."""
     total = int(counts.sum())
     if total == 0:
@@ -125,7 +125,7 @@ class CodebookEntropy:
         return float(getattr(self, f"{value}_bits"))
 
 
-def codebook_entropy(counts: NDArray[np.integer], *, clips: int) -> CodebookEntropy:
+def codebook_entropy(counts: Counts, *, clips: int) -> CodebookEntropy:
     """Entropy of a stream from the pooled counts of some clips, shape (codebook_size,)."""
     return CodebookEntropy(
         plug_in_bits=plug_in_entropy_bits(counts),
@@ -167,7 +167,7 @@ def bitrate_efficiency(
     return entropy / bits
 
 
-def trained_shares(counts: Counts) -> NDArray[np.float64]:
+def trained_shares(counts: Counts) -> Floats:
     """Shares, (codebook_size,), of a table trained on counts, (units, codebook_size).
 
     They are ``(n_k + a) / (N + a K)``. `a` is the candidate with which every unit (speaker, track)

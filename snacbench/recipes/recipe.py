@@ -25,8 +25,6 @@ from snacbench.request import REFERENCE, Expected
 from snacbench.types import Domain
 from snacbench.yamlfile import read_yaml
 
-_SUFFIXES = (".yaml", ".yml")
-
 
 def _as_list(value: Any) -> Any:
     """One name stands for a list of one."""
@@ -149,7 +147,7 @@ def find_recipe(text: str) -> NamedRecipe:
     if text in shipped:
         return read_recipe(shipped[text])
     path = Path(text).expanduser()
-    if path.suffix.lower() in _SUFFIXES:
+    if path.suffix.lower() in (".yaml", ".yml"):
         return read_recipe(path)
     raise UnknownName(
         f"no recipe named {text!r} (one of your own is named by its path, ending in .yaml); "

@@ -54,7 +54,6 @@ _FILES = "snacbench.report", "files"
 _MOST_PREVIEW_BYTES = 49e6
 _LEAST_PREVIEW_S = 5.0  # rather a larger folder than shorter previews
 _SHARE_OF_WORST = 3  # at most one clip in so many is there for being a codec's worst
-_MOST_REASONS = 12
 _MOST_COLUMNS = 8  # metrics beside each other that a window of 1280 pixels shows
 _VISQOL_AUDIO = "visqol_audio"
 _VISQOL_AUDIO_LEAST_KBPS = 24.0  # what its model was trained on: docs/metrics.md
@@ -371,7 +370,7 @@ def troubles(rows: RunRows) -> list[dict[str, Any]]:
     ordered = sorted(kinds.items(), key=lambda one: (one[0][0] != "failed", -len(one[1])))
     return [
         {"status": status, "what": what, "reason": reason, "count": len(of), "example": of[0]}
-        for (status, what, reason), of in ordered[:_MOST_REASONS]
+        for (status, what, reason), of in ordered[:12]
     ]
 
 

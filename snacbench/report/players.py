@@ -48,8 +48,6 @@ CHANGE_DB = 30.0
 
 _WINDOW = 2048
 _FRAMES_PER_COLUMN = 2
-_SILENCE = 1e-12
-_QUALITY = 62
 _MARKS_HZ = (250, 500, 1_000, 2_000, 4_000, 8_000, 16_000)
 _MEL = 1127.0  # O'Shaughnessy's mel: 1127 ln(1 + f / 700 Hz)
 
@@ -238,7 +236,7 @@ def levels_db(audio: Audio, top_hz: float) -> Picture:
     whole = np.minimum(edges.astype(np.intp), total.shape[1] - 2)
     upto = total[:, whole] + (edges - whole) * (total[:, whole + 1] - total[:, whole])
     rows = np.diff(upto, axis=1) / np.maximum(np.diff(edges), 1e-9)
-    return np.asarray(10 * np.log10(rows.T[::-1] + _SILENCE))
+    return np.asarray(10 * np.log10(rows.T[::-1] + 1e-12))
 
 
 def marks(top_hz: float) -> list[tuple[str, float]]:
@@ -271,7 +269,7 @@ def _webp(shares: Picture, colours: str) -> bytes:
     from matplotlib.image import imsave
 
     file = io.BytesIO()
-    how = {"quality": _QUALITY, "method": 4}
+    how = {"quality": 62, "method": 4}
     imsave(file, shares, vmin=0, vmax=1, cmap=colours, format="webp", pil_kwargs=how)
     return file.getvalue()
 

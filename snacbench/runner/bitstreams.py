@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from snacbench.errors import (
     UnknownPoint,
     UserError,
 )
+from snacbench.later import pd
 from snacbench.plugins import codec_models
 from snacbench.progress import Progress
 from snacbench.rate.coding.coders import CONTEXT_CODERS
@@ -39,9 +39,6 @@ from snacbench.types import Audio, Clip, CodecSpec, Encoded, WeightsInfo
 from snacbench.units import BITS_PER_BYTE, BITS_PER_KILOBIT
 from snacbench.weights.of_metrics import digests_of
 from snacbench.weights.policy import WeightsPolicy
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # A codec pads, and may code parts of a signal twice; but a few frames are no hour of audio.
 _SLACK_S = 10.0
@@ -275,8 +272,6 @@ def coder_frame(
     `actual_kbps` is of codes at whole bits per index, `coded_kbps` of the bytes that a coder wrote,
     `ideal_kbps` its ideal code length; all with the side information, which no coder touches.
     """
-    import pandas as pd
-
     coded = {(row.codec, row.clip): row for _, rows in codecs for row in rows}
     written = []
     for row in folder.read(CodedBytes):

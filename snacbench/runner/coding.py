@@ -39,6 +39,7 @@ from snacbench.runner.signal_rules import (
     source_signal,
 )
 from snacbench.store.run_folder import RunFolder
+from snacbench.testsets.testset import hash_of
 from snacbench.types import Audio, Clip, CodecSpec, Encoded
 
 _THREADS = 4
@@ -46,8 +47,7 @@ _THREADS = 4
 
 def row_seed(run_seed: int, *, codec: str, clip: str) -> int:
     """Seed of one decode, the same in a resumed run, in any order and on any number of workers."""
-    digest = hashlib.sha256(f"{run_seed}\0{codec}\0{clip}".encode()).digest()
-    return int.from_bytes(digest[:8]) >> 1  # PyTorch takes 63 bits
+    return hash_of(f"{run_seed}\0{codec}\0{clip}") >> 1  # PyTorch takes 63 bits
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,6 @@ from snacbench.types import Audio, Codec, CodecSpec, nominal_kbps_of
 from snacbench.units import lateness
 
 LENGTHS = (1, 10, 319, 320, 321, 4_801, 24_000)
-_ANY_RATE_HZ = 44_100
-_SPARE_FRAMES = 8
 _MOST_PADDING = 1.2  # of the nominal rate, on 2 s
 _EQUAL_CODES, _BATCH_SNR_DB = 0.95, 60.0  # rounding may turn a few codes
 _SHIFT_S = 0.002  # what mode switching and strided convolutions leave stays below
@@ -139,7 +137,7 @@ def check_codes(codec: Codec) -> None:
         expected = float(stream.frame_rate_hz) * audio.duration_s
         _require(codes.dtype == np.int32, f"stream {index} holds {codes.dtype}, expected int32")
         _require(
-            codes.ndim == 2 and expected <= codes.shape[1] <= expected + _SPARE_FRAMES,
+            codes.ndim == 2 and expected <= codes.shape[1] <= expected + 8,
             f"stream {index} has the shape {codes.shape}, expected (channels, {expected:g} frames "
             "or a few more)",
         )
@@ -247,7 +245,7 @@ def check_elsewhere(planned: PlannedCodec) -> None:
 
 def signal_for(codec: Codec, duration_s: float, *, seed: int = 0) -> Audio:
     """Noise with a slow envelope and a falling spectrum, at a codec's rate and channels."""
-    rate_hz, rng = codec.spec.rate_hz or _ANY_RATE_HZ, np.random.default_rng(seed)
+    rate_hz, rng = codec.spec.rate_hz or 44_100, np.random.default_rng(seed)
     shape = (max(codec.spec.channels or (1,)), round(duration_s * rate_hz))
     white = rng.standard_normal(shape)
     falling = white + 0.1 * np.cumsum(white, axis=1)

@@ -19,8 +19,6 @@ from snacbench.types import Audio, Codec, Encoded
 
 LONGEST_S = 4.0  # a codec that waits for more counts as one that wants the whole file
 MOST_POSITIONS = 150
-_UNKNOWN_FRAME_S = 0.1  # holds several frames of any codec for transmission
-_FIRST_START_S = 0.5
 # Of full scale: drowns whatever weight a network gives to the farthest sample that it looks at.
 _NETWORK_STRENGTH = 1e15
 
@@ -64,8 +62,8 @@ def measure(codec: Codec, rate_hz: int) -> tuple[int | None, bool, int]:
     """
     span = block_of(codec, rate_hz) or 0
     if not isinstance(codec, Network):
-        span = max(span, round(_UNKNOWN_FRAME_S * rate_hz))
-    start, tried = round(_FIRST_START_S * rate_hz), 0
+        span = max(span, round(0.1 * rate_hz))  # holds several frames of any codec for transmission
+    start, tried = round(0.5 * rate_hz), 0
     while start <= LONGEST_S * rate_hz:
         probe = _Probe(codec, rate_hz, start + 2 * span)
         found = probe.search(start, start + span - 1)

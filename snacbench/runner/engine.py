@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from operator import attrgetter
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench import __version__
-from snacbench.audio.resample import RESAMPLER
 from snacbench.errors import StoreError, UserError
+from snacbench.later import soxr
 from snacbench.progress import SILENT, Progress
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
 from snacbench.rows import (
@@ -68,7 +68,6 @@ Look: TypeAlias = Callable[[Plan, RunFolder | None], None]
 
 RUNS = Path("runs")  # where runs go that name no folder
 MEASURE_SPEED = "measure speed"
-MEASURE_COST = "measure cost"
 _NO_SPEED = "speeds depend on the node: measure them on the machine in question by snacbench speed"
 
 
@@ -137,7 +136,9 @@ def measure_speed(
     """
     codecs = _codecs_again(folder, progress, offline=offline)
     with folder.locked():
-        _measure(MEASURE_SPEED, _speed_jobs(codecs, folder, budget_s), folder, progress)
+        channels = folder.run.request.channels
+        jobs = [SpeedJob(codec, channels, budget_s) for codec in codecs]
+        _measure(MEASURE_SPEED, jobs, folder, progress)
 
 
 def measure_cost(folder: RunFolder, *, offline: bool = False, progress: Progress = SILENT) -> None:
@@ -148,14 +149,7 @@ def measure_cost(folder: RunFolder, *, offline: bool = False, progress: Progress
     codecs = _codecs_again(folder, progress, offline=offline)
     with folder.locked():
         jobs, workers = [CostJob(codec) for codec in codecs], workers_for(codecs)
-        _measure(MEASURE_COST, jobs, folder, progress, workers=workers)
-
-
-def _speed_jobs(
-    codecs: Iterable[PlannedCodec], folder: RunFolder, budget_s: float
-) -> list[SpeedJob]:
-    channels = folder.run.request.channels
-    return [SpeedJob(codec, channels, budget_s) for codec in codecs]
+        _measure("measure cost", jobs, folder, progress, workers=workers)
 
 
 def _measure(
@@ -289,7 +283,7 @@ def describe_run(
         packages=versions.package_versions(),
         metric_versions=versions.versions_of_metrics(metrics),
         metric_weights=versions.weights_of_metrics(metrics),
-        facts={"resampler": RESAMPLER, **facts, **versions.facts_of(metrics)},
+        facts={"resampler": f"soxr {soxr.__version__} VHQ", **facts, **versions.facts_of(metrics)},
         machine=versions.machine(),
     )
 
@@ -335,7 +329,8 @@ def execute(
         elif budget_s := request.speed_budget_s:
             done = {row.codec for row in folder.read(Speed)}
             untimed = (codec for codec in plan.codecs if codec.spec.name not in done)
-            _measure(MEASURE_SPEED, _speed_jobs(untimed, folder, budget_s), folder, progress)
+            jobs = [SpeedJob(codec, request.channels, budget_s) for codec in untimed]
+            _measure(MEASURE_SPEED, jobs, folder, progress)
 
 
 def _carry_out(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -30,8 +29,13 @@ def estimate(plan: Plan, progress: Progress = SILENT) -> str:
     The weights of the plan are on disk. What models take to load, and the checks before the first
     clip, count once. Rows include embeddings.
     """
-    clips = _few(plan.test_set.clips)
-    few = replace(plan, test_set=replace(plan.test_set, clips=clips, broken=()))
+    whole, by_domain = plan.test_set, dict[str, list[Clip]]()
+    for clip in sorted(whole.clips, key=lambda clip: clip.duration_s):
+        by_domain.setdefault(clip.domain, []).append(clip)
+    middles = [those[len(those) // 2] for those in by_domain.values()]  # of each domain's lengths
+    others = [clip for clip in whole.clips if clip not in middles]
+    clips = tuple([*middles, *others][: max(CLIPS, len(middles))])
+    few = replace(plan, test_set=replace(whole, clips=clips, broken=()))
     few = replace(few, request=replace(plan.request, keep_decoded=True, shard=""))
     once_s, memory_bytes, paces = 0.0, 0.0, dict[str, list[float]]()
     with tempfile.TemporaryDirectory(prefix="snacbench-") as temporary:
@@ -56,7 +60,7 @@ def estimate(plan: Plan, progress: Progress = SILENT) -> str:
         decoded_bytes = float(sum(p.stat().st_size for p in folder.path.rglob("*.flac")))
         in_rows = (p for end in ("jsonl", "npy") for p in folder.path.rglob(f"*.{end}"))
         row_bytes = float(sum(path.stat().st_size for path in in_rows))
-    whole, kept = plan.test_set, plan.request.keep_decoded
+    kept = plan.request.keep_decoded
     decoded_bytes *= kept * whole.duration_s / sum(clip.duration_s for clip in clips)
     row_bytes *= len(whole.clips) / len(clips)
     computing_s = once_s + sum(map(median, paces.values())) * whole.duration_s
@@ -66,16 +70,6 @@ def estimate(plan: Plan, progress: Progress = SILENT) -> str:
         f"decoded audio, {row_bytes / 1e9:.3g} GB of rows, {memory_bytes / 1e9:.2g} GB of memory "
         f"per worker; from {len(clips)} clips, coded and scored on this machine"
     )
-
-
-def _few(clips: Sequence[Clip]) -> tuple[Clip, ...]:
-    """Clips of middle length, of every domain in turn."""
-    by_domain: dict[str, list[Clip]] = {}
-    for clip in sorted(clips, key=lambda clip: clip.duration_s):
-        by_domain.setdefault(clip.domain, []).append(clip)
-    middles = [those[len(those) // 2] for those in by_domain.values()]
-    others = [clip for clip in clips if clip not in middles]
-    return tuple([*middles, *others][: max(CLIPS, len(middles))])
 
 
 def _hours(seconds: float) -> str:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+from snacbench.later import torch
 from snacbench.runner.plan import CUDA, TORCH, PlannedCodec
 from snacbench.selectors import model_named
 from snacbench.types import Audio, Codec, Encoded
@@ -63,8 +64,6 @@ class LoadedCodec:
         if not self.on_torch:
             yield
             return
-        import torch
-
         precision = self.planned.precision
         torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
@@ -117,8 +116,6 @@ class LoadedCodec:
 def now(loaded: LoadedCodec) -> float:
     """Wall-clock seconds; on a GPU, once it has finished what was asked of it."""
     if loaded.on_gpu:
-        import torch
-
         torch.cuda.synchronize()
     return time.perf_counter()
 
@@ -142,8 +139,6 @@ def opened(planned: PlannedCodec) -> LoadedCodec:
     model = model_named(planned.selector)
     on_torch = TORCH in model.requires
     if on_torch:
-        import torch
-
         torch.set_num_threads(1)
     codec = model.load(planned.spec, planned.weights, planned.device)
     return LoadedCodec(codec, planned, on_torch=on_torch)
@@ -160,6 +155,4 @@ def _free(*, on_gpu: bool) -> None:
     """Give memory back that is not in use."""
     gc.collect()
     if on_gpu:
-        import torch
-
         torch.cuda.empty_cache()

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from snacbench.later import torch
 from snacbench.rows import Cost
 from snacbench.runner.coding import reason_of
 from snacbench.runner.delay import Network, block_of, measure
@@ -122,7 +123,6 @@ def counted(work: Callable[[], Any], modules: Sequence[Any] = ()) -> tuple[Any, 
 @contextmanager
 def _counter() -> Iterator[Any]:
     """PyTorch's counter, with what it does not know, and no fused kernels that hide their work."""
-    import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -130,7 +130,10 @@ def _counter() -> Iterator[Any]:
     # By overload, so that they are not taken apart, and by packet, for which they are counted.
     unknown: dict[Any, Callable[..., int]] = {
         **dict.fromkeys((aten.lstm, aten.lstm.input), _lstm_flops),
-        **dict.fromkeys((aten.cdist, aten.cdist.default), _cdist_flops),
+        **dict.fromkeys(  # every row with every other row
+            (aten.cdist, aten.cdist.default),
+            lambda rows, others, *_, **__: _FLOPS_PER_MAC * math.prod(rows) * others[-2],
+        ),
         **dict.fromkeys((aten.mv, aten.dot), lambda a, *_, **__: _FLOPS_PER_MAC * math.prod(a)),
         aten.addmv: lambda _, a, *__, **___: _FLOPS_PER_MAC * math.prod(a),
     }
@@ -154,11 +157,6 @@ def _lstm_flops(data: Sequence[int], *rest: Any, **_: Any) -> int:
     return _FLOPS_PER_MAC * math.prod(data[:-1]) * weights
 
 
-def _cdist_flops(rows: Sequence[int], others: Sequence[int], *_: Any, **__: Any) -> int:
-    """A product of every row with every other row."""
-    return _FLOPS_PER_MAC * math.prod(rows) * others[-2]
-
-
 def _peak_mb(loaded: LoadedCodec, signal: Audio, params_m: float | None) -> float | None:
     """Weights, and the most memory that coding a signal takes beside, in 10^6 bytes.
 
@@ -166,8 +164,6 @@ def _peak_mb(loaded: LoadedCodec, signal: Audio, params_m: float | None) -> floa
     system does not tell (only Linux does), nor a plug-in how many parameters it has.
     """
     if loaded.on_gpu:
-        import torch
-
         torch.cuda.reset_peak_memory_stats()
         loaded.decode(loaded.encode([signal]), seed=0)
         return float(torch.cuda.max_memory_allocated() / 1e6)

@@ -19,6 +19,7 @@ import numpy as np
 from snacbench.audio.channels import downmix
 from snacbench.audio.io import read
 from snacbench.audio.resample import resample
+from snacbench.later import torch
 from snacbench.request import Channels
 from snacbench.rows import Speed
 from snacbench.runner.loading import BatchCodec, LoadedCodec, load, now
@@ -77,8 +78,6 @@ class SpeedJob(Job):
             encode_s, decode_s = zip(*repeats, strict=True)
             row = self.row(duration_s=duration_s, encode_s=encode_s, decode_s=decode_s, batch=batch)
             if self.codec.device == CUDA:
-                import torch
-
                 row = replace(row, device=f"{CUDA} {torch.cuda.get_device_name()}")
         except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises is its reason
             return self.lost(f"{type(error).__name__}: {error}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -30,11 +29,10 @@ from snacbench.runner.versions import make_ready
 from snacbench.store.run_folder import RunFolder, new_folder
 from snacbench.testsets import TestSet, open_test_set
 from snacbench.testsets.folder import Transcripts, files_below
-from snacbench.testsets.testset import clip_of, counted, make_set, some_of
+from snacbench.testsets.testset import clip_of, counted, hash_of, make_set, some_of
 from snacbench.types import Audio, Clip, CodecSpec, Metric
 from snacbench.units import MS_PER_S, lateness
 
-_PAIRS_FOR_DELAY = 24
 # Codecs that work in frames return whole ones: of 20 ms, of 40 or 60, and what they look ahead.
 _LENGTH_TOLERANCE_S = 0.1
 _LENGTH_TOLERANCE_PART = 0.25
@@ -208,10 +206,8 @@ def _import(
         band_hz = kept_band_hz(spec, rate_hz)
         if missing := missing_sound(reference=source, degraded=audio, band_hz=band_hz):
             raise CodecError(missing)
-        removed, length = (
-            round(removed_s * rate_hz),
-            num_samples_at(clip.num_samples, clip.rate_hz, rate_hz),
-        )
+        removed = round(removed_s * rate_hz)
+        length = num_samples_at(clip.num_samples, clip.rate_hz, rate_hz)
         now = audio.num_samples - removed
         tolerance_s = min(_LENGTH_TOLERANCE_S, _LENGTH_TOLERANCE_PART * clip.duration_s)
         if min(abs(now - length), abs(audio.num_samples - length)) > tolerance_s * rate_hz:
@@ -240,8 +236,8 @@ def _signals(references: TestSet, pairs: Mapping[str, Path]) -> Iterator[tuple[A
 
     They are chosen by hash, so that another clip in the set changes one of them at most.
     """
-    by_hash = sorted(references.clips, key=lambda c: hashlib.sha256(c.id.encode()).digest())
-    for clip in by_hash[:_PAIRS_FOR_DELAY]:
+    by_hash = sorted(references.clips, key=lambda clip: hash_of(clip.id))
+    for clip in by_hash[:24]:
         if clip.id in pairs:
             try:
                 degraded = downmix(limited(read(pairs[clip.id])))

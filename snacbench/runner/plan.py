@@ -21,6 +21,7 @@ from snacbench.errors import (
     WeightsUnavailable,
     did_you_mean,
 )
+from snacbench.later import torch
 from snacbench.models import CodecModel, LocatedWeights, MetricModel
 from snacbench.packages import check_installed, not_installed
 from snacbench.plugins import codec_models, metric_models, refused, select_metrics
@@ -237,11 +238,8 @@ def check_device(request: Request) -> None:
             f"--precision {request.precision} is for GPUs; use --device cuda, or fp32 or bf16 on "
             "the CPU"
         )
-    if request.device == CUDA:
-        import torch
-
-        if not torch.cuda.is_available():
-            raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
+    if request.device == CUDA and not torch.cuda.is_available():
+        raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
 
 
 def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = ()) -> None:

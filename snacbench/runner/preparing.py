@@ -46,14 +46,7 @@ from snacbench.runner.signal_rules import decoded_signal
 from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio, Clip, CodecSpec, Encoded
 
-CLIPS_CHECKED = 2
-_CANDIDATES = 4  # some clips may be unreadable
-_SPOT_S = 0.5
 _CUDA_SNR_DB = 60.0  # sums on a GPU may be rounded in another order each time
-_EXCERPT_S = 1.0
-_EXCERPTS_PER_DOMAIN = 3
-_BELIEVED_SHARE = 0.5
-_MATERIAL_RATE_HZ = 48_000
 
 
 @dataclass(frozen=True)
@@ -171,7 +164,7 @@ class VerifyJob(Job):
 def clips_to_check(clips: Sequence[Clip], codec: str, seed: int) -> tuple[Clip, ...]:
     """The clips of an operating point, by hash; more than are checked, for some may not do."""
     by_hash = sorted(clips, key=lambda clip: row_seed(seed, codec=codec, clip=clip.id))
-    return tuple(by_hash[:_CANDIDATES])
+    return tuple(by_hash[:4])  # some clips may be unreadable
 
 
 def point_of(codec: PlannedCodec, clips: Sequence[Clip], request: Request) -> Point:
@@ -180,7 +173,7 @@ def point_of(codec: PlannedCodec, clips: Sequence[Clip], request: Request) -> Po
     try:
         loaded = load(codec)
         for clip in clips:
-            if len(excerpts) < CLIPS_CHECKED and (found := _excerpt(loaded, clip, request)):
+            if len(excerpts) < 2 and (found := _excerpt(loaded, clip, request)):
                 excerpts.append(found)
         for excerpt in excerpts:
             if reason := _differs_again(loaded, excerpt):
@@ -198,7 +191,7 @@ def point_of(codec: PlannedCodec, clips: Sequence[Clip], request: Request) -> Po
 
 def _excerpt(loaded: LoadedCodec, clip: Clip, request: Request) -> Excerpt | None:
     """The middle of a clip through the codec; all of it where the codec takes no less, or none."""
-    num_samples = min(clip.num_samples, round(_SPOT_S * clip.rate_hz))
+    num_samples = min(clip.num_samples, round(0.5 * clip.rate_hz))
     start = clip.start + (clip.num_samples - num_samples) // 2
     seed = row_seed(request.seed, codec=loaded.planned.spec.name, clip=clip.id)
     for part in (replace(clip, start=start, num_samples=num_samples), clip):
@@ -300,7 +293,7 @@ def excerpts_for(spec: CodecSpec) -> Iterator[Audio]:
     """Broadband excerpts of three domains at a codec's rate and channels."""
     channels = 1 if 1 in (spec.channels or (1,)) else min(spec.channels)
     for excerpt in _material():
-        yield upmix(resample(excerpt, spec.rate_hz or _MATERIAL_RATE_HZ), channels)
+        yield upmix(resample(excerpt, spec.rate_hz or 48_000), channels)
 
 
 @cache
@@ -309,8 +302,8 @@ def _material() -> tuple[Audio, ...]:
     clips, found = NAMED_SETS["quick"].build().clips, []
     for domain in sorted({clip.domain for clip in clips}):
         of_domain = [clip for clip in clips if clip.domain == domain]
-        for clip in sorted(of_domain, key=lambda c: -c.rate_hz)[:_EXCERPTS_PER_DOMAIN]:
-            length = min(clip.num_samples, round(_EXCERPT_S * clip.rate_hz))
+        for clip in sorted(of_domain, key=lambda c: -c.rate_hz)[:3]:
+            length = min(clip.num_samples, clip.rate_hz)  # 1 s
             start = (clip.num_samples - length) // 2
             found.append(downmix(limited(read_audio(clip.path, start=start, num_samples=length))))
     return tuple(found)
@@ -339,7 +332,7 @@ def residual_delay(codec: str, pairs: Iterable[tuple[Audio, Audio]]) -> Calibrat
     delay_s = lags_s[order[np.searchsorted(cumulated, cumulated[-1] / 2)]]
     close = np.abs(np.subtract(lags_s, delay_s)) <= WINDOW_S
     correlation, share = float(weights.mean()), float(weights[close].sum() / weights.sum())
-    found = bool(weights[close & believed].sum() >= _BELIEVED_SHARE * weights.sum())
+    found = bool(weights[close & believed].sum() >= 0.5 * weights.sum())
     inverted = found and float(np.sum(heights)) < 0
     return Calibration(codec, delay_s if found else 0.0, correlation, share, found, inverted)
 

@@ -191,16 +191,20 @@ class Schedule:
         no job now.
         """
         clips, folder = list(self._clips.values()), self._ledger.folder.path
-        groups = _encoded_together(codecs)
+        groups: dict[str, list[PlannedCodec]] = {}  # of a model whose codes are nested all points
+        for codec in codecs:
+            groups.setdefault(codec.selector if codec.nested else codec.spec.name, []).append(codec)
+        for group in groups.values():
+            group.sort(key=lambda codec: -len(codec.spec.streams))  # the deepest encodes
         for start in range(0, max(len(clips), 1), ROUND_CLIPS):
             in_round = clips[start : start + ROUND_CLIPS]
-            waiting: deque[tuple[PlannedCodec, ...]] = deque()
-            coming = deque(groups)
+            waiting: deque[list[PlannedCodec]] = deque()
+            coming = deque(groups.values())
             while coming or waiting:
                 judged = (g for g in waiting if all(c.spec.name in self._verdicts for c in g))
-                if group := next(judged, None):
-                    waiting.remove(group)
-                    for (first, *cuts), left in self._left(group, in_round):
+                if points := next(judged, None):
+                    waiting.remove(points)
+                    for (first, *cuts), left in self._left(points, in_round):
                         for chunk in _chunks(left, first):
                             verdict = self._verdicts[first.spec.name]
                             yield CodingJob(
@@ -229,17 +233,6 @@ class Schedule:
             for lacks, those in left.items():
                 if any(lacks):
                     yield list(compress(points, lacks)), those
-
-
-def _encoded_together(codecs: Sequence[PlannedCodec]) -> list[tuple[PlannedCodec, ...]]:
-    """Codecs in their order; of a model whose codes are nested all points, deepest first."""
-    groups: dict[str, list[PlannedCodec]] = {}
-    for codec in codecs:
-        groups.setdefault(codec.selector if codec.nested else codec.spec.name, []).append(codec)
-    return [
-        tuple(sorted(group, key=lambda codec: -len(codec.spec.streams)))
-        for group in groups.values()
-    ]
 
 
 def _fault_of(reason: str) -> str:

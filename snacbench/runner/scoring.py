@@ -46,7 +46,6 @@ from snacbench.units import lateness
 
 # The wide search needs neither higher frequencies nor finer lags, and other metrics use this rate.
 _SEARCH_RATE_HZ = 16_000
-_AS_GOOD = 0.8
 
 Made = TypeVar("Made")
 
@@ -300,7 +299,7 @@ def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: 
         near = align.strongest(curve[max(0, center - reach) : center + reach + 1])
         if anywhere.stands_out:
             inverted = near.correlation < 0
-            if abs(near.correlation) < _AS_GOOD * abs(anywhere.correlation):
+            if abs(near.correlation) < 0.8 * abs(anywhere.correlation):
                 own_lag = match_around(anywhere.lag / search_hz).lag
                 reason = (
                     f"by itself the clip comes {lateness(own_lag / rate_hz)}, and is compared as "

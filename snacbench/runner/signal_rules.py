@@ -18,11 +18,9 @@ from snacbench.errors import AudioError, Undefined
 from snacbench.request import Channels
 from snacbench.types import Audio, CodecSpec, MetricSpec
 
-_CANCELLED = 1e-6  # of the energy: 60 dB down, all that is left of it is rounding
 _UNSTATED_BAND_HZ = 3_400.0  # the narrowest band that codecs of speech and music fall back to
 _KEPT_SHARE = 0.9  # of half the rate, or of a cut-off: above it filters roll off
 _SIGNALS_KEPT = 24  # a reference and a decode, each at every rate that is asked for
-_FITTED_KEPT = 8  # a decode at all these rates
 
 
 def source_signal(audio: Audio, channels: Channels) -> Audio:
@@ -36,7 +34,7 @@ def source_signal(audio: Audio, channels: Channels) -> Audio:
         mono = downmix(audio)
         # Mean squares over time and channels, without their constant part.
         before, after = (np.var(a.samples, axis=1, dtype=np.float64).mean() for a in (audio, mono))
-        if after < _CANCELLED * before:
+        if after < 1e-6 * before:  # of the energy: 60 dB down, all that is left of it is rounding
             raise AudioError(
                 f"its {audio.channels} channels cancel in the downmix to mono: of one recorded "
                 "sound, some have the opposite polarity; use --channels stereo, or one channel"
@@ -109,7 +107,7 @@ def at_rate(audio: Audio, rate_hz: int, to_mono: bool = False) -> Audio:
     return resample(downmix(audio) if to_mono else audio, rate_hz)
 
 
-@lru_cache(maxsize=_FITTED_KEPT)
+@lru_cache(maxsize=8)  # a decode at all these rates
 def match_length(*, reference: Audio, degraded: Audio) -> Audio:
     """`degraded` at the reference's length where they differ by resampling's rounding alone.
 

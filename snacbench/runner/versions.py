@@ -28,8 +28,6 @@ from snacbench.types import Metric, WeightsInfo
 from snacbench.weights.of_metrics import digests_of, located
 from snacbench.weights.policy import absolute_weights
 
-_SHOWN_DIGITS = 16
-
 Answer = TypeVar("Answer")
 _packages = cache(metadata.packages_distributions)  # names of the packages that bring each module
 
@@ -89,7 +87,7 @@ def _versions(item: CodecModel | Metric, name: str, modules: Iterable[str]) -> d
     origin = origin_of(item)
     versions = {origin.package: origin.version}
     if origin.module is not None:
-        digest = sha256_of_file(origin.module)[:_SHOWN_DIGITS]
+        digest = sha256_of_file(origin.module)[:16]
         versions[origin.module.name] = f"sha256 {digest}"
     for module in modules:
         versions |= {package: metadata.version(package) for package in _packages().get(module, ())}

@@ -18,7 +18,8 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from snacbench.types import Floats
+
 Scores = Mapping[str, float]
 """Clip -> finite value; a clip on which a codec or metric failed is simply not there."""
 Clusters = Mapping[str, str | None]

@@ -22,7 +22,6 @@ import numpy as np
 from snacbench.stats.clusters import (
     Clustering,
     Clusters,
-    Floats,
     Scores,
     cluster_clips,
     labels_of,
@@ -36,6 +35,7 @@ from snacbench.stats.intervals import (
     resample_means,
     sample_size,
 )
+from snacbench.types import Floats
 
 Better = Literal["higher", "lower"]
 INTERPOLATION = "monotone piecewise cubic (pchip) on log rate"
@@ -45,7 +45,6 @@ LEAST_OVERLAP = 0.25
 # An interval from the draws that happen to have a value would be too narrow above this share.
 MOST_UNDEFINED_DRAWS = 0.1
 Status = Literal["reached", "below", "not reached", "undefined"]
-_BISECTIONS = 60
 
 
 @dataclass(frozen=True)
@@ -483,7 +482,7 @@ def first_reach(x: Floats, y: Floats, level: Floats) -> Floats:
     )
     h = x[right] - x[right - 1]
     low, high = np.zeros_like(level), np.ones_like(level)
-    for _ in range(_BISECTIONS):
+    for _ in range(60):
         middle = (low + high) / 2
         above = _segment(y0, y1, h * d0, h * d1, middle) >= level
         low, high = np.where(above, low, middle), np.where(above, middle, high)

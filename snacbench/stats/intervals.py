@@ -22,11 +22,11 @@ from scipy.special import ndtr, ndtri, stdtrit
 from snacbench.stats.clusters import (
     MANY_CLUSTERS,
     Clustering,
-    Floats,
     Moments,
     cluster_clips,
     moments_of,
 )
+from snacbench.types import Floats
 
 DRAWS = 9_999
 LEVEL = 0.95
@@ -44,7 +44,6 @@ _OVER_CLIPS = {  # where no two clips share a cluster
 }
 CHUNK_BYTES = 16 * 2**20
 _WORTH_THREADS = 2**18  # multiplications: up to here OpenBLAS starts none
-_FEWEST_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def in_small_products(table: NDArray[Any], columns: int) -> Iterator[NDArray[Any
 
     On a busy machine, threads of BLAS take longer to find each other than to compute.
     """
-    rows = max(_FEWEST_ROWS, _WORTH_THREADS // max(1, table.shape[1] * columns))
+    rows = max(32, _WORTH_THREADS // max(1, table.shape[1] * columns))
     return (table[start : start + rows] for start in range(0, len(table), rows))
 
 

@@ -17,7 +17,6 @@ from snacbench.errors import did_you_mean
 from snacbench.stats.clusters import (
     MANY_CLUSTERS,
     Clusters,
-    Floats,
     Moments,
     Scores,
     cluster_clips,
@@ -32,6 +31,7 @@ from snacbench.stats.intervals import (
     in_small_products,
     mean_intervals,
 )
+from snacbench.types import Floats
 
 FLIPS = 9_999
 SIGN_FLIP = "sign-flip permutation of whole clusters"

@@ -25,12 +25,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from snacbench.stats.clusters import Floats
-from snacbench.types import Distance
+from snacbench.types import Distance, Floats
 
 FEWEST = 2  # embeddings of a set: one has no spread
-KERNEL_SCALE = 100.0
-_BANDWIDTH_GUARD = 1e-8  # kadtk's
 _MOST = 5_000  # embeddings whose distances are taken, 12 million pairs in a set
 _CHUNK = 2**22  # kernel values at once
 
@@ -98,7 +95,7 @@ def kernel(reference: EmbeddingSet, degraded: EmbeddingSet, units: int) -> SetDi
     a unit, the bandwidth is that of all. Of more than 5,000 embeddings, evenly spaced ones count.
     """
     reference, degraded = _thinned(reference), _thinned(degraded)
-    gamma = 1 / (2 * median_distance(reference.values) ** 2 + _BANDWIDTH_GUARD)
+    gamma = 1 / (2 * median_distance(reference.values) ** 2 + 1e-8)  # kadtk's
     m, n = reference.sizes(units), degraded.sizes(units)
     xx = _kernel_sums(reference, reference, gamma, units) - np.diag(m)  # not with itself
     yy = _kernel_sums(degraded, degraded, gamma, units) - np.diag(n)
@@ -107,7 +104,7 @@ def kernel(reference: EmbeddingSet, degraded: EmbeddingSet, units: int) -> SetDi
     def discrepancy(m: Floats, n: Floats, xx: Floats, yy: Floats, xy: Floats) -> Floats:
         with np.errstate(invalid="ignore", divide="ignore"):
             found = xx / (m * (m - 1)) + yy / (n * (n - 1)) - 2 * xy / (m * n)
-        return np.where(np.minimum(m, n) < FEWEST, np.nan, KERNEL_SCALE * found)
+        return np.where(np.minimum(m, n) < FEWEST, np.nan, 100.0 * found)
 
     def without_each(sums: Floats) -> Floats:
         return np.asarray(sums.sum() - sums.sum(axis=0) - sums.sum(axis=1) + np.diag(sums))

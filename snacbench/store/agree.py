@@ -12,8 +12,6 @@ from snacbench.store.run_folder import RunFolder
 
 METRIC_VERSION = "metric version"
 ASR_FACT = "asr"  # which recogniser heard the words of a run
-_SHOWN_DIGEST = 12
-_NONE = "none"
 _BUILD = re.compile(r"\+(cpu|cu\d+|rocm[\d.]+)$")  # of one version, for one kind of device
 
 
@@ -33,7 +31,7 @@ def first_difference(then: Versions, now: Versions) -> tuple[str, str, str, str]
     """
     for name in (name for name in then if name in now):
         for package in dict.fromkeys((*then[name], *now[name])):
-            one, other = (_BUILD.sub("", of[name].get(package, _NONE)) for of in (then, now))
+            one, other = (_BUILD.sub("", of[name].get(package, "none")) for of in (then, now))
             if one != other and not (package == "snacbench" and METRIC_VERSION in now[name]):
                 return name, package, one, other
     return None
@@ -61,7 +59,7 @@ def check_agreement(
     digests = [(as_parts and run.whole_set_sha256) or run.set_sha256 for run in both]
     if digests[0] != digests[1]:
         runs = zip(both, digests, strict=True)
-        then, now = (f"{run.test_set} ({digest[:_SHOWN_DIGEST]})" for run, digest in runs)
+        then, now = (f"{run.test_set} ({digest[:12]})" for run, digest in runs)
         found.append(("the test set", then, now, "run both on the same clips"))
     for rule in ("channels", "reference"):
         then, now = (str(getattr(run.request, rule)) for run in both)

@@ -17,7 +17,6 @@ from snacbench.store.run_folder import RunFolder
 from snacbench.types import CodecSpec, MetricSpec
 
 _NOWHERE = -1
-_FAILURES_KEPT = 100
 
 
 @dataclass(slots=True)
@@ -115,7 +114,7 @@ class Ledger:
             failures = self.failures.setdefault(row.codec, [])
             if row.status == "ok":
                 self.worked.add(row.codec)
-            elif row.codec not in self.worked and len(failures) < _FAILURES_KEPT:
+            elif row.codec not in self.worked and len(failures) < 100:
                 failures.append(row.reason)
         elif (metric := self._metrics.get((row.metric, row.version))) is not None:
             clip.scored[self._codecs[row.codec] * len(self._metrics) + metric] = True

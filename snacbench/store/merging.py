@@ -28,7 +28,6 @@ from snacbench.store.run_folder import RUN_FILE, RunFolder, explained
 from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo, set_sha256
 
 _TOLERANCE = 1e-9  # relative: sums in another order on another machine
-PARTS_FOLDER = "parts"
 
 # By which fields a row is known, and on which of its others two machines must agree.
 _KINDS: dict[type[Any], tuple[str, str]] = {
@@ -104,7 +103,7 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
             for kind in _KINDS:
                 done.folder.append(row for row in part.read(kind) if not contested(row))
         done.folder.append(_listening_rows(parts))
-        kept = RunFolder(partial / PARTS_FOLDER)  # every part's own provenance, as it was
+        kept = RunFolder(partial / "parts")  # every part's own provenance, as it was
         kept.path.mkdir()
         for number, part in enumerate(parts, start=1):
             text = (part.path / RUN_FILE).read_text("utf-8")

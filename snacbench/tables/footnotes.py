@@ -33,13 +33,11 @@ _STFT, _NARROW_HZ = "stft_dac", 22_050
 _FULL_BAND_HZ = 32_000  # metrics at lower rates do not see what a music codec is for
 _OTHER_SETS = "Rows of different test sets are not ranked: no difference between them means much."
 NOT_HERE = "not here"  # in place of a figure of a metric that could not be had
-_OF_WORDS = ("wer", "cer")
 _KNOWN_BY: Mapping[PinnedBy, str] = {
     "package": "digest pinned",
     "lock": "digest as recorded before",
     "first use": "digest recorded at this first use",
 }
-_TOLD_ONE_BY_ONE = 2  # unstable speeds, each in a sentence
 
 
 def notes(runs: Sequence[RunRows]) -> list[str]:
@@ -142,7 +140,7 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
 
 
 def _is_of_words(metric: str) -> bool:
-    return metric.partition("_")[0] in _OF_WORDS
+    return metric.partition("_")[0] in ("wer", "cer")
 
 
 def run_notes(
@@ -370,7 +368,7 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
     if starting := [speed.codec for speed in speeds if speed.starts_process]:
         yield f"RTF with the start of a program for every call: {', '.join(starting)}."
     unstable = [speed for speed in speeds if speed.unstable]
-    if len(unstable) > _TOLD_ONE_BY_ONE:
+    if len(unstable) > 2:  # else each in a sentence
         names = ", ".join(speed.codec for speed in unstable)
         yield f"{UNSTABLE} RTF is unstable: {names}; rtf_unstable in summary.csv says why of each."
     else:

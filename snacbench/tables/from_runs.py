@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.later import pd
 from snacbench.plugins import metrics as known_metrics
 from snacbench.plugins import running
 from snacbench.tables.footnotes import NOT_HERE, table_notes
@@ -29,9 +30,6 @@ from snacbench.tables.side_by_side import (
 )
 from snacbench.tables.table_model import Cell, Column, Row, Table
 from snacbench.tables.writers import records_of, to_csv, to_markdown
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -217,8 +215,6 @@ def summary_frame(
 
     Without `ci` the ends of means, ``*_low`` and ``*_high``, are missing.
     """
-    import pandas as pd
-
     asked = Options(by, ci, group_seeds=group_seeds or {})
     records = records_of(tables_of(runs, options=asked))
     frame = pd.DataFrame.from_records(records, columns=list(records[0]) if records else ["codec"])

@@ -28,10 +28,10 @@ from snacbench.tables.layouts.parts import (
     Fact,
     range_cell,
 )
-from snacbench.tables.run_rows import ALL_DOMAINS, Cells, Floats, RunRows
+from snacbench.tables.run_rows import ALL_DOMAINS, Cells, RunRows
 from snacbench.tables.side_by_side import By, Entry, coded_together, domains_of, entries_of
 from snacbench.tables.table_model import Cell, Column, Row, Table
-from snacbench.types import DOMAINS
+from snacbench.types import DOMAINS, Floats
 from snacbench.units import bits_per_code, kbps
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from snacbench.later import pd
 from snacbench.rate.entropy import CodebookEntropy, codebook_entropy
 from snacbench.rows import (
     Agreement,
@@ -38,12 +39,10 @@ from snacbench.rows import (
 )
 from snacbench.stats.clusters import cluster_clips
 from snacbench.store.run_folder import RunFolder
-from snacbench.types import DOMAINS, Clip, CodecSpec, Domain
+from snacbench.types import DOMAINS, Clip, CodecSpec, Domain, Floats
 from snacbench.units import BITS_PER_BYTE
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from snacbench.tables.table_model import Cell
 
 ALL_DOMAINS = "all"
@@ -58,7 +57,6 @@ _SCORE = [("ok", "?"), ("undefined", "?"), ("skipped", "?"), ("failed", "?"), ("
 _DELAY = [("known", "?"), ("found", "?"), ("inverted", "?"), ("own_lag_s", "f8")]
 
 Cells = NDArray[Any]
-Floats = NDArray[np.float64]
 Grouping = Literal["language", "speaker", "gender", "corpus"]
 Unit = tuple[int, int]
 """A domain's number, and a unit's number in it, see `units_of`."""
@@ -208,8 +206,6 @@ class RunRows:
         Without `histograms`, which are most of the bytes of a run, there is no entropy, nor what
         entropy coders wrote.
         """
-        import pandas as pd
-
         run, listed = folder.run, {clip.id: clip for clip in folder.read(Clip)}
         frames = coded, delays, scores, embedded = [_frame(folder, kind) for kind in _KEPT]
         ids = list(dict.fromkeys(c for frame in frames for c in frame["clip"].cat.categories))
@@ -389,8 +385,6 @@ _KEPT: Mapping[type, tuple[tuple[str, ...], Mapping[str, Callable[[Any], float |
 
 def _frame(folder: RunFolder, kind: type[Any]) -> pd.DataFrame:
     """All rows of a kind, the last of each clip, codec and metric; texts stay one object each."""
-    import pandas as pd
-
     texts, numbers = _KEPT[kind]
     known = {column: defaultdict[str, int](count().__next__) for column in texts}  # numbered
     codes = {column: array("i") for column in texts}

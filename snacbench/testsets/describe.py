@@ -17,10 +17,8 @@ from snacbench.types import Clip
 
 _FULL_BAND_HZ = 19_000.0  # what ends above is complete for every listener
 _OWN_FILTER = 0.87  # of half the rate: above, it is the recording's own filter
-_CLIPPED_SHARE = 1e-5
 _SILENT_DBFS = -80.0
 _QUIET_LUFS = -50.0
-_ENOUGH_OF_BAND = 0.7
 _EXAMPLES = 3
 
 
@@ -136,7 +134,7 @@ def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] =
     shares = {clip: m.clipped_samples / (clip.num_samples * clip.channels) for clip, m in sounding}
     worst = 100 * max(shares.values(), default=0.0)
     share = f"{worst:.2g} %" if worst >= 0.01 else "under 0.01 %"
-    clipped = (clip for clip, share in shares.items() if share > _CLIPPED_SHARE)
+    clipped = (clip for clip, share in shares.items() if share > 1e-5)
     say(clipped, f"clipped, {share} of the samples at most")
     # Clips that have no loudness (short, or of more than five channels) are judged by their peak.
     levels = {c: m.peak_dbfs if m.loudness_lufs is None else m.loudness_lufs for c, m in sounding}
@@ -145,7 +143,7 @@ def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] =
     say(quiet, f"very quiet (under {_QUIET_LUFS:g} LUFS): {noise}")
 
     widest_hz = max((rate for rate in codec_rates_hz if rate is not None), default=0)
-    needed_hz = _ENOUGH_OF_BAND * widest_hz / 2
+    needed_hz = 0.7 * widest_hz / 2
     narrow = [clip for clip, m in sounding if (m.bandwidth_hz or 0.0) < needed_hz]
     if 2 * len(narrow) > len(sounding):
         nothing = f"little or nothing above {needed_hz / 1000:.3g} kHz"

@@ -18,7 +18,6 @@ from snacbench.files import atomic
 from snacbench.progress import Progress, Silent
 from snacbench.testsets.corpora.corpus import Download
 
-_WORK_FOLDER = ".snacbench"  # hidden: no layout looks into it
 # zipfile raises RuntimeError at a password, NotImplementedError at an unknown compression.
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
@@ -33,7 +32,7 @@ def fetch(
     unpacked.
     """
     name = PurePosixPath(unquote(urlsplit(item.url).path)).name or "download"
-    path = root / _WORK_FOLDER / name
+    path = root / ".snacbench" / name  # hidden: no layout looks into it
     done = path.with_name(f"{name}.done")
     with suppress(OSError, ValueError):
         url, digest = done.read_text("utf-8").split()

@@ -38,7 +38,6 @@ _WRITTEN = (
 _READ = (*_WRITTEN, "sample_rate", "source")
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _KEPT = {"licence", "lossy_source", "language", "speaker", "gender"}  # as they are
-_FIRST_FILES = 8  # one may be missing
 
 
 class _Row(BaseModel):
@@ -141,7 +140,7 @@ def manifest_set(
     bases: dict[str, Path] = {}
     for corpus, rows in of_corpus.items():
         paths = [row.path for row in rows]
-        base = bases[corpus] = _base(corpus, paths[:_FIRST_FILES], manifest, roots or {})
+        base = bases[corpus] = _base(corpus, paths[:8], manifest, roots or {})  # one may be missing
         records = FileIndex(corpus, base).read(paths, reading)
         for row in rows:
             plain, path = PurePosixPath(row.path), Path(os.path.normpath(base / row.path))

@@ -23,8 +23,6 @@ from snacbench.types import Domain
 
 _LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 _SONIC_PI = Path("/usr/share/sonic-pi/samples")
-_SONIC_PI_MUSIC = ("bass_", "drum_", "guit_", "loop_")
-_MIN_MUSIC_S = 4.0
 
 
 class NamedSet(NamedTuple):
@@ -74,9 +72,9 @@ def debian_music(root: Path = _SONIC_PI) -> TestSet:
     clips = [
         clip_of(f"debian-music/{path.stem}", path, cluster=path.stem, **facts)
         for path in _installed(root, "*.flac", "sonic-pi-samples")
-        if path.name.startswith(_SONIC_PI_MUSIC)
+        if path.name.startswith(("bass_", "drum_", "guit_", "loop_"))
     ]
-    kept = [c for c in clips if isinstance(c, BrokenClip) or c.duration_s >= _MIN_MUSIC_S]
+    kept = [c for c in clips if isinstance(c, BrokenClip) or c.duration_s >= 4.0]
     return make_set("debian-music", kept, origin=str(root))
 
 

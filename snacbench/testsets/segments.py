@@ -25,10 +25,8 @@ from snacbench.testsets.records import MeasureCache
 from snacbench.testsets.testset import TestSet, counted, hash_of, segment_of
 from snacbench.types import MIN_LUFS, Clip
 
-SEGMENT_S = 10.0
 SHORTEST_S = 1.0  # shorter clips are below what several metrics take
 _TRIES = 8  # `num_tries` of audiotools' salient_excerpt
-_PLACES = 64
 _SPACING = 20  # segments of one file begin at least 1/20 of their length apart
 
 
@@ -109,7 +107,7 @@ def _drawn_from(
 
     With them come how many places were too quiet, and what was wrong with files.
     """
-    wanted, length_s = choice.segments or 0, choice.segment_s or SEGMENT_S
+    wanted, length_s = choice.segments or 0, choice.segment_s or 10.0
     taken: dict[str, list[int]] = defaultdict(list)
     drawn: list[Clip] = []
     problems: list[str] = []
@@ -124,7 +122,7 @@ def _drawn_from(
         room = clip.num_samples - length
         if room <= 0:
             return iter(() if others else (clip,))
-        starts = (hashed(clip, place) % (room + 1) for place in range(_PLACES))
+        starts = (hashed(clip, place) % (room + 1) for place in range(64))
         free = (s for s in starts if all(abs(s - other) * _SPACING >= length for other in others))
         return (segment_of(clip, start, length) for start in itertools.islice(free, _TRIES))
 

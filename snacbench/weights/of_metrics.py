@@ -16,7 +16,6 @@ from snacbench.progress import Progress
 from snacbench.types import NO_OPTIONS, MetricOptions, WeightsInfo
 from snacbench.weights.policy import Copy, WeightsPolicy, absent, copies, folder_for, parse_policy
 
-_SHOWN_DIGITS = 16
 _found: dict[str, tuple[object, LocatedWeights]] = {}
 # What a process has made of models' files, by model and loader, until they are others.
 NETWORKS: dict[tuple[str, Callable[..., Any]], tuple[LocatedWeights, Any]] = {}
@@ -78,7 +77,7 @@ def _copies(model: MetricModel, policy: WeightsPolicy) -> list[list[Copy]]:
 
 def digests_of(info: WeightsInfo) -> str:
     """Which files scores come from, wherever they lie: what two runs must have in common."""
-    return ", ".join(f"{name} sha256 {d[:_SHOWN_DIGITS]}" for name, d in info.sha256.items())
+    return ", ".join(f"{name} sha256 {d[:16]}" for name, d in info.sha256.items())
 
 
 def absent_models(

@@ -16,15 +16,12 @@ from dataclasses import replace
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 
 from snacbench.errors import CodecError, UserError
 from snacbench.rate.coding.coders import Coder, coder_named, shapes_of
-from snacbench.rate.coding.trained import KeptClip, Tables, train_tables
+from snacbench.rate.coding.trained import Ints, KeptClip, Tables, train_tables
 from snacbench.rows import CodedBytes
-from snacbench.types import Codes
-
-_DECIMALS = 2  # of ideal bits: rows are text
+from snacbench.types import Codes, Floats
 
 
 def cross_fitted(
@@ -73,15 +70,13 @@ def held_out_rows(  # noqa: PLR0913 - keyword-only options of one question
                     coder=coder.name,
                     tables_sha256=tables.sha256,
                     stream_bytes=tuple(sizes.tolist()),
-                    ideal_bits=tuple(bits.round(_DECIMALS).tolist()),
+                    ideal_bits=tuple(bits.round(2).tolist()),  # rows are text
                     shuffled=shuffled,
                     trained_on_clips=tables.clips,
                 )
 
 
-def _written(
-    one: KeptClip, codebook_sizes: Sequence[int], coder: Coder
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _written(one: KeptClip, codebook_sizes: Sequence[int], coder: Coder) -> tuple[Ints, Floats]:
     """Bytes and ideal bits of each stream over a clip's parts, once these are decoded again."""
     sizes, bits = np.zeros(len(codebook_sizes), np.int64), np.zeros(len(codebook_sizes))
     for codes in one.parts:

@@ -29,8 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snacbench.errors import UserError
+from snacbench.later import pd
 from snacbench.rate.coding.range_coder import Shares, divided
-from snacbench.types import Codes
+from snacbench.types import Codes, Floats
 
 CONTEXTS = ("coarser", "previous")
 """Each falls back on the one before it, the first on order 0."""
@@ -42,7 +43,6 @@ _ARRAYS = ("contexts", "symbols", "counts")
 _SMOOTHINGS = [2**power for power in range(4, 17)]  # 1/256 to 16 tokens, in units
 _STRENGTHS = [2**power for power in range(21)]  # tokens
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,8 +208,6 @@ def train_tables(codec: str, corpus: Sequence[KeptClip], codebook_sizes: Sequenc
 
 
 def _stream_table(corpus: Sequence[KeptClip], index: int, size: int) -> StreamTable:
-    import pandas as pd
-
     clusters = list(dict.fromkeys(one.cluster for one in corpus))
     parts = ((one.cluster, codes) for one in corpus for codes in one.parts)
     frames = []

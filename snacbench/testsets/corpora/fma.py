@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from snacbench.errors import TestSetError
+from snacbench.later import pd
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout, child
 
 # Less than 30 s of audio, or none: issue 8 of mdeff/fma, and for the medium edition the list in
@@ -50,8 +51,6 @@ def _find(root: Path, edition: str) -> list[CorpusFile]:
         raise layout.not_in(
             root, "tracks.csv of fma_metadata.zip, which says what the test part is, is not there"
         )
-    import pandas as pd  # whoever lists test sets reads no table
-
     try:
         # Two rows of header, the group of a column and its name; a third for the first one.
         names: list[Any] = list(pd.read_csv(table, header=[0, 1], nrows=0).columns)
