@@ -318,9 +318,9 @@ def pairs_of(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
     """Every system against every later one, on the form's scale; positive: the first is better.
 
     In CCR, whose votes are of a system against the reference, every system against that as well.
-    `p_value` is of Wilcoxon's signed-rank test on what each listener says, two-sided, and None with
-    fewer than two listeners; Holm's correction is over all of these pairs. What a listener says is
-    the mean difference within pages, or, where conditions have pages of their own, `pseudo_values`.
+    `p_value` is of Wilcoxon's signed-rank test on what each listener says, two-sided; None where
+    that is one listener. Holm's correction is over all of these pairs. What a listener says is the
+    mean difference within pages, or, where conditions have pages of their own, `pseudo_values`.
     """
     found, ratings = [], ratings_of(study)
     columns = dict(zip(ratings.conditions, np.moveaxis(ratings.scores, 2, 0), strict=True))
@@ -347,7 +347,7 @@ def pairs_of(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
             "d_z": float(means.mean() / means.std(ddof=1)) if varied else None,
             "superiority": float((signs.mean() + 1) / 2) if len(signs) else None,
         }
-        p_value = signed_rank_p(means) if len(means) >= _LEAST_LISTENERS else None
+        p_value = None if e.low is None else signed_rank_p(means)
         found.append(Comparison(names, e, p_value, told))
     return _corrected(found)
 
