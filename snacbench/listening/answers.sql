@@ -22,23 +22,21 @@ CREATE TABLE listeners (
     pages TEXT NOT NULL                                         -- JSON, of `AssignedPage`
 ) STRICT;
 
--- Under way are those who were seen within an hour, or agreed and were seen within a day; whoever did
--- not agree is forgotten after a week.
+-- Recent are those who were seen within an hour, or agreed and were seen within a day; here those
+-- and whoever finished. Whoever did not agree is forgotten after a week.
 CREATE VIEW present AS
-SELECT id, name, number, rated, finished_utc,
-    last_utc >= strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour') OR (
-        consented_utc IS NOT NULL
-        AND last_utc >= strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 day')
-    ) AS recent,
-    finished_utc IS NOT NULL OR (
+SELECT *, recent OR finished_utc IS NOT NULL AS here
+FROM (
+    SELECT
+        id, name, number, rated, finished_utc,
         last_utc >= strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 hour') OR (
             consented_utc IS NOT NULL
             AND last_utc >= strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 day')
-        )
-    ) AS here,
-    consented_utc IS NULL
-        AND last_utc < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days') AS forgotten
-FROM listeners;
+        ) AS recent,
+        consented_utc IS NULL
+            AND last_utc < strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days') AS forgotten
+    FROM listeners
+);
 
 CREATE TABLE invitations (
     code_sha256 TEXT PRIMARY KEY,

@@ -476,18 +476,19 @@ def _progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
     Whose answers count is decided in the analysis, which can be run at any time.
     """
     study = sessions.read_study(test, responses.path)
-    checks = {check["listener"]: check for check in screen(study)[1].checks}
+    known = {one.id: one.record for one in study.listeners}
+    known |= {check["listener"]: check for check in screen(study)[1].checks}
     shown = "name, number, started_utc, last_utc, consented_utc, finished_utc, rated, planned"
     with responses.transaction() as sql:
         rows = sql.execute(f"SELECT {shown} FROM listeners ORDER BY id").fetchall()
         made, used = sql.execute("SELECT count(*), sum(used) FROM invitations").fetchone()
     pages = {(answer.listener, answer.page): answer.item for answer in study.answers}
-    heard = Counter(pages.values())
+    times = Counter(pages.values())
     return {
         "title": test.title,
-        "listeners": [checks.get(row["name"], {}) | dict(row) for row in rows],
+        "listeners": [known.get(row["name"], {}) | dict(row) for row in rows],
         "notes": duplicates(study.listeners),
-        "items": {item.id: heard[item.id] for item in test.items},
+        "items": {item.id: times[item.id] for item in test.items},
         "invitations": {"made": made, "used": used or 0},
     }
 

@@ -174,16 +174,10 @@ class Study:
         answers: tuple[Rating | Choice, ...],
     ) -> Self:
         """Answers to a test, with all that the test says of its items and systems."""
-        return cls(
-            name=test.id,
-            form=test.form,
-            listeners=listeners,
-            systems=tuple(system.name for system in test.systems),
-            answers=answers,
-            domains={item.id: item.domain for item in test.items},
-            clips={item.id: item.clip for item in test.items},
-            kbps={system.name: system.kbps for system in test.systems},
-        )
+        kbps = {system.name: system.kbps for system in test.systems}
+        domains = {item.id: item.domain for item in test.items}
+        clips = {item.id: item.clip for item in test.items}
+        return cls(test.id, test.form, listeners, tuple(kbps), answers, domains, clips, kbps)
 
 
 QUESTION, CAME_WITH = "question_", "came_with_"

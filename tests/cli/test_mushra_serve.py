@@ -39,7 +39,7 @@ def program(tmp_path):
 
 
 def test_first_start_second_start_and_a_new_token(program):
-    program.arguments = ("--invite", "2")
+    program.arguments = ("--invite", "2", "--max-listeners", "1")
     program.start()
     text = "\n".join(program.printed)
     codes = re.findall(r"/\?invite=(\S+)", text)
@@ -49,6 +49,8 @@ def test_first_start_second_start_and_a_new_token(program):
     admin = {"Authorization": f"Bearer {token}"}
     with program.client() as client:
         listener = ScriptedListener(client).begin(invite=codes[0]).agree().finish()
+        late = client.post("/api/start", json={"invite": codes[1]})
+        assert (late.status_code, late.json()["code"]) == (403, "enough")
         progress = client.get("/api/admin/progress", headers=admin).json()
         assert progress["invitations"] == {"made": 2, "used": 1}
         evil = {"Host": "evil.example"}  # refused on this machine alone

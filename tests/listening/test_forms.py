@@ -57,8 +57,8 @@ def test_from_a_run_to_the_paper(run, tmp_path, monkeypatch, form, truth, said):
                     first = heard[page["stimuli"][0]][1] if form == "ccr" else None
                     one["score"] = opinion[heard[one["stimulus"]][1]] - opinion.get(first, 0)
                 assert listener.submit(page, body).status_code == 201
-            rated = sum(not page["training"] for page in listener.pages())
-            assert rated == 3 * (len(truth) if single else 1)
+            rated = [page for page in listener.pages() if not page["training"]]
+            assert len(rated) == 3 * (len(truth) if single else 1)
             assert listener.post("/api/finish").status_code == 204
     call("mushra", "export", target, "-o", out)
     for source, folder in ((target, target / "analysis"), (out, tmp_path / "answers-analysis")):
@@ -79,7 +79,7 @@ def test_from_a_run_to_the_paper(run, tmp_path, monkeypatch, form, truth, said):
 def test_in_a_browser(visit, form, choices, key, word, score):
     begun = visit(pages=1, form=form, systems=SYSTEMS[:1], attention_checks=1)
     tab = begun.to_first_page()
-    assert "to the end" in tab.locator(".hint").inner_text()
+    assert "to the end" in tab.locator(".unheard").inner_text()
     for number in (1, 2, 3):
         tab.locator("h1", has_text=f"Page {number} of 3").wait_for()
         for early in (True, False):  # the beginning is not enough

@@ -102,6 +102,12 @@ def test_an_invitation_comes_with_the_link_or_is_typed_and_a_language_can_be_add
     tab.keyboard.press("1")
     tab.locator(".slider").first.click()
     assert "2, 3 und 4" in tab.locator("#missing").inner_text()
+    tab.evaluate("localStorage.clear()")  # whoever has lost their session is told how to go on
+    begun.skip_checks()
+    tab.locator("#invite").fill(invitation)
+    tab.locator("#agreed").check()
+    button(tab, german["consent.next"]).click()
+    tab.locator(".trouble", has_text=german["consent.used"]).wait_for()
 
 
 def test_texts_are_all_used_in_every_language_and_no_data_is_read_as_html():

@@ -48,7 +48,7 @@ def test_from_a_crowd_with_its_parameters_to_a_code_and_back(begin):
     observed = study.listeners[0].observed
     assert len(study.ratings) == 4
     assert (observed["attention_checks"], observed["attention_failed"]) == ("1", "0")
-    assert (observed["headphones"], observed["headphones_right"]) == ("passed", "5 of 6")
+    assert (observed["headphones"], observed["headphones_right"]) == ("passed", "5 of 5")
     came = {n.removeprefix("came_with_"): t for n, t in observed.items() if "came_with" in n}
     assert came.pop("PROLIFIC_PID") == "a&b"
     assert came.keys() == {"browser", "system", "time_zone"}
@@ -256,7 +256,7 @@ FULL = """
 """
 
 
-@pytest.mark.parametrize("refusal", [BLOCKED, FULL % "", FULL % "token|queue|draft"])
+@pytest.mark.parametrize("refusal", [BLOCKED, FULL % ".", FULL % "token|queue|draft"])
 def test_a_browser_that_keeps_nothing_says_so_and_the_session_outlives_a_reload(begin, refusal):
     begun = begin(pages=2)
     begun.context.add_init_script(refusal)

@@ -4,30 +4,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import BROWSER_STEP_S
-from tests.support.listening_page import drag
+from tests.support.listening_page import drag, script
 from tests.support.reports import EVIL
-
-# What the player gives to the loudspeaker, as the browser's own engine computes it, sample by
-# sample and at any load of the machine; `switches` are pairs of a time in s and a signal.
-RENDER = """
-async ([first, switches]) => {
-  const { player } = snacbench.players, live = [player.context, player.output];
-  const offline = new OfflineAudioContext(1, 48000, 48000);
-  offline.resume = () => Promise.resolve();  // it is not running yet
-  player.context = offline;
-  (player.output = offline.createGain()).connect(offline.destination);
-  player.active = first;
-  player.start(0);
-  delete offline.resume;
-  for (const [when, index] of switches) {
-    offline.suspend(when).then(() => { player.choose(index); offline.resume(); });
-  }
-  const rendered = await offline.startRendering();
-  player.pause();
-  [player.context, player.output] = live;
-  return [...rendered.getChannelData(0)];
-}
-"""
 
 
 @pytest.fixture
@@ -84,14 +62,14 @@ def test_signals_are_in_step_and_switching_cannot_be_heard(opened):
     x, y = playing(opened, "buffers.slice(0, 2).map((b) => [...b.getChannelData(0)])")
     assert np.abs(np.subtract(x, y)).max() < 1e-6
     switches = [[0.2, 1], [0.4, 0], [0.404, 1], [0.6, 0]]  # the third within a crossfade
-    heard = np.array(opened.evaluate(RENDER, [0, switches]))[2000:]
+    heard = np.array(opened.evaluate(script("render_player"), [0, switches]))[2000:]
     # A sine obeys x[n+1] = 2 cos(w) x[n] - x[n-1]: a gap, a click or a jump in time does not.
     error = heard[2:] - 2 * np.cos(2 * np.pi * 440 / 48_000) * heard[1:-1] + heard[:-2]
     assert np.abs(error).max() < 1e-5
     assert np.abs(heard[-480:]).max() == pytest.approx(0.4, rel=1e-3)
 
     # After a switch, another signal sounds at the same place.
-    heard = np.array(opened.evaluate(RENDER, [0, [[0.3, 2], [0.6, 3]]]))
+    heard = np.array(opened.evaluate(script("render_player"), [0, [[0.3, 2], [0.6, 3]]]))
     start = int(np.flatnonzero(heard)[0]) - 1  # a sine begins at zero
     time_s = (np.arange(48_000) - start) / 48_000
     for part, hertz in ((0.1, 440), (0.4, 880), (0.7, 1760)):

@@ -48,15 +48,15 @@ export async function call(method, path, { token, body } = {}) {
 
 /**
  * The bytes of a stimulus; `onShare` hears from 0 to 1 how much of it has come. Where no byte comes
- * for so long, it rejects with an `ApiError` of code "stalled", and "broken" where it ends early.
+ * for `STALL_MS`, it rejects with an `ApiError` of code "stalled", and "broken" where it ends early.
  */
-export async function fetchBytes(path, { token, onShare = () => {}, stallMs = STALL_MS }) {
+export async function fetchBytes(path, { token, onShare = () => {} }) {
   const stop = new AbortController();
   const parts = [];
   let timer = null, stalled = false, length = 0;
   const wait = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => { stalled = true; stop.abort(); }, stallMs);
+    timer = setTimeout(() => { stalled = true; stop.abort(); }, STALL_MS);
   };
   wait();
   try {

@@ -113,9 +113,10 @@ function createApp(test) {
       Object.assign(app, { token, invite });
       store.set("token", token);
       store.set("invite", invite);
-      if (invite) store.set("who", invite);
       const inAddress = new URLSearchParams(location.search).get("invite");
-      if (inAddress && inAddress !== invite) goTo(location.pathname);  // another one was typed
+      const typed = inAddress && inAddress !== invite;
+      if (typed) goTo(location.pathname);
+      if (typed || (invite && !store.get("who"))) store.set("who", invite);
     },
     /** Of the address under which this session goes on anywhere. */
     get resume() {

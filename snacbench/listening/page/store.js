@@ -4,7 +4,7 @@
 
 const OF_ALL = ["owner", "queue"];
 const KEPT = "kept:";  // of a person whom the address named, while another one takes part
-const TOO_OFTEN = /:(owner|questionnaire|draft:.*)$/;  // written at every touch
+const TOO_OFTEN = /:(owner|seen|questionnaire|draft:.*)$/;  // written at every touch
 
 /** A storage of the browser, null where it is blocked or has no room at all. */
 function openStorage(kind) {

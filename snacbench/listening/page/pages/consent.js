@@ -35,7 +35,8 @@ export function consent(app) {
         resolve();
       } catch (error) {
         if (error.status === 401 && app.token) return reject(error);
-        trouble.textContent = error.status === 0 ? say("load.failed") : error.message;
+        trouble.textContent = error.code === "invite-used" ? say("consent.used")
+          : error.status === 0 ? say("load.failed") : error.message;
         allow();
       }
     };

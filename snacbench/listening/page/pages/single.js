@@ -36,7 +36,7 @@ class Single {
     this.choices = WORDS[form].map((word, i, all) =>
       this.makeChoice(BEST[form] - i, String(all.length - i), say(word)));
     this.both = this.sounds.length > 1 ? button("", () => this.toggle(), { class: "main play" }) : null;
-    this.hint = make("span", { class: "hint" }, say(this.pair ? "single.unheard.pair" : "single.unheard"));
+    this.hint = make("span", { class: "unheard" }, say(this.pair ? "single.unheard.pair" : "single.unheard"));
     const asked = this.choices.find(({ score }) => String(score) === String(page.asked ?? ""));
     const check = asked && make("p", { class: "asked", role: "note" }, say("single.asked", { word: asked.word }));
     this.element = make("div", { class: "judged" },
