@@ -86,6 +86,12 @@ def corpus(name, find=lambda root: 1 / 0):
     return Corpus(name, "of a test", find, "none", "nowhere")
 
 
+def _drawn(plot, options):
+    for found in write_plots(None, [(plot, options)], ["svg"], Path()):
+        if isinstance(found, Exception):
+            raise found
+
+
 @pytest.mark.parametrize(
     ("kind", "item", "use"),
     [
@@ -94,7 +100,7 @@ def corpus(name, find=lambda root: 1 / 0):
         (
             "plots",
             Plot("shaky", "", lambda *_: 1 / 0),
-            lambda item: [*write_plots(None, [(item, Options())], ["svg"], Path())],
+            lambda item: _drawn(item, Options()),
         ),
     ],
 )

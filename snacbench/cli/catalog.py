@@ -84,8 +84,8 @@ def list_(what: str) -> None:
 
         # By libyaml where it is, and not field by field as where one is run: a fifth of a second.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        told = {n: yaml.load(p.read_bytes(), loader) for n, p in shipped_recipes().items()}
-        rows = [(name, of["data"], of["summary"]) for name, of in told.items()]
+        read = {n: yaml.load(p.read_bytes(), loader) for n, p in shipped_recipes().items()}
+        rows = [(name, of["data"], of["summary"]) for name, of in read.items()]
         show_rows(("recipe", "data", "what it is"), rows)
         click.echo("\nrun one by 'snacbench run NAME', or one of your own by its path (.yaml)")
 

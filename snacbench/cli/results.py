@@ -138,8 +138,10 @@ def plot(
     wanted = drawing.to_draw(data, chosen, asked, metrics)
     if data.repeated:
         say(f"warning: drawn from the first run that has them: {', '.join(data.repeated)}")
-    for paths in drawing.write_plots(data, wanted, forms, out):
-        for path in paths:
+    for written in drawing.write_plots(data, wanted, forms, out):
+        if isinstance(written, UserError):
+            raise written
+        for path in written:
             click.echo(path)
 
 

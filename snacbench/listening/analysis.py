@@ -41,14 +41,13 @@ class Ratings:
 
     `scores`, shape (listeners, items, conditions), are on the form's scale, higher is better, and
     NaN where a listener did not rate. Conditions are the systems in the test's order, then the
-    reference and the anchors. `side_by_side`: whether all those of an item are on one page.
+    reference and the anchors.
     """
 
     listeners: tuple[str, ...]
     items: tuple[str, ...]
     conditions: tuple[str, ...]
     scores: Floats
-    side_by_side: bool = True
 
     @property
     def systems(self) -> list[str]:
@@ -75,7 +74,7 @@ def ratings_of(study: Study) -> Ratings:
     for r in study.ratings:
         if r.condition in condition:
             scores[listener[r.listener], item[r.item], condition[r.condition]] = r.score
-    return Ratings(*names, scores, FORMS[study.form].kind == "mushra")
+    return Ratings(*names, scores)
 
 
 @dataclass(frozen=True)
@@ -179,11 +178,7 @@ def pseudo_values(values: Floats, minus: Floats | None = None) -> Floats:
 
 
 def listener_means(values: Floats) -> Floats:
-    """Mean over the items (axis 1) that each listener rated; NaN for one without a value.
-
-    For what is compared within listeners, such as differences of two systems on a page: there,
-    how hard an item is cancels, and which items a listener got is chance.
-    """
+    """Mean over the items (axis 1) that each listener rated; NaN for one without a value."""
     there = np.isfinite(values)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(there, values, 0.0).sum(axis=1) / there.sum(axis=1))
@@ -293,21 +288,18 @@ class Friedman:
 def friedman(ratings: Ratings) -> Friedman | None:
     """Friedman's test over the systems under test, the listeners being its blocks.
 
-    A listener's means are over pages that have all systems, so that items cancel, or, where
-    conditions have pages of their own, `pseudo_values`; one without any is no block. None for less
-    than three systems or two blocks, and where all was rated alike.
+    A listener's are `pseudo_values`, on items that have all systems; who has not rated all of these
+    is no block. None for less than three systems or two blocks, and where all was rated alike.
     """
     systems = len(ratings.systems)
     scores = ratings.scores[:, :, :systems]
-    if ratings.side_by_side:
-        whole = np.isfinite(scores).all(axis=2, keepdims=True)
-        means = listener_means(np.where(whole, scores, np.nan))
-    else:
-        own = [pseudo_values(of) for of in np.moveaxis(scores, 2, 0)]
-        means = np.round(np.array(own).T.reshape(len(scores), systems), 9)
+    whole = np.all(np.isfinite(scores).any(axis=0), axis=1)
+    if systems < 3 or not whole.any():
+        return None
+    means = np.round(pseudo_values(scores[:, whole]), 9)
     blocks = means[np.isfinite(means).all(axis=1)]
     count = len(blocks)
-    if systems < 3 or count < _LEAST_LISTENERS or (np.ptp(blocks, axis=1) == 0).all():
+    if count < _LEAST_LISTENERS or (np.ptp(blocks, axis=1) == 0).all():
         return None
     test = stats.friedmanchisquare(*blocks.T)
     w = float(test.statistic) / (count * (systems - 1))
@@ -319,27 +311,25 @@ def pairs_of(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
 
     In CCR, whose votes are of a system against the reference, every system against that as well.
     `p_value` is of Wilcoxon's signed-rank test on what each listener says, two-sided; None where
-    that is one listener. Holm's correction is over all of these pairs. What a listener says is the
-    mean difference within pages, or, where conditions have pages of their own, `pseudo_values`.
+    that is one listener. What a listener says are `pseudo_values`, mean differences where everybody
+    rated everything; Holm's correction is over all of these pairs.
     """
     found, ratings = [], ratings_of(study)
     columns = dict(zip(ratings.conditions, np.moveaxis(ratings.scores, 2, 0), strict=True))
     pairs = list(combinations(ratings.systems, 2))
     if study.form == "ccr":
         pairs += [(system, REFERENCE) for system in ratings.systems]
-        columns[REFERENCE] = np.where(np.isfinite(ratings.scores).any(axis=2), 0.0, np.nan)
+        columns.pop(REFERENCE, None)
     for names in pairs:
-        first, second = (columns[name] for name in names)
-        apart = not (ratings.side_by_side or names[1] == REFERENCE)
-        values, minus = (first, second) if apart else (first - second, None)
-        if not np.isfinite(_leaving_out(values, minus)[0]).any():
+        first, second = columns[names[0]], columns.get(names[1])
+        if not np.isfinite(_leaving_out(first, second)[0]).any():
             continue
-        told_by = listener_means(values) if ratings.side_by_side else pseudo_values(values, minus)
+        told_by = pseudo_values(first, second)
         # Differences that are equal but for rounding must tie, or vanish, as they do on paper.
         means = np.round(told_by[np.isfinite(told_by)], 9)
         varied = len(means) >= _LEAST_FOR_EFFECT and np.ptp(means) > 0
-        e, signs = estimate(values, level, minus=minus), np.sign(first - second)
-        signs = signs[np.isfinite(signs)]
+        signs = np.sign(first if second is None else first - second)
+        e, signs = estimate(first, level, minus=second), signs[np.isfinite(signs)]
         told = {
             "first": names[0],
             "second": names[1],

@@ -21,7 +21,7 @@ from scipy import stats
 
 from snacbench.errors import UserError
 from snacbench.forms import FORMS, FormName
-from snacbench.listening.analysis import listener_means, pseudo_values
+from snacbench.listening.analysis import pseudo_values
 
 STUDIES = 10_000
 LEVEL = 0.05  # the family-wise error over all pairs
@@ -186,8 +186,7 @@ def power_of(question: Question, listeners: int, *, studies: int = STUDIES) -> f
             first = number * q.pages + number // (q.trials // math.gcd(q.trials, q.pages))
             dealt = (place - first) % q.trials < q.pages
             votes = np.where(dealt, votes, np.nan)
-        one, other = votes[:, :, 0], votes[:, :, 1]
-        told = listener_means(one - other) if apart == 1 else pseudo_values(one, other)
+        told = pseudo_values(votes[:, :, 0], votes[:, :, 1])
         told += rng.normal(0, 1e-9, told.shape)  # no ties: one exact distribution for all studies
         p_values = stats.wilcoxon(told, axis=0).pvalue
         hits += int((p_values <= LEVEL / q.pairs * (1 + 1e-12)).sum())

@@ -329,8 +329,7 @@ def _notes(source: Source, analysis: Analysis) -> Iterator[str]:
     if FORMS[form].rates and not analysis.ratings.complete:
         yield (
             "Not every listener rated every item: means are means of item means, and tests take "
-            "of each listener the mean over what they rated, or, where conditions have pages of "
-            "their own, what they contribute to the difference of two means."
+            "of each listener what they contribute to the difference of two means."
         )
     if 0 < len(screening.kept) < 15:
         usual = "BS.1534-3 takes 20 for a usual test of experienced ones"

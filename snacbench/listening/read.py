@@ -177,11 +177,10 @@ def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
     for at, cells in rows:
         one, about = _said(path, at, cells)
         if one.listener not in listeners:
-            said = {n: text for n, t in cells.items() if (text := plain_text(t.strip()))}
-            asked = [n for n in said if n.startswith((_QUESTION, QUESTION))]
-            answers = {name.partition("_")[2]: said[name] for name in asked}
-            seen = {n: said[n] for n in said if n in OBSERVED or n.startswith(CAME_WITH)}
-            listeners[one.listener] = Listener(one.listener, answers, observed=seen)
+            own = {n: text for n, t in cells.items() if (text := plain_text(t.strip()))}
+            said = {n.partition("_")[2]: own[n] for n in own if n.startswith((_QUESTION, QUESTION))}
+            seen = {n: own[n] for n in own if n in OBSERVED or n.startswith(CAME_WITH)}
+            listeners[one.listener] = Listener(one.listener, said, observed=seen)
         if isinstance(one, Choice):  # which may be asked for again, on another page
             before, _ = found.setdefault(at if one.page is None else one, (at, one))
             repeated += before != at

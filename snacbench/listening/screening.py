@@ -10,14 +10,14 @@ withdrawn. Every other rule is off unless it is asked for.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
 from snacbench.errors import UserError
 from snacbench.forms import ANCHOR70, FORMS, REFERENCE
-from snacbench.listening.study import Listener, Record, Study
+from snacbench.listening.study import Choice, Listener, Rating, Record, Study
 
 GOOD = 90.0
 MOST_PERCENT_OF_ITEMS = 15
@@ -104,8 +104,11 @@ def screen(
     transparent = tuple(i for i in heard if _over(MOST_PERCENT_OF_LISTENERS, high[i], heard[i]))
 
     checks, exclusions, unknown = list[Record](), list[Exclusion](), Counter[str]()
+    said = defaultdict[str, list[Rating | Choice]](list)
+    for answer in whole.answers:
+        said[answer.listener].append(answer)
     for one in present:
-        own, pages = answers_of(whole, {one.id}), answered[one.id]
+        own, pages = replace(whole, answers=tuple(said[one.id])), answered[one.id]
         low = [r.score < GOOD for r in own.ratings if r.condition == REFERENCE]
         rated = [r for r in own.ratings if r.condition == ANCHOR70 and r.item not in transparent]
         loud = [r.score > GOOD for r in rated]

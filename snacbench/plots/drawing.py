@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
 from snacbench.plots import style
 from snacbench.plots.plot_data import Options, PlotData
 from snacbench.plugins import declared, left_out, running
@@ -142,8 +149,43 @@ def _drawn(data: PlotData, plot: Plot, options: Options) -> Figure:
 
 def write_plots(
     data: PlotData, wanted: Sequence[tuple[Plot, Options]], formats: Sequence[str], folder: Path
-) -> Iterator[list[Path]]:
-    """Draw plot after plot, write each in each format; StoreError if a file cannot be written."""
-    for plot, options in wanted:
-        stem = folder / plot.stem(options)
-        yield style.write_figure(_drawn(data, plot, options), stem, formats)
+) -> Iterator[list[Path] | UserError]:
+    """Draw plots, write each in each format: its files, or why it could not be drawn.
+
+    Processes that are forked from this one share the work, unless it has other threads, whose locks
+    they would find locked for ever. StoreError if a file cannot be written.
+    """
+
+    def write(number: int) -> list[Path] | UserError:
+        plot, options = wanted[number]
+        try:
+            figure = _drawn(data, plot, options)
+            return style.write_figure(figure, folder / plot.stem(options), formats)
+        except StoreError:
+            raise
+        except UserError as error:
+            return error
+
+    left, cores = deque(range(len(wanted))), len(os.sched_getaffinity(0))
+    if min(cores, len(wanted)) > 1 and threading.active_count() == 1:
+        context = multiprocessing.get_context("fork")
+        with (
+            suppress(BrokenExecutor),  # killed, for example for its memory: drawn here then
+            ProcessPoolExecutor(cores, context, _begin_drawing, (write,)) as forked,
+        ):
+            for written in forked.map(_drawn_there, tuple(left)):
+                left.popleft()
+                yield written
+    yield from map(write, left)
+
+
+_there: dict[str, Callable[[int], list[Path] | UserError]] = {}
+
+
+def _begin_drawing(write: Callable[[int], list[Path] | UserError]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _there["write"] = write
+
+
+def _drawn_there(number: int) -> list[Path] | UserError:
+    return _there["write"](number)

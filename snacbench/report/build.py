@@ -16,8 +16,9 @@ import numpy as np
 from snacbench import __version__
 from snacbench.errors import StoreError, UserError
 from snacbench.files import atomic, writing
-from snacbench.plots.drawing import plots, to_draw, write_plots
-from snacbench.plots.plot_data import Options, PlotData
+from snacbench.plots.drawing import Plot, plots, to_draw, write_plots
+from snacbench.plots.plot_data import Options as PlotOptions
+from snacbench.plots.plot_data import PlotData
 from snacbench.progress import Progress, Silent
 from snacbench.report.listening_section import listening_sections
 from snacbench.report.players import (
@@ -256,22 +257,24 @@ def summary_tables(
 def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], list[str]]:
     """Draw the run's plots; one for which it holds too little is left out, and why is said."""
     data, known = PlotData([rows]), plots()
-    drawn, problems = list[dict[str, str]](), list[str]()
+    wanted, problems = list[tuple[Plot, PlotOptions]](), list[str]()
+    drawn = list[dict[str, str]]()
     for plot in (known[name] for name in dict.fromkeys((*_ORDER, *known))):
         if not plot.useful(data):
             continue
         metrics = data.metrics if plot.name == _FOR_EVERY_METRIC else data.metrics[:1]
-        title = plot.description[:1].upper() + plot.description[1:]
         try:
-            wanted = to_draw(data, [plot], Options(), metrics)
-            files = write_plots(data, wanted, ["svg"], target / "figures")
-            for (_, options), (path,) in zip(wanted, files, strict=True):
-                of = f": {options.metric}" if options.metric else ""
-                drawn.append({"file": f"figures/{path.name}", "title": title + of})
-        except StoreError:  # it cannot be written, and so neither can what is left
-            raise
+            wanted += to_draw(data, [plot], PlotOptions(), metrics)
         except UserError as error:
             problems.append(f"no figure {plot.name}: {error}")
+    every = write_plots(data, wanted, ["svg"], target / "figures")
+    for (plot, options), written in zip(wanted, every, strict=True):
+        if isinstance(written, UserError):
+            problems.append(f"no figure {plot.name}: {written}")
+            continue
+        title = plot.description[:1].upper() + plot.description[1:]
+        of = f": {options.metric}" if options.metric else ""
+        drawn.append({"file": f"figures/{written[0].name}", "title": title + of})
     return drawn, problems
 
 
@@ -331,7 +334,12 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
 
 def _rounded(values: Cells) -> list[Any]:
     """Numbers to five digits; what is no finite number becomes None."""
-    return [float(f"{v:.5g}") if math.isfinite(v) else None for v in values.tolist()]
+    there = np.isfinite(values) & (values != 0)
+    size = np.log10(np.abs(values), where=there, out=np.zeros(len(values)))
+    digits = 4 - np.floor(np.maximum(size, -300))
+    up, down = (10.0 ** np.maximum(sign * digits, 0) for sign in (1, -1))  # exact powers of ten
+    rounded = np.rint(values * up / down) * down / up
+    return [v if math.isfinite(v) else None for v in rounded.tolist()]
 
 
 # ------------------------------------------------------------------------ notes and provenance

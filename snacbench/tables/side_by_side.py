@@ -254,7 +254,9 @@ def scored_together(entries: Sequence[Entry], metric: str, domain: str) -> tuple
     }
     found = together(entries, own)
     kept = {
-        label: {clip: value for clip, value in scores.items() if clip in found.clips[label]}
+        label: scores
+        if len(scores) == len(found.clips[label])  # nothing is left out of them
+        else {clip: value for clip, value in scores.items() if clip in found.clips[label]}
         for label, scores in own.items()
     }
     return {label: scores for label, scores in kept.items() if scores}, found

@@ -1,5 +1,8 @@
 """Plots by name, from Python: choices, refusals, files, and one look per model."""
 
+import subprocess
+import sys
+
 import matplotlib as mpl
 import pytest
 
@@ -159,3 +162,33 @@ def test_a_family_shares_marker_and_colour_as_far_as_lines_reach_and_anchors_are
     assert found["E"].colour not in ("#D55E00", "#0072B2")
     assert found["A"].marker == found["E"].marker != found["snac-mini"].marker
     assert (found["lowpass"].colour, found["lowpass"].line) == (GREY, "")
+
+
+def test_processes_share_the_drawing_and_one_that_is_killed_loses_no_figure(tmp_path):
+    script = f"""
+import os, signal
+from pathlib import Path
+from dataclasses import replace
+from snacbench.plots.drawing import plots, to_draw, write_plots
+from snacbench.plots.plot_data import Options, PlotData
+from tests.support.plots import run_rows
+
+kill, data, here = GIVEN, PlotData([run_rows()]), os.getpid()
+os.sched_getaffinity = lambda _: range(2)
+plot = plots()["speed"]
+
+def draw(*given):
+    if kill and os.getpid() != here:
+        os.kill(os.getpid(), signal.SIGKILL)
+    print(os.getpid() != here)
+    return plot.draw(*given)
+
+wanted = to_draw(data, [replace(plot, draw=draw)], Options())
+print([p.name for (p,) in write_plots(data, wanted, ["svg"], Path("{tmp_path}"))])
+"""
+    for kill in (False, True):
+        command = [sys.executable, "-c", script.replace("GIVEN", str(kill))]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        *elsewhere, names = done.stdout.splitlines()
+        assert elsewhere == [str(not kill)] * 2
+        assert names == "['speed-si_sdr.svg', 'speed-mel_dac7.svg']"
