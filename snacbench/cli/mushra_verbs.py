@@ -42,7 +42,7 @@ _EXPORT = option(
     "--systems",
     help="Codecs of the run: opus@14,lyra.  [default: all, or 9 by turns of models]",
 )
-@option("--items num_items", click.IntRange(1), "Rated pages.  [default: 1.5 a system, 6 at least]")
+@option("--items num_items", click.IntRange(1), "Items.  [default: 1.5 a system, 6 at least]")
 @option("--item items", help="A clip that is to be an item; repeatable.", multiple=True)
 @option("--form", click.Choice(get_args(FormName)), "What listeners are asked.", default="mushra")
 @option("--pages-per-listener", click.IntRange(1), "A balanced subset for each.  [default: all]")
@@ -287,9 +287,9 @@ def analyse(
     snacbench mushra analyse mushra.csv --test TEST   webMUSHRA's
     snacbench mushra analyse answers.csv              ours exported, or pymushra's
 
-    Listeners are screened by BS.1534-3, each exclusion with its reason. Tables, figures and a
-    paragraph for the paper are written, and the results go into the run, whose report shows them
-    beside the objective metrics. docs/listening-tests.md says how everything is computed.
+    In MUSHRA listeners are screened by BS.1534-3, each exclusion with its reason. Tables, figures
+    and a paragraph for the paper are written, and the results go into the run, whose report shows
+    them beside the objective metrics. docs/listening-tests.md says how everything is computed.
     """  # noqa: D301
     from snacbench.listening.analysis import analyse as analysed
     from snacbench.listening.publish import published, run_of, write_all, write_rows

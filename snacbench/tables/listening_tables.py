@@ -78,7 +78,8 @@ def _pairs(summary: ListeningSummary, title: str) -> Table:
             "p_holm": Cell(text=p_text(c.p_holm)),
             "listeners": Cell(c.listeners),
         }
-        return Row(form.between.format(c.first, RESERVED.get(c.second, c.second)), cells)
+        second = c.second if form.rates else RESERVED.get(c.second, c.second)
+        return Row(form.between.format(c.first, second), cells)
 
     pairs = len(summary.comparisons)
     title += "" if share else ", pairs of systems"

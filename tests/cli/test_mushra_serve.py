@@ -222,15 +222,6 @@ def answered(tmp_path, monkeypatch):
     return folder, run.path, path
 
 
-def test_a_csv_alone(answered):
-    _, _, path = answered
-    done = call("mushra", "analyse", path)
-    assert done.exit_code == 0
-    assert "In a MUSHRA listening test" in done.stdout
-    assert "the results went into no run" in done.stderr
-    assert (path.with_name("answers-analysis") / "summary.md").is_file()
-
-
 def test_with_its_test_into_the_run_and_with_options(answered, tmp_path):
     folder, run, path = answered
     done = call("mushra", "analyse", path, "--test", folder, "-o", tmp_path / "out")

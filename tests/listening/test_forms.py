@@ -69,7 +69,9 @@ def test_from_a_run_to_the_paper(run, tmp_path, monkeypatch, form, truth, said):
         text = (folder / "paragraph.txt").read_text("utf-8")
         assert [part for part in [*said, "none was excluded"] if part not in text] == []
         assert "BS.1534" not in text + found.stderr
-        assert (folder / "distribution.png").is_file()
+        assert {"summary.md", "distribution.png"} <= {path.name for path in folder.iterdir()}
+        assert text[:60] in found.stdout
+        assert ("the results went into no run" in found.stderr) == (source == out)
 
 
 @pytest.mark.parametrize(

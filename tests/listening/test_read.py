@@ -208,7 +208,8 @@ def test_the_test_tells_what_a_csv_does_not(tmp_path):
     scores = dict.fromkeys(("reference", "b", "a@4kbps"), 50.0)
     study = study_of({("x", item): scores for item in ("practice", "music-1")})
     path = tidy(tmp_path / "tidy.csv", study)
-    first, *rest = path.read_text("utf-8").splitlines()
+    told = path.read_text("utf-8").replace(",form", "").replace(",mushra-no-anchors", "")
+    first, *rest = told.splitlines()  # of earlier versions, without a form
     other = ["mood,kind,test,time_ms", "calm,b,x,1", "calm,c,y,2", "calm,d,z,3"]  # none of ours
     more = [f"{line},{cells}" for line, cells in zip([first, *rest], other * 2, strict=False)]
     path.write_text("\n".join(more), "utf-8")

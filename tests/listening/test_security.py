@@ -265,9 +265,6 @@ def test_a_listener_from_start_to_finish(site):
     assert stored(site).listeners == ()
 
 
-UNRATED = ("unrated", "Every sound that is asked about must be rated, each once")
-
-
 @pytest.mark.parametrize(
     ("form", "kind", "sounds"),
     [
@@ -283,19 +280,22 @@ def test_forms_and_their_export(serve, form, kind, sounds):
     assert {(page["kind"], len(page["stimuli"])) for page in pages} == {(kind, sounds)}
     assert {page["reference"] is None for page in pages} == {form != "mushra"}
     body = answers_to(pages[0])
-    if form != "mushra":
-        answer = "unrated" if "ratings" in body else "answer"
-        for more, refused in (({"answer": "tie"}, answer), ({"heard": {}}, "unheard")):
-            assert told(listener.submit(pages[0], {**body, **more}))[:2] == (422, refused)
-    if kind == "single":
-        (rated,), (low, high) = body["ratings"], FORMS[form].scale
-        scale = ("score", f"Scores on this page are from {low} to {high}")
-        wrong = [([{**rated, "score": high + 1}], scale), ([rated] * 2, UNRATED), ([], UNRATED)]
-        wrong += [([{**rated, "score": 0}], scale)] if low > 0 else []
-        other = {**rated, "stimulus": pages[0]["stimuli"][0]}  # the one that nothing is asked about
-        wrong += [([other], UNRATED), ([rated, other], UNRATED)] if sounds > 1 else []
-        for ratings, refusal in wrong:
-            assert told(listener.submit(pages[0], {**body, "ratings": ratings})) == (422, *refusal)
+    wrong = [({"answer": "tie"}, "unrated" if "ratings" in body else "answer")]
+    wrong.append(({"heard": {}}, "unheard"))
+    if kind == "single":  # the last sound alone is rated, on the form's scale
+        (rated,), other = body["ratings"], {"stimulus": pages[0]["stimuli"][0], "score": 1}
+        low, high = ({**rated, "score": end} for end in (0, FORMS[form].scale[1] + 1))
+        sent = [
+            [],
+            [rated] * 2,
+            [rated, other],
+            [other][: sounds - 1],
+            [high],
+            [low][: form != "ccr"],
+        ]
+        wrong += [({"ratings": of}, "score" if of in ([low], [high]) else "unrated") for of in sent]
+    for more, code in wrong:
+        assert told(listener.submit(pages[0], {**body, **more}))[:2] == (422, code)
     listener.finish()
     study, stream = stored(site), io.StringIO()
     checks = [page["asked"] is not None for page in pages]
@@ -359,13 +359,14 @@ def test_pages_come_in_order_each_once_and_complete(site):
     body = answers_to(page)
     first, *others = body["ratings"]
     (reference,) = answers_to({**page, "stimuli": [page["reference"]]})["ratings"]
+    unrated = ("unrated", "Every sound that is asked about must be rated, each once")
     unknown = ("body", "The request cannot be understood: ratings")
     wrong: list[tuple[list[dict[str, Any]], tuple[str, str]]] = [
-        ([], UNRATED),
-        (others, UNRATED),
-        ([*others, {**first, "stimulus": "none"}], UNRATED),
-        ([first, *others, reference], UNRATED),
-        ([first, first, *others], UNRATED),
+        ([], unrated),
+        (others, unrated),
+        ([*others, {**first, "stimulus": "none"}], unrated),
+        ([first, *others, reference], unrated),
+        ([first, first, *others], unrated),
         ([*others, {**first, "condition": "snac"}], unknown),
         *(([*others, {**first, "score": score}], unknown) for score in (101, -4, 50.5, "50", True)),
         ([*others, {**first, "score": -1}], ("score", "Scores on this page are from 0 to 100")),

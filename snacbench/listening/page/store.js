@@ -6,13 +6,10 @@ const OF_ALL = ["owner", "queue"];
 const KEPT = "kept:";  // of a person whom the address named, while another one takes part
 const TOO_OFTEN = /:(owner|seen|questionnaire|draft:.*)$/;  // written at every touch
 
-/** A storage of the browser, null where it is blocked or has no room at all. */
+/** A storage of the browser, null where it is blocked; one that is full can still be read. */
 function openStorage(kind) {
   try {
-    const storage = window[kind];
-    storage.setItem("snacbench", "");
-    storage.removeItem("snacbench");
-    return storage;
+    return window[kind].length >= 0 ? window[kind] : null;
   } catch {
     return null;
   }
@@ -47,6 +44,11 @@ export function createStore({ id, shared_computer: shared }, tell = () => {}) {
   const local = openStorage("localStorage") ?? memory;
   const own = shared ? openStorage("sessionStorage") ?? memory : local;
   const me = `${Date.now()}-${Math.random()}`;
+  let lasting = !shared;
+  const refuse = () => {
+    lasting = false;
+    tell();
+  };
   const placeOf = (name) => (OF_ALL.includes(name) ? local : own);
 
   const read = (name) => {
@@ -64,7 +66,7 @@ export function createStore({ id, shared_computer: shared }, tell = () => {}) {
       if (place !== memory) memory.removeItem(key);
     } catch {
       memory.setItem(key, text);
-      tell();
+      refuse();
     }
   };
   const drop = (name) => {
@@ -81,7 +83,7 @@ export function createStore({ id, shared_computer: shared }, tell = () => {}) {
   const setQueue = (answers) => (answers.length > 0 ? put("queue", answers) : drop("queue"));
   const without = (page) => store.queue.filter(({ key }) => key !== page);
 
-  if (local === memory || own === memory) tell();
+  if (local === memory || own === memory) refuse();
   // Left from a time before the computer was shared.
   if (shared && local !== memory) {
     for (const name of namesIn(local)) if (!OF_ALL.includes(name)) local.removeItem(prefix + name);
@@ -89,7 +91,7 @@ export function createStore({ id, shared_computer: shared }, tell = () => {}) {
 
   const store = {
     /** Whether what is kept outlives the tab. */
-    lasting: !shared && local !== memory,
+    get lasting() { return lasting; },
 
     /** Of several tabs one writes: the last that was opened or chosen. */
     get isOwner() {
@@ -114,7 +116,7 @@ export function createStore({ id, shared_computer: shared }, tell = () => {}) {
      * have the sound of the machine checked again: the volume is another one by then.
      */
     leave() {
-      const kept = personal().filter((name) => !["welcomed", "level", "headphones"].includes(name));
+      const kept = personal().filter((name) => !["welcomed", "level", "headphones", "seen"].includes(name));
       const mine = Object.fromEntries(kept.map((name) => [name, read(name)]));
       personal().forEach(drop);
       if (mine.token && mine.who && !shared) put(KEPT + mine.who, mine);

@@ -101,8 +101,8 @@ class Single {
       this.before = seconds;
       if (this.pair) this.desk.app.frame.announce(say("mushra.plays", { name: sound.name }));
     }
-    if (what === "stopped" && this.before !== null) {
-      const whole = seconds - this.before >= player.durationS - ROUNDING_S;
+    if (what === "stopped") {
+      const whole = this.before !== null && seconds - this.before >= player.durationS - ROUNDING_S;
       this.before = null;
       if (whole) draft.whole[sound.id] = (draft.whole[sound.id] ?? 0) + 1;
       else this.queue = [];
