@@ -299,7 +299,7 @@ def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: 
         near = align.strongest(curve[max(0, center - reach) : center + reach + 1])
         if anywhere.stands_out:
             inverted = near.correlation < 0
-            if abs(near.correlation) < 0.8 * abs(anywhere.correlation):
+            if abs(near.correlation) < 0.8 * abs(anywhere.correlation):  # it is not as good
                 own_lag = match_around(anywhere.lag / search_hz).lag
                 reason = (
                     f"by itself the clip comes {lateness(own_lag / rate_hz)}, and is compared as "
