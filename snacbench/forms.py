@@ -148,13 +148,8 @@ FORMS: dict[FormName, Form] = {
         scale=(-3, 3),
         mean="comparison mean opinion score",
         words=(
-            "much worse",
-            "worse",
-            "slightly worse",
-            "about the same",
-            "slightly better",
-            "better",
-            "much better",
+            *("much worse", "worse", "slightly worse", "about the same"),
+            *("slightly better", "better", "much better"),
         ),
     ),
     "ab": Form(

@@ -29,6 +29,7 @@ from snacbench.listening.test import (
     read_test,
     texts_of,
 )
+from snacbench.progress import Notes
 from snacbench.rows import ClipMeasures, Coded
 from snacbench.types import Audio, Clip, Measures
 from tests.conftest import broadband
@@ -104,9 +105,14 @@ def test_clips_that_cannot_be_heard_or_judged_are_left_out(tmp_path):
         ("--item set: the run has no such clip; did you mean set/", {"items": ("set",)}),
     ],
 )
-def test_what_cannot_be_asked_for(run, message, wishes):
+def test_what_cannot_be_asked_for_and_what_is_much(run, message, wishes, monkeypatch):
     with pytest.raises(UserError, match=message):
         made(run, **wishes)
+    monkeypatch.setattr("snacbench.listening.design._MANY_PAGES", 11)
+    told = Notes()
+    for form in ("acr", "mushra"):  # three items of four conditions
+        made(run, form=form, progress=told)
+    assert told.texts == ["12 pages for every listener are many; --pages-per-listener takes fewer"]
 
 
 def test_systems():
