@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import snacbench as sb
+from snacbench.errors import UserError
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.from_runs import summary_markdown
 from snacbench.tables.ladder import ladder_of
@@ -57,3 +60,11 @@ def test_they_are_small_name_no_machine_and_histograms_alone_give_what_stands_in
         assert one.record["bitrate_efficiency_percent"] / 100 <= one.efficiency.mean <= 1
         if one.held_out_kbps is not None:  # there is a second speaker or track
             assert one.entropy.low <= one.held_out_kbps
+
+
+def test_without_their_decodes_nothing_is_scored_and_nothing_written(tmp_path: Path) -> None:
+    copy = shutil.copytree(make_results.RESULTS / "quick", tmp_path / "quick")
+    before = {path: path.read_bytes() for path in copy.iterdir()}
+    with pytest.raises(UserError, match=r"there is no decoded audio in .*quick: nothing can be"):
+        sb.load(copy).score("lsd")
+    assert {path: path.read_bytes() for path in copy.iterdir()} == before

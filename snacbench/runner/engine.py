@@ -201,7 +201,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
             f"the decoded audio of {folder.path} was not kept: nothing more can be scored; run its "
             "codecs again with all metrics that are wanted"
         )
-    if not folder.has_decoded:
+    if not folder.has_decoded and any(row.status == "ok" for row in folder.read(Coded)):
         raise UserError(
             f"there is no decoded audio in {folder.path}: nothing can be scored; put its decoded "
             "folder back where it was, or run its codecs again with all metrics that are wanted"
