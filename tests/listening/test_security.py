@@ -317,7 +317,7 @@ def test_forms_and_their_export(serve, form, kind, sounds):
 
 def test_from_a_platform_and_back_and_no_more_than_so_many(serve):
     url = "https://platform.example/?cc={code}"
-    site = serve(address_parameters=("PID",), completion_code="C1", completion_url=url)
+    site = serve(address_parameters=("PID",), completion_code="DONE-WITH-IT", completion_url=url)
     for came in ({"PIN": "1"}, {"PID": "1", "browser": "x"}):  # which this test does not record
         refused = told(site.client.post("/api/start", json={"came_with": came}))
         assert refused[:2] == (422, "parameter")
@@ -331,9 +331,9 @@ def test_from_a_platform_and_back_and_no_more_than_so_many(serve):
     page = listener.pages()[0]
     for wrong in ({"headphones": "good"}, {"headphones_right": "5/6"}):
         assert told(listener.submit(page, answers_to(page) | wrong))[:2] == (422, "body")
-    assert "C1" not in listener.get("/api/session").text
+    assert "DONE-WITH-IT" not in listener.get("/api/session").text
     listener.submit(page, answers_to(page) | {"headphones": "failed", "headphones_right": "2 of 6"})
-    told_at_end = {"code": "C1", "url": url, "came_with": {"PID": "=1"}}
+    told_at_end = {"code": "DONE-WITH-IT", "url": url, "came_with": {"PID": "=1"}}
     assert told_at_end.items() <= listener.finish().session().items()
     assert told(site.client.post("/api/start", json={})) == enough
     (shown,) = site.as_admin("progress").json()["listeners"]
