@@ -86,6 +86,7 @@ async function loadSession(app) {
 }
 
 function showStranger(app) {
+  if (document.title === say("stranger.title")) return;  // its button may be pressed just now
   frame.showEnd(say("stranger.title"), say("stranger.text"),
     button(say("stranger.anew"), () => startAnew(app), { class: "main" }));
 }
