@@ -85,6 +85,7 @@ class Request:
     codecs: str = ""  # selectors: ``snac,dac-44khz@2.67,NAME=dac:PATH``
     data: str = "quick"  # named set, corpus, manifest or folder
     root: tuple[str, ...] = ()  # where corpora lie: ``DIR`` or ``CORPUS=DIR``
+    conditions: tuple[str, ...] = ()  # beside none: ``loss@1%,5%``, ``noise:pink@10dB``
     metrics: tuple[str, ...] = ()  # empty: the default set, each on the domains it is meant for
     allow_missing_metrics: bool = False  # those whose model or package is not here are left out
     weights: tuple[str, ...] = ("auto",)  # or ``published``, ``embedded``, ``DIR``, ``MODEL=DIR``

@@ -112,6 +112,7 @@ class Coded:
     points that share one encoding, each has an equal share.
     Of files decoded elsewhere, `removed_delay_s` is the delay that was taken away, and `fitted_s`
     what was then added at the end (if negative, cut off) to make them as long as the clip.
+    `realised` is what the `condition` came to on this clip, in the unit of its strength.
     """
 
     clip: str
@@ -134,6 +135,8 @@ class Coded:
     codes_sha256: str | None = None
     removed_delay_s: float | None = None
     fitted_s: float | None = None
+    condition: str = ""
+    realised: float | None = None
 
 
 @dataclass(frozen=True)

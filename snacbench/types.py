@@ -192,6 +192,9 @@ class CodecSpec:
     truncated: bool = False  # runs at fewer levels than the model was trained to be cut to
     demonstration: bool = False  # embedded demonstration weights, not a published model
     anchor: bool = False
+    condition: str = ""  # that it runs under, ``loss@5%``; then `name` and `model` end in it
+    packet_s: float | None = None  # duration of a packet of codecs that make packets themselves
+    concealment: str = ""  # what its own decoder does about lost packets; empty: nothing
     weights: WeightsInfo = WeightsInfo()
     licence: str = ""
     citation: str = ""
@@ -215,6 +218,7 @@ class Encoded:
     between streams. `side_info` is what must travel beside them (scales, headers per segment).
     `packets` are the payload of codecs that produce a bitstream themselves (Opus), of which
     `payload_bits` count where they are files that wrap a bitstream or fill it up; None: all.
+    `lost` tells of each packet in turn whether it did not arrive; empty: all have.
     """
 
     num_samples: int  # that the decoder must return, at `rate_hz`
@@ -224,6 +228,7 @@ class Encoded:
     side_info: bytes = b""
     packets: tuple[bytes, ...] = ()
     payload_bits: int | None = None
+    lost: tuple[bool, ...] = ()
 
 
 @runtime_checkable
