@@ -12,14 +12,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote
 
 from snacbench.errors import UserError, did_you_mean
 from snacbench.later import np
-
-if TYPE_CHECKING:
-    from numpy.random import Generator
 
 Stage = Literal["input", "channel", "cascade"]
 _NUMBER = re.compile(r"([+-]?(?:inf|\d+(?:\.\d+)?(?:e[+-]?\d+)?))\s*([a-z%]*)", re.IGNORECASE)
@@ -154,16 +151,15 @@ def _parsed(text: str) -> list[Condition]:
     lowest, highest = (0.0, 1.0) if "response" in kept else (kind.lowest, kind.highest)
     if burst := one.option("burst"):  # more would be possible in longer bursts only
         highest *= float(burst) / (1 + float(burst))
-    expected = f"{lowest:g} to {highest:g}{f' in bursts of {burst}' if burst else ''}, then "
-    expected += f"{one.unit or 'no unit'}, as in {kind.example}"
-    if name == "cascade":
-        expected = f"a whole number from {expected}"
+    expected = f"{'a whole number from ' * (name == 'cascade')}{lowest:g} to {highest:g}"
+    expected += f" in bursts of {burst}" if burst else ""
     found = []
-    for strength in strengths.split(","):
-        value = _number(strength.strip(), one.unit)
-        whole = name != "cascade" or (value is not None and value.is_integer())
-        if value is None or not whole or not (lowest <= value <= highest or value == kind.neutral):
-            raise _wrong(text, f"the strength {strength.strip()!r}", expected)
+    for strength in map(str.strip, strengths.split(",")):
+        value = _number(strength, one.unit)
+        fits = value is not None and (lowest <= value <= highest or value == kind.neutral)
+        if value is None or not fits or (name == "cascade" and not value.is_integer()):
+            told = f"{expected}, then {one.unit or 'no unit'}, as in {kind.example}"
+            raise _wrong(text, f"the strength {strength!r}", told)
         found.append(replace(one, strength=value))
     return found
 
@@ -198,7 +194,7 @@ def _number(text: str, unit: str) -> float | None:
     return float(f"{float(found[1]):g}") + 0.0  # no negative zero
 
 
-def generator(*key: object) -> Generator:
+def generator(*key: object) -> np.random.Generator:
     """Random numbers that depend on a key alone, on no other draw."""
     digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
