@@ -4,8 +4,6 @@ A form is described here and nowhere else: how its pages are made, what the serv
 analysed and what tables and papers say of it follow from these fields.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations

@@ -149,8 +149,6 @@ def read_clip(clip: Clip) -> Audio:
 
 
 # ------------------------------------------------------------------------------- opening files
-
-
 @contextmanager
 def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
     """An audio file that is whole as far as its header tells; whatever fails is an `AudioError`."""
@@ -255,8 +253,6 @@ def _check_claim(path: Path, rate_hz: int, channels: int, samples: int, size: in
 
 
 # ---------------------------------------------------------------------------------- libsndfile
-
-
 def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Extent) -> _Opened:
     frames, channels, rate_hz = int(file.frames), int(file.channels), int(file.samplerate)
     _check_claim(path, rate_hz, channels, frames, size)
@@ -287,8 +283,6 @@ def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Ext
 
 
 # -------------------------------------------------------------------------------------- FFmpeg
-
-
 def _ffmpeg(stream: FileIO) -> Any:
     """An open container of FFmpeg; by descriptor, so that no name tells a format or a protocol."""
     import av
@@ -390,8 +384,6 @@ def _frames(
 
 
 # ------------------------------------------------------------------------------------- writing
-
-
 def write_flac(path: Path, audio: Audio) -> int:
     """Write audio as 24-bit FLAC, whole or not at all, and return how many samples clipped.
 

@@ -1,7 +1,5 @@
 """``snacbench cluster``: scripts for the queue of a computing centre."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Verbs for the files of one codec: ``encode``, ``decode``, ``info``."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from itertools import groupby

@@ -1,7 +1,5 @@
 """``snacbench mushra``: from a run to a listening test, its answers and their statistics."""
 
-from __future__ import annotations
-
 import io
 import math
 import socket
@@ -39,8 +37,7 @@ _EXPORT = option(
 @click.argument("run", type=PATH)
 @option("-o --out target", PATH, "New folder for the test.", required=True)
 @option(
-    "--systems",
-    help="Codecs of the run: opus@14,lyra.  [default: all, or 9 by turns of models]",
+    "--systems", help="Codecs of the run: opus@14,lyra.  [default: all, or 9 by turns of models]"
 )
 @option("--items num_items", click.IntRange(1), "Items.  [default: 1.5 a system, 6 at least]")
 @option("--item items", help="A clip that is to be an item; repeatable.", multiple=True)

@@ -1,7 +1,5 @@
 """Verbs that read runs: ``table``, ``plot``, ``report``, ``compare``, ``rates``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args

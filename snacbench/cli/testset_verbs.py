@@ -1,7 +1,5 @@
 """``snacbench sets``: known corpora and manifests, what is there and whether it is whole."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from pathlib import Path

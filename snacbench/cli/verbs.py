@@ -113,7 +113,6 @@ def mushra() -> None:
 
 
 # ------------------------------------------------------------------------ what options may hold
-
 PATH: Any = click.Path(path_type=Path)
 
 
@@ -166,7 +165,6 @@ def pairs(example: str, kind: Callable[[str], Any] = str) -> Callable[..., dict[
 
 
 # --------------------------------------------------------------------------- options of several
-
 weights_option: Decorator = option(
     "--weights",
     ("auto",),

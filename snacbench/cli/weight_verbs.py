@@ -1,7 +1,5 @@
 """``snacbench weights``: published weights on this disk: what is here, fetch it, check it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import click

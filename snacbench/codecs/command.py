@@ -42,8 +42,6 @@ _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}
 
 
 # ---------------------------------------------------------------------------- which bits count
-
-
 def whole_file(header_bytes: int = 0) -> Bits:
     """Every byte of the coded file counts, but for a header."""
     return lambda coded, settings: (len(coded) - header_bytes) * BITS_PER_BYTE
@@ -92,8 +90,6 @@ def packet_sizes(coded: bytes) -> list[int]:
 
 
 # ----------------------------------------------------------------------------------- the codec
-
-
 @dataclass(frozen=True)
 class Point:
     """An operating point: a rate in kbps, a name, or both; and values for placeholders."""
@@ -434,8 +430,6 @@ def _work_folder() -> Iterator[Path]:
 
 
 # ------------------------------------------------------------------------------- two that ship
-
-
 def _mode(kbps: float, name: str, frame: int, bits: int, delay: int = 160) -> Point:
     """A mode of Codec 2: samples and used bits per frame, delay in samples."""
     settings: dict[str, Value] = {"mode": name, "frame": frame, "bits": bits, "delay": delay}

@@ -1,7 +1,5 @@
 """From a run to a listening test: its systems, items, excerpts, its file, and who hears what."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import os
@@ -151,11 +149,7 @@ def check_free(target: Path) -> None:
 
 
 def make_test(
-    target: Path,
-    test: ListeningTest,
-    *,
-    webmushra: bool = False,
-    progress: Progress | None = None,
+    target: Path, test: ListeningTest, *, webmushra: bool = False, progress: Progress | None = None
 ) -> Facts:
     """Write a test's folder, its file and its stimuli, whole or not at all.
 
@@ -174,8 +168,6 @@ def make_test(
 
 
 # ------------------------------------------------------------------------------ systems and clips
-
-
 def chosen_systems(selectors: Sequence[str], codecs: Sequence[CodecSpec]) -> tuple[CodecSpec, ...]:
     """Codecs of a run that selectors name, in the order asked for.
 
@@ -311,8 +303,6 @@ def choose_excerpt(audio: Audio, wanted_s: float = DEFAULT_EXCERPT_S) -> tuple[f
 
 
 # ----------------------------------------------------------------------------------- who hears what
-
-
 @dataclass(frozen=True)
 class Page:
     """One page of one listener.
@@ -444,7 +434,6 @@ def _random(test: ListeningTest, *of: object) -> np.random.Generator:
 
 
 # ---------------------------------------------------------------------------------------- test.yaml
-
 _HEAD = f"""\
 # A listening test, made by 'snacbench mushra design'; {DOCS} explains every field.
 # Texts, questions and pages may be changed until the first listener has begun. After a change of

@@ -7,8 +7,6 @@ Satterthwaite's, by the expected information (Giesbrecht and Burns, Biometrics 4
 least. For balanced data all this is the analysis of variance.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 

@@ -3,8 +3,6 @@
 Tables and reports find the rows beside the objective metrics.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -210,8 +208,6 @@ def listed(words: Sequence[str]) -> str:
 
 
 # ------------------------------------------------------------------------------ files
-
-
 def write_all(
     analysis: Analysis, summary: ListeningSummary, scores: Sequence[ListenerScore], folder: Path
 ) -> list[Path]:
@@ -284,8 +280,6 @@ def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:
 
 
 # ------------------------------------------------------------------------------ rows of the run
-
-
 def published(source: Source, analysis: Analysis) -> tuple[ListeningSummary, list[ListenerScore]]:
     """The rows that an analysis comes to; comments and questionnaires stay out of them."""
     study, answered, kept = source.study, analysis.study, set(analysis.screening.kept)

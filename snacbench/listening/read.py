@@ -4,8 +4,6 @@ webMUSHRA is here of 1.4 and later. People join the files of several servers: th
 again between the lines.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress

@@ -7,8 +7,6 @@ anything is heard, so that the file alone says who heard what, in which order. N
 where a listener came from; tokens are kept as digests.
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json
@@ -191,7 +189,6 @@ def one_line(text: str, limit: int) -> str:
 
 
 # ------------------------------------------------------------------------------ sessions
-
 Key = Annotated[str, Field(min_length=1, max_length=64)]
 Comment = Annotated[str, AfterValidator(partial(one_line, limit=MAX_COMMENT))]
 Answer = Annotated[str, AfterValidator(partial(one_line, limit=MAX_ANSWER))]
@@ -527,8 +524,6 @@ def entrance(responses: Responses, most: int | None = None) -> dict[str, bool]:
 
 
 # ------------------------------------------------------------------------------ the answers so far
-
-
 def read_study(test: ListeningTest, folder: Path) -> Study:
     """All responses to a test so far, also while it is served; `StoreError` if there are none.
 

@@ -4,8 +4,6 @@ Whoever listens is known by a bearer token alone. No cookie exists, so that no o
 for a listener; nothing sent tells which condition a sound is, its bytes apart.
 """
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import io
@@ -98,8 +96,6 @@ _TOLD |= {"shared_computer", "address_parameters", "record_device"}
 
 
 # ------------------------------------------------------------- what holds for every request, first
-
-
 class Limiter:
     """So many requests at once for each key, and so many per second from then on.
 
@@ -215,8 +211,6 @@ class Guard:
 
 
 # ------------------------------------------------------------------------------ what is served
-
-
 @dataclass(frozen=True)
 class Service:
     """A test that is being served.

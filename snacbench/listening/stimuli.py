@@ -218,8 +218,6 @@ class RunSignals:
 
 
 # ------------------------------------------------------------------------- cuts, levels and files
-
-
 def cut(audio: Audio, start_s: float, duration_s: float) -> Audio:
     """The excerpt with raised-cosine fades of 5 ms at both ends; shorter where the clip ends."""
     start = round(start_s * audio.rate_hz)
@@ -271,8 +269,6 @@ def gains(signals: Mapping[str, Audio], level: Level) -> tuple[dict[str, float],
 
 
 # ------------------------------------------------------------------------------------ making them
-
-
 def make_stimuli(folder: Path, test: ListeningTest, *, progress: Progress | None = None) -> Facts:
     """Make the stimuli of a test in its folder, in place of older ones.
 

@@ -11,8 +11,6 @@ without encoding them, in which ``&`` would end them: what a listener chooses is
 beforehand; what is typed cannot be, so that no free text is required.
 """
 
-from __future__ import annotations
-
 import hashlib
 import html
 import json

@@ -52,8 +52,6 @@ def _under(prefix: str, state: State) -> State:
 
 
 # ------------------------------------------------------------------------------------- ECAPA-TDNN
-
-
 class Ecapa:
     """From features of shape (1, features, frames) to a vector, by tensors under these names.
 
@@ -153,7 +151,6 @@ def fbank(samples: Tensor, bands: int = 80) -> Tensor:
 
 
 # ------------------------------------------------------------------------------------------ WavLM
-
 # What Microsoft's files call the parts, and what torchaudio and `Ecapa` do.
 _WAVLM = (
     (r"^(layer_norm)\.", r"encoder.feature_projection.\1."),
@@ -263,7 +260,6 @@ def wavlm_base_plus(files: Files) -> Embed:
 
 
 # ------------------------------------------------------------------------------------ Resemblyzer
-
 _WINDOW = 480  # of the voice detector, 30 ms
 _SMOOTHED, _KEPT = 8, 6  # windows that vote together, and of silence that stay between voices
 _HOP, _FRAMES, _STEP = 160, 160, 77  # samples; frames of a partial utterance, 1.3 of which a second

@@ -73,9 +73,8 @@ COMPARED_AT_ONCE = 128
 
 Single: TypeAlias = "NDArray[np.float32]"
 
+
 # ----------------------------------------------------------------------------------- spectrograms
-
-
 @dataclass(frozen=True)
 class Gammatone:
     """One filter: its centre in radians per sample, and the decay per sample of its ringing.
@@ -238,8 +237,6 @@ def _ringing_vectors(filter_: Gammatone, window: Floats) -> Floats:
 
 
 # ------------------------------------------------------------------------------------ similarity
-
-
 @dataclass(frozen=True, eq=False)
 class Similarity:
     """How alike two patches are, band by band: arrays of shape (bands,).

@@ -24,10 +24,7 @@ HOP = 512
 POWER_FLOOR = 1e-7
 
 LSD = replace(
-    DISTANCE,
-    name="lsd",
-    unit="dB",
-    citation="Gray and Markel, IEEE TASSP 24(5), 1976, section III",
+    DISTANCE, name="lsd", unit="dB", citation="Gray and Markel, IEEE TASSP 24(5), 1976, section III"
 )
 
 

@@ -38,9 +38,8 @@ _SPECTRA_KEPT = 4
 # shape (bins or bands, frames), float32.
 Pieces: TypeAlias = "tuple[NDArray[np.float32], ...]"
 
+
 # ------------------------------------------------------------------------------------- the options
-
-
 @dataclass(frozen=True)
 class Scale:
     """One resolution of a form, in samples: the window lies in the middle of the transform."""
@@ -130,8 +129,6 @@ def _energy(piece: NDArray[np.float32]) -> float:
 
 
 # ------------------------------------------------------------------------------------- the spectra
-
-
 def _features(form: Form, audio: Audio) -> Iterator[tuple[Pieces, Pieces]]:
     """Logarithms and plain values of every scale; empty where a form has no use for them."""
     for scale in form.scales:
@@ -210,8 +207,6 @@ def _mel_filters(form: Form, rate_hz: int, scale: Scale) -> Any:
 
 
 # --------------------------------------------------------------------------------------- the forms
-
-
 def _quarters(*scales: tuple[int, int]) -> tuple[Scale, ...]:
     """Scales of (window, bands), a quarter window apart."""
     return tuple(Scale(window, window // 4, window, bands) for window, bands in scales)

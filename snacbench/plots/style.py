@@ -261,7 +261,6 @@ def write_figure(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Pat
 
 
 # ---------------------------------------------------------------------------------------- words
-
 RATE_LABELS = {
     "actual": "actual rate (kbps)",
     "nominal": "nominal rate (kbps)",

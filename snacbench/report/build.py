@@ -1,7 +1,5 @@
 """Making a report: everything that the page needs, into one folder, whole or not at all."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -153,8 +151,6 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
 
 
 # ------------------------------------------------------------------------------------ the page
-
-
 def write_page(  # noqa: PLR0913 - all that stands on it
     folder: RunFolder,
     rows: RunRows,
@@ -278,8 +274,6 @@ def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], l
 
 
 # ---------------------------------------------------------------------------------- every score
-
-
 def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
     """Clips, with the numbers of their players' files in `media`, codecs, metrics, and scores.
 
@@ -342,8 +336,6 @@ def _rounded(values: Cells) -> list[Any]:
 
 
 # ------------------------------------------------------------------------ notes and provenance
-
-
 def notes(rows: RunRows, *, about_sources: Sequence[str] = ()) -> list[str]:
     """Sentences on the numbers and, given `about_sources`, on the recordings."""
     least = _VISQOL_AUDIO_LEAST_KBPS

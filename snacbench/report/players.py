@@ -5,8 +5,6 @@ the audio of a clip comes as a script. Its bytes go into characters, 15 bits eac
 UTF-16: that takes a fifteenth more than the bytes themselves, where base64 takes a third more.
 """
 
-from __future__ import annotations
-
 import codecs
 import io
 import json
@@ -215,8 +213,6 @@ def script_json(value: Any) -> str:
 
 
 # ------------------------------------------------------------------------------------ pictures
-
-
 def levels_db(audio: Audio, top_hz: float) -> Picture:
     """Level in dB, arbitrary reference: shape (`HEIGHT`, `WIDTH`), in equal steps of mel and time.
 

@@ -1,7 +1,5 @@
 """Do two metrics rank the same things alike? Rank correlation over clips and codecs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

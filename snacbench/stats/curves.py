@@ -9,8 +9,6 @@ along the last axis: scipy's interpolators share one x among all curves, but whe
 every draw has another.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ is made again after a kill is there already, or is another file: no row ever poi
 process has put in the place of its own.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 from pathlib import Path

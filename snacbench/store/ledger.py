@@ -5,8 +5,6 @@ them there are, and where a row begins that is needed again; the rows themselves
 files.
 """
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

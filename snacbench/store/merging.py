@@ -5,8 +5,6 @@ chosen. Timings and speeds are what a machine makes of them: of a row that sever
 first part's are kept; a speed names its machine.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import shutil
@@ -238,8 +236,6 @@ def _files_of(folder: RunFolder) -> Iterator[str]:
 
 
 # --------------------------------------------------------------------- provenance of a merged run
-
-
 def _joined(
     parts: Sequence[RunFolder], clips: Collection[Clip], shards: str, lacking: Sequence[str]
 ) -> rows.Run:

@@ -1,7 +1,5 @@
 """Two runs, clip by clip: every metric in every domain, the rates, and whether it is no worse."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace

@@ -5,8 +5,6 @@ is compared only where it is that recipe and nothing else, whole, and by publish
 of other data or other models do not meet those of a paper by being close.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple

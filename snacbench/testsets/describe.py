@@ -5,8 +5,6 @@ what it may mean; they rest on the measures of the clips (`snacbench.audio.measu
 the set declares.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Corpora whose terms let anyone download them: fetched, checked, unpacked."""
 
-from __future__ import annotations
-
 import shutil
 import tarfile
 import zipfile

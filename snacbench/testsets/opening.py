@@ -1,7 +1,5 @@
 """From what ``--data``, ``--root`` and the options of choice say to the clips of a test set."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Where corpora lie on this disk: ``--root``, or the configuration file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 

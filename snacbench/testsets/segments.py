@@ -7,8 +7,6 @@ choice is the hash of what it is about, so that the same files give the same seg
 machine, and a file more or less leaves the others' segments where they are.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

@@ -1,7 +1,5 @@
 """What is stated of a voice: the code of its language and its speaker's gender, in one spelling."""
 
-from __future__ import annotations
-
 import locale
 import re
 

@@ -1,7 +1,5 @@
 """A test set, its identity, and the choice of clips and segments."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """From a model and a policy to checked weights files on this disk: found, or else fetched."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from http import HTTPStatus
@@ -85,8 +83,6 @@ def _at_hand(model: HasWeights, policy: WeightsPolicy) -> LocatedWeights:
 
 
 # ------------------------------------------------------------------------------------- published
-
-
 def _published(model: HasWeights, policy: WeightsPolicy, shown: Progress) -> LocatedWeights:
     """Every file of a published model, checked; what is seen for the first time is recorded."""
     source, known_of = source_of(model), known_files(model)
@@ -202,12 +198,7 @@ def damage(path: Path) -> str:
 
 
 def _fetch(
-    model: HasWeights,
-    known: Known,
-    revision: str,
-    shown: Progress,
-    *,
-    offline: bool,
+    model: HasWeights, known: Known, revision: str, shown: Progress, *, offline: bool
 ) -> tuple[Path, LockedFile]:
     """Fetch a file into snacbench's cache, from its commit where the hub tells one."""
     source, file = source_of(model), known.file

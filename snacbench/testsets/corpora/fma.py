@@ -75,10 +75,7 @@ def _find(root: Path, edition: str) -> list[CorpusFile]:
 
 
 def _corpus(
-    edition: str,
-    what: str,
-    short: tuple[str, ...],
-    downloads: tuple[Download, ...] = (),
+    edition: str, what: str, short: tuple[str, ...], downloads: tuple[Download, ...] = ()
 ) -> Corpus:
     return Corpus(
         name=edition.replace("_", "-"),

@@ -39,7 +39,7 @@ CORPORA = (
         expected_clusters=1000,
         known_corrupt={
             # Left out in every format, so that all copies give the same set.
-            "jazz.00054": "the WAV file that circulates is truncated and cannot be decoded",
+            "jazz.00054": "the WAV file that circulates is truncated and cannot be decoded"
         },
     ),
 )
