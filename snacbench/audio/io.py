@@ -23,7 +23,7 @@ from typing import Any
 from snacbench.audio.containers import Extent, extent_of
 from snacbench.errors import AudioError, SnacbenchError
 from snacbench.files import write_bytes, writing
-from snacbench.later import np, soundfile
+from snacbench.later import av, np, soundfile
 from snacbench.packages import missing_package
 from snacbench.types import Audio, Clip, FloatSamples
 
@@ -285,8 +285,6 @@ def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Ext
 # -------------------------------------------------------------------------------------- FFmpeg
 def _ffmpeg(stream: FileIO) -> Any:
     """An open container of FFmpeg; by descriptor, so that no name tells a format or a protocol."""
-    import av
-
     return av.open(
         f"file:/proc/self/fd/{stream.fileno()}",
         options={"format_whitelist": ",".join(f"{_FFMPEG_STATED} {_FFMPEG_ESTIMATED}".split())},

@@ -10,18 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from snacbench import plugins
 from snacbench.cli.terminal import out, show_facts, show_rows
 from snacbench.cli.verbs import offline_option, option, weights_option
 from snacbench.errors import UserError
 from snacbench.models import CodecModel
-from snacbench.plugins import (
-    codec_families,
-    codec_models,
-    codec_openers,
-    metric_models,
-    metrics,
-    refused,
-)
 from snacbench.selectors import select
 from snacbench.types import CodecSpec
 from snacbench.weights.policy import WeightsPolicy, state_of
@@ -38,34 +31,34 @@ def list_(what: str) -> None:
     """List the codecs, metrics, test sets or recipes there are."""
     if what == "codecs":
         rows: list[tuple[str, ...]] = []
-        for model in codec_models().values():
+        for model in plugins.codec_models().values():
             point = model.points[0]
             rate = str(point.rate_hz or "the clip's")
             channels = " or ".join(map(str, point.channels)) or "any"
             rows.append((model.name, model.family, rate, channels, _points(model), point.licence))
         show_rows(("codec", "family", "Hz", "channels", "points, kbps", "licence"), rows)
         click.echo("\nfamily names and what they stand for (published; embedded):")
-        for family in codec_families().values():
+        for family in plugins.codec_families().values():
             click.echo(f"  {family.name}: {family.published}; {family.embedded or 'the same'}")
         click.echo("\nmodels of your own, as [NAME=]PREFIX:PATH (docs/own-checkpoints.md):")
         click.echo(
             "  FILE.py opens the codecs that a Python file declares (docs/outside-codecs.md)"
         )
-        for opener in codec_openers().values():
+        for opener in plugins.codec_openers().values():
             click.echo(f"  {opener.prefix}:PATH opens {opener.summary}")
-        show_refused(refused("codecs"))
+        show_refused(plugins.refused("codecs"))
     elif what == "metrics":
         rows, published = [], WeightsPolicy("published")
-        for spec, metric in ((metric.spec, metric) for metric in metrics().values()):
+        for spec, metric in ((metric.spec, metric) for metric in plugins.metrics().values()):
             domains = "all" if len(spec.domains) > 1 else spec.domains[0]
             told = (spec.unit, f"{spec.better} is better", str(spec.rate_hz), domains)
-            models = [metric_models()[name] for name in metric.models]
+            models = [plugins.metric_models()[name] for name in metric.models]
             runs = "; ".join(f"{m.name}, {m.licence}, {state_of(m, published)}" for m in models)
             if metric.configure and not models:
                 runs = "needs transcripts and a recogniser, which --asr names"
             rows.append((spec.name, *told, "default" if spec.default else "", runs))
         show_rows(("metric", "unit", "direction", "Hz", "domains", "", "runs a model"), rows)
-        show_refused(refused("metrics"))
+        show_refused(plugins.refused("metrics"))
     elif what == "sets":
         from snacbench.testsets.corpora import corpora
         from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
@@ -75,7 +68,7 @@ def list_(what: str) -> None:
         show_rows(("set", "what it is"), rows)
         click.echo("\n--data also takes a folder of audio files or a manifest (.csv)")
         click.echo("'snacbench sets list' says which corpora are on this disk")
-        show_refused(refused("corpora"))
+        show_refused(plugins.refused("corpora"))
     else:
         import yaml
 

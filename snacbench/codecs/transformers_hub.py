@@ -16,7 +16,7 @@ from snacbench.codecs import _checkpoint as checkpoints
 from snacbench.codecs import _neural as neural
 from snacbench.codecs._neural import Shape
 from snacbench.errors import WeightsMismatch
-from snacbench.later import torch
+from snacbench.later import torch, transformers
 from snacbench.models import HostedFile, LocatedWeights, WeightsSource
 from snacbench.types import CodecSpec, Encoded, Stream
 
@@ -32,8 +32,6 @@ class TransformersCodec(neural.NeuralCodec):
     @classmethod
     def load(cls, spec: CodecSpec, weights: LocatedWeights | None, device: str) -> Self:
         """The codec; `WeightsMismatch` where files are another model's, or leave a tensor over."""
-        import transformers
-
         transformers.utils.logging.set_verbosity_error()  # what does not fit is reported below
         transformers.utils.logging.disable_progress_bar()
         files, kind = checkpoints.files_of(spec, weights), f"{cls.NAME}Model"

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from snacbench.errors import Undefined, UserError, did_you_mean
 from snacbench.files import sha256_of_file
-from snacbench.later import np, torch
+from snacbench.later import np, torch, transformers
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.packages import check_installed, missing_package
 from snacbench.settings import ASR_VARIABLE, asr_selector
@@ -336,8 +336,6 @@ class OfTheHub:
 
     def load(self) -> Any:
         """The model, read anew."""
-        import transformers
-
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         with TemporaryDirectory() as together:  # files may lie in several caches

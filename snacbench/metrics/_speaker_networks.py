@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snacbench.errors import Undefined
+from snacbench.later import librosa, transformers
 from snacbench.metrics._learned import Files
 from snacbench.types import Audio, FloatSamples
 
@@ -239,14 +240,14 @@ def hidden_states(wavlm: Any, samples: Tensor) -> Tensor:
 
 def wavlm_base_plus(files: Files) -> Embed:
     """WavLM Base+ and an x-vector head, with the feature extractor that its publisher states."""
-    from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMForXVector
 
     def told(name: str) -> Any:
         return json.loads(files[name].read_text("utf-8"))
 
-    extractor: Any = Wav2Vec2FeatureExtractor.from_dict(told("preprocessor_config.json"))
-    config: Any = WavLMConfig.from_dict(told("config.json"))
-    network = WavLMForXVector(config).eval()
+    described, config = told("preprocessor_config.json"), told("config.json")
+    extractor: Any = transformers.Wav2Vec2FeatureExtractor.from_dict(described)
+    config = transformers.WavLMConfig.from_dict(config)
+    network = transformers.WavLMForXVector(config).eval()
     del network.objective  # of its training
     state = _read(files["pytorch_model.bin"])
     network.load_state_dict({k: v for k, v in state.items() if not k.startswith("objective.")})
@@ -313,8 +314,6 @@ def voiced(samples: FloatSamples) -> FloatSamples:
 
 def mel_partials(samples: FloatSamples) -> Tensor:
     """Mel spectra of partial utterances, of shape (partial utterances, frames, bands)."""
-    import librosa
-
     frames = math.ceil((len(samples) + 1) / _HOP)
     starts = list(range(0, max(1, frames - _FRAMES + _STEP + 1), _STEP))
     covered = (len(samples) - starts[-1] * _HOP) / (_FRAMES * _HOP)

@@ -35,7 +35,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from snacbench.later import NDArray, np
+from snacbench.later import NDArray, fft, np
 from snacbench.types import Floats
 
 FRAME_S, HOPS_PER_FRAME = 0.08, 4
@@ -185,8 +185,6 @@ class Bands:
 
         The signal has the shape (time,), the result (frames, bands).
         """
-        from scipy import fft
-
         # A power of two loses nothing, and keeps very loud and very faint signals representable.
         scale = 2.0 ** -np.frexp(np.abs(signal).max())[1] if signal.any() else 1.0
         frames = np.lib.stride_tricks.sliding_window_view(
@@ -219,8 +217,6 @@ def _ringing_vectors(filter_: Gammatone, window: Floats) -> Floats:
     Sample j of the frame adds h[n - j] to output sample n. So its share in wave q of the ringing,
     where q begins with the frame's end, is the correlation of q with the impulse response h.
     """
-    from scipy import fft
-
     frame = len(window)
     # After 40 time constants 1e-13 of a wave is left, the power of three included.
     lasting = min(3 * frame, round(40 / filter_.decay))

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from snacbench.errors import Undefined
-from snacbench.later import np
+from snacbench.later import librosa, np
 from snacbench.metrics._guards import DISTANCE, guarded, versions_of
 from snacbench.types import Audio, Floats
 
@@ -76,9 +76,7 @@ def _mel_energies(audio: Audio) -> Floats:
 @functools.cache
 def _mel_filters() -> Floats:
     """Slaney's mel filters of unit area up to 8 kHz, shape (257, 40)."""
-    from librosa import filters
-
-    found: Floats = filters.mel(sr=RATE_HZ, n_fft=WINDOW, n_mels=BANDS, dtype=np.float64).T
+    found: Floats = librosa.filters.mel(sr=RATE_HZ, n_fft=WINDOW, n_mels=BANDS, dtype=np.float64).T
     return found
 
 

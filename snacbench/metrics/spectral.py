@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from snacbench.errors import Undefined
-from snacbench.later import NDArray, np, torch
+from snacbench.later import NDArray, librosa, np, torch
 from snacbench.metrics._guards import DISTANCE, guarded, versions_of
 from snacbench.types import Audio, MetricSpec
 
@@ -187,14 +187,13 @@ def _window(scale: Scale, shape: str) -> torch.Tensor:
 @functools.cache
 def _mel_filters(form: Form, rate_hz: int, scale: Scale) -> Any:
     """Mel filters, sparse, shape (bands, bins)."""
-    from librosa import filters
     from scipy.sparse import csr_array
 
     with warnings.catch_warnings():
         # Short windows leave some bands without a bin. They stay empty in both signals, and in
         # the published figures.
         warnings.filterwarnings("ignore", message="Empty filters")
-        made = filters.mel(
+        made = librosa.filters.mel(
             sr=rate_hz,
             n_fft=scale.fft,
             n_mels=scale.bands,

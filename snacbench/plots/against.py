@@ -1,15 +1,13 @@
 """Means against rate, tokens or time: a curve per model, marks for single points."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from snacbench.later import Axes, Figure, Line2D
 from snacbench.plots import style
 from snacbench.plots.drawing import Plot
 from snacbench.plots.plot_data import Options, PlotData, point_span
@@ -18,11 +16,6 @@ from snacbench.tables.footnotes import speed_notes
 from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.tables.side_by_side import Span, real_time_factor
 from snacbench.types import CodecSpec
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 _LONGEST_NAME, _TITLE = 30, 14
 _MARGIN = 1.35  # what a logarithmic axis leaves beside its outermost marks, as a factor
