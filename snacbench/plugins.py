@@ -73,7 +73,6 @@ class Origin:
     module: Path | None = None
 
     def __str__(self) -> str:
-        """Package and version."""
         return f"{self.package} {self.version}".strip()
 
 
@@ -220,10 +219,8 @@ def running(kind: Kind, name: str) -> Iterator[None]:
 
 
 def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:
-    """What a module declares.
-
-    Raises `TypeError` if it declares something else.
-    """
+    """What a module declares."""
+    # Raises `TypeError` if it declares something else.
     for attribute, path in _DECLARATIONS[kind].items():
         home, _, type_ = path.rpartition(".")
         expected = getattr(importlib.import_module(f"snacbench.{home}"), type_)

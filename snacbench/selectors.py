@@ -79,11 +79,9 @@ def model_named(selector: str) -> CodecModel:
 
 @cache
 def _opened(selector: str) -> tuple[CodecModel, ...]:
-    """What lies at the path of ``[NAME=]PREFIX:PATH``, or is declared in ``[NAME=]FILE.py``.
-
-    Raises `UnknownName` if nothing opens such a path; `UserError` if there is nothing at the path,
-    or the name is taken or not a name.
-    """
+    """What lies at the path of ``[NAME=]PREFIX:PATH``, or is declared in ``[NAME=]FILE.py``."""
+    # Raises `UnknownName` if nothing opens such a path; `UserError` if there is nothing at the
+    # path, or the name is taken or not a name.
     found = _OWN.fullmatch(selector)
     assert found, selector
     name, prefix = found["name"] or "", found["prefix"]

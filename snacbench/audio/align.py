@@ -171,6 +171,5 @@ def _peak(curve: Floats) -> tuple[int, float]:
 
 
 def _moving_sums(values: Floats, length: int) -> Floats:
-    """Sums of each stretch of so many values."""
     gained = np.cumsum(values[length:] - values[: len(values) - length])
     return np.concatenate([[0.0], gained]) + float(values[:length].sum())

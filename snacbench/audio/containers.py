@@ -118,7 +118,6 @@ def _found(stream: BinaryIO, wanted: re.Pattern[bytes], place: int) -> Iterator[
 
 
 def _after_id3(stream: BinaryIO, place: int) -> int:
-    """Where what follows ID3v2 tags begins."""
     while (tag := _at(stream, place, 10))[:3] == b"ID3" and len(tag) == 10:
         size = sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
         place += 10 + size + (10 if tag[5] & 0x10 else 0)

@@ -293,7 +293,6 @@ def _ffmpeg(stream: FileIO) -> Any:
 
 
 def _decodable(path: Path) -> Iterator[Any]:
-    """Frames of a file as far as FFmpeg decodes it."""
     with suppress(Exception), path.open("rb", buffering=0) as stream, _ffmpeg(stream) as container:
         yield from container.decode(audio=0)
 

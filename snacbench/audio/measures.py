@@ -164,13 +164,11 @@ def _bands(audio: Audio, spoilt: NDArray[np.bool_] | None) -> _Bands | None:
 
 
 def _brickwall(bands: _Bands, top: int) -> int | None:
-    """The last band before the deepest steep fall; None if none falls so, or the clip is short.
-
-    The fall is taken from the median level over a fifth of the frequency to the loudest band of
-    the kilohertz beyond, across a tenth of the frequency: 20 dB there are more than 130 dB an
-    octave, far more than sounds, rooms, microphones and tape have. Calls of birds and whistles
-    end as steeply, but the hiss under them goes on; a brick wall cuts the hiss as well.
-    """
+    """The last band before the deepest steep fall; None if none falls so, or the clip is short."""
+    # The fall is taken from the median level over a fifth of the frequency to the loudest band of
+    # the kilohertz beyond, across a tenth of the frequency: 20 dB there are more than 130 dB an
+    # octave, far more than sounds, rooms, microphones and tape have. Calls of birds and whistles
+    # end as steeply, but the hiss under them goes on; a brick wall cuts the hiss as well.
     if bands.frames < _FEWEST_FRAMES:
         return None
     level = np.maximum(bands.level_db, max(bands.dither_db, bands.loudest_db - _LEAKAGE_DB))

@@ -175,7 +175,6 @@ def _measured(name: str, options: Mapping[str, Any]) -> tuple[Points, dict[str, 
 
 
 def _cost_facts(cost: Cost) -> dict[str, str]:
-    """What was measured of a codec, in words."""
 
     def parts(values: Mapping[str, float], unit: str, factor: float = 1.0) -> str:
         listed = [f"{part} {factor * value:.4g}" for part, value in values.items()]
@@ -210,7 +209,6 @@ def recipe(name: str) -> None:
 
 
 def _points(model: CodecModel) -> str:
-    """The operating points of a model, in a few words."""
     named = [
         f"{p.nominal_kbps:.3g}" if p.nominal_kbps else p.name.partition("@")[2] or "-"
         for p in model.points

@@ -110,7 +110,6 @@ def _read(file: Path) -> tuple[Summary, CodecSpec | None]:
 
 
 def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
-    """A file's header, and a table of bytes and rates."""
     header = summary.header
     channels = counted(header.channels, "channel")
     first = zip(summary.codebook_sizes, summary.frames[0], strict=True)

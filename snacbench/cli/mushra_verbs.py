@@ -79,7 +79,6 @@ def stimuli(test: Path, export: str | None) -> None:
 
 
 def _show_items(test: ListeningTest, facts: Facts, export: str | None) -> None:
-    """What listeners will hear, and what to know of it."""
     rows = [[i.id, i.clip, f"{i.duration_s:.2f}"] for i in (*test.items, *test.training)]
     terminal.show_rows(["item", "clip", "s"], rows)
     for name, known in facts.items.items():

@@ -90,7 +90,6 @@ class ProgressBar:
 
 
 def _count(task: Task) -> str:
-    """How much of a stage is done, in words."""
     scale, digits, unit = (1e6, 1, " MB") if task.fields["unit"] else (1, 0, "")
     of = f" of {task.total / scale:.{digits}f}" if task.total is not None else ""
     failed = f", {task.fields['failed']} failed" if task.fields["failed"] else ""

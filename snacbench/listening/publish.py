@@ -305,7 +305,6 @@ def published(source: Source, analysis: Analysis) -> tuple[ListeningSummary, lis
 
 
 def _notes(source: Source, analysis: Analysis) -> Iterator[str]:
-    """What a reader must know of the figures, in sentences."""
     screening, form = analysis.screening, analysis.study.form
     for note in source.notes:
         yield f"{note[:1].upper()}{note[1:]}."

@@ -156,12 +156,10 @@ def _question(name: str) -> str:
 
 
 def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
-    """The study that lines tell of; and how many ratings came twice, as one's browser sent them.
-
-    It is named by the test's id in the file, or else after the file; webMUSHRA's systems are in the
-    order of their names, since its lines are in each listener's own. Answers that cannot be, to
-    several tests, and two different scores for the same thing are a `UserError`.
-    """
+    """The study that lines tell of; and how many ratings came twice, as one's browser sent them."""
+    # It is named by the test's id in the file, or else after the file; webMUSHRA's systems are in
+    # the order of their names, since its lines are in each listener's own. Answers that cannot be,
+    # to several tests, and two different scores for the same thing are a `UserError`.
     test, *others = dict.fromkeys(cells.get("test", "") for _, cells in rows)
     if others:
         raise UserError(

@@ -361,10 +361,8 @@ def begin(
 
 
 def _invitation(sql: sqlite3.Connection, invite: str | None) -> str | None:
-    """Digest of the invitation to use up; None where the test is open to all.
-
-    Whoever did not consent yet may use theirs again: the first answer may have been lost.
-    """
+    """Digest of the invitation to use up; None where the test is open to all."""
+    # Whoever did not consent yet may use theirs again: the first answer may have been lost.
     if not sql.execute("SELECT 1 FROM invitations LIMIT 1").fetchone():
         return None
     if not invite:

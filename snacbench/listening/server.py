@@ -457,10 +457,8 @@ class _Endpoints:
 
 
 def _progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
-    """How far a test has come: its listeners and its items; as JSON for the admin's page.
-
-    Whose answers count is decided in the analysis, which can be run at any time.
-    """
+    """How far a test has come: its listeners and its items; as JSON for the admin's page."""
+    # Whose answers count is decided in the analysis, which can be run at any time.
     study = sessions.read_study(test, responses.path)
     known = {one.id: one.record for one in study.listeners}
     known |= {check["listener"]: check for check in screen(study)[1].checks}

@@ -116,11 +116,9 @@ def _accept(
     min_s: float = 0.0,
     silence_too: bool = False,
 ) -> None:
-    """Check rate, channels, length and duration, and that no channel is silent.
-
-    A degraded signal must have its `reference`'s channels and, unless any will do, its length. It
-    may be silent where that has a score: silence is like nothing, but at a distance from all.
-    """
+    """Check rate, channels, length and duration, and that no channel is silent."""
+    # A degraded signal must have its `reference`'s channels and, unless any will do, its length. It
+    # may be silent where that has a score: silence is like nothing, but at a distance from all.
     which = REFERENCE if reference is None else DEGRADED
     if audio.rate_hz != spec.rate_hz:
         raise Undefined(

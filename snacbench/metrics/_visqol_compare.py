@@ -279,10 +279,8 @@ class Reference:
     def _matches(
         self, degraded: Signal, levels: Levels
     ) -> list[tuple[spectrogram.Similarity, int]]:
-        """Find the patches in the degraded signal, then shift within each to be more alike.
-
-        Gives how alike each and its like are, and as how many frames it counts.
-        """
+        """Find the patches in the degraded signal, then shift within each to be more alike."""
+        # Gives how alike each and its like are, and as how many frames it counts.
         # But for the last ones that lie half a patch and more behind the signal's end.
         latest = len(levels) + self.patch_frames // 2
         patches = [patch for patch in self.patches if patch.start <= latest]
@@ -329,11 +327,9 @@ class Reference:
         return math.ceil((start_s + duration_s - start_s) / self.bands.hop_s)
 
     def _levels_of(self, part: Piece, levels: Levels) -> Levels:
-        """Levels of a part of a signal, of which the levels are known at every hop.
-
-        Filters start from rest in every frame. So a frame has the same level wherever its signal
-        is cut.
-        """
+        """Levels of a part of a signal, of which the levels are known at every hop."""
+        # Filters start from rest in every frame. So a frame has the same level wherever its signal
+        # is cut.
         if part.start is None or part.start % self.bands.hop:
             return _levels(self.bands.amplitudes(part.samples))
         first = part.start // self.bands.hop
@@ -344,7 +340,6 @@ class Reference:
 
 
 def _levels(amplitudes: Levels) -> Levels:
-    """Levels in dB; silence is at the floor."""
     return np.maximum(10 * np.log10(np.maximum(amplitudes, 10 ** (FLOOR_DB / 10))), FLOOR_DB)
 
 

@@ -212,11 +212,9 @@ def bands_of(rate_hz: int, *, speech: bool) -> Bands:
 
 
 def _ringing_vectors(filter_: Gammatone, window: Floats) -> Floats:
-    """Vectors, shape (frame, up to 8); products with a frame, squared, add up to mean ringing.
-
-    Sample j of the frame adds h[n - j] to output sample n. So its share in wave q of the ringing,
-    where q begins with the frame's end, is the correlation of q with the impulse response h.
-    """
+    """Vectors, shape (frame, up to 8); products with a frame, squared, add up to mean ringing."""
+    # Sample j of the frame adds h[n - j] to output sample n. So its share in wave q of the ringing,
+    # where q begins with the frame's end, is the correlation of q with the impulse response h.
     frame = len(window)
     # After 40 time constants 1e-13 of a wave is left, the power of three included.
     lasting = min(3 * frame, round(40 / filter_.decay))
@@ -314,11 +312,9 @@ def similarities(
 
 
 def _sums_over_bands(pairs: Sequence[tuple[Single, Single]]) -> Single:
-    """NSIM of frames of the reference with frames of the degraded signal, summed over bands.
-
-    Every pair has `_numbers` of both, shapes (bands, 16, rows) and (bands, 16, columns), and adds
-    its rows to the result, shape (rows, columns).
-    """
+    """NSIM of frames of the reference with frames of the degraded signal, summed over bands."""
+    # Every pair has `_numbers` of both, shapes (bands, 16, rows) and (bands, 16, columns), and adds
+    # its rows to the result, shape (rows, columns).
     ends = np.cumsum([reference.shape[2] for reference, _ in pairs]).tolist()
     bands, _, columns = pairs[0][1].shape
     sums = np.zeros((ends[-1], columns), np.float32)
@@ -337,11 +333,9 @@ def _sums_over_bands(pairs: Sequence[tuple[Single, Single]]) -> Single:
 
 
 def _numbers(cells: Floats, *, of_reference: bool) -> Iterator[Single]:
-    """The sixteen numbers of every frame and band of a signal, shape (bands, 16, frames).
-
-    Three times: for frames that begin a patch, lie inside, and end one. Inside a patch a frame has
-    two neighbours; at the edge of a patch it is its own neighbour.
-    """
+    """The sixteen numbers of every frame and band of a signal, shape (bands, 16, frames)."""
+    # Three times: for frames that begin a patch, lie inside, and end one. Inside a patch a frame
+    # has two neighbours; at the edge of a patch it is its own neighbour.
     bands, frames = cells.shape[::-1]
     padded = np.pad(cells.T, 1, mode="edge")
     earlier, same, later = slice(0, -2), slice(1, -1), slice(2, None)

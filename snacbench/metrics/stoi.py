@@ -79,10 +79,8 @@ def _extended(reference_runs: Floats) -> Comparison:
 
 
 def _unit(values: Floats, axis: int) -> Floats:
-    """Values with mean 0 and norm 1 along an axis; zeros where they do not vary.
-
-    pystoi fills what does not vary with random numbers, which correlate with nothing on average.
-    """
+    """Values with mean 0 and norm 1 along an axis; zeros where they do not vary."""
+    # pystoi fills what does not vary with random numbers, which correlate with nothing on average.
     centred = values - values.mean(axis=axis, keepdims=True)
     norm = np.linalg.norm(centred, axis=axis, keepdims=True)
     rounding = _EPS * (1 + np.abs(values).max(axis=axis, keepdims=True))

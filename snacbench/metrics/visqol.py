@@ -133,10 +133,8 @@ def mapper(mode: Mode) -> Mapper:
 
 
 def _support_vector_regression(path: Path) -> Mapper:
-    """Regression with radial basis functions, from the text file that LIBSVM writes.
-
-    Chang, Lin: "LIBSVM: a library for support vector machines", ACM TIST 2(3), 2011, section 2.5.
-    """
+    """Regression with radial basis functions, from the text file that LIBSVM writes."""
+    # Chang, Lin: "LIBSVM: a library for support vector machines", ACM TIST 2(3), 2011, section 2.5.
     header, _, body = path.read_text("ascii").partition("\nSV\n")
     settings = dict(line.split(maxsplit=1) for line in header.splitlines())
     gamma, offset = float(settings["gamma"]), float(settings["rho"])

@@ -47,8 +47,6 @@ def figures_of(
 
 @dataclass(frozen=True)
 class _Test:
-    """A test's summary, its rows of all items, and the codec of each."""
-
     summary: ListeningSummary
     rows: Sequence[ConditionSummary]
     specs: Sequence[CodecSpec]
@@ -196,10 +194,8 @@ def _quality_axis(axes: Axes, form: Form, *, words: bool) -> None:
 
 
 def _draw_answers(test: _Test) -> Figure:
-    """A row per pair: the value with its interval, and beside the name how often what was said.
-
-    AB: for the first, for neither, for the second; ABX: right and wrong.
-    """
+    """A row per pair: the value with its interval, and beside the name how often what was said."""
+    # AB: for the first, for neither, for the second; ABX: right and wrong.
     pairs, options, ab = test.summary.comparisons, test.options("double"), test.summary.form == "ab"
     names = []
     for one in pairs:

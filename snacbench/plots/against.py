@@ -65,12 +65,10 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
     notes: Callable[[Sequence[Point]], Sequence[str]] = lambda _: (),
     domains: Sequence[str] = (),
 ) -> Figure:
-    """Mean score per operating point with its interval, log axis; a line per model.
-
-    A codec must have what is `needed` to be shown. A line stands at `line_at` where points are
-    near; `notes` are what the caption must say of the points. `domains` get a panel each, on one
-    scale of quality; without them there is one, of the domain asked for.
-    """
+    """Mean score per operating point with its interval, log axis; a line per model."""
+    # A codec must have what is `needed` to be shown. A line stands at `line_at` where points are
+    # near; `notes` are what the caption must say of the points. `domains` get a panel each, on one
+    # scale of quality; without them there is one, of the domain asked for.
     several, domains = bool(domains), domains or [options.domain]
     figure, grid, width_in = _panels(options, len(domains), label, several=several)
     named = figure.supylabel if several else grid[0].set_ylabel

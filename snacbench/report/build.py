@@ -250,7 +250,6 @@ def summary_tables(
 
 
 def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], list[str]]:
-    """Draw the run's plots; one for which it holds too little is left out, and why is said."""
     data, known = PlotData([rows]), plots()
     wanted, problems = list[tuple[Plot, PlotOptions]](), list[str]()
     drawn = list[dict[str, str]]()

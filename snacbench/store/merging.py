@@ -112,10 +112,8 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
 
 
 def _clips(parts: Sequence[RunFolder]) -> dict[str, Clip]:
-    """Every clip once, as the parts have it in which words were heard, if there are any.
-
-    A StoreError tells clips in which other words were said, or in another language.
-    """
+    """Every clip once, as the parts have it in which words were heard, if there are any."""
+    # A StoreError tells clips in which other words were said, or in another language.
     found = dict[str, tuple[RunFolder, Clip]]()
     hearing = [part for part in parts if any(m.needs_transcript for m in part.run.metrics)]
     for part in (*hearing, *parts):
@@ -158,10 +156,8 @@ def _shards(parts: Sequence[RunFolder]) -> tuple[str, tuple[str, ...]]:
 def _common_rows(
     parts: Sequence[RunFolder], contested: Callable[[Any], bool]
 ) -> tuple[list[object], int]:
-    """Rows that several parts could have, each once, and how many were there more often.
-
-    A StoreError tells two parts that have different ones.
-    """
+    """Rows that several parts could have, each once, and how many were there more often."""
+    # A StoreError tells two parts that have different ones.
     found, repeated = list[object](), 0
     for kind, (key, agreed) in _KINDS.items():
         met: dict[tuple[Any, ...], tuple[RunFolder, Any]] = {}
@@ -227,7 +223,6 @@ def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
 
 
 def _files_of(folder: RunFolder) -> Iterator[str]:
-    """Names of the files that rows of a run point at."""
     for coded in folder.read(rows.Coded):
         yield from filter(None, (coded.decoded, coded.codes))
     ok = (row for row in folder.read(rows.Embedded) if row.status == "ok")
@@ -239,7 +234,6 @@ def _files_of(folder: RunFolder) -> Iterator[str]:
 def _joined(
     parts: Sequence[RunFolder], clips: Collection[Clip], shards: str, lacking: Sequence[str]
 ) -> rows.Run:
-    """The provenance of all parts together."""
     runs = [part.run for part in parts]
     facts = _by_part([run.facts for run in runs])
     # What a part says of shards was true of itself.
@@ -293,7 +287,6 @@ def _joined(
 
 
 def _union(parts: Sequence[tuple[RunFolder, tuple[Spec, ...]]]) -> tuple[Spec, ...]:
-    """Every spec once, in the order of the parts."""
 
     def essence(spec: CodecSpec | MetricSpec) -> dict[str, Any]:
         if isinstance(spec, CodecSpec):  # its weights' content, not where they lay

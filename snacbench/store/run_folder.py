@@ -244,10 +244,8 @@ def _drop_incomplete_line(path: Path) -> None:
 
 
 def _file_name(name: str) -> str:
-    """A name as a path: ids keep their folders, characters that file systems dislike go.
-
-    A part that had to change ends in a digest of what it was, so that no two ids share a file.
-    """
+    """A name as a path: ids keep their folders, characters that file systems dislike go."""
+    # A part that had to change ends in a digest of what it was, so that no two ids share a file.
     parts = []
     for part in name.split("/"):
         safe = re.sub(r"[^\w.@+=-]", "_", part)

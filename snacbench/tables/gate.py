@@ -312,10 +312,8 @@ def _comparisons(
     metrics: Iterable[MetricSpec],
     domains: Sequence[str],
 ) -> list[Comparison]:
-    """Without verdicts: differences, with p values that are corrected for all that differ.
-
-    So unchanged codecs change no other number.
-    """
+    """Without verdicts: differences, with p values that are corrected for all that differ."""
+    # So unchanged codecs change no other number.
     asked, differing = [], 0
     for spec in metrics:
         for domain in domains:

@@ -80,7 +80,6 @@ def _tally(texts: Iterable[str]) -> str:
 
 
 def _spread(values: Sequence[float | None], unit: str) -> str:
-    """Median, smallest and largest."""
     known = [value for value in values if value is not None]
     if not known:
         return "-"

@@ -165,11 +165,9 @@ def manifest_set(
 
 
 def _base(corpus: str, firsts: Sequence[str], manifest: Path, roots: Mapping[str, Path]) -> Path:
-    """The folder that the paths of a corpus are relative to: where its first files are found.
-
-    The folder that an archive unpacks to and the one above it are both good roots of a corpus,
-    and the manifest may have been written with the other one: so those are tried too.
-    """
+    """The folder that the paths of a corpus are relative to: where its first files are found."""
+    # The folder that an archive unpacks to and the one above it are both good roots of a corpus,
+    # and the manifest may have been written with the other one: so those are tried too.
 
     def likely() -> Iterator[Path]:
         if corpus in roots:

@@ -101,10 +101,8 @@ def draw(test_set: TestSet, choice: Choice, *, progress: Progress | None = None)
 def _drawn_from(
     live: Sequence[Clip], choice: Choice, cache: MeasureCache, progress: Progress
 ) -> tuple[list[Clip], int, list[str]]:
-    """One segment of each file in the order of hashes, then a second of each, and so on.
-
-    With them come how many places were too quiet, and what was wrong with files.
-    """
+    """One segment of each file in the order of hashes, then a second of each, and so on."""
+    # With them come how many places were too quiet, and what was wrong with files.
     wanted, length_s = choice.segments or 0, choice.segment_s or 10.0
     taken: dict[str, list[int]] = defaultdict(list)
     drawn: list[Clip] = []

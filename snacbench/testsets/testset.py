@@ -167,7 +167,6 @@ def shard_of(test_set: TestSet, shard: str) -> TestSet:
 
 
 def _where(test_set: TestSet, wanted: Callable[[str], bool]) -> TestSet:
-    """The files of a set whose ids are wanted."""
     clips = tuple(clip for clip in test_set.clips if wanted(clip.id))
     return replace(test_set, clips=clips, broken=tuple(b for b in test_set.broken if wanted(b.id)))
 

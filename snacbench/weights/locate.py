@@ -140,10 +140,8 @@ def _published(model: HasWeights, policy: WeightsPolicy, shown: Progress) -> Loc
 def _find(
     model: HasWeights, known: Known, policy: WeightsPolicy, shown: Progress
 ) -> tuple[Path, LockedFile] | None:
-    """A copy of a file on this disk that is what it must be; None if there is none.
-
-    Copies in the packages' caches that are not are passed over with a note.
-    """
+    """A copy of a file on this disk that is what it must be; None if there is none."""
+    # Copies in the packages' caches that are not are passed over with a note.
     for copy in copies(model, known.file, policy):
         digest = sha256_of_file(copy.path)
         wrong = what_is_wrong(copy, digest, known)
@@ -156,7 +154,6 @@ def _find(
 
 
 def _entry(path: Path, sha256: str, commit: str, origin: str = "") -> LockedFile:
-    """What the lock file records of a file, which comes from this disk or another origin."""
     size, origin = path.stat().st_size, origin or path.as_uri()
     return LockedFile(sha256=sha256, size_bytes=size, origin=origin, commit=commit)
 
@@ -224,11 +221,9 @@ def _fetch(
 def _asked_of_the_hub(
     model: HasWeights, file: HostedFile, revision: str, *, offline: bool
 ) -> tuple[str, str, dict[str, Any]]:
-    """Where a file lies on the hub at a revision, its commit, and what it must be.
-
-    A mirror may not know a commit that an earlier fetch recorded; then the source's own revision
-    is asked for, and the recorded digest decides.
-    """
+    """Where a file lies on the hub at a revision, its commit, and what it must be."""
+    # A mirror may not know a commit that an earlier fetch recorded; then the source's own revision
+    # is asked for, and the recorded digest decides.
     import huggingface_hub as hub
     from huggingface_hub.errors import HfHubHTTPError
 

@@ -87,11 +87,9 @@ def range_cell(low: float, high: float) -> Cell:
 
 
 def _bandwidth(entry: Entry, record: Mapping[str, Any]) -> Cell:
-    """Bandwidth in kHz, measured on the decodes, or what the codec could keep at most.
-
-    That is half the rate at which it works, or the cut-off of a low-pass. Codecs that keep the
-    clip's own rate have no bandwidth of their own.
-    """
+    """Bandwidth in kHz, measured on the decodes, or what the codec could keep at most."""
+    # That is half the rate at which it works, or the cut-off of a low-pass. Codecs that keep the
+    # clip's own rate have no bandwidth of their own.
     spec = entry.columns.spec
     if measured := entry.scores(MEASURED_BANDWIDTH, record["domain"]):
         return Cell(math.fsum(measured.values()) / len(measured), n=len(measured))
