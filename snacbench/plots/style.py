@@ -16,6 +16,8 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import yaml
+
 from snacbench.errors import StoreError
 from snacbench.later import Axes, Figure, Line2D
 from snacbench.stats.intervals import Interval
@@ -242,22 +244,9 @@ RATE_LABELS = {
     "nominal": "nominal rate (kbps)",
     "entropy": "order-0 entropy (kbps)",
 }
-_METRIC_NAMES = {
-    "estoi": "ESTOI", "stoi": "STOI", "mel_dac7": "mel distance (7 scales)",
-    "mel_dac_default": "mel distance (2 scales)", "stft_dac": "STFT distance",
-    "mel_codecbench": "mel distance (CodecBench)", "mel_hifigan": "mel distance (HiFi-GAN)",
-    "mel_bigvgan": "mel distance (BigVGAN)", "mel_vocos": "mel distance (Vocos)",
-    "mel_focalcodec": "mel distance (FocalCodec)",
-    "stft_pwg_convergence": "spectral convergence", "stft_pwg_log": "log STFT distance",
-    "pesq_nb": "PESQ narrowband", "pesq_wb": "PESQ wideband", "si_sdr": "SI-SDR",
-    "si_sdr_aligned": "SI-SDR, delay removed", "visqol_audio": "ViSQOL audio",
-    "visqol_speech": "ViSQOL speech", "waveform_l1": "waveform distance",
-    "bandwidth_khz": "bandwidth", "wer": "WER", "cer": "CER",
-    "f0_rmse_cents": "F0 error", "mcd": "mel-cepstral distortion",
-    "lsd": "log-spectral distance", "loudness_diff_lu": "loudness difference",
-    "fad_vggish": "FAD (VGGish)", "kad_vggish": "KAD (VGGish)",
-    "dnsmos_ovrl": "DNSMOS overall", "dnsmos_p808": "DNSMOS P.808",
-}  # fmt: skip
+_METRIC_NAMES: dict[str, str] = yaml.safe_load(
+    Path(__file__).with_name("metric_names.yaml").read_text("utf-8")
+)
 _RATES = {"22k": "22.05 kHz", "16k": "16 kHz"}  # a metric's variants at lower rates
 _NAMES_LISTED = 4
 RANGE = "bands across: fewer tokens than codebook entries, so the rate is a range, unreliable"
