@@ -17,16 +17,9 @@ from snacbench.models import CodecFamily, CodecModel, LocatedWeights
 from snacbench.types import Audio, CodecSpec, Encoded
 
 _IDENTITY = CodecSpec(
-    name="identity",
-    model="identity",
-    family="toys",
-    rate_hz=None,
-    channels=(),
-    latency_s=0.0,
-    anchor=True,
-    licence="MIT",
-    citation="snacbench",
-)
+    name="identity", model="identity", family="toys", rate_hz=None, channels=(), latency_s=0.0,
+    anchor=True, licence="MIT", citation="snacbench",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -19,26 +19,13 @@ DEGRADED = "degraded signal"
 
 # What specs have in common: of a distance, and of what is heard of a voice.
 DISTANCE = MetricSpec(
-    name="",
-    unit="1",
-    better="lower",
-    range=(0.0, math.inf),
-    rate_hz=44_100,
-    citation="",
-    default=False,
-    ladder=("noise", "low-pass", "clipping"),
-)
+    name="", unit="1", better="lower", range=(0.0, math.inf), rate_hz=44_100, citation="",
+    default=False, ladder=("noise", "low-pass", "clipping"),
+)  # fmt: skip
 VOICE = MetricSpec(
-    name="",
-    unit="1",
-    better="higher",
-    range=(1.0, 5.0),
-    rate_hz=16_000,
-    citation="",
-    domains=("speech",),
-    any_length=True,
-    default=False,
-)
+    name="", unit="1", better="higher", range=(1.0, 5.0), rate_hz=16_000, citation="",
+    domains=("speech",), any_length=True, default=False,
+)  # fmt: skip
 
 
 def guarded(  # noqa: PLR0913 - keyword-only rules of one metric

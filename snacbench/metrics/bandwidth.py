@@ -12,15 +12,9 @@ from snacbench.metrics._guards import guarded
 from snacbench.types import Audio, MetricSpec
 
 BANDWIDTH = MetricSpec(
-    name="bandwidth_khz",
-    unit="kHz",
-    better="higher",
-    range=(0.0, 24.0),
-    rate_hz=48_000,
-    citation="snacbench, docs/metrics.md",
-    any_length=True,
-    default=False,
-)
+    name="bandwidth_khz", unit="kHz", better="higher", range=(0.0, 24.0), rate_hz=48_000,
+    citation="snacbench, docs/metrics.md", any_length=True, default=False,
+)  # fmt: skip
 
 
 def bandwidth_khz(degraded: Audio) -> float:

@@ -21,13 +21,10 @@ from snacbench.types import Audio, Metric, MetricSpec
 MIN_DURATION_S = 1.0
 
 OVERALL = replace(
-    VOICE,
-    name="dnsmos_ovrl",
-    unit="MOS",
-    citation="Reddy, Gopal, Cutler: DNSMOS P.835, ICASSP 2022",
-    implementation="speechmos",
+    VOICE, name="dnsmos_ovrl", unit="MOS",
+    citation="Reddy, Gopal, Cutler: DNSMOS P.835, ICASSP 2022", implementation="speechmos",
     requires=("speechmos", "onnxruntime", "librosa"),
-)
+)  # fmt: skip
 P808 = replace(OVERALL, name="dnsmos_p808", citation="Reddy, Gopal, Cutler: DNSMOS, ICASSP 2021")
 
 

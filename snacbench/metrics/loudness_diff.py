@@ -19,16 +19,10 @@ from snacbench.metrics._guards import DEGRADED, DISTANCE, REFERENCE, guarded, ve
 from snacbench.types import Audio
 
 LOUDNESS_DIFF = replace(
-    DISTANCE,
-    name="loudness_diff_lu",
-    unit="LU",
-    rate_hz=48_000,
-    mono=False,
-    citation="ITU-R BS.1770-4 (2015), annex 1",
-    implementation="pyloudnorm",
-    requires=("pyloudnorm",),
-    ladder=("noise", "clipping"),
-)
+    DISTANCE, name="loudness_diff_lu", unit="LU", rate_hz=48_000, mono=False,
+    citation="ITU-R BS.1770-4 (2015), annex 1", implementation="pyloudnorm",
+    requires=("pyloudnorm",), ladder=("noise", "clipping"),
+)  # fmt: skip
 
 
 def _prepare(reference: Audio) -> Callable[[Audio], float]:

@@ -27,14 +27,10 @@ BANDS, COEFFICIENTS = 40, 24
 ENERGY_FLOOR = 1e-10
 
 MCD = replace(
-    DISTANCE,
-    name="mcd",
-    unit="dB",
-    rate_hz=RATE_HZ,
-    domains=("speech",),
+    DISTANCE, name="mcd", unit="dB", rate_hz=RATE_HZ, domains=("speech",),
     citation="Kubichek, IEEE PACRIM 1993, equation 1; 24 coefficients of 40 mel bands",
     requires=("librosa",),
-)
+)  # fmt: skip
 
 
 def _prepare(reference: Audio) -> Callable[[Audio], float]:

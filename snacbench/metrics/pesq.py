@@ -22,17 +22,10 @@ MIN_DURATION_S = 0.25
 MAX_DURATION_S = 20.0
 
 WIDEBAND = MetricSpec(
-    name="pesq_wb",
-    unit="MOS-LQO",
-    better="higher",
-    range=(1.0, 4.644),
-    rate_hz=16_000,
-    domains=("speech",),
-    citation="ITU-T P.862.2 (2007), before Corrigendum 2",
-    implementation="pesq",
-    requires=("pesq",),
-    ladder=("noise", "low-pass", "clipping"),
-)
+    name="pesq_wb", unit="MOS-LQO", better="higher", range=(1.0, 4.644), rate_hz=16_000,
+    domains=("speech",), citation="ITU-T P.862.2 (2007), before Corrigendum 2",
+    implementation="pesq", requires=("pesq",), ladder=("noise", "low-pass", "clipping"),
+)  # fmt: skip
 NARROWBAND = replace(
     WIDEBAND,
     name="pesq_nb",

@@ -25,15 +25,10 @@ from snacbench.types import Audio, Floats, MetricSpec
 _ROUNDING = 1e-28
 
 SI_SDR = MetricSpec(
-    name="si_sdr",
-    unit="dB",
-    better="higher",
-    range=(-math.inf, math.inf),
-    rate_hz=44_100,
-    mono=False,
-    citation="Le Roux et al., ICASSP 2019",
+    name="si_sdr", unit="dB", better="higher", range=(-math.inf, math.inf), rate_hz=44_100,
+    mono=False, citation="Le Roux et al., ICASSP 2019",
     ladder=("noise", "low-pass", "clipping", "shift"),
-)
+)  # fmt: skip
 SI_SDR_ALIGNED = replace(SI_SDR, name="si_sdr_aligned", aligned=True, version="2")
 SI_SDR_22K = replace(SI_SDR, name="si_sdr_22k", rate_hz=22_050, default=False)
 

@@ -45,12 +45,9 @@ STOI = MetricSpec(
     ladder=("noise", "low-pass", "clipping"),
 )
 ESTOI = replace(
-    STOI,
-    name="estoi",
-    version="2",
-    citation="Jensen and Taal, IEEE TASLP 24(11), 2016",
+    STOI, name="estoi", version="2", citation="Jensen and Taal, IEEE TASLP 24(11), 2016",
     default=False,
-)
+)  # fmt: skip
 
 
 def _plain(reference_runs: Floats) -> Comparison:

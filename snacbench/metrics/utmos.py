@@ -37,11 +37,9 @@ _FILE = "utmos22_strong_step7459_v1.pt"
 _SHA256 = "38aa51ab79e2a4e09a1449758a4b37e9cbb2e8235a49662a732d33a9ba1e9bff"
 _HOSTED = HostedFile(_FILE, f"tarepan/SpeechMOS/releases/download/v1.0.0/{_FILE}", _SHA256)
 MODEL = MetricModel(
-    "utmos22-strong",
-    WeightsSource("github", "tarepan/SpeechMOS", (_HOSTED,), revision="v1.0.0"),
-    licence="MIT",
-    requires=UTMOS.requires,
-)
+    "utmos22-strong", WeightsSource("github", "tarepan/SpeechMOS", (_HOSTED,), revision="v1.0.0"),
+    licence="MIT", requires=UTMOS.requires,
+)  # fmt: skip
 MODELS = (MODEL,)
 
 

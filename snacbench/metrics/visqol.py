@@ -59,27 +59,19 @@ AUDIO = MetricSpec(
     ladder=("clipping",),
 )
 SPEECH = replace(
-    AUDIO,
-    name="visqol_speech",
-    rate_hz=16_000,
-    domains=("speech",),
+    AUDIO, name="visqol_speech", rate_hz=16_000, domains=("speech",),
     citation="Chinen et al., QoMEX 2020; speech mode, lattice network",
     requires=("visqol", "ai_edge_litert"),
-)
+)  # fmt: skip
 SPEECH_EXPONENTIAL = replace(
-    SPEECH,
-    name="visqol_speech_exponential",
-    citation="Chinen et al., QoMEX 2020; speech mode, exponential fit scaled to 5",
-    default=False,
-    requires=(),
-    ladder=("noise", "low-pass", "clipping"),
-)
+    SPEECH, name="visqol_speech_exponential",
+    citation="Chinen et al., QoMEX 2020; speech mode, exponential fit scaled to 5", default=False,
+    requires=(), ladder=("noise", "low-pass", "clipping"),
+)  # fmt: skip
 SPEECH_EXPONENTIAL_UNSCALED = replace(
-    SPEECH_EXPONENTIAL,
-    name="visqol_speech_exponential_unscaled",
-    range=(1.0, 4.016),
+    SPEECH_EXPONENTIAL, name="visqol_speech_exponential_unscaled", range=(1.0, 4.016),
     citation="Chinen et al., QoMEX 2020; speech mode, exponential fit",
-)
+)  # fmt: skip
 
 
 def prepared(reference: Audio, mode: Mode) -> Callable[[Audio], float]:
