@@ -1,7 +1,5 @@
 """Evaluation and benchmarking of neural audio codecs."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"

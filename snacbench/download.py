@@ -5,8 +5,6 @@ by holding it. A fetcher that is killed leaves nothing else. The next one goes o
 knows a digest of the file, and begins anew if it does not.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os
@@ -248,7 +246,7 @@ class _Part:
         if total is not None and self.size != total:
             raise _Again(f"broke off after {self.size} of {total} bytes")
 
-    def _begin(self, response: requests.Response) -> int | None:
+    def _begin(self, response: "requests.Response") -> int | None:
         """Look at the head of a response: is it the rest of the file, is there room; its size."""
         import urllib3
 
@@ -286,13 +284,13 @@ class _Part:
         return total
 
 
-def _session() -> requests.Session:
+def _session() -> "requests.Session":
     """A session that asks ~/.netrc for nothing: what it names would replace a token."""
     import requests
 
     class Session(requests.Session):
         def rebuild_auth(
-            self, prepared_request: requests.PreparedRequest, response: requests.Response
+            self, prepared_request: "requests.PreparedRequest", response: "requests.Response"
         ) -> None:
             """At a redirect: keep the token on its host, and there alone."""
             urls = response.request.url, prepared_request.url

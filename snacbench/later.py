@@ -4,8 +4,6 @@ A list of metrics or of test sets imports the files that declare these, and comp
 need not wait for numpy and its like.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 

@@ -8,8 +8,6 @@ said (`refused`); everything else works. A Python file of one's own declares ``M
 (`models_in_file`) and needs no package around it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import pkgutil

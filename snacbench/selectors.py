@@ -5,8 +5,6 @@ checkpoint of one's own under the name that its author gives it, ``my_codec.py@1
 Python file declares, ``NAME=my_codec.py`` one of several.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

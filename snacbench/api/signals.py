@@ -1,7 +1,5 @@
 """Single signals: scored by metrics, sent through one codec, written as what a codec sends."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -65,7 +63,7 @@ def score(
     *,
     rate_hz: int | None = None,
     **asked: Any,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Score one signal, or every file of a folder, against its reference as a run would.
 
     The frame has the columns of `Run.scores`; ``reason`` says why a value is missing.

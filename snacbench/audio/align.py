@@ -1,7 +1,5 @@
 """Delay: how late one signal is against another, and taking it away."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from scipy.fft import irfft, next_fast_len, rfft
@@ -155,7 +153,7 @@ def advanced(audio: Audio, samples: int) -> Audio:
     return Audio(np.ascontiguousarray(fit_length(shifted, audio.num_samples)), audio.rate_hz)
 
 
-def _energy(half_spectrum: NDArray[np.complex128]) -> float:
+def _energy(half_spectrum: "NDArray[np.complex128]") -> float:
     return float(np.sum(half_spectrum.real**2 + half_spectrum.imag**2))
 
 

@@ -10,8 +10,6 @@ Sources: RIFF/WAVE and RF64 (EBU Tech 3306), AIFF-C, RFC 9639 (FLAC), RFC 3533 (
 the tags that the encoders Xing and VBRI introduced.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterator

@@ -6,8 +6,6 @@ bytes alone. Its length is what decoding gives, and what its header states must 
 memory is taken.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import stat
@@ -101,16 +99,9 @@ def probe(path: Path) -> Header:
 def read(path: Path, *, start: int = 0, num_samples: int | None = None) -> Audio:
     """Read an audio file, or the segment ``[start, start + num_samples)`` of it.
 
-    Returns
-    -------
-    Audio
-        At the file's own rate and channels, float32; samples of float files may lie beyond +-1.
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, unreadable, not audio, shorter than its header or the segment
-        says, empty, or holds samples that are not finite or no audio at any level.
+    At the file's own rate and channels, float32; samples of float files may lie beyond +-1. Raises
+    `AudioError` if the file is missing, unreadable, not audio, shorter than its header or the
+    segment says, empty, or holds samples that are not finite or no audio at any level.
     """
     # A segment is part of a file that was looked at as a whole before.
     with _opened(path, thorough=num_samples is None) as (header, blocks):
@@ -253,7 +244,7 @@ def _check_claim(path: Path, rate_hz: int, channels: int, samples: int, size: in
 
 
 # ---------------------------------------------------------------------------------- libsndfile
-def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Extent) -> _Opened:
+def _by_libsndfile(path: Path, file: "soundfile.SoundFile", size: int, extent: Extent) -> _Opened:
     frames, channels, rate_hz = int(file.frames), int(file.channels), int(file.samplerate)
     _check_claim(path, rate_hz, channels, frames, size)
 

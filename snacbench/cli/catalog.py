@@ -1,7 +1,5 @@
 """``snacbench list`` and ``show``: what there is, and what is known of it without running it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from itertools import groupby
@@ -157,7 +155,7 @@ def codec(name: str, measure: bool, **options: Any) -> None:
         show_facts(facts)
 
 
-def _measured(name: str, options: Mapping[str, Any]) -> tuple[Points, dict[str, Cost]]:
+def _measured(name: str, options: Mapping[str, Any]) -> "tuple[Points, dict[str, Cost]]":
     """The operating points, and what each costs as processes of their own measure it."""
     from snacbench.request import Request
     from snacbench.rows import Cost
@@ -174,7 +172,7 @@ def _measured(name: str, options: Mapping[str, Any]) -> tuple[Points, dict[str, 
     return points, {row.codec: row for row in found if isinstance(row, Cost)}
 
 
-def _cost_facts(cost: Cost) -> dict[str, str]:
+def _cost_facts(cost: "Cost") -> dict[str, str]:
 
     def parts(values: Mapping[str, float], unit: str, factor: float = 1.0) -> str:
         listed = [f"{part} {factor * value:.4g}" for part, value in values.items()]

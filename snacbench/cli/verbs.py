@@ -1,7 +1,5 @@
 """The verbs, whose modules are imported when they are called, and options that several share."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable, Mapping
 from functools import reduce

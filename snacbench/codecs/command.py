@@ -5,8 +5,6 @@ the coded file, which is the one packet of the `Encoded`; how many of its bits c
 function to say. ``docs/outside-codecs.md`` shows how to describe a codec of one's own.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re
@@ -206,7 +204,9 @@ class CommandCodec:
             raise UserError(f"{self.name}, point {point.label}: {error}") from error
         return replace(spec, latency_s=latency_s)
 
-    def _load(self, spec: CodecSpec, weights: LocatedWeights | None, device: str) -> LoadedCommand:
+    def _load(
+        self, spec: CodecSpec, weights: LocatedWeights | None, device: str
+    ) -> "LoadedCommand":
         codec = LoadedCommand(spec, self)
         for line in (self.encode, self.decode):
             codec.program(line)

@@ -4,8 +4,6 @@ The 48 kHz model codes one-second segments that overlap by 1 % and sends a scale
 its true code rate is the nominal one over 0.99, plus 32 bits per segment.
 """
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Mapping, Sequence

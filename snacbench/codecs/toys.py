@@ -4,8 +4,6 @@ They send the samples themselves, as 32-bit floats, and impair at the decoder: `
 all, `lowpass` by a linear-phase filter without delay, `noise` by white noise at a stated ratio.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from dataclasses import dataclass, replace

@@ -6,8 +6,6 @@ changed their names between releases; it translates old names itself, and then n
 over on either side.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, ClassVar, Self

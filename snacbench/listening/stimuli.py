@@ -4,8 +4,6 @@ All conditions of an item are at 48 kHz, in time with the reference to a sample 
 of one length, one gain and one size in bytes. ``stimuli.json`` says what was measured on each.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math
@@ -149,7 +147,7 @@ class RunSignals:
         self.calibrations = {row.codec: row for row in folder.read(Calibration)}
 
     @classmethod
-    def behind(cls, folder: Path, test: ListeningTest) -> RunSignals:
+    def behind(cls, folder: Path, test: ListeningTest) -> "RunSignals":
         """The signals of the run that the test in a folder was made from; else `UserError`."""
         path = Path(os.path.normpath(folder.absolute() / test.run))
         try:

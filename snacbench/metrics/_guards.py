@@ -4,8 +4,6 @@ A metric that has no value for a pair has no value, and the row says why. It nev
 that stands for "none".
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version

@@ -4,8 +4,6 @@ A run says where weights are by ``--weights MODEL=DIR`` (or a folder that holds 
 fetched from their host, checked and locked, as those of codecs are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial

@@ -4,8 +4,6 @@ What a loader returns takes mono audio at 16 kHz and gives a vector. Imports tor
 where a network is loaded.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import math

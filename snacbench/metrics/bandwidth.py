@@ -5,8 +5,6 @@ codec's nominal band, half its rate, says what it could keep; this says what it 
 than what the source holds.
 """
 
-from __future__ import annotations
-
 from snacbench.errors import Undefined
 from snacbench.metrics._guards import guarded
 from snacbench.types import Audio, MetricSpec

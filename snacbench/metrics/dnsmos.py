@@ -5,8 +5,6 @@ the background and all of it are (Reddy, Gopal, Cutler: "DNSMOS P.835", ICASSP 2
 P.808 the overall quality ("DNSMOS", ICASSP 2021). They are those of the package ``speechmos``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, lru_cache

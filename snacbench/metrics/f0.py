@@ -10,8 +10,6 @@ Praat's autocorrelation method with its standard settings but for the range of 6
 (Boersma, IFA Proceedings 17, 1993), by ``praat-parselmouth``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache

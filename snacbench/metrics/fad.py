@@ -13,8 +13,6 @@ mel bands that VGGish hears, over the same 0.96 s. For machines without weights:
 figures of it, and none of them is a FAD or KAD that papers report.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -93,7 +91,7 @@ def _mel_filters() -> Floats:
 class Vggish:
     """The network by its tensors, under the names of torchvggish."""
 
-    tensors: Mapping[str, torch.Tensor]
+    tensors: "Mapping[str, torch.Tensor]"
 
     def __call__(self, examples: Floats) -> Embeddings:
         """Embeddings of examples, shape (examples, 128)."""

@@ -8,8 +8,6 @@ Without its sign, because a codec that makes half of the clips louder and half s
 otherwise come out as one that leaves loudness alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -8,8 +8,6 @@ Gray, Markel: "Distance Measures for Speech Processing", IEEE TASSP 24(5), 1976,
 (their d_2, of power spectra instead of models). Hann windows of 2048 samples, 512 apart.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -9,8 +9,6 @@ Kubichek: "Mel-Cepstral Distance Measure for Objective Speech Quality Assessment
 equation 1. Frames are compared as they stand: codecs keep time.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Callable
@@ -58,7 +56,7 @@ def _cepstra(energies: Floats) -> Floats:
     return np.asarray(_db(energies) @ cosines)
 
 
-def _db(energy: Floats | np.float64) -> Floats:
+def _db(energy: "Floats | np.float64") -> Floats:
     return np.asarray(10 * np.log10(np.maximum(energy, ENERGY_FLOOR)))
 
 

@@ -5,8 +5,6 @@ ITU-T P.862 (2001) with the mappings to MOS-LQO of P.862.1 (narrowband) and P.86
 so that nothing of the reference is kept but the signal.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial

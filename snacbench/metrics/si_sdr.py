@@ -8,8 +8,6 @@ and the mean over channels. Le Roux, Wisdom, Erdogan, Hershey: "SDR - half-baked
 ICASSP 2019.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import replace

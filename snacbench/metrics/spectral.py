@@ -14,8 +14,6 @@ frames are transformed at a time, as many as stay in the processor's cache; mel 
 and distances that use the same windows share spectra.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import warnings
@@ -124,7 +122,7 @@ def _mean_distance(a: Pieces, b: Pieces, norm: str) -> float:
     return total / count
 
 
-def _energy(piece: NDArray[np.float32]) -> float:
+def _energy(piece: "NDArray[np.float32]") -> float:
     return float(np.square(piece, dtype=np.float64).sum())
 
 
@@ -142,7 +140,7 @@ def _features(form: Form, audio: Audio) -> Iterator[tuple[Pieces, Pieces]]:
         yield logs, plain if form.magnitude_weight or form.convergence_weight else ()
 
 
-def _bands(form: Form, scale: Scale, audio: Audio) -> Iterator[NDArray[np.float32]]:
+def _bands(form: Form, scale: Scale, audio: Audio) -> "Iterator[NDArray[np.float32]]":
     filters = _mel_filters(form, audio.rate_hz, scale) if scale.bands else None
     added = np.float32(form.power_added)
     floor = np.float32(math.sqrt(form.power_floor))
@@ -171,7 +169,7 @@ def magnitude(audio: Audio, scale: Scale, window: str, edge: int) -> Pieces:
 
 
 @functools.cache
-def _window(scale: Scale, shape: str) -> torch.Tensor:
+def _window(scale: Scale, shape: str) -> "torch.Tensor":
     """A window of a form, zeros before and after it."""
     from scipy.signal import get_window
 

@@ -5,8 +5,6 @@ a reference (Kumar et al.: "TorchAudio-Squim", ICASSP 2023, arXiv 2304.01448). I
 with the weights of its pipeline ``SQUIM_OBJECTIVE``.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from functools import lru_cache

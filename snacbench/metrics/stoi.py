@@ -10,8 +10,6 @@ TASLP 24(11), 2016, equations 1 to 7. Equal to the package ``pystoi``, which tak
 reference.
 """
 
-from __future__ import annotations
-
 import functools
 import sys
 from collections.abc import Callable

@@ -7,8 +7,6 @@ layers that give each frame a score, of which the mean counts. The weights are t
 use: tarepan/SpeechMOS made them of the authors' checkpoint, and keeps one domain and one judge.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from functools import partial

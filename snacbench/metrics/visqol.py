@@ -6,8 +6,6 @@ QoMEX 2020. The stages are those of Google's program, the numbers its own to 1e-
 the package ``visqol-python``; nothing of it is imported.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib.util
 import threading

@@ -8,8 +8,6 @@ Part of the evaluation that comes with Kumar et al.: "High-Fidelity Audio Compre
 RVQGAN", NeurIPS 2023 (``L1Loss`` in ``scripts/evaluate.py`` of descript-audio-codec).
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 

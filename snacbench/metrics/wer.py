@@ -8,8 +8,6 @@ by the package ``whisper-normalizer``: English, and all other languages by the r
 those. A clip of which nobody states the language is taken for English.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import unicodedata

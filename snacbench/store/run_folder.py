@@ -4,8 +4,6 @@ A process that is killed leaves at most one incomplete last line in each file. R
 the next writer removes it. Everything before it is a complete row, already on disk.
 """
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import json
@@ -77,7 +75,7 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, run: rows.Run, clips: Sequence[Clip]) -> RunFolder:
+    def create(cls, path: Path, run: rows.Run, clips: Sequence[Clip]) -> "RunFolder":
         """Start a run in a new or empty folder: its provenance and its clips come first."""
         if (path / RUN_FILE).exists():
             raise StoreError(
@@ -95,7 +93,7 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, path: Path) -> RunFolder:
+    def open(cls, path: Path) -> "RunFolder":
         """Open an existing run."""
         folder = cls(path)
         if not (path / RUN_FILE).is_file():

@@ -1,7 +1,5 @@
 """Tables as text, one function per format: Markdown, CSV, JSON, HTML, LaTeX, and the terminal."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -315,7 +313,7 @@ def latex_escaped(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
 
 
-def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableType]:
+def to_terminal(tables: Sequence[Table], *, width: int) -> "Iterator[RenderableType]":
     """What a rich console prints: tables, each followed by its notes, and those of all.
 
     Columns that do not fit beside each other into `width` characters go below, with the labels
@@ -335,7 +333,7 @@ def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableTy
     yield from (Text(f"- {note}") for note in shared)
 
 
-def _grids(table: Table, form: _Form, width: int) -> Iterator[RenderableType]:
+def _grids(table: Table, form: _Form, width: int) -> "Iterator[RenderableType]":
     from rich import box
     from rich.table import Table as Grid
     from rich.text import Text

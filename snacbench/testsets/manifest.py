@@ -5,8 +5,6 @@ durations are read from the files, not from here. Paths are relative to a root: 
 folder, or what ``--root`` names; rows with a ``corpus`` are looked for where that corpus lies.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import os
@@ -64,7 +62,7 @@ class _Row(BaseModel):
     brickwall: bool = False
 
     @classmethod
-    def read(cls, cells: Mapping[str, str], place: str) -> _Row:
+    def read(cls, cells: Mapping[str, str], place: str) -> "_Row":
         """A row of a table.
 
         Raises `TestSetError` if it names no path, or a cell is not of its column's kind.

@@ -32,20 +32,9 @@ _SPACING = 20  # segments of one file begin at least 1/20 of their length apart
 class Choice:
     """Which clips of a set to use; what is None is as the set has it.
 
-    Raises `TestSetError` if a count is below 1 or a length not above 0.
-
-    Attributes
-    ----------
-    segments : int or None
-        Draw this many segments per domain.
-    segment_s : float or None
-        Their length; without `segments`, cut every longer clip to one segment.
-    seed : int
-        Of the draw.
-    min_lufs : float
-        Quieter segments are not drawn (integrated loudness, ITU-R BS.1770-4).
-    limit : int or None
-        At most this many clips per domain.
+    `segments` are drawn per domain, by `seed`, each of `segment_s` and louder than `min_lufs`
+    (integrated, ITU-R BS.1770-4); without them, longer clips are cut to one of `segment_s`. At most
+    `limit` clips of a domain remain. A count below 1 or a length not above 0 is a `TestSetError`.
     """
 
     segments: int | None = None

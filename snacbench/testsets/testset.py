@@ -29,14 +29,9 @@ class BrokenClip:
 class TestSet:
     """Clips in the order of their ids, and the files that could not be read.
 
-    Attributes
-    ----------
-    roots : mapping from name to folder
-        Where the files of each corpus lie; the name is what the ids of its clips begin with.
-    missing : tuple of str
-        What a complete copy holds and this one lacks, a sentence each.
-    notes : tuple of str
-        What else to know of how the set came about: files left out, segments not found.
+    `roots` are where the files of each corpus lie, by what the ids of its clips begin with.
+    Sentences say what is `missing` from a complete copy, and (`notes`) what else to know of how the
+    set came about: files left out, segments not found.
     """
 
     __test__ = False  # keeps pytest from collecting it

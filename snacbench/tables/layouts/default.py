@@ -1,7 +1,5 @@
 """Everything that a run knows: rates, speed, size, then every metric."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -6,8 +6,6 @@ Compression with Improved RVQGAN", NeurIPS 2023. Papers on speech codecs: usuall
 test-clean.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from snacbench.tables.layouts import parts as p

@@ -1,7 +1,5 @@
 """What layouts are made of: facts of a codec, means of a metric, and columns of both."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

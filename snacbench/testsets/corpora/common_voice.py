@@ -4,8 +4,6 @@ A release holds one folder per language. All languages below the root are taken;
 one language's folder takes that one.
 """
 
-from __future__ import annotations
-
 import hashlib
 from itertools import zip_longest
 from pathlib import Path

@@ -5,8 +5,6 @@ case and in Unicode normalisation, archives made on macOS bring ``._*`` and ``__
 name the folder of a corpus or the one above it: all of that ends here.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import unicodedata

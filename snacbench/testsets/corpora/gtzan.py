@@ -5,8 +5,6 @@ single one went through a lossy codec is not known, so `lossy_source` stays None
 repeated or distorted, and several are of the same artist (B. L. Sturm, The GTZAN Dataset, 2013).
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout

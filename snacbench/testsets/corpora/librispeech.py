@@ -3,8 +3,6 @@
 Both are cut from the MP3 files of LibriVox: their source is lossy.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache, partial
 from pathlib import Path
 

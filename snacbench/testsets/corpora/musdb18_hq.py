@@ -1,7 +1,5 @@
 """MUSDB18-HQ: full mixtures of the fifty test tracks, as uncompressed WAV."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout

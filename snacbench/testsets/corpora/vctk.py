@@ -5,8 +5,6 @@ which, and so must its manifest. The first microphone (a DPA 4035) is complete f
 the second lacks p280 and p315. The texts of p315 were lost, so its clips have no transcript.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 
