@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from snacbench import __version__
 from snacbench.errors import CannotKeep, DigestMismatch, DownloadError
 from snacbench.files import lock
+from snacbench.later import requests
 from snacbench.progress import Progress, Silent
-
-if TYPE_CHECKING:
-    import requests
 
 OFFLINE_VARIABLES = ("SNACBENCH_OFFLINE", "HF_HUB_OFFLINE")
 _BUSY = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
@@ -206,7 +204,6 @@ class _Part:
 
     def _try_once(self) -> None:
         """One request for what is missing; returns when all has come."""
-        import requests
         from urllib3 import exceptions
 
         if not self.known:  # nothing would tell whether two pieces are of one file
@@ -286,7 +283,6 @@ class _Part:
 
 def _session() -> "requests.Session":
     """A session that asks ~/.netrc for nothing: what it names would replace a token."""
-    import requests
 
     class Session(requests.Session):
         def rebuild_auth(

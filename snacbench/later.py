@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import librosa
     import numpy as np
     import pandas as pd
+    import requests
     import soundfile
     import soxr
     import torch
@@ -42,10 +43,10 @@ else:
 
     names = ("av", "librosa", "numpy", "pandas", "scipy.fft", "soundfile", "soxr", "torch")
     av, librosa, np, pd, fft, soundfile, soxr, torch = map(_Later, names)
-    transformers = _Later("transformers")
+    requests, transformers = map(_Later, ("requests", "transformers"))
     Axes = Figure = Line2D = NDArray = Any  # in annotations alone
 
 __all__ = [
-    "Axes", "Figure", "Line2D", "NDArray", "av", "fft", "librosa", "np", "pd", "soundfile", "soxr",
-    "torch", "transformers",
+    "Axes", "Figure", "Line2D", "NDArray", "av", "fft", "librosa", "np", "pd", "requests",
+    "soundfile", "soxr", "torch", "transformers",
 ]  # fmt: skip

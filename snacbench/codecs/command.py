@@ -65,26 +65,26 @@ def frames(coded: bytes, bytes_per_frame: int, bits_per_frame: int) -> int:
 
 
 def ogg_packets() -> Bits:
-    """Packets of an Ogg stream count, without its pages and without its headers."""
-    return lambda coded, settings: sum(packet_sizes(coded)) * BITS_PER_BYTE
+    """Packets of an Ogg stream count as a decoder gets them, without its pages and its headers.
 
-
-def packet_sizes(coded: bytes) -> list[int]:
-    """Sizes in bytes of what FFmpeg hands to the decoder of an Ogg file with one stream, in order.
-
-    Raises `CodecError` where it is no such file, or was cut off.
+    Raises `CodecError` where the file is none with one stream, or was cut off.
     """
-    try:
-        with av.open(io.BytesIO(coded), "r", "ogg") as container:
-            streams = len(container.streams)
-            sizes = [packet.size for packet in container.demux() if packet.size]
-    except av.error.FFmpegError as error:
-        raise CodecError(f"the coded file is no Ogg stream ({error.strerror})") from error
-    if streams != 1:
-        raise CodecError(f"the Ogg file holds {streams} streams, expected one")
-    if extent_of(io.BytesIO(coded), len(coded)).is_cut:  # FFmpeg leaves half a page out in silence
-        raise CodecError(f"the Ogg file ends after {len(coded)} bytes without the mark of its end")
-    return sizes
+
+    def weighed(coded: bytes, settings: Mapping[str, Value]) -> int:
+        try:
+            with av.open(io.BytesIO(coded), "r", "ogg") as container:
+                streams = len(container.streams)
+                size = sum(packet.size for packet in container.demux())
+        except av.error.FFmpegError as error:
+            raise CodecError(f"the coded file is no Ogg stream ({error.strerror})") from error
+        if streams != 1:
+            raise CodecError(f"the Ogg file holds {streams} streams, expected one")
+        if extent_of(io.BytesIO(coded), len(coded)).is_cut:  # of which FFmpeg says nothing
+            end = f"the Ogg file ends after {len(coded)} bytes without the mark of its end"
+            raise CodecError(end)
+        return size * BITS_PER_BYTE
+
+    return weighed
 
 
 # ----------------------------------------------------------------------------------- the codec
@@ -237,10 +237,9 @@ class LoadedCommand:
                 whole = np.clip(whole, -full_scale, full_scale - 1)
                 # As 32-bit integers, of which soundfile keeps the upper bits.
                 samples = whole.astype(np.int32) << (32 - bits)
-            held = io.BytesIO()
             options = {"format": container.upper(), "subtype": _SUBTYPES[sample_format]}
-            soundfile.write(held, samples.T, audio.rate_hz, endian="LITTLE", **options)
-            Path(str(values["input"])).write_bytes(held.getvalue())
+            place = str(values["input"])
+            soundfile.write(place, samples.T, audio.rate_hz, endian="LITTLE", **options)
             self.run(self.file.encode, values, writes="coded")
             coded = Path(str(values["coded"])).read_bytes()
         weighed: Any = self.file.bits(coded, self.spec.settings)  # of a function of the user

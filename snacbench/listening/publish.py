@@ -10,11 +10,14 @@ from pathlib import Path
 from snacbench.errors import UserError
 from snacbench.files import writing
 from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, REFERENCE, RESERVED
+from snacbench.later import pd
 from snacbench.listening.analysis import Analysis, Estimate
 from snacbench.listening.design import practice_of
 from snacbench.listening.read import Source
 from snacbench.listening.screening import count
 from snacbench.listening.study import Record, duplicates, safe_cell
+from snacbench.plots._ratings import figures_of
+from snacbench.plots.style import paper_style, write_figure
 from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.store.run_folder import RUN_FILE, RunFolder
 from snacbench.tables.listening_tables import listening_tables, p_text
@@ -212,9 +215,6 @@ def write_all(
     analysis: Analysis, summary: ListeningSummary, scores: Sequence[ListenerScore], folder: Path
 ) -> list[Path]:
     """Write everything into a folder, in place of what an earlier analysis left there."""
-    from snacbench.plots._ratings import figures_of
-    from snacbench.plots.style import paper_style, write_figure
-
     tables, numbers = listening_tables(summary), records_of(analysis)
     out = [f"Excluded {one.listener}: {one.reason}" for one in analysis.screening.exclusions]
     notes = "\n".join(f"- {escaped(note)}" for note in (*summary.notes, *out))
@@ -247,13 +247,11 @@ def write_all(
 
 def csv_text(records: Sequence[Record]) -> str:
     """Records as CSV: numbers in full, what is not known empty, no cell a formula."""
-    from pandas import DataFrame
-
     safe = [
         {key: safe_cell(v) if isinstance(v, str) else v for key, v in record.items()}
         for record in records
     ]
-    return str(DataFrame(safe, dtype=object).to_csv(index=False, lineterminator="\n"))
+    return str(pd.DataFrame(safe, dtype=object).to_csv(index=False, lineterminator="\n"))
 
 
 def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:

@@ -131,19 +131,6 @@ def open_responses(folder: Path, test: ListeningTest, *, create: bool = True) ->
 
 
 @contextmanager
-def read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """One unchanging view of the responses, also while a server writes on; or `StoreError`."""
-    with (
-        _readable(path, there=True),
-        closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as sql,
-    ):
-        sql.row_factory = sqlite3.Row
-        sql.execute("BEGIN")
-        _check_version(sql, path)
-        yield sql
-
-
-@contextmanager
 def _readable(path: Path, *, there: bool) -> Iterator[None]:
     """What SQLite cannot do with a file is a `StoreError`; so is one that is to be there."""
     if there and not path.is_file():
@@ -530,7 +517,12 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
     """
     people: list[Listener] = []
     answers: list[Rating | Choice] = []
-    with read_only(folder / ANSWERS_FILE if folder.is_dir() else folder) as sql:
+    path = folder / ANSWERS_FILE if folder.is_dir() else folder
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    with _readable(path, there=True), closing(sqlite3.connect(uri, uri=True)) as sql:
+        sql.row_factory = sqlite3.Row
+        sql.execute("BEGIN")  # one unchanging view, also while a server writes on
+        _check_version(sql, path)
         rows = sql.execute("SELECT * FROM listeners WHERE consented_utc IS NOT NULL ORDER BY id")
         for listener in (Session.model_validate(dict(row)) for row in rows):
             name = listener.name

@@ -135,7 +135,8 @@ def write_players(  # noqa: PLR0913, PLR0917 - the first four are the same for a
     for index, picture in enumerate(levels):
         if picture is None:
             continue
-        image = spectrogram_image(picture, top_db)
+        # The lightest colour is `top_db`, the darkest 80 dB less.
+        image = _webp((picture - top_db) / RANGE_DB + 1, "magma")
         (pictures / f"{index}.webp").write_bytes(image)
         if index and reference is not None:
             image = change_image(reference=reference, degraded=picture, top_db=top_db)
@@ -244,11 +245,6 @@ def marks(top_hz: float) -> list[tuple[str, float]]:
         for hz, height in heights
         if height < 97
     ]
-
-
-def spectrogram_image(levels: Picture, top_db: float) -> bytes:
-    """Levels as a WebP picture: the lightest colour is `top_db`, the darkest 80 dB less."""
-    return _webp((levels - top_db) / RANGE_DB + 1, "magma")
 
 
 def change_image(*, reference: Picture, degraded: Picture, top_db: float) -> bytes:

@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -207,7 +208,10 @@ def _listening_rows(parts: Sequence[RunFolder]) -> Iterator[object]:
 
 def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
     """Link or copy decoded audio, codes where they were kept, and embeddings."""
-    for name in _files_of(done.folder):
+    coded = ((row.decoded, row.codes) for row in done.folder.read(rows.Coded))
+    ok = (row for row in done.folder.read(rows.Embedded) if row.status == "ok")
+    digests = dict.fromkeys(digest for row in ok for digest in (row.reference, row.degraded))
+    for name in chain(filter(None, chain.from_iterable(coded)), map(embeddings_name, digests)):
         source = next((p for part in parts if (p := part.path / name).is_file()), None)
         target = done.folder.path / name
         if source is None or target.exists():  # already, of a row that a part has twice
@@ -220,14 +224,6 @@ def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
         except OSError:  # another disk, or one without hard links
             shutil.copy2(source, target)
             done.copied += 1
-
-
-def _files_of(folder: RunFolder) -> Iterator[str]:
-    for coded in folder.read(rows.Coded):
-        yield from filter(None, (coded.decoded, coded.codes))
-    ok = (row for row in folder.read(rows.Embedded) if row.status == "ok")
-    digests = dict.fromkeys(digest for row in ok for digest in (row.reference, row.degraded))
-    yield from map(embeddings_name, digests)
 
 
 # --------------------------------------------------------------------- provenance of a merged run
