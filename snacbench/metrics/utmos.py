@@ -14,7 +14,7 @@ from typing import Any
 
 from snacbench.later import torch
 from snacbench.metrics._guards import VOICE
-from snacbench.metrics._learned import Compare, Files, learned
+from snacbench.metrics._learned import Compare, Files, learned, tensor_names
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.types import Audio
 
@@ -41,19 +41,6 @@ MODEL = MetricModel(
 MODELS = (MODEL,)
 
 
-# What fairseq calls the parts of wav2vec 2.0, and what torchaudio does; first come, first served.
-_NAMES = {
-    "encoder.pos_conv.0.": "encoder.transformer.pos_conv_embed.conv.",
-    "conv_layers.0.2.": "conv_layers.0.layer_norm.",
-    ".0.weight": ".conv.weight",
-    "encoder.layer_norm.": "encoder.transformer.layer_norm.",
-    "encoder.layers.": "encoder.transformer.layers.",
-    "self_attn_layer_norm.": "layer_norm.",
-    "self_attn.": "attention.",
-    "fc1.": "feed_forward.intermediate_dense.",
-    "fc2.": "feed_forward.output_dense.",
-    "post_extract_proj.": "encoder.feature_projection.projection.",
-}
 _OF_TRAINING = "wav2vec2.mask_emb"
 
 
@@ -100,7 +87,7 @@ def ours(name: str) -> str:
         return name
     if inner.startswith("layer_norm."):
         return f"wav2vec2.encoder.feature_projection.{inner}"
-    for theirs, own in _NAMES.items():
+    for theirs, own in tensor_names("wav2vec2"):
         inner = inner.replace(theirs, own)
     return f"wav2vec2.{inner}"
 
