@@ -66,18 +66,11 @@ def score(
 ) -> "pd.DataFrame":
     """Score one signal, or every file of a folder, against its reference as a run would.
 
-    The frame has the columns of `Run.scores`; ``reason`` says why a value is missing.
-
-    Parameters
-    ----------
-    reference, degraded : path, Audio or array
-        Two files, two folders whose files match by name, or arrays of shape (time,) or
-        (channels, time) at `rate_hz`, which may have different lengths.
-    metrics : str or sequence of str
-        Names; none: the default set.
-    **asked
-        What `score_files` takes: ``name`` (of the codec in the frame), ``align``, ``domain``,
-        ``asr``, ``weights``, ``jobs``; no ``out``, as no run is kept.
+    `reference` and `degraded` are two files, two folders whose files match by name, or arrays of
+    shape (time,) or (channels, time) at `rate_hz`, which may have different lengths. No `metrics`:
+    the default set. `asked` is what `score_files` takes: ``name`` (of the codec in the frame),
+    ``align``, ``domain``, ``asr``, ``weights``, ``jobs``; no ``out``, as no run is kept. The frame
+    has the columns of `Run.scores`; ``reason`` says why a value is missing.
     """
     if "out" in asked:
         raise UserError("score keeps no run, so it takes no out; score_files makes one")

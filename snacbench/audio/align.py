@@ -54,11 +54,8 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> Flo
     bands that a codec fills with noise count as much as those it codes. Channels, of which both
     have as many, are summed. Of long signals the same 30 s from the middle count.
 
-    Returns
-    -------
-    array, shape (2 * max_lag + 1,)
-        Entry ``max_lag + d`` is for the degraded signal coming `d` samples late. Normalised:
-        1 for equal signals at their true lag; 0 everywhere if one does not vary.
+    Shape (2 * max_lag + 1,): entry ``max_lag + d`` is for the degraded signal coming `d` samples
+    late. Normalised: 1 for equal signals at their true lag; 0 everywhere if one does not vary.
     """
     length = round(30.0 * reference.rate_hz)
     start = max(0, min(reference.num_samples, degraded.num_samples) - length) // 2

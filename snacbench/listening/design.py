@@ -328,20 +328,14 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
 
     A pure function of the test and the number. What is dealt out are trials: an item in MUSHRA, an
     item with what is judged on it else. Listeners are served in rounds of as many as there are
-    trials, each shuffled anew:
+    trials, each shuffled anew. Where everybody gets all trials, the orders of a round are the rows
+    of a Williams design (Aust. J. Sci. Res. A 2, 1949): every trial comes at every place equally
+    often, and (over one round for an even number of trials, over two for an odd one) directly after
+    every other. Where everybody gets some, they are consecutive ones of a shuffled circle, on which
+    the next listener goes on: over a round every trial comes at every place exactly once.
 
-    - Where everybody gets all trials, the orders of a round are the rows of a Williams design
-      (Aust. J. Sci. Res. A 2, 1949): every trial comes at every place equally often, and (over one
-      round for an even number of trials, over two for an odd one) directly after every other.
-    - Where everybody gets some, they are consecutive ones of a shuffled circle of trials. Over a
-      round every trial comes at every place exactly once. Consecutive listeners go on where the
-      last one ended, so that a test that ends early has heard its trials almost equally often.
-
-    Where one condition is judged at a time, no item follows itself as long as that can be: the
-    circle is dealt with its items apart, which costs no balance, and in the row of a Williams
-    design a page that follows its own item changes places with another.
-
-    The conditions of a page are shuffled per listener and page, unless the reference comes first.
+    Where one condition is judged at a time, no item follows itself as long as that can be. The
+    conditions of a page are shuffled per listener and page, unless the reference comes first.
     """
     trials, form = trials_of(test, test.items), FORMS[test.form]
     count = len(trials)

@@ -1,18 +1,15 @@
 """ViSQOL's spectrograms: how they are made, how alike two pieces are, and where a patch fits best.
 
-Spectrogram: the amplitude of every gammatone band in frames of 80 ms every 20 ms. Google's program
-runs a windowed frame through the filters from rest, and takes the root mean square of the W samples
-that come out while it lasts. Nothing but that mean is used, so no filter is run::
+Spectrogram: the amplitude of every gammatone band in frames of 80 ms every 20 ms: the root mean
+square of the W samples that come out of a filter while a windowed frame goes through it from rest.
+Nothing but that mean is used, so no filter is run::
 
     energy in the frame = |X|^2 @ |H|^2 / M  -  sum of (frame @ ringing)^2
 
 with X the transform of the frame, padded with zeros to M samples, H the filter's response, and
 ringing what it puts out after the frame, a combination of eight known waves. ``docs/metrics.md``
-has the derivation and the errors, which are those of single precision.
-
-The filters are gammatones of fourth order, spaced evenly on the scale of hearing: Slaney, "An
-Efficient Implementation of the Patterson-Holdsworth Auditory Filter Bank", Apple Technical Report
-35, 1993: four sections with the same pair of poles and one zero each, a gain of one at the centre.
+has the derivation and the errors. Filters: Slaney, "An Efficient Implementation of the
+Patterson-Holdsworth Auditory Filter Bank", Apple Technical Report 35, 1993.
 
 Neurogram similarity index (NSIM), at most 1: Hines, Harte: "Speech intelligibility prediction using
 a neurogram similarity index measure", Speech Communication 54(2), 2012, equation 2. With means m,
@@ -20,10 +17,8 @@ variances v and covariance c under a Gaussian window of 3 x 3 cells, which repea
 
     NSIM = (2 m_x m_y + C1) / (m_x^2 + m_y^2 + C1)  *  (c + C3) / (sqrt(v_x v_y) + C3)
 
-Each of its four parts is an inner product of a few numbers of one frame with a few of the other:
-the covariance that of the nine deviations from the local mean, times the root of their weight. So
-for one band, all frames of the reference against all frames of the degraded signal are four
-products of thin matrices, for which single precision is enough.
+Each of its four parts is an inner product of a few numbers of one frame with a few of the other: so
+for one band, all frames of both signals are four products of thin matrices in single precision.
 """
 
 from __future__ import annotations
