@@ -155,9 +155,8 @@ def select_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
         return tuple(metric for metric in known.values() if metric.spec.default)
     for name in names:
         if name not in known:
-            raise UnknownName(
-                f"no metric named {name!r}; {did_you_mean(name, known)}{left_out('metrics')}"
-            )
+            text = f"no metric named {name!r}; {did_you_mean(name, known)}{left_out('metrics')}"
+            raise UnknownName(text)
     return tuple(known[name] for name in dict.fromkeys(names))
 
 
@@ -228,9 +227,8 @@ def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:
             if isinstance(item, CodecModel | MetricModel) and not isinstance(item, expected):
                 continue  # a module may bring codecs and metrics, and models of both
             if not isinstance(item, expected):
-                raise TypeError(
-                    f"{attribute} holds a {type(item).__name__}, expected {expected.__name__}"
-                )
+                text = f"{attribute} holds a {type(item).__name__}, expected {expected.__name__}"
+                raise TypeError(text)
             yield item
 
 

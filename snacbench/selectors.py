@@ -140,9 +140,8 @@ def select(
                     "another: NAME=PREFIX:PATH"
                 )
     if not chosen:
-        raise UnknownName(
-            f"no codec named; there are: {', '.join([*codec_families(), *codec_models()])}"
-        )
+        why = f"no codec named; there are: {', '.join([*codec_families(), *codec_models()])}"
+        raise UnknownName(why)
     return tuple(chosen.values())
 
 
@@ -204,9 +203,8 @@ def _expand(
         models = [m for key, m in codec_models().items() if name and key.startswith(name)]
         if not models:
             names = [*codec_families(), *codec_models()]
-            raise UnknownName(
-                f"no codec named {name!r}; {did_you_mean(name, names)}{left_out('codecs')}"
-            )
+            text = f"no codec named {name!r}; {did_you_mean(name, names)}{left_out('codecs')}"
+            raise UnknownName(text)
     for model in models:
         yield from ((model, spec) for spec in _points(model, point))
 

@@ -172,9 +172,8 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
                     found = (
                         f"{extent.held} of the {extent.stated} {extent.unit} that its header states"
                     )
-                raise AudioError(
-                    f"{path} holds {found}: the file is truncated or damaged; fetch it again"
-                )
+                text = f"{path} holds {found}: the file is truncated or damaged; fetch it again"
+                raise AudioError(text)
             with _decoder(path, stream, status.st_size, extent) as opened:
                 yield opened
     except SnacbenchError:  # a package that does not load is not the file's fault

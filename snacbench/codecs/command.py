@@ -58,9 +58,8 @@ def frames(coded: bytes, bytes_per_frame: int, bits_per_frame: int) -> int:
     unused = (1 << (bytes_per_frame * BITS_PER_BYTE - bits_per_frame)) - 1
     starts = range(0, len(coded), bytes_per_frame)
     if any(int.from_bytes(coded[i : i + bytes_per_frame], "big") & unused for i in starts):
-        raise CodecError(
-            f"frames of {bytes_per_frame} bytes use more than the first {bits_per_frame} bits"
-        )
+        text = f"frames of {bytes_per_frame} bytes use more than the first {bits_per_frame} bits"
+        raise CodecError(text)
     return len(starts) * bits_per_frame
 
 
@@ -267,9 +266,8 @@ class LoadedCommand:
                     str(values["output"]), dtype="float32", always_2d=True, **options
                 )
             except soundfile.LibsndfileError as error:
-                raise self._error(
-                    f"the decoder's output is no {container} file ({error})"
-                ) from error
+                text = f"the decoder's output is no {container} file ({error})"
+                raise self._error(text) from error
         if (rate_hz, read.shape[1]) != (encoded.rate_hz, encoded.channels):
             raise self._error(
                 f"the decoder wrote {rate_hz} Hz, {read.shape[1]} channels; expected "
@@ -372,9 +370,8 @@ class LoadedCommand:
         if found := shutil.which(name):
             return Path(found).absolute()  # programs run in another folder
         advice = f"; install it: {self.file.install}" if self.file.install else ""
-        raise MissingPackage(
-            f"{self.spec.model} needs the program {name}, which is not installed{advice}"
-        )
+        text = f"{self.spec.model} needs the program {name}, which is not installed{advice}"
+        raise MissingPackage(text)
 
     def run(self, line: str, values: Mapping[str, Value], *, writes: str = "") -> str:
         """Run a command line, which `writes` the file of a placeholder; what it printed."""
@@ -395,9 +392,8 @@ class LoadedCommand:
             try:
                 out, err = process.communicate(timeout=self.file.timeout_s)
             except subprocess.TimeoutExpired as error:
-                raise self._error(
-                    f"{name} did not end within {self.file.timeout_s:g} s (timeout_s){shown}"
-                ) from error
+                text = f"{name} did not end within {self.file.timeout_s:g} s (timeout_s){shown}"
+                raise self._error(text) from error
             finally:
                 # Not asked whether it ended: what it started may hold the pipes, and goes too.
                 if process.returncode is None:

@@ -35,9 +35,8 @@ class TransformersCodec(neural.NeuralCodec):
         files, kind = checkpoints.files_of(spec, weights), f"{cls.NAME}Model"
         described = checkpoints.read_config(files[CONFIG])
         if (found := described.get("model_type")) != (expected := cls.NAME.lower()):
-            raise WeightsMismatch(
-                f"{files[CONFIG]} describes a model of type {found}, expected {expected}"
-            )
+            text = f"{files[CONFIG]} describes a model of type {found}, expected {expected}"
+            raise WeightsMismatch(text)
         tensors = checkpoints.load_tensors(files[WEIGHTS])
         try:
             config = getattr(transformers, f"{cls.NAME}Config").from_dict(described)

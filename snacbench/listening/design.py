@@ -186,9 +186,8 @@ def chosen_systems(selectors: Sequence[str], codecs: Sequence[CodecSpec]) -> tup
             chosen |= {spec.name: spec for spec in among(codecs, selector)}
         except UnknownName as error:
             known = did_you_mean(selector, [spec.name for spec in codecs])
-            raise UnknownName(
-                f"--systems {selector}: the run has no such codec; {known}"
-            ) from error
+            text = f"--systems {selector}: the run has no such codec; {known}"
+            raise UnknownName(text) from error
     if not chosen:
         raise UserError("the run has no codecs besides anchors; name some with --systems")
     if len(chosen) > MAX_SYSTEMS:

@@ -228,9 +228,8 @@ def _said(path: Path, at: int, cells: Mapping[str, str]) -> tuple[Rating | Choic
     except ValidationError as error:
         first = error.errors()[0]
         column = str(first["loc"][0])
-        raise UserError(
-            f"{path}, line {at}: {column}: {first['msg']}, found {cells.get(column, '')!r}"
-        ) from error
+        why = f"{path}, line {at}: {column}: {first['msg']}, found {cells.get(column, '')!r}"
+        raise UserError(why) from error
 
 
 def _fitted(study: Study, test: ListeningTest) -> Study:

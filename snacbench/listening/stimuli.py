@@ -126,9 +126,8 @@ def read_facts(folder: Path, test: ListeningTest) -> Facts:
     try:
         facts = from_json(path.read_bytes(), Facts, origin=str(path))
     except (OSError, StoreError) as error:
-        raise UserError(
-            f"{folder} has no stimuli yet: no {FACTS_FILE} that can be read; {again}"
-        ) from error
+        text = f"{folder} has no stimuli yet: no {FACTS_FILE} that can be read; {again}"
+        raise UserError(text) from error
     if facts.design_sha256 != design_sha256(test):
         raise UserError(
             f"the stimuli in {folder} are not those of its test.yaml, which was changed after they "
@@ -188,9 +187,8 @@ class RunSignals:
             raise AudioError(f"the run in {self.folder.path} has no clip {clip_id}")
         audio = read_clip(clip)
         if sha256_of_file(clip.path) != clip.sha256:
-            raise AudioError(
-                f"{clip.path} is no longer the file that the run coded: its sha256 has changed"
-            )
+            text = f"{clip.path} is no longer the file that the run coded: its sha256 has changed"
+            raise AudioError(text)
         audio = limited(audio)
         return downmix(audio) if self.mono else audio
 

@@ -134,9 +134,8 @@ def _code_in(known: Iterable[str], language: str, name: str) -> str:
             f"{name} knows English alone ({ENGLISH!r}), and the clip is in {language!r}; name "
             "whisper-large-v3 or faster-whisper:FOLDER with --asr"
         )
-    raise Undefined(
-        f"{name} knows {len(codes)} languages, and the clip is in {language!r}; leave it out"
-    )
+    text = f"{name} knows {len(codes)} languages, and the clip is in {language!r}; leave it out"
+    raise Undefined(text)
 
 
 class PocketSphinx:

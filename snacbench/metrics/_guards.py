@@ -76,9 +76,8 @@ def set_level(
         with np.errstate(over="ignore"):
             found = np.asarray(embed(audio)).astype(np.float16)
         if not np.isfinite(found).all():
-            raise Undefined(
-                f"embeddings of {spec.name} must be finite float16, up to 65504; found others"
-            )
+            text = f"embeddings of {spec.name} must be finite float16, up to 65504; found others"
+            raise Undefined(text)
         return found
 
     def prepared(reference: Audio) -> tuple[Embeddings, Callable[[Audio], Embeddings]]:
@@ -127,9 +126,8 @@ def _accept(
             "or pad the degraded signal to the reference's length"
         )
     if audio.duration_s < min_s:
-        raise Undefined(
-            f"too short: the {which} lasts {audio.duration_s:.3f} s, {min_s:.3f} s are needed"
-        )
+        text = f"too short: the {which} lasts {audio.duration_s:.3f} s, {min_s:.3f} s are needed"
+        raise Undefined(text)
     for channel, samples in enumerate(audio.samples):
         # A constant offset carries as much sound as zeros.
         if not silence_too and np.all(samples == samples[0]):

@@ -108,9 +108,8 @@ def mapper(mode: Mode) -> Mapper:
         name = SUPPORT_VECTORS if mode == "audio" else LATTICE
         found = importlib.util.find_spec("visqol")  # importing it would load its compiler
         if found is None or found.origin is None:
-            raise MissingPackage(
-                f"ViSQOL's model {name} comes with the package visqol-python; pip install it"
-            )
+            text = f"ViSQOL's model {name} comes with the package visqol-python; pip install it"
+            raise MissingPackage(text)
         path = Path(found.origin).parent / "model" / name
         return _support_vector_regression(path) if mode == "audio" else _lattice(path)
     scale = FIT_SCALE if mode == "speech_exponential" else 1.0

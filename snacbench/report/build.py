@@ -83,9 +83,8 @@ def build_report(  # noqa: PLR0913 - what can be chosen
         raise StoreError(f"{target} is a file; choose a folder for the report with -o")
     known = all((target / name).is_file() for name in (INDEX, *STATIC_FILES))
     if target.exists() and any(target.iterdir()) and not known:
-        raise StoreError(
-            f"{target} is not empty and holds no report; choose a new or empty folder with -o"
-        )
+        text = f"{target} is not empty and holds no report; choose a new or empty folder with -o"
+        raise StoreError(text)
     rows, progress = RunRows.load(folder), progress or Silent()
     found = sources(folder) if folder.has_decoded else {}
     playable = {

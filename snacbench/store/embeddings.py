@@ -47,8 +47,7 @@ def kept(folder: Path, digest: str) -> Embeddings:
     except OSError as error:
         raise StoreError(f"cannot read {path} ({error.strerror}); {_AGAIN}") from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise StoreError(
-            f"{path} is not the file that the run wrote: its sha256 has changed; {_AGAIN}"
-        )
+        text = f"{path} is not the file that the run wrote: its sha256 has changed; {_AGAIN}"
+        raise StoreError(text)
     found: Embeddings = np.load(io.BytesIO(content), allow_pickle=False)
     return found

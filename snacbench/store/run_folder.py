@@ -221,9 +221,8 @@ class RunFolder:
                 try:
                     held.enter_context(lock(self.path / _LOCK_FILE, wait=False))
                 except BlockingIOError as error:
-                    raise StoreError(
-                        f"another snacbench is writing to {self.path}; wait for it to end"
-                    ) from error
+                    text = f"another snacbench is writing to {self.path}; wait for it to end"
+                    raise StoreError(text) from error
                 for name in ROW_FILES.values():
                     _drop_incomplete_line(self.path / name)
                 for folder in (_DECODED_FOLDER, _CODES_FOLDER, EMBEDDINGS_FOLDER):

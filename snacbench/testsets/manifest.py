@@ -76,9 +76,8 @@ class _Row(BaseModel):
             first = error.errors()[0]
             column = first["loc"][0]
             found = "the cell is empty" if first["type"] == "missing" else f"{first['input']!r}"
-            raise TestSetError(
-                f"{place}: {column}: {found}; {first['msg'].removeprefix('Value error, ')}"
-            ) from error
+            why = f"{place}: {column}: {found}; {first['msg'].removeprefix('Value error, ')}"
+            raise TestSetError(why) from error
 
     def part_of(self, clip: Clip | BrokenClip) -> Clip | BrokenClip:
         """The part of a file that is asked for; broken if the file is not what the row says."""

@@ -83,9 +83,8 @@ def make_set(
     """
     found = sorted(clips, key=lambda clip: clip.id)
     if not found:
-        raise TestSetError(
-            f"{origin} holds no audio; expected WAV, FLAC, OGG, MP3, AIFF, M4A or the like"
-        )
+        text = f"{origin} holds no audio; expected WAV, FLAC, OGG, MP3, AIFF, M4A or the like"
+        raise TestSetError(text)
     for one, other in pairwise(found):
         if one.id == other.id:
             raise TestSetError(f"{origin} has the id {one.id!r} twice: {one.path}, {other.path}")

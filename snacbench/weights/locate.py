@@ -205,9 +205,8 @@ def _fetch(
         url, commit, facts = _asked_of_the_hub(model, file, revision, offline=offline)
     sha256 = facts.pop("sha256", "") or known.sha256
     if not sha256.startswith(known.sha256):
-        raise DigestMismatch(
-            f"{url} has sha256 {sha256}, expected {known.sha256}; the file was not fetched"
-        )
+        text = f"{url} has sha256 {sha256}, expected {known.sha256}; the file was not fetched"
+        raise DigestMismatch(text)
     digest = fetch_file(url, target, sha256=sha256, progress=shown, offline=offline, **facts)
     if not known.by and (wrong := damage(target)):
         target.unlink()
