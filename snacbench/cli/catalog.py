@@ -173,7 +173,6 @@ def _measured(name: str, options: Mapping[str, Any]) -> "tuple[Points, dict[str,
 
 
 def _cost_facts(cost: "Cost") -> dict[str, str]:
-
     def parts(values: Mapping[str, float], unit: str, factor: float = 1.0) -> str:
         listed = [f"{part} {factor * value:.4g}" for part, value in values.items()]
         return f"{factor * sum(values.values()):.4g} {unit} ({', '.join(listed)})" if values else ""

@@ -283,7 +283,6 @@ def _joined(
 
 
 def _union(parts: Sequence[tuple[RunFolder, tuple[Spec, ...]]]) -> tuple[Spec, ...]:
-
     def essence(spec: CodecSpec | MetricSpec) -> dict[str, Any]:
         if isinstance(spec, CodecSpec):  # its weights' content, not where they lay
             return {**vars(spec), "weights": WeightsInfo(sha256=spec.weights.sha256)}
