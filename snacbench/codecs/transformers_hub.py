@@ -124,36 +124,25 @@ def _source(repository: str, sha256: str = "") -> WeightsSource:
     return WeightsSource("hub", repository, files)
 
 
+_32KHZ = Encodec32.points(
+    "encodec-32khz", Shape(32_000, (Stream(Fraction(32_000, 640), 2_048),) * 4),
+    # Trained without quantiser dropout (audiocraft: ``encodec_large_nq4_s640``).
+    trained_from=4,
+    latency_samples=5_428,  # found by propagating gradients back through the model
+    params_m=57.9, licence="CC-BY-NC-4.0 (as audiocraft's weights; the model card states none)",
+)  # fmt: skip
+_MIMI = Mimi.points(
+    "mimi", Shape(24_000, (Stream(Fraction(24_000, 1_920), 2_048),) * 32),
+    # Quantiser dropout trained smaller depths, but the authors speak of 8, 16 and 32 codebooks
+    # only (kyutai-labs/moshi, issues 122, 144 and 189).
+    trained_from=8,
+    latency_samples=1_920,  # causal: one frame of 80 ms, as the authors' README states
+    params_m=96.1, licence="CC-BY-4.0",
+)  # fmt: skip
+# As in the hub's commit 4966e19, which corrected the first upload.
+_SHA256 = "0e78f34d2ff3259f29bd51f7a99060151fe4ba5776fee216f58847f06082f1ca"
 MODELS = (
-    Encodec32.declared(
-        Encodec32.points(
-            "encodec-32khz",
-            Shape(32_000, (Stream(Fraction(32_000, 640), 2_048),) * 4),
-            # Trained without quantiser dropout (audiocraft: ``encodec_large_nq4_s640``).
-            trained_from=4,
-            latency_samples=5_428,  # found by propagating gradients back through the model
-            params_m=57.9,
-            licence="CC-BY-NC-4.0 (as audiocraft's weights; the model card states none)",
-        ),
-        # As in the hub's commit 4966e19, which corrected the first upload.
-        _source(
-            "facebook/encodec_32khz",
-            "0e78f34d2ff3259f29bd51f7a99060151fe4ba5776fee216f58847f06082f1ca",
-        ),
-    ),
-    Mimi.declared(
-        Mimi.points(
-            "mimi",
-            Shape(24_000, (Stream(Fraction(24_000, 1_920), 2_048),) * 32),
-            # Quantiser dropout trained smaller depths, but the authors speak of 8, 16 and 32
-            # codebooks only (kyutai-labs/moshi, issues 122, 144 and 189).
-            trained_from=8,
-            latency_samples=1_920,  # causal: one frame of 80 ms, as the authors' README states
-            params_m=96.1,
-            licence="CC-BY-4.0",
-        ),
-        _source("kyutai/mimi"),
-        # What the paper evaluates (section 3.3: 8 codebooks, 1.1 kbps) and Moshi speaks with.
-        default=7,
-    ),
+    Encodec32.declared(_32KHZ, _source("facebook/encodec_32khz", _SHA256)),
+    # What the paper evaluates (section 3.3: 8 codebooks, 1.1 kbps) and Moshi speaks with.
+    Mimi.declared(_MIMI, _source("kyutai/mimi"), default=7),
 )

@@ -25,15 +25,11 @@ WIDEBAND = MetricSpec(
     implementation="pesq", requires=("pesq",), ladder=("noise", "low-pass", "clipping"),
 )  # fmt: skip
 NARROWBAND = replace(
-    WIDEBAND,
-    name="pesq_nb",
-    range=(1.0, 4.549),
-    rate_hz=8_000,
-    citation="ITU-T P.862 (2001) and P.862.1 (2003)",
-    default=False,
+    WIDEBAND, name="pesq_nb", range=(1.0, 4.549), rate_hz=8_000,
+    citation="ITU-T P.862 (2001) and P.862.1 (2003)", default=False,
     # What a low-pass above 3.4 kHz takes away, a telephone never had.
     ladder=("noise", "clipping"),
-)
+)  # fmt: skip
 
 
 def _prepare(reference: Audio, mode: str) -> Callable[[Audio], float]:

@@ -32,16 +32,11 @@ _EPS = sys.float_info.epsilon
 Comparison = Callable[[Floats], float]
 
 STOI = MetricSpec(
-    name="stoi",
-    unit="1",
-    better="higher",
-    range=(-1.0, 1.0),
-    # The rate of the method itself, so that nothing is resampled twice.
-    rate_hz=RATE_HZ,
-    domains=("speech",),
-    citation="Taal et al., IEEE TASLP 19(7), 2011",
+    name="stoi", unit="1", better="higher", range=(-1.0, 1.0),
+    rate_hz=RATE_HZ,  # of the method itself, so that nothing is resampled twice
+    domains=("speech",), citation="Taal et al., IEEE TASLP 19(7), 2011",
     ladder=("noise", "low-pass", "clipping"),
-)
+)  # fmt: skip
 ESTOI = replace(
     STOI, name="estoi", version="2", citation="Jensen and Taal, IEEE TASLP 24(11), 2016",
     default=False,

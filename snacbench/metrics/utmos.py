@@ -22,13 +22,11 @@ from snacbench.types import Audio
 MIN_DURATION_S = 1.0
 
 UTMOS = replace(
-    VOICE,
-    name="utmos",
-    unit="MOS",
+    VOICE, name="utmos", unit="MOS",
     range=(-math.inf, math.inf),  # 1 to 5 are rated, and nothing limits what is predicted
     citation="Saeki et al.: UTMOS (strong learner), Interspeech 2022",
     requires=("torch", "torchaudio"),
-)
+)  # fmt: skip
 
 _FILE = "utmos22_strong_step7459_v1.pt"
 # As four evaluation programs of other people pin it, one of them by the hub's record of a copy.
@@ -109,18 +107,11 @@ def _of_reference(network: Any, reference: Audio) -> Compare:
 
 METRICS = (
     learned(
-        UTMOS,
-        MODEL,
-        load,
-        lambda network, _reference: partial(naturalness, network),
+        UTMOS, MODEL, load, lambda network, _reference: partial(naturalness, network),
         min_degraded_s=MIN_DURATION_S,
     ),
     learned(
-        replace(UTMOS, name="utmos_reference"),
-        MODEL,
-        load,
-        _of_reference,
-        min_s=MIN_DURATION_S,
+        replace(UTMOS, name="utmos_reference"), MODEL, load, _of_reference, min_s=MIN_DURATION_S,
         silence_has_score=True,  # of the degraded signal, which is not heard
     ),
-)
+)  # fmt: skip

@@ -44,18 +44,13 @@ TAU = 0.5
 _LOCK = threading.Lock()
 
 AUDIO = MetricSpec(
-    name="visqol_audio",
-    unit="MOS-LQO",
-    better="higher",
-    range=(1.0, 5.0),
-    rate_hz=48_000,
+    name="visqol_audio", unit="MOS-LQO", better="higher", range=(1.0, 5.0), rate_hz=48_000,
     citation="Chinen et al., QoMEX 2020; audio mode, support vector regression",
-    any_length=True,
-    requires=("visqol",),
+    any_length=True, requires=("visqol",),
     # Neither mapping is monotone in the similarities: on more noise, and on less bandwidth, the
     # support vectors and the lattice can answer a higher score.
     ladder=("clipping",),
-)
+)  # fmt: skip
 SPEECH = replace(
     AUDIO, name="visqol_speech", rate_hz=16_000, domains=("speech",),
     citation="Chinen et al., QoMEX 2020; speech mode, lattice network",

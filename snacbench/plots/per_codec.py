@@ -204,19 +204,14 @@ def _draw_panel(axes: Axes, one: Ladder, colour: str) -> None:
 
 PLOTS = (
     Plot(
-        "codebooks",
-        "entropy per codebook beside the bits it takes, a panel per model",
-        codebooks,
-        ("domain",),
+        "codebooks", "entropy per codebook beside the bits it takes, a panel per model",
+        codebooks, ("domain",),
     ),
     Plot(
         "distribution", "spread of a metric over clips, a row per codec", distribution, by_clip=True
     ),
     Plot(
-        "differences",
-        "paired differences to a baseline, with intervals and Holm's marks",
-        differences,
-        ("metric", "domain", "baseline"),
-        by_clip=True,
+        "differences", "paired differences to a baseline, with intervals and Holm's marks",
+        differences, ("metric", "domain", "baseline"), by_clip=True,
     ),
-)
+)  # fmt: skip

@@ -9,11 +9,5 @@ from snacbench.testsets.segments import Choice
 from snacbench.testsets.testset import BrokenClip, TestSet
 
 __all__ = [
-    "NAMED_SETS",
-    "BrokenClip",
-    "Choice",
-    "TestSet",
-    "open_chosen",
-    "open_test_set",
-    "set_names",
-]
+    "NAMED_SETS", "BrokenClip", "Choice", "TestSet", "open_chosen", "open_test_set", "set_names",
+]  # fmt: skip
