@@ -79,15 +79,18 @@ def _corpus(
 # Hours and speakers: the paper, table 1. Utterances: card of openslr/librispeech_asr on the hub.
 # sha256: torchaudio.datasets.LIBRISPEECH.
 _CLEAN = corpus.Download(
-    "https://www.openslr.org/resources/12/test-clean.tar.gz",
-    size_bytes=346_663_984,
-    sha256="39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
-)
+    "https://www.openslr.org/resources/12/test-clean.tar.gz", 346_663_984,
+    "39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
+)  # fmt: skip
 _OTHER = corpus.Download(
-    "https://www.openslr.org/resources/12/test-other.tar.gz",
-    size_bytes=328_757_843,
-    sha256="d09c181bba5cf717b3dee7d4d592af11a3ee3a09e08ae025c5506f6ebe961c29",
-)
+    "https://www.openslr.org/resources/12/test-other.tar.gz", 328_757_843,
+    "d09c181bba5cf717b3dee7d4d592af11a3ee3a09e08ae025c5506f6ebe961c29",
+)  # fmt: skip
+# sha256: torchaudio.datasets.LIBRITTS.
+_TTS_CLEAN = corpus.Download(
+    "https://www.openslr.org/resources/60/test-clean.tar.gz", 1_230_670_113,
+    "234ea5b25859102a87024a4b9b86641f5b5aaaf1197335c95090cde04fe9a4f5",
+)  # fmt: skip
 CORPORA = (
     _corpus("test-clean", "61-70968", "5.4 h, 40 speakers", (2620, 40), _CLEAN),
     _corpus("test-other", "367-130732", "5.1 h, 33 speakers", (2939, 33), _OTHER),
@@ -99,13 +102,6 @@ CORPORA = (
         where="https://www.openslr.org/60",
         # Catalogue of TensorFlow Datasets; the number of speakers could not be checked.
         expected_files=4837,
-        downloads=(
-            # sha256: torchaudio.datasets.LIBRITTS.
-            corpus.Download(
-                "https://www.openslr.org/resources/60/test-clean.tar.gz",
-                size_bytes=1_230_670_113,
-                sha256="234ea5b25859102a87024a4b9b86641f5b5aaaf1197335c95090cde04fe9a4f5",
-            ),
-        ),
+        downloads=(_TTS_CLEAN,),
     ),
 )

@@ -37,6 +37,11 @@ def _make(path: Path, speaker: str, utterance: str) -> corpus.CorpusFile:
     )
 
 
+# Size as DataShare states it; sha256: torchaudio.datasets.VCTK_092.
+_ARCHIVE = corpus.Download(
+    "https://datashare.ed.ac.uk/bitstream/handle/10283/3443/VCTK-Corpus-0.92.zip", 11_747_302_977,
+    "f96258be9fdc2cbff6559541aae7ea4f59df3fcaf5cf963aae5ca647357e359c",
+)  # fmt: skip
 CORPORA = (
     corpus.Corpus(
         name="vctk",
@@ -46,13 +51,6 @@ CORPORA = (
         where="https://datashare.ed.ac.uk/handle/10283/3443, one archive of 11 GB.",
         # Files of the first microphone: no figure of the publisher; p362 lacks some.
         expected_clusters=110,  # description of the DataShare item
-        downloads=(
-            # Size as DataShare states it; sha256: torchaudio.datasets.VCTK_092.
-            corpus.Download(
-                "https://datashare.ed.ac.uk/bitstream/handle/10283/3443/VCTK-Corpus-0.92.zip",
-                size_bytes=11_747_302_977,
-                sha256="f96258be9fdc2cbff6559541aae7ea4f59df3fcaf5cf963aae5ca647357e359c",
-            ),
-        ),
+        downloads=(_ARCHIVE,),
     ),
 )
