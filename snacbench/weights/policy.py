@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 from snacbench.download import offline as offline_here
 from snacbench.errors import UserError, WeightsUnavailable
-from snacbench.later import requests
 from snacbench.models import HasWeights, HostedFile, WeightsSource
 from snacbench.settings import cache_folder
 
@@ -246,6 +245,8 @@ def _lacking(models: Sequence[HasWeights], policy: WeightsPolicy) -> dict[str, s
 
 def _silent_hosts(addresses: Iterable[str], *, offline: bool) -> list[str]:
     """Those of some hosts that answer no request within 8 s, all asked at once."""
+    import requests
+
     wanted = sorted(set(addresses))
     answered: set[str] = set()
 
