@@ -4,11 +4,11 @@ A form is described here and nowhere else: how its pages are made, what the serv
 analysed and what tables and papers say of it follow from its fields in ``forms.yaml``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -83,15 +83,12 @@ class Form:
         return list(combinations(systems, 2))
 
 
-def _read() -> dict[FormName, Form]:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    told = yaml.load(Path(__file__).with_suffix(".yaml").read_bytes(), loader)
-    tuples = ("answers", "scale", "words")
-    return {
-        name: Form(**{field: tuple(v) if field in tuples else v for field, v in of.items()})
-        for name, of in told.items()
-    }
+def _form(told: Mapping[str, Any]) -> Form:
+    return Form(**{name: tuple(v) if isinstance(v, list) else v for name, v in told.items()})
 
 
-FORMS = _read()
+_TOLD: dict[FormName, dict[str, Any]] = yaml.load(
+    Path(__file__).with_suffix(".yaml").read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+)
+FORMS = {name: _form(told) for name, told in _TOLD.items()}
 """What ``forms.yaml`` says of each form."""

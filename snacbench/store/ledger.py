@@ -24,7 +24,7 @@ class _Clip:
     `delayed` tells for each codec whether its decode's delay is known.
     """
 
-    coded_at: array[int]
+    coded_at: "array[int]"
     scored: bytearray
     delayed: bytearray
     measured: bool = False
