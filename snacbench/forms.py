@@ -84,7 +84,8 @@ class Form:
 
 
 def _form(told: Mapping[str, Any]) -> Form:
-    return Form(**{name: tuple(v) if isinstance(v, list) else v for name, v in told.items()})
+    given: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in told.items()}
+    return Form(**given)
 
 
 _TOLD: dict[FormName, dict[str, Any]] = yaml.load(
