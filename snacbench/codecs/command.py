@@ -22,7 +22,6 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from snacbench.audio.containers import extent_of
 from snacbench.audio.resample import fit_length
 from snacbench.errors import CodecError, MissingPackage, UserError
 from snacbench.files import sha256_of_file
@@ -78,6 +77,8 @@ def packet_sizes(coded: bytes) -> list[int]:
 
     Raises `CodecError` where it is no such file, or was cut off.
     """
+    from snacbench.audio.containers import extent_of  # for which a list of codecs need not wait
+
     try:
         with av.open(io.BytesIO(coded), "r", "ogg") as container:
             streams = len(container.streams)
