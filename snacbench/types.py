@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -207,7 +208,8 @@ class CodecSpec:
 
 def nominal_kbps_of(streams: Sequence[Stream]) -> float:
     """Nominal rate in kbps of a set of streams: whole bits per index, nothing else."""
-    return float(sum(s.bit_per_s for s in streams)) / BITS_PER_KILOBIT
+    alike = ((stream, len(list(same))) for stream, same in groupby(streams))
+    return float(sum(count * stream.bit_per_s for stream, count in alike)) / BITS_PER_KILOBIT
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from snacbench import plugins
-from snacbench.cli.terminal import out, show_facts, show_rows
+from snacbench.cli.terminal import show_facts, show_rows
 from snacbench.cli.verbs import offline_option, option, weights_option
 from snacbench.errors import UserError
 from snacbench.models import CodecModel
@@ -33,8 +33,9 @@ def list_(what: str) -> None:
             point = model.points[0]
             rate = str(point.rate_hz or "the clip's")
             channels = " or ".join(map(str, point.channels)) or "any"
-            rows.append((model.name, model.family, rate, channels, _points(model), point.licence))
-        show_rows(("codec", "family", "Hz", "channels", "points, kbps", "licence"), rows)
+            licence = point.licence.partition(" (")[0]
+            rows.append((model.name, model.family, rate, channels, licence, _points(model)))
+        show_rows(("codec", "family", "Hz", "channels", "licence", "points, kbps"), rows)
         click.echo("\nfamily names and what they stand for (published; embedded):")
         for family in plugins.codec_families().values():
             click.echo(f"  {family.name}: {family.published}; {family.embedded or 'the same'}")
@@ -116,7 +117,7 @@ def codec(name: str, measure: bool, **options: Any) -> None:
     chosen, costs = _measured(name, options) if measure else (select(name), {})
     for index, (model, spec) in enumerate(chosen):
         if index:
-            out.print()
+            click.echo()
         streams = []
         for stream, group in groupby(spec.streams):
             count, rate_hz = len(list(group)), float(stream.frame_rate_hz)

@@ -12,7 +12,7 @@ from snacbench.api.signals import decode as decode_file
 from snacbench.api.signals import encode as encode_file
 from snacbench.audio.levels import beyond_full_scale
 from snacbench.bitstream.container import Summary, load, parse
-from snacbench.cli.terminal import ProgressBar, out, show_facts, show_line, show_rows
+from snacbench.cli.terminal import ProgressBar, show_facts, show_line, show_rows
 from snacbench.cli.verbs import PATH, offline_option, option, weights_option
 from snacbench.errors import BitstreamError
 from snacbench.rate.coding.coders import CODERS
@@ -129,7 +129,7 @@ def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
         "seed": str(header.seed) if header.seed else "",
     }
     show_facts(facts)
-    out.print()
+    click.echo()
     written = {"actual": -(-summary.bits.total // BITS_PER_BYTE), **summary.costs}
     rows = [["nominal", "", f"{spec.nominal_kbps:.3f}"]] if spec and spec.nominal_kbps else []
     rows += [

@@ -147,7 +147,7 @@ def power(
         cells = f"{difference:g} {question.unit}", needed, needed * question.votes
         rows.append((*map(str, cells), f"{100 * found:.1f}{error} %"))
     terminal.show_rows(["difference", "listeners who count", "votes", "power"], rows)
-    terminal.out.print()
+    click.echo()
     assumed = "" if form.startswith("mushra") else ", as a share of the scale: assumed"
     facts = {
         "design": f"{FORMS[form].label}: {items} items, {systems} systems, {question.pages} pages "

@@ -192,7 +192,7 @@ def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
     if form == "terminal":
         show_tables(answer.tables)
         failed = "failed: the candidate is worse, or has lost clips"
-        out.print("passed" if answer.passed else failed, style="bold")
+        out().print("passed" if answer.passed else failed, style="bold")
         for line in answer.failures:
             show_line(f"  {line}")
     else:
