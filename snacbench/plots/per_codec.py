@@ -1,8 +1,11 @@
 """Plots with a row or a panel per codec: distribution, differences, codebooks."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from snacbench.later import Axes, Figure
 from snacbench.plots import style
 from snacbench.plots.against import bar_lengths
 from snacbench.plots.drawing import Plot
@@ -10,6 +13,10 @@ from snacbench.plots.plot_data import Options, PlotData
 from snacbench.tables.ladder import Ladder
 from snacbench.types import CodecSpec, Floats
 from snacbench.units import bits_per_code
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _CHARACTERS = {1: 44, 2: 23, 3: 32}  # of a name that fit over one of so many panels
 _FEW_PANELS = 3
@@ -204,14 +211,19 @@ def _draw_panel(axes: Axes, one: Ladder, colour: str) -> None:
 
 PLOTS = (
     Plot(
-        "codebooks", "entropy per codebook beside the bits it takes, a panel per model",
-        codebooks, ("domain",),
+        "codebooks",
+        "entropy per codebook beside the bits it takes, a panel per model",
+        codebooks,
+        ("domain",),
     ),
     Plot(
         "distribution", "spread of a metric over clips, a row per codec", distribution, by_clip=True
     ),
     Plot(
-        "differences", "paired differences to a baseline, with intervals and Holm's marks",
-        differences, ("metric", "domain", "baseline"), by_clip=True,
+        "differences",
+        "paired differences to a baseline, with intervals and Holm's marks",
+        differences,
+        ("metric", "domain", "baseline"),
+        by_clip=True,
     ),
-)  # fmt: skip
+)

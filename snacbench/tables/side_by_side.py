@@ -7,6 +7,8 @@ from the others. Yardsticks take none either: what they lack is mostly where the
 SI-SDR infinite.
 """
 
+from __future__ import annotations
+
 import math
 import statistics
 from collections import Counter
@@ -83,7 +85,7 @@ class Entry:
         """Whether it is a yardstick (low-pass, noise, the signal itself), and no competitor."""
         return self.columns.spec.anchor
 
-    def within(self, by: Grouping, group: str) -> "Entry":
+    def within(self, by: Grouping, group: str) -> Entry:
         """The same codec on the clips of a group, and nothing else."""
         members = [n for n, clip in enumerate(self.rows.clips) if group_of(clip, by) == group]
         return replace(self, columns=self.columns.only(np.array(members, np.intp)))
