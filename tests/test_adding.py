@@ -1,7 +1,5 @@
 """The pages on how to add something: the one file that each shows is installed, found and used."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What `import snacbench` offers: runs, scores of single signals, codecs and metrics."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The committed reference runs: small, without traces of a machine, and tabulated without torch."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

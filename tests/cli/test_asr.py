@@ -1,7 +1,5 @@
 """The option ``--asr``: what is said without it, and what a run records of it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Shards by a script for a queue, what a run will take, and decoded audio that is not kept."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 

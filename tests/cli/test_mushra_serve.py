@@ -22,12 +22,7 @@ from snacbench.rows import ListeningSummary
 from snacbench.store.run_folder import RunFolder
 from tests.support.audio_run import make_audio_run
 from tests.support.command_line import call
-from tests.support.listening_server import (
-    ScriptedListener,
-    make_folder,
-    program_for,
-    small_test,
-)
+from tests.support.listening_server import ScriptedListener, make_folder, program_for, small_test
 from tests.support.studies import a_test, numbered_test, simulate
 from tests.support.synthetic_runs import make_run
 

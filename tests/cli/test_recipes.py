@@ -1,7 +1,5 @@
 """Runs by recipe: from its name or file, changed by options, recorded, resumed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

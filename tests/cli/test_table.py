@@ -1,7 +1,5 @@
 """``snacbench table`` on a run written by hand: no codec, no torch, no network."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

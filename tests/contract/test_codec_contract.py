@@ -1,7 +1,5 @@
 """What every discovered codec promises, whatever its family."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache

@@ -6,8 +6,6 @@ What weights mean cannot be tested without them; shapes, rates, lengths, paramet
 equality with the packages can. Gigabytes: run with ``-m published``.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace

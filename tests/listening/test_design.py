@@ -22,13 +22,7 @@ from snacbench.listening.design import (
     trials_of,
     write_test,
 )
-from snacbench.listening.test import (
-    Item,
-    Question,
-    System,
-    read_test,
-    texts_of,
-)
+from snacbench.listening.test import Item, Question, System, read_test, texts_of
 from snacbench.progress import Notes
 from snacbench.rows import ClipMeasures, Coded
 from snacbench.types import Audio, Clip, Measures

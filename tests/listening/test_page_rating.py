@@ -6,15 +6,7 @@ import httpx2
 import pytest
 
 from snacbench.listening import responses as sessions
-from tests.support.listening_page import (
-    SYSTEMS,
-    Visit,
-    drag,
-    next_page,
-    rate_all,
-    scores,
-    script,
-)
+from tests.support.listening_page import SYSTEMS, Visit, drag, next_page, rate_all, scores, script
 from tests.support.listening_server import ScriptedListener
 from tests.support.waiting import until
 

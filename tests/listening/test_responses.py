@@ -12,13 +12,7 @@ from hypothesis import strategies as st
 
 from snacbench.errors import StoreError
 from snacbench.listening import responses as sessions
-from snacbench.listening.responses import (
-    Refused,
-    one_line,
-    open_responses,
-    read_study,
-    utc_text,
-)
+from snacbench.listening.responses import Refused, one_line, open_responses, read_study, utc_text
 from snacbench.listening.test import ANSWERS_FILE
 from tests.support.listening_server import small_test
 from tests.support.waiting import PATIENCE_S

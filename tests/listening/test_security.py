@@ -15,12 +15,7 @@ from snacbench.listening.read import read_source
 from snacbench.listening.responses import make_invitations, new_key, read_study, token_digest
 from snacbench.listening.server import HEADERS, new_admin_token
 from snacbench.listening.study import write_tidy
-from tests.support.listening_server import (
-    ANSWERS,
-    answers_to,
-    conditions_by_key,
-    told,
-)
+from tests.support.listening_server import ANSWERS, answers_to, conditions_by_key, told
 
 API = [("GET", "session"), ("GET", "stimuli/x")]
 API += [("POST", of) for of in ("consent", "questionnaire", "pages/x", "finish", "delete")]

@@ -1,7 +1,5 @@
 """Signals for the tests of metrics: real clips where the material is at hand, else synthetic."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt

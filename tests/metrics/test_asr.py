@@ -1,7 +1,5 @@
 """Recognisers, and word and character error rates."""
 
-from __future__ import annotations
-
 import importlib.util
 import itertools
 import json

@@ -1,7 +1,5 @@
 """Every metric falls, step by step, on the degradations that its spec names."""
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """UTMOS and SQUIM with random weights of the published formats: as the code that defines them."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What every metric promises, and what follows from its definition: levels, delays, swaps."""
 
-from __future__ import annotations
-
 import functools
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Metrics as the packages define them, on real clips, degraded; librosa takes seconds to import."""
 
-from __future__ import annotations
-
 import librosa
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Speaker similarity: vectors as the networks' own code computes them, and what has no value."""
 
-from __future__ import annotations
-
 import functools
 import math
 from dataclasses import replace

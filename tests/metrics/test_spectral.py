@@ -1,7 +1,5 @@
 """Spectral distances: against the code that defines each form, and by their laws."""
 
-from __future__ import annotations
-
 import librosa
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """ViSQOL as a whole: against Google's program, against visqol-python, and where it has no score."""
 
-from __future__ import annotations
-
 import csv
 import functools
 import subprocess

@@ -1,7 +1,5 @@
 """ViSQOL's spectrogram, lags, patches and mappings, each against visqol-python's own."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 

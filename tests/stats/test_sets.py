@@ -1,7 +1,5 @@
 """Distances of sets of embeddings: as fadtk and kadtk give them, without a unit, how sure."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm

@@ -1,7 +1,5 @@
 """A small run with real sound in it: five clips of three domains, codecs with known faults."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path

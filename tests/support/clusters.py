@@ -1,7 +1,5 @@
 """A Dask cluster of this machine, and programs of a queue that runs jobs on it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import dask

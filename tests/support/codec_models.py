@@ -1,7 +1,5 @@
 """Models of the packages' own classes with random weights: of published size, narrow and tiny."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

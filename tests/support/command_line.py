@@ -1,7 +1,5 @@
 """The command line, called in this process or another, and small folders of audio for it."""
 
-from __future__ import annotations
-
 import csv
 import importlib
 import io

@@ -1,7 +1,5 @@
 """One second of sound in every container that soundfile and PyAV write, whole and altered."""
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Iterator, Mapping

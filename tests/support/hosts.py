@@ -1,7 +1,5 @@
 """A file host on this machine: what it answers is a table from path to replies."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import socket

@@ -1,7 +1,5 @@
 """Jobs for tests of workers: what they do is a word, so that any process can be sent one."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time

@@ -1,7 +1,5 @@
 """Folders of tiny clips and of decodes made by numpy, for laws that go through the command line."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path

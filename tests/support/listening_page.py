@@ -1,7 +1,5 @@
 """The page of a listening test in a browser, on the real server, with faults to switch on."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import json

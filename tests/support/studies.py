@@ -1,7 +1,5 @@
 """Studies whose every number is known, and simulated ones: what is true of them is known."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Run folders with made-up rows, for what reads runs and never computes, and for laws."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction

@@ -4,8 +4,6 @@
 other parts, stems, microphones and archivers' litter around them. Audio files are empty.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path

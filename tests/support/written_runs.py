@@ -1,7 +1,5 @@
 """Two run folders written by hand: a tiny one, and one whose table can be worked out by hand."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Known corpora: every layout is found, told apart, and refused with what was expected."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

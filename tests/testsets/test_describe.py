@@ -1,7 +1,5 @@
 """Warnings about recordings; the embedded set is what its manifest and its card say."""
 
-from __future__ import annotations
-
 import csv
 from collections import Counter
 from dataclasses import replace

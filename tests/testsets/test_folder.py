@@ -1,7 +1,5 @@
 """Corpora: fetched, checked and unpacked once; folders: every file found, read and counted."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import tarfile

@@ -1,7 +1,5 @@
 """Manifests: read as people write them; written, they take a set to another machine."""
 
-from __future__ import annotations
-
 import csv
 from dataclasses import replace
 from pathlib import Path

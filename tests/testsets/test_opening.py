@@ -1,7 +1,5 @@
 """``--data`` and the options of choice; miniature copies of the corpora that papers use."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Segments: the same from the same files, inside them, loud enough, none twice."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A weights host on this machine, and none of the user's own caches, settings or network."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """Published weights: fetched from their hosts, checked, recorded; and whatever may go wrong."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Where weights are: in the package, in folders of the user's, in caches; what is listed, read."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The lock file: recorded once, enforced ever after, shared by processes and people."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

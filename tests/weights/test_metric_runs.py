@@ -1,7 +1,5 @@
 """A metric that runs a model, from the command line: what is said, recorded, shown and refused."""
 
-from __future__ import annotations
-
 import json
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Models of metrics: from folders and hosts, recorded, and never others than those unseen."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import os
