@@ -12,13 +12,6 @@ from snacbench.models import CodecFamily, CodecModel, CodecOpener, HostedFile, W
 from snacbench.plots.drawing import Plot, write_plots
 from snacbench.plots.plot_data import Options
 from snacbench.plugins import codec_models, codec_openers, select_metrics
-from snacbench.selectors import (
-    family_models,
-    model_named,
-    select,
-    split_selectors,
-    with_absolute_paths,
-)
 from snacbench.tables.from_runs import tables_of
 from snacbench.tables.layouts.parts import Layout
 from snacbench.testsets.corpora.corpus import Corpus
@@ -53,15 +46,15 @@ def outside(monkeypatch):
 
 @pytest.mark.usefixtures("outside")
 def test_another_package_adds_codecs_and_metrics_by_entry_points(monkeypatch):
-    assert [spec.name for _, spec in select("loud@2")] == ["loud@2kbps"]
-    assert [spec.name for _, spec in select("shouts")] == ["loud@2kbps"]
+    assert [spec.name for _, spec in selectors.select("loud@2")] == ["loud@2kbps"]
+    assert [spec.name for _, spec in selectors.select("shouts")] == ["loud@2kbps"]
     assert [m.spec.name for m in select_metrics(["ear"])] == ["ear"]
     # A point that is made under another model's name is refused.
-    (stolen,) = (spec for _, spec in select("opus@14"))
+    (stolen,) = (spec for _, spec in selectors.select("opus@14"))
     made = replace(codec_models()["loud"], free_point=lambda text: stolen)
     monkeypatch.setitem(plugins.discovered("codecs").items, "loud", made)
     with pytest.raises(UserError, match="loud@14 cannot be used: it has the operating point opus@"):
-        select("loud@14")
+        selectors.select("loud@14")
 
 
 def test_prefixes_families_and_metrics_keep_their_names_too():
@@ -157,11 +150,11 @@ def test_a_python_file_may_declare_several_models(tmp_path):
     path.write_text(
         plugged.codec("one") + "ONE = MODELS\n" + plugged.codec("two") + "MODELS += ONE"
     )
-    assert [spec.name for _, spec in select(f"{path}")] == ["two", "one"]
-    ((model, spec),) = select(f"two={path}")
+    assert [spec.name for _, spec in selectors.select(f"{path}")] == ["two", "one"]
+    ((model, spec),) = selectors.select(f"two={path}")
     assert (model.selector, model.load(spec, None, "cpu").spec) == (f"two={path}", spec)
     with pytest.raises(UserError, match="declares no codec three; there are: two, one"):
-        select(f"three={path}")
+        selectors.select(f"three={path}")
 
 
 @pytest.mark.parametrize(("code", "message"), [
@@ -179,22 +172,22 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(tmp_path, code, messa
     path = tmp_path / "broken.py"
     path.write_text(code)
     with pytest.raises(UserError, match=message):
-        select(f"{path}@16")
+        selectors.select(f"{path}@16")
     with pytest.raises(UserError, match=r"there is no"):
-        select(f"{tmp_path}/x.py")
+        selectors.select(f"{tmp_path}/x.py")
     path.unlink()
     path.mkdir()
     with pytest.raises(UserError, match=r"cannot read .*broken.py .Is a"):
-        select(f"{path}")
+        selectors.select(f"{path}")
 
 
 def names(text, **options):
-    return [spec.name for _, spec in select(text, **options)]
+    return [spec.name for _, spec in selectors.select(text, **options)]
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES["split"])
 def test_a_number_after_a_comma_continues_the_rates_before_it(text, expected):
-    assert split_selectors(text) == expected
+    assert selectors.split_selectors(text) == expected
 
 
 @pytest.mark.parametrize(("selector", "expected"), CASES["chosen"])
@@ -203,14 +196,17 @@ def test_families_models_and_points(selector, expected):
 
 
 def test_families_may_stand_for_embedded_models_and_need_weights():
-    chosen = select("dac,snac,encodec", families="embedded")
+    chosen = selectors.select("dac,snac,encodec", families="embedded")
     assert {model.name for model, _ in chosen} == {"dac-mini", "snac-mini", "encodec-mini"}
     assert [len(spec.streams) for model, spec in chosen if model.name == "dac-mini"] == [2, 3, 6, 9]
-    assert [m.name for m, _ in select("dac@3q", families="embedded")] == ["dac-mini"]
+    assert [m.name for m, _ in selectors.select("dac@3q", families="embedded")] == ["dac-mini"]
     snac = ["snac-24khz", "snac-32khz", "snac-44khz"]
-    assert [m.name for m in family_models("snac,opus,toys")] == snac
-    assert [m.name for m in family_models("dac@8,encodec")] == ["dac-44khz", "encodec-24khz"]
-    assert family_models("snac-24khz,opus@8,identity") == ()
+    assert [m.name for m in selectors.family_models("snac,opus,toys")] == snac
+    assert [m.name for m in selectors.family_models("dac@8,encodec")] == [
+        "dac-44khz",
+        "encodec-24khz",
+    ]
+    assert selectors.family_models("snac-24khz,opus@8,identity") == ()
 
 
 @pytest.fixture
@@ -245,18 +241,18 @@ def test_a_path_is_a_model_with_points_like_any_other(file, monkeypatch):
     assert names(f"{own}@1q,full") == ["A@0.5kbps", "A@1kbps"]
     assert names(f"{own}@0.51,B=toy:exp 1/net.bin") == ["A@0.5kbps", "B@1kbps"]
     assert names(f"{own},A=toy:{file}") == ["A@1kbps"]  # the same model twice is one
-    assert family_models(f"{own}@1q") == ()
-    text = with_absolute_paths(f"opus@14,{own}@1q,toy:~/x,m.py@8,B=~/m.py")
+    assert selectors.family_models(f"{own}@1q") == ()
+    text = selectors.with_absolute_paths(f"opus@14,{own}@1q,toy:~/x,m.py@8,B=~/m.py")
     expected = f"opus@14,A=toy:{file}@1q,toy:{home}/x,{Path.cwd()}/m.py@8,B={home}/m.py"
     assert text == expected
-    ((model, _),) = select(own)
+    ((model, _),) = selectors.select(own)
     monkeypatch.chdir("/")  # a worker finds the model again from any folder
     assert model.selector == f"A=toy:{file}"
-    assert model_named(model.selector).name == "A"
+    assert selectors.model_named(model.selector).name == "A"
 
 
 @pytest.mark.parametrize(("text", "error", "message"), CASES["refused"])
 @pytest.mark.usefixtures("file")
 def test_what_names_no_codec_and_what_cannot_be_opened(text, error, message):
     with pytest.raises(getattr(errors, error), match=message):
-        select(text)
+        selectors.select(text)

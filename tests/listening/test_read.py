@@ -9,26 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snacbench.errors import UserError
+from snacbench.listening import study as answers
 from snacbench.listening.design import write_test
 from snacbench.listening.read import Source, read_source
-from snacbench.listening.study import (
-    CHOICE_COLUMNS,
-    RATING_COLUMNS,
-    Choice,
-    Listener,
-    Rating,
-    Study,
-    plain_text,
-    safe_cell,
-    write_tidy,
-)
 from tests.support.studies import a_test, choice_study, study_of
 
-RATINGS = Study(
+RATINGS = answers.Study(
     "t",
     "mushra",
     (
-        Listener(
+        answers.Listener(
             "ann",
             {"mail": "=a@b.example"},
             observed={
@@ -38,31 +28,36 @@ RATINGS = Study(
                 "came_with_PID": "+1",
             },
         ),
-        Listener("bob"),
+        answers.Listener("bob"),
     ),
     ("opus@14kbps", "snac"),
     answers=(
-        Rating("ann", "speech-1", "reference", 100.0, 0, 2, 31.5, 'clear, "crisp"\u00e4', 3, 4.25),
-        Rating("ann", "speech-1", "anchor35", 12.5, 0, 0, 31.5),
-        Rating("ann", "speech-1", "opus@14kbps", 70.0, 0, 1, 31.5, "=HYPERLINK(1)"),
-        Rating("bob", "speech-1", "snac", 61.0),
+        answers.Rating(
+            "ann", "speech-1", "reference", 100.0, 0, 2, 31.5, 'clear, "crisp"\u00e4', 3, 4.25
+        ),
+        answers.Rating("ann", "speech-1", "anchor35", 12.5, 0, 0, 31.5),
+        answers.Rating("ann", "speech-1", "opus@14kbps", 70.0, 0, 1, 31.5, "=HYPERLINK(1)"),
+        answers.Rating("bob", "speech-1", "snac", 61.0),
     ),
     domains={"speech-1": "speech"},
     clips={"speech-1": "quick/a"},
     kbps={"reference": None, "anchor35": None, "opus@14kbps": 14.2, "snac": None},
 )
-RIGHT = Choice("ann", "i", "reference", "snac", "a", "snac", 0, 9.25)
-WRONG = Choice("ann", "i", "reference", "snac", "b", "snac", 1, 4.0, "+1", 2, 1.5)
+RIGHT = answers.Choice("ann", "i", "reference", "snac", "a", "snac", 0, 9.25)
+WRONG = answers.Choice("ann", "i", "reference", "snac", "b", "snac", 1, 4.0, "+1", 2, 1.5)
 TRIALS = choice_study([RIGHT, WRONG, replace(RIGHT, page=2)], "abx", ("snac",))
-WORSE = (Rating("ann", "speech-1", "snac", -3.0), Rating("bob", "speech-1", "snac", 2.0))
+WORSE = (
+    answers.Rating("ann", "speech-1", "snac", -3.0),
+    answers.Rating("bob", "speech-1", "snac", 2.0),
+)
 COMPARED = replace(RATINGS, form="ccr", systems=("snac",), answers=WORSE, clips={},
                    kbps={"snac": None})  # fmt: skip
-PAIRS = choice_study([Choice("ann", "i", "snac", "opus", "tie")], "ab", ("snac", "opus"))
+PAIRS = choice_study([answers.Choice("ann", "i", "snac", "opus", "tie")], "ab", ("snac", "opus"))
 
 
 def tidy(path, study):
     with path.open("w", encoding="utf-8", newline="") as stream:
-        write_tidy(study, stream)
+        answers.write_tidy(study, stream)
     return path
 
 
@@ -72,7 +67,10 @@ def test_what_is_written_is_read_under_the_columns_promised(study, tmp_path):
     assert read_source(path) == Source(study)
     heading, *lines = path.read_text("utf-8").splitlines()
     own = ["question_mail", "came_with_PID"] if study.ratings else []
-    assert heading.split(",") == [*(RATING_COLUMNS if study.ratings else CHOICE_COLUMNS), *own]
+    assert heading.split(",") == [
+        *(answers.RATING_COLUMNS if study.ratings else answers.CHOICE_COLUMNS),
+        *own,
+    ]
     if study is RATINGS:
         told = "ann,speech-1,speech,quick/a,opus@14kbps,14.2,70,0,1,31.5,'=HYPERLINK(1),mushra,,,,,"
         assert lines[2] == f"{told},failed,2 of 6,,0,'=a@b.example,'+1"
@@ -87,13 +85,13 @@ FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\uff1d1")
 
 @given(st.text() | st.text(alphabet="'=+-@\t x", max_size=6) | st.sampled_from(FORMULAS))
 def test_no_cell_begins_as_a_formula_and_none_is_changed(text):
-    assert plain_text(safe_cell(text)) == text
-    assert not safe_cell(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"))
+    assert answers.plain_text(answers.safe_cell(text)) == text
+    assert not answers.safe_cell(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"))
     study = replace(RATINGS, answers=(replace(RATINGS.ratings[0], comment=text),))
     stream = io.StringIO()
-    write_tidy(study, stream)
+    answers.write_tidy(study, stream)
     row = next(csv.DictReader(io.StringIO(stream.getvalue(), newline="")))
-    assert row["comment"] == safe_cell(text)
+    assert row["comment"] == answers.safe_cell(text)
 
 
 # As version 1.4 writes it: a questionnaire of two, a comment with commas and quotes.
@@ -164,8 +162,8 @@ def test_pymushra(tmp_path):
     assert source.notes == ("1 lines of pages other than MUSHRA left out",)
 
 
-HEAD = ",".join(RATING_COLUMNS).partition(",plays")[0] + "\n"  # of earlier versions
-PAIR_HEAD = ",".join(CHOICE_COLUMNS).partition(",plays")[0] + "\n"
+HEAD = ",".join(answers.RATING_COLUMNS).partition(",plays")[0] + "\n"  # of earlier versions
+PAIR_HEAD = ",".join(answers.CHOICE_COLUMNS).partition(",plays")[0] + "\n"
 LINE = "a,i,speech,c,snac,1,50,0,0,1,,\n"
 RATED = LINE.replace(",50,", ",3,").replace(",,", ",,acr")
 

@@ -20,17 +20,10 @@ import soundfile
 from starlette.testclient import TestClient
 
 from snacbench.forms import REFERENCE
+from snacbench.listening import stimuli
 from snacbench.listening.design import write_test
 from snacbench.listening.responses import Responses, Session
 from snacbench.listening.server import Service
-from snacbench.listening.stimuli import (
-    FACTS_FILE,
-    Facts,
-    ItemFacts,
-    StimulusFacts,
-    design_sha256,
-    stimulus_file,
-)
 from snacbench.listening.test import Item, ListeningTest, Question, System
 from snacbench.store.jsonl import to_jsonable
 from tests.support.command_line import snacbench_command
@@ -69,15 +62,19 @@ def make_folder(folder: Path, test: ListeningTest, *, seconds: float = 0.5) -> P
     for item in (*test.items, *test.training):
         made = {}
         for number, condition in enumerate(test.conditions):
-            path = folder / (file := stimulus_file(item.id, condition))
+            path = folder / (file := stimuli.stimulus_file(item.id, condition))
             path.parent.mkdir(parents=True, exist_ok=True)
             noise = np.random.default_rng(number).uniform(-0.1, 0.1, samples)
             soundfile.write(path, noise, 48_000, subtype="PCM_24")
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            made[condition] = StimulusFacts(file, digest, path.stat().st_size, 0.0, None, None)
-        items[item.id] = ItemFacts(item.clip, samples, 1, 0.0, None, (), made)
-    facts = Facts("0", design_sha256(test), test.run_id, test.set_sha256, 48_000, "wav", items)
-    (folder / FACTS_FILE).write_text(json.dumps(to_jsonable(facts)), "utf-8")
+            made[condition] = stimuli.StimulusFacts(
+                file, digest, path.stat().st_size, 0.0, None, None
+            )
+        items[item.id] = stimuli.ItemFacts(item.clip, samples, 1, 0.0, None, (), made)
+    facts = stimuli.Facts(
+        "0", stimuli.design_sha256(test), test.run_id, test.set_sha256, 48_000, "wav", items
+    )
+    (folder / stimuli.FACTS_FILE).write_text(json.dumps(to_jsonable(facts)), "utf-8")
     return folder
 
 
