@@ -88,14 +88,11 @@ def _drawn(plot, options):
             raise found
 
 
-@pytest.mark.parametrize(
-    ("kind", "item", "use"),
-    [
-        ("corpora", corpus("shaky"), lambda item: corpus_set(item, Path())),
-        ("layouts", Layout("shaky", "", lambda runs: 1 / 0, "domain"), lambda i: tables_of([], i)),
-        ("plots", Plot("shaky", "", lambda *_: 1 / 0), lambda item: _drawn(item, Options())),
-    ],
-)
+@pytest.mark.parametrize(("kind", "item", "use"), [
+    ("corpora", corpus("shaky"), lambda item: corpus_set(item, Path())),
+    ("layouts", Layout("shaky", "", lambda runs: 1 / 0, "domain"), lambda i: tables_of([], i)),
+    ("plots", Plot("shaky", "", lambda *_: 1 / 0), lambda item: _drawn(item, Options())),
+])  # fmt: skip
 def test_what_fails_in_a_plug_in_is_no_bug_of_snacbench(monkeypatch, kind, item, use):
     with pytest.raises(ZeroDivisionError):
         use(item)
@@ -113,15 +110,12 @@ def test_a_set_level_metric_has_both_embeddings_and_a_known_distance(distance, e
     assert "a set-level metric has embed, and a distance of frechet, kernel" in said
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"name": "my codec"}, "my codec is left out: it is no name"),
-        ({"name": None}, "it declares what cannot be used (TypeError"),
-        ({"points": ()}, "none of its operating points is a default"),
-        ({"points": ("loud",)}, "its points are not all of type CodecSpec"),
-    ],
-)
+@pytest.mark.parametrize(("changed", "message"), [
+    ({"name": "my codec"}, "my codec is left out: it is no name"),
+    ({"name": None}, "it declares what cannot be used (TypeError"),
+    ({"points": ()}, "none of its operating points is a default"),
+    ({"points": ("loud",)}, "its points are not all of type CodecSpec"),
+])  # fmt: skip
 @pytest.mark.usefixtures("outside")
 def test_what_is_no_codec_is_left_out(changed, message):
     item = replace(codec_models()["loud"], **changed)

@@ -102,14 +102,11 @@ def test_a_stream_that_changes_and_damage_within_are_refused(tmp_path, wav):
             probe(wav)
 
 
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (np.nan, r"a.wav: 1 of 4000 samples are NaN or infinite"),
-        (4e37, r"a.wav holds a sample of .* where full scale is 1"),
-        (None, r"whole numbers up to 2\d,\d{3} .* divide them by 32,768"),
-    ],
-)
+@pytest.mark.parametrize(("value", "message"), [
+    (np.nan, r"a.wav: 1 of 4000 samples are NaN or infinite"),
+    (4e37, r"a.wav holds a sample of .* where full scale is 1"),
+    (None, r"whole numbers up to 2\d,\d{3} .* divide them by 32,768"),
+])  # fmt: skip
 def test_samples_that_are_none(tmp_path, value, message):
     path, samples = tmp_path / "a.wav", 3 * noise()[0]
     soundfile.write(path, samples, RATE_HZ, subtype="FLOAT")

@@ -39,16 +39,13 @@ def tones(parts, rate_hz=RATE_HZ, *, channels=2):
     return audio(np.tile(tone, (channels, 1)), rate_hz)
 
 
-@pytest.mark.parametrize(
-    ("rate_hz", "expected", "parts"),
-    [
-        (8_000, -23, [(-23, 20)]),
-        (16_000, -33, [(-33, 20)]),
-        (44_100, -23, [(-36, 10), (-23, 60), (-36, 10)]),
-        (48_000, -23, [(-72, 10), (-36, 10), (-23, 60), (-36, 10), (-72, 10)]),
-        (48_000, -23, [(-26, 20), (-20, 20.1), (-26, 20)]),
-    ],
-)
+@pytest.mark.parametrize(("rate_hz", "expected", "parts"), [
+    (8_000, -23, [(-23, 20)]),
+    (16_000, -33, [(-33, 20)]),
+    (44_100, -23, [(-36, 10), (-23, 60), (-36, 10)]),
+    (48_000, -23, [(-72, 10), (-36, 10), (-23, 60), (-36, 10), (-72, 10)]),
+    (48_000, -23, [(-26, 20), (-20, 20.1), (-26, 20)]),
+])  # fmt: skip
 def test_ebu_tech_3341(rate_hz, expected, parts):
     assert loudness_lufs(tones(parts, rate_hz)) == pytest.approx(expected, abs=TOLERANCE_LU)
 
@@ -305,14 +302,11 @@ def test_what_is_no_brickwall():
     check(audio(speech.samples + leftover), 8_000, brickwall=None)
 
 
-@pytest.mark.parametrize(
-    ("name", "bandwidth_hz", "brickwall"),
-    [
-        ("speech/two_cities_a", 8_000, True),  # upsampled, with noise-shaped dither above
-        ("speech/arctic_aew_a0002", 7_700, True),  # its own filter, at its own rate
-        ("music/loop_amen_full", 22_050, False),
-    ],
-)
+@pytest.mark.parametrize(("name", "bandwidth_hz", "brickwall"), [
+    ("speech/two_cities_a", 8_000, True),  # upsampled, with noise-shaped dither above
+    ("speech/arctic_aew_a0002", 7_700, True),  # its own filter, at its own rate
+    ("music/loop_amen_full", 22_050, False),
+])  # fmt: skip
 def test_real_clips_as_read_from_their_spectra(shared, name, bandwidth_hz, brickwall):
     check(read(shared / f"audio/eval/{name}.flac"), bandwidth_hz, rel=0.1, brickwall=brickwall)
 

@@ -154,16 +154,13 @@ def test_files_that_could_run_code_are_named_and_not_run(tmp_path):
             load_tensors(path)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("x.pth", b"", r"x.pth is empty; fetch or save it again"),
-        ("x.pth", b"version https://git-lfs.github.com/spec/v1\noid", r"git-lfs pointer.*git lfs"),
-        ("x.pth", b"PK\x03\x04 cut off", r"x.pth is damaged or not a weights file \(.+\); fetch"),
-        ("x.safetensors", b"<html>404</html>" * 9, r"is damaged or not a weights file"),
-        ("x.pth", pickle.dumps(_Config()), r"holds a Python object|is damaged or not a weights"),
-    ],
-)
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("x.pth", b"", r"x.pth is empty; fetch or save it again"),
+    ("x.pth", b"version https://git-lfs.github.com/spec/v1\noid", r"git-lfs pointer.*git lfs"),
+    ("x.pth", b"PK\x03\x04 cut off", r"x.pth is damaged or not a weights file \(.+\); fetch"),
+    ("x.safetensors", b"<html>404</html>" * 9, r"is damaged or not a weights file"),
+    ("x.pth", pickle.dumps(_Config()), r"holds a Python object|is damaged or not a weights"),
+])  # fmt: skip
 def test_files_that_are_no_weights(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsMismatch, match=message):

@@ -68,13 +68,10 @@ def codes_and_audio(name, model, audio, depth):
         return codes[0, 0], model.decode(codes, encoded.audio_scales).audio_values[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "depths", "default", "trained_from", "stream", "megabytes"),
-    [
-        ("encodec-32khz", 4, "encodec-32khz@2.2kbps", 4, Stream(Fraction(50), 2048), 235.97),
-        ("mimi", 32, "mimi@1.1kbps", 8, Stream(Fraction(25, 2), 2048), 384.64),
-    ],
-)
+@pytest.mark.parametrize(("name", "depths", "default", "trained_from", "stream", "megabytes"), [
+    ("encodec-32khz", 4, "encodec-32khz@2.2kbps", 4, Stream(Fraction(50), 2048), 235.97),
+    ("mimi", 32, "mimi@1.1kbps", 8, Stream(Fraction(25, 2), 2048), 384.64),
+])  # fmt: skip
 def test_points_and_sizes_are_the_published(name, depths, default, trained_from, stream, megabytes):
     model = codec_models()[name]
     assert [point.streams for point in model.points] == [

@@ -343,16 +343,13 @@ def among(count, items=20, **bad):
     return study_of({**good(count, items), **listener_with("x", items, **bad)})
 
 
-@pytest.mark.parametrize(
-    ("study", "reasons"),
-    [
-        (among(3), []),  # 90 is neither below nor above
-        (among(3, low_references=3), []),  # 15 % and not more
-        (among(3, low_references=4), [f"{LOW} 4 of 20 items (20 %)"]),
-        (among(12, high_anchors=3), []),
-        (among(3, high_anchors=4), [f"{HIGH} 4 of 20 items (20 %)"]),  # 1 of 4 is 25 % of listeners
-    ],
-)
+@pytest.mark.parametrize(("study", "reasons"), [
+    (among(3), []),  # 90 is neither below nor above
+    (among(3, low_references=3), []),  # 15 % and not more
+    (among(3, low_references=4), [f"{LOW} 4 of 20 items (20 %)"]),
+    (among(12, high_anchors=3), []),
+    (among(3, high_anchors=4), [f"{HIGH} 4 of 20 items (20 %)"]),  # 1 of 4 is 25 % of listeners
+])  # fmt: skip
 def test_where_a_rule_begins_to_hold(study, reasons):
     assert excluded(study) == ({"x": reasons} if reasons else {})
 
@@ -385,18 +382,15 @@ def test_who_left_early_is_excluded():
     assert list(excluded(study_of(scores))) == ["x"]
 
 
-@pytest.mark.parametrize(
-    ("rule", "whom", "share", "unknown"),
-    [
-        ("headphones", "failed or skipped the headphone check", "", 1),
-        ("attention", "failed an attention check", "", 1),
-        ("unheard:1.5", "heard more than 15 % of their sounds for less than 1.5 s", "5 of 20", 1),
-        ("fast:5", "took less than 5 s for a page (median)", "", 1),
-        ("reference:90", "rated the hidden reference below 90 on more than 15 % of their items",
-         "1 of 4", 0),
-        ("hearing=no", "answered 'no' to the question hearing", "", 1),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("rule", "whom", "share", "unknown"), [
+    ("headphones", "failed or skipped the headphone check", "", 1),
+    ("attention", "failed an attention check", "", 1),
+    ("unheard:1.5", "heard more than 15 % of their sounds for less than 1.5 s", "5 of 20", 1),
+    ("fast:5", "took less than 5 s for a page (median)", "", 1),
+    ("reference:90", "rated the hidden reference below 90 on more than 15 % of their items",
+     "1 of 4", 0),
+    ("hearing=no", "answered 'no' to the question hearing", "", 1),
+])  # fmt: skip
 def test_rules_that_are_asked_for(rule, whom, share, unknown):
     study, fine = among(3, 4, low_references=1), {"headphones": "passed", "attention_failed": "0"}
     bad = Listener("x", {"hearing": "no"}, 4, {"headphones": "skipped", "attention_failed": "1"})

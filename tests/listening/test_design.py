@@ -88,17 +88,14 @@ def test_clips_that_cannot_be_heard_or_judged_are_left_out(tmp_path):
             made(run, **wishes)
 
 
-@pytest.mark.parametrize(
-    ("message", "wishes"),
-    [
-        ("--excerpt-s 13: excerpts are 2 to 12 s long", {"excerpt_s": 13.0}),
-        ("--items 1, but 2 are named with --item", {"items": ("a", "b"), "num_items": 1}),
-        ("--pages-per-listener 4, but there are 3 items", {"pages_per_listener": 4}),
-        ("13, but there are 3 items and 12 pages", {"pages_per_listener": 13, "form": "dcr"}),
-        ("form ab compares .* found one: quiet@4", {"form": "ab", "systems": ("quiet",)}),
-        ("--item set: the run has no such clip; did you mean set/", {"items": ("set",)}),
-    ],
-)
+@pytest.mark.parametrize(("message", "wishes"), [
+    ("--excerpt-s 13: excerpts are 2 to 12 s long", {"excerpt_s": 13.0}),
+    ("--items 1, but 2 are named with --item", {"items": ("a", "b"), "num_items": 1}),
+    ("--pages-per-listener 4, but there are 3 items", {"pages_per_listener": 4}),
+    ("13, but there are 3 items and 12 pages", {"pages_per_listener": 13, "form": "dcr"}),
+    ("form ab compares .* found one: quiet@4", {"form": "ab", "systems": ("quiet",)}),
+    ("--item set: the run has no such clip; did you mean set/", {"items": ("set",)}),
+])  # fmt: skip
 def test_what_cannot_be_asked_for_and_what_is_much(run, message, wishes, monkeypatch):
     with pytest.raises(UserError, match=message):
         made(run, **wishes)
@@ -327,24 +324,21 @@ questionnaire:
 """
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("  start_s: 1", "  starts_s: 1", "14: items: entry 2: starts_s: no such .*mean start_s"),
-        ("id: speech-1", "id: a/b", "11: items: entry 1: id: String should match"),
-        ("loudness_lufs", "loudness", "18: level: loudness: no such field; .*loudness_lufs"),
-        ("lyra-v2@9.2kbps", "opus@8kbps", "7: systems: name opus@8kbps is there twice"),
-        ("lyra-v2@9.2kbps", "anchor35", "9: systems: entry 2: name: anchor35 is added to every"),
-        ("id: training-1", "id: speech-1", "16: training: id speech-1 is there twice"),
-        ("choices: [young, old]", "choices: [a]", "20: .* entry 1: age: .* kind choice with 1"),
-        ("mushra", "ab", "7: systems: form ab compares systems with each"),
-        ("level: {", "repeats: 2\nlevel: {", "18: repeats: only ab and abx ask for some.* mushra"),
-        ("level", "address_parameters: [a-b]\nlevel", "18: address_parameters: entry 1: .*match"),
-        ("level", "completion_url: javascript:x\nlevel", "18: completion_url: expected https:"),
-        ("level", "completion_url: https://{code}.a.example\nlevel", "18: .*code, listener; fo"),
-        ("level", "completion_url: https://a.example/{PID}\nlevel", "18: .*code, listener; found"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("  start_s: 1", "  starts_s: 1", "14: items: entry 2: starts_s: no such .*mean start_s"),
+    ("id: speech-1", "id: a/b", "11: items: entry 1: id: String should match"),
+    ("loudness_lufs", "loudness", "18: level: loudness: no such field; .*loudness_lufs"),
+    ("lyra-v2@9.2kbps", "opus@8kbps", "7: systems: name opus@8kbps is there twice"),
+    ("lyra-v2@9.2kbps", "anchor35", "9: systems: entry 2: name: anchor35 is added to every"),
+    ("id: training-1", "id: speech-1", "16: training: id speech-1 is there twice"),
+    ("choices: [young, old]", "choices: [a]", "20: .* entry 1: age: .* kind choice with 1"),
+    ("mushra", "ab", "7: systems: form ab compares systems with each"),
+    ("level: {", "repeats: 2\nlevel: {", "18: repeats: only ab and abx ask for some.* mushra"),
+    ("level", "address_parameters: [a-b]\nlevel", "18: address_parameters: entry 1: .*match"),
+    ("level", "completion_url: javascript:x\nlevel", "18: completion_url: expected https:"),
+    ("level", "completion_url: https://{code}.a.example\nlevel", "18: .*code, listener; fo"),
+    ("level", "completion_url: https://a.example/{PID}\nlevel", "18: .*code, listener; found"),
+])  # fmt: skip
 def test_a_file_is_read_and_mistakes_are_named_with_line_and_field(tmp_path, old, new, message):
     def reading(text):
         (tmp_path / "test.yaml").write_text(text, "utf-8")

@@ -104,14 +104,11 @@ def test_files_of_a_mushra_test_are_the_same_for_the_same_answers(tmp_path):
     assert "Excluded bad: hidden reference below 90" in found["summary.md"].read_text("utf-8")
 
 
-@pytest.mark.parametrize(
-    ("study", "names", "said"),
-    [
-        (choice_study(ab("x", "abt"), "ab", ("a", "b")), {"preferences.csv"}, "a over b"),
-        (choice_study(abx("x", 3, 4), "abx", ("a", "b")), {"abx.csv", "abx-listeners.csv"},
-         "a from hidden reference"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("study", "names", "said"), [
+    (choice_study(ab("x", "abt"), "ab", ("a", "b")), {"preferences.csv"}, "a over b"),
+    (choice_study(abx("x", 3, 4), "abx", ("a", "b")), {"abx.csv", "abx-listeners.csv"},
+     "a from hidden reference"),
+])  # fmt: skip
 def test_files_of_choices(tmp_path, study, names, said, monkeypatch):
     monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
     found = files_of(study, tmp_path)
@@ -185,41 +182,38 @@ EQUAL = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "parts", "absent"),
-    [
-        (said(eight()),
-         ["2 systems (a, b), the hidden reference, a 3.5 kHz low-pass anchor and a 7 kHz low-pass",
-          "on 4 items. 8 listeners took part; none was excluded.", "(a t interval on listener",
-          "Mean scores were b 67.0 [", "a 43.5 [", "level of 0.05, b was rated higher than a."],
-         "LUFS|Friedman"),  # a CSV does not tell; of two systems
-        (said(KNOWN, rules=False, pages_per_listener=4),
-         ["a at 2.65 kbps, b", "(1 speech, 1 music) of at most 8 s. One gain per item",
-          "−23 LUFS, or", "−1 dBTP", "subset of 4 pages. 1 training page came first",
-          "The post-screening of BS.1534-3 was not applied."], "hides"),
-        (said(KNOWN, level=Level(match_per_condition=True)),
-         ["Every condition was set to −23 LUFS on its own, which hides errors"], "One gain"),
-        (said(bad()),
-         ["Of 11 listeners, 3 were excluded (1 did not finish, 2 rated the hidden reference below",
-          "1 rated the 7 kHz anchor above", "1 of them more than one of these), which leaves 8."],
-         "none was"),
-        (said(study_of(listener_with("x", 4, low_references=4))),
-         ["which leaves 0. No answers are left to report."], "Mean"),
-        (said(eight(ANCHOR35, ANCHOR70)), ["2 systems (a, b) and the hidden reference against",
-          "Listeners were screened by the hidden reference alone."], "anchor"),
-        (said(eight(ANCHOR70, REFERENCE)),
-         ["There was no hidden reference to screen listeners by."], "hidden reference alone"),
-        (said(replace(eight(), answers=EASY)), ["On 1 item the 7 kHz anchor was not held"], "LUFS"),
-        (said(study_of(EQUAL)),
-         ["did not differ significantly (Friedman: chi-square(2) =", "no pair differed"], "LUFS"),
-        (said(choice_study([c for n in range(7) for c in ab(f"l{n}", "aab")], "ab"), form="ab"),
-         ["In an AB preference test, listeners said of pairs of 2 systems (a, b)", "sign tests",
-          "Preferences were a over b 67 %", "a was preferred to b."], "BS.1534"),
-        (said(choice_study([*abx("x", 8, 8), *abx("y", 4, 8)], "abx", ("a",))),
-         ["Listeners told a from the reference in 12 of 16 trials (75 %",
-          "p = 0.038 after correction); 1 of 2 listeners was above chance."], "BS.1534"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("text", "parts", "absent"), [
+    (said(eight()),
+     ["2 systems (a, b), the hidden reference, a 3.5 kHz low-pass anchor and a 7 kHz low-pass",
+      "on 4 items. 8 listeners took part; none was excluded.", "(a t interval on listener",
+      "Mean scores were b 67.0 [", "a 43.5 [", "level of 0.05, b was rated higher than a."],
+     "LUFS|Friedman"),  # a CSV does not tell; of two systems
+    (said(KNOWN, rules=False, pages_per_listener=4),
+     ["a at 2.65 kbps, b", "(1 speech, 1 music) of at most 8 s. One gain per item",
+      "−23 LUFS, or", "−1 dBTP", "subset of 4 pages. 1 training page came first",
+      "The post-screening of BS.1534-3 was not applied."], "hides"),
+    (said(KNOWN, level=Level(match_per_condition=True)),
+     ["Every condition was set to −23 LUFS on its own, which hides errors"], "One gain"),
+    (said(bad()),
+     ["Of 11 listeners, 3 were excluded (1 did not finish, 2 rated the hidden reference below",
+      "1 rated the 7 kHz anchor above", "1 of them more than one of these), which leaves 8."],
+     "none was"),
+    (said(study_of(listener_with("x", 4, low_references=4))),
+     ["which leaves 0. No answers are left to report."], "Mean"),
+    (said(eight(ANCHOR35, ANCHOR70)), ["2 systems (a, b) and the hidden reference against",
+      "Listeners were screened by the hidden reference alone."], "anchor"),
+    (said(eight(ANCHOR70, REFERENCE)),
+     ["There was no hidden reference to screen listeners by."], "hidden reference alone"),
+    (said(replace(eight(), answers=EASY)), ["On 1 item the 7 kHz anchor was not held"], "LUFS"),
+    (said(study_of(EQUAL)),
+     ["did not differ significantly (Friedman: chi-square(2) =", "no pair differed"], "LUFS"),
+    (said(choice_study([c for n in range(7) for c in ab(f"l{n}", "aab")], "ab"), form="ab"),
+     ["In an AB preference test, listeners said of pairs of 2 systems (a, b)", "sign tests",
+      "Preferences were a over b 67 %", "a was preferred to b."], "BS.1534"),
+    (said(choice_study([*abx("x", 8, 8), *abx("y", 4, 8)], "abx", ("a",))),
+     ["Listeners told a from the reference in 12 of 16 trials (75 %",
+      "p = 0.038 after correction); 1 of 2 listeners was above chance."], "BS.1534"),
+])  # fmt: skip
 def test_what_is_known_is_said_and_nothing_else(text, parts, absent):
     assert [part for part in parts if part not in text] == []
     assert not re.search(absent, text)

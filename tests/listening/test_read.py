@@ -168,32 +168,29 @@ LINE = "a,i,speech,c,snac,1,50,0,0,1,,\n"
 RATED = LINE.replace(",50,", ",3,").replace(",,", ",,acr")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "columns of no known file: none; expected listener, item, domain"),
-        ("session_test_id,trial_id,rating_stimulus,rating_score\nmine,i,C1,5\n",
-         "line 1: columns of no known file: session_test_id, trial_id.*expected .*session_uuid"),
-        (HEAD, "no answers under the headings"),
-        (WEBMUSHRA.replace("C1,62,", "C1,120,"), "csv, line 5: score: .*equal to 100, found '120'"),
-        (WEBMUSHRA.replace("u-2,speech-1,C1,55,38000,", "u-2,speech-1,x,C1,55,38000,dull"),
-         "line 7: 10 cells under 9 columns; a cell that holds a separator"),
-        (WEBMUSHRA.replace("mine,25,none,u-2,speech-1,C1", "yours,25,none,u-2,speech-1,C1"),
-         r"answers of several tests \('mine', 'yours'\); put each into a file of its own"),
-        (WEBMUSHRA + "mine,25,none,u-2,speech-1,C1,70,38000,\n",
-         "line 10: C1 of item speech-1 was rated 70 by listener u-2, who rated it 55 in line 7"),
-        (WEBMUSHRA.replace("rating_time", "rating_score"), "1: the column 'rating_score' comes"),
-        (HEAD + RATED + RATED.replace(",3,", ",6,"), "3: score: expected 1 to 5, found 6"),
-        (HEAD + RATED + RATED.replace("acr", "dcr"), "one form of ratings, found acr, dcr"),
-        (HEAD + RATED.replace("acr", "mos"), "line 2: form: .*'acr', .*found 'mos'"),
-        (HEAD + RATED.replace("acr", "ab"), "one form of ratings, found ab"),
-        (HEAD + LINE.replace("50", "nan"), "line 2: score: .*finite number, found 'nan'"),
-        (PAIR_HEAD + "a,i,snac,opus,,both,,0,1,\n", "line 2: answer: .*'a', 'b' or 'tie', found"),
-        (PAIR_HEAD + "a,i,reference,snac,snac,b,,0,1,\na,j,reference,snac,,tie,,1,1,\n",
-         "line 3: x: expected reference or snac, found ''"),  # "no idea" would be right
-        ("\x00\udc80" * 9, "cannot read the answers .*expected UTF-8, or UTF-16"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("text", "message"), [
+    ("", "columns of no known file: none; expected listener, item, domain"),
+    ("session_test_id,trial_id,rating_stimulus,rating_score\nmine,i,C1,5\n",
+     "line 1: columns of no known file: session_test_id, trial_id.*expected .*session_uuid"),
+    (HEAD, "no answers under the headings"),
+    (WEBMUSHRA.replace("C1,62,", "C1,120,"), "csv, line 5: score: .*equal to 100, found '120'"),
+    (WEBMUSHRA.replace("u-2,speech-1,C1,55,38000,", "u-2,speech-1,x,C1,55,38000,dull"),
+     "line 7: 10 cells under 9 columns; a cell that holds a separator"),
+    (WEBMUSHRA.replace("mine,25,none,u-2,speech-1,C1", "yours,25,none,u-2,speech-1,C1"),
+     r"answers of several tests \('mine', 'yours'\); put each into a file of its own"),
+    (WEBMUSHRA + "mine,25,none,u-2,speech-1,C1,70,38000,\n",
+     "line 10: C1 of item speech-1 was rated 70 by listener u-2, who rated it 55 in line 7"),
+    (WEBMUSHRA.replace("rating_time", "rating_score"), "1: the column 'rating_score' comes"),
+    (HEAD + RATED + RATED.replace(",3,", ",6,"), "3: score: expected 1 to 5, found 6"),
+    (HEAD + RATED + RATED.replace("acr", "dcr"), "one form of ratings, found acr, dcr"),
+    (HEAD + RATED.replace("acr", "mos"), "line 2: form: .*'acr', .*found 'mos'"),
+    (HEAD + RATED.replace("acr", "ab"), "one form of ratings, found ab"),
+    (HEAD + LINE.replace("50", "nan"), "line 2: score: .*finite number, found 'nan'"),
+    (PAIR_HEAD + "a,i,snac,opus,,both,,0,1,\n", "line 2: answer: .*'a', 'b' or 'tie', found"),
+    (PAIR_HEAD + "a,i,reference,snac,snac,b,,0,1,\na,j,reference,snac,,tie,,1,1,\n",
+     "line 3: x: expected reference or snac, found ''"),  # "no idea" would be right
+    ("\x00\udc80" * 9, "cannot read the answers .*expected UTF-8, or UTF-16"),
+])  # fmt: skip
 def test_what_is_wrong_is_named_by_line_and_column(tmp_path, text, message):
     assert text != WEBMUSHRA
     with pytest.raises(UserError, match=message):
@@ -226,15 +223,12 @@ def test_the_test_tells_what_a_csv_does_not(tmp_path):
     assert found.listeners[0].pages_planned == 2
 
 
-@pytest.mark.parametrize(
-    ("item", "condition", "form", "message"),
-    [
-        ("musik-1", "b", "mushra", "on item 'musik-1', which test.yaml does not .*; did you mean"),
-        ("music-1", "C1", "mushra", "on condition 'C1', which test.yaml does .*; there are: a@2"),
-        ("music-1", "b", "abx", "are of form mushra-no-anchors, and test.yaml says abx"),
-        ("music-1", "b", "acr", "are of form mushra-no-anchors, and test.yaml says acr"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("item", "condition", "form", "message"), [
+    ("musik-1", "b", "mushra", "on item 'musik-1', which test.yaml does not .*; did you mean"),
+    ("music-1", "C1", "mushra", "on condition 'C1', which test.yaml does .*; there are: a@2"),
+    ("music-1", "b", "abx", "are of form mushra-no-anchors, and test.yaml says abx"),
+    ("music-1", "b", "acr", "are of form mushra-no-anchors, and test.yaml says acr"),
+])  # fmt: skip
 def test_answers_to_another_test_are_refused(tmp_path, item, condition, form, message):
     path = tidy(tmp_path / "tidy.csv", study_of({("x", item): {condition: 50.0}}))
     folder = write_test(tmp_path, a_test(form=form)).parent

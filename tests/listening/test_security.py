@@ -260,13 +260,10 @@ def test_a_listener_from_start_to_finish(site):
     assert stored(site).listeners == ()
 
 
-@pytest.mark.parametrize(
-    ("form", "kind", "sounds"),
-    [
-        *(("mushra", "mushra", 5), ("mushra-no-reference", "mushra", 5), ("acr", "single", 1)),
-        *(("dcr", "single", 2), ("ccr", "single", 2), ("ab", "ab", 2), ("abx", "abx", 3)),
-    ],
-)
+@pytest.mark.parametrize(("form", "kind", "sounds"), [
+    *(("mushra", "mushra", 5), ("mushra-no-reference", "mushra", 5), ("acr", "single", 1)),
+    *(("dcr", "single", 2), ("ccr", "single", 2), ("ab", "ab", 2), ("abx", "abx", 3)),
+])  # fmt: skip
 def test_forms_and_their_export(serve, form, kind, sounds):
     again = {"repeats": 2} if kind in ("ab", "abx") else {}
     site = serve(form=form, allow_tie=form == "abx", attention_checks=1, **again)

@@ -141,20 +141,17 @@ def test_what_to_know_of_an_item_is_said(tmp_path, folder):
 LATE = "decoded/late@8kbps/set/b.flac"
 
 
-@pytest.mark.parametrize(
-    ("spoilt", "changed", "message"),
-    [
-        ("", {"run": "../gone"}, r"the run of this test is not found: .*holds no run"),
-        ("", {"run_id": "other"}, r"its id .* are run1 and ab\w*, test.yaml says other and abab"),
-        ("", {"items": (item("one", "set/b", 2.0),)}, "excerpt ends at 3.5 s, the clip at 2"),
-        ("", {"items": (item("one", "set/z"),)}, "has no clip set/z"),
-        ("", {"systems": (System(name="opus@1kbps"),)}, "set/b: opus@1kbps has not coded it"),
-        (LATE, {}, "is not the file that was decoded: its sha256 has changed"),
-        ("gone", {}, "late@8kbps is not in the run folder; run the codecs again"),
-        ("../b.flac", {}, "b.flac is no longer the file that the run coded"),
-        ("failed", {}, r"item one \(set/b\): set/b: late@8kbps failed on it: boom"),
-    ],
-)
+@pytest.mark.parametrize(("spoilt", "changed", "message"), [
+    ("", {"run": "../gone"}, r"the run of this test is not found: .*holds no run"),
+    ("", {"run_id": "other"}, r"its id .* are run1 and ab\w*, test.yaml says other and abab"),
+    ("", {"items": (item("one", "set/b", 2.0),)}, "excerpt ends at 3.5 s, the clip at 2"),
+    ("", {"items": (item("one", "set/z"),)}, "has no clip set/z"),
+    ("", {"systems": (System(name="opus@1kbps"),)}, "set/b: opus@1kbps has not coded it"),
+    (LATE, {}, "is not the file that was decoded: its sha256 has changed"),
+    ("gone", {}, "late@8kbps is not in the run folder; run the codecs again"),
+    ("../b.flac", {}, "b.flac is no longer the file that the run coded"),
+    ("failed", {}, r"item one \(set/b\): set/b: late@8kbps failed on it: boom"),
+])  # fmt: skip
 def test_what_the_run_does_not_have_is_refused(run, folder, spoilt, changed, message):
     if spoilt == "failed":
         row = stimuli.RunSignals(run).coded["set/b", "late@8kbps"]

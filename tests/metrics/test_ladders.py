@@ -85,14 +85,11 @@ def ladder(kind, source, rate_hz):
     return [step(reference(source, rate_hz), value) for value in values]
 
 
-@pytest.mark.parametrize(
-    ("metric", "kind"),
-    [
-        pytest.param(metric, kind, id=f"{name} {kind}")
-        for name, metric in METRICS.items()
-        for kind in metric.spec.ladder
-    ],
-)
+@pytest.mark.parametrize(("metric", "kind"), [
+    pytest.param(metric, kind, id=f"{name} {kind}")
+    for name, metric in METRICS.items()
+    for kind in metric.spec.ladder
+])  # fmt: skip
 def test_every_step_is_worse(metric, kind):
     spec = metric.spec
     worst = spec.range[0] if spec.better == "higher" else spec.range[1]

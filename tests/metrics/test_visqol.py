@@ -74,15 +74,12 @@ def changed(audio, change):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize(
-    ("mode", "rate_hz"),
-    [
-        ("audio", 48_000),
-        ("speech", 16_000),
-        ("speech_exponential", 16_000),
-        ("speech_exponential_unscaled", 16_000),
-    ],
-)
+@pytest.mark.parametrize(("mode", "rate_hz"), [
+    ("audio", 48_000),
+    ("speech", 16_000),
+    ("speech_exponential", 16_000),
+    ("speech_exponential_unscaled", 16_000),
+])  # fmt: skip
 def test_synthetic_pairs(mode, rate_hz, change):
     reference = voice(rate_hz, 2.0)
     degraded = changed(at_snr(reference, 15), CHANGES[change])

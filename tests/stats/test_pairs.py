@@ -121,17 +121,14 @@ def test_the_test_is_chosen_by_the_number_of_clusters_and_t_is_the_textbooks():
     assert one_test(values, ["a"] * 5)[0] == pytest.approx(one_test(values)[0])
 
 
-@pytest.mark.parametrize(
-    ("values", "labels", "p_value", "method"),
-    [
-        ([0.0, 0, 0], None, 1.0, "not tested: all differences are zero"),
-        ([np.nan], None, None, "not tested: no clip has both values"),
-        ([1.0, np.nan], None, None, "not tested: one clip has both values"),
-        ([1.0, 1, 1], None, None, "not tested: the differences do not vary"),
-        ([0.5] * 30, None, 1e-4, "sign-flip permutation of clips"),  # many can be tested
-        ([1e9, 1e9 + 1, 1e9 + 2], list("aaa"), 3.3333e-19, WITHIN),
-    ],
-)
+@pytest.mark.parametrize(("values", "labels", "p_value", "method"), [
+    ([0.0, 0, 0], None, 1.0, "not tested: all differences are zero"),
+    ([np.nan], None, None, "not tested: no clip has both values"),
+    ([1.0, np.nan], None, None, "not tested: one clip has both values"),
+    ([1.0, 1, 1], None, None, "not tested: the differences do not vary"),
+    ([0.5] * 30, None, 1e-4, "sign-flip permutation of clips"),  # many can be tested
+    ([1e9, 1e9 + 1, 1e9 + 2], list("aaa"), 3.3333e-19, WITHIN),
+])  # fmt: skip
 def test_what_can_be_tested_and_what_cannot_says_why(values, labels, p_value, method):
     expected = None if p_value is None else pytest.approx(p_value, rel=1e-3)
     assert one_test(values, labels) == (expected, method)
@@ -163,14 +160,11 @@ def two_metrics(codecs=3, clips=60):
     return first, second
 
 
-@pytest.mark.parametrize(
-    ("count", "method"),
-    [
-        (3, "these clusters only: jackknife over the clips within them"),
-        (20, "jackknife over clusters"),
-        (60, "jackknife over clips"),
-    ],
-)
+@pytest.mark.parametrize(("count", "method"), [
+    (3, "these clusters only: jackknife over the clips within them"),
+    (20, "jackknife over clusters"),
+    (60, "jackknife over clips"),
+])  # fmt: skip
 def test_the_value_is_scipys_and_the_interval_leaves_out_whole_units(count, method):
     first, second = two_metrics()
     found = rank_correlation(first, second, {f"clip{i}": f"s{i % count}" for i in range(60)})

@@ -101,14 +101,11 @@ def test_below_5_clusters_they_cover_the_mean_of_these_clusters():
     assert 0.94 <= np.mean(held) <= 0.96
 
 
-@pytest.mark.parametrize(
-    ("design", "repetitions", "most"),
-    [
-        (Design(12, "equal", "normal", 0.3), 400, 0.08),
-        (Design(20, "equal", "normal", 0.3), 400, 0.08),
-        *earnest(product((6, 12, 20, 30), SIZES[:2], ("normal", "exponential"), (0.3,)), 0.055),
-    ],
-)
+@pytest.mark.parametrize(("design", "repetitions", "most"), [
+    (Design(12, "equal", "normal", 0.3), 400, 0.08),
+    (Design(20, "equal", "normal", 0.3), 400, 0.08),
+    *earnest(product((6, 12, 20, 30), SIZES[:2], ("normal", "exponential"), (0.3,)), 0.055),
+])  # fmt: skip
 def test_few_families_of_equal_codecs_raise_an_alarm(design, repetitions, most, record_property):
     """Families of 15 pairs of equally good codecs, with any Holm p value up to 0.05."""
     codecs, block, false_alarms = 6, 50, 0

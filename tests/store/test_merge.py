@@ -26,23 +26,20 @@ METRIC = {"up": {"pesq": "1", "metric version": "1", "snacbench": "8"}}
 PARTS = {"as_parts": True}
 
 
-@pytest.mark.parametrize(
-    ("second", "how", "message"),
-    [
-        ({"seed": 8, "request": Request(channels="mono")}, {}, ""),
-        ({"seed": 8}, PARTS, "cannot be merged: the seed is 7 in the first and 8"),
-        ({"set_sha256": "cd" * 32}, {}, r"the test set is tiny \(abab.* \(cdcd"),
-        ({"request": Request(channels="stereo")}, {}, "--channels is mono in the first and stereo"),
-        ({"version": "2"}, {}, "version of up is 1 in the first and 2 .*score RUN --metrics up"),
-        ({"version": "2"}, {"metrics": ["other"]}, ""),
-        # What computes counts where rows are joined.
-        ({"codec_versions": {"c": {"torch": "2.11.0+cpu", "c": "1"}}}, PARTS, ""),
-        ({"codec_versions": {"c": {"torch": "2.12.0"}}}, PARTS, "c: torch is 2.11.0 in.*2.12.0"),
-        ({"metric_versions": {"up": {**METRIC["up"], "pesq": "2"}}}, PARTS, "pesq is 1 in .* 2"),
-        ({"metric_versions": {"up": {**METRIC["up"], "snacbench": "9"}}}, PARTS, ""),
-        ({"facts": {"asr": "magpie"}}, PARTS, "the recogniser is parrot in the first and magp"),
-    ],
-)
+@pytest.mark.parametrize(("second", "how", "message"), [
+    ({"seed": 8, "request": Request(channels="mono")}, {}, ""),
+    ({"seed": 8}, PARTS, "cannot be merged: the seed is 7 in the first and 8"),
+    ({"set_sha256": "cd" * 32}, {}, r"the test set is tiny \(abab.* \(cdcd"),
+    ({"request": Request(channels="stereo")}, {}, "--channels is mono in the first and stereo"),
+    ({"version": "2"}, {}, "version of up is 1 in the first and 2 .*score RUN --metrics up"),
+    ({"version": "2"}, {"metrics": ["other"]}, ""),
+    # What computes counts where rows are joined.
+    ({"codec_versions": {"c": {"torch": "2.11.0+cpu", "c": "1"}}}, PARTS, ""),
+    ({"codec_versions": {"c": {"torch": "2.12.0"}}}, PARTS, "c: torch is 2.11.0 in.*2.12.0"),
+    ({"metric_versions": {"up": {**METRIC["up"], "pesq": "2"}}}, PARTS, "pesq is 1 in .* 2"),
+    ({"metric_versions": {"up": {**METRIC["up"], "snacbench": "9"}}}, PARTS, ""),
+    ({"facts": {"asr": "magpie"}}, PARTS, "the recogniser is parrot in the first and magp"),
+])  # fmt: skip
 def test_the_first_disagreement_that_counts_is_named(tmp_path, second, how, message):
     one = make_run(tmp_path / "first", VALUES, facts={"asr": "parrot"})
     one.rewrite_run(replace(one.run, codec_versions=CODEC, metric_versions=METRIC))

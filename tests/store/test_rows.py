@@ -84,16 +84,13 @@ def test_every_row_comes_back_to_the_last_bit(row):
 PACKED = '{"clip":"c","codec":"x","stream":0,"codebook_size":4%s}'
 
 
-@pytest.mark.parametrize(
-    ("line", "row_type", "why"),
-    [
-        ("not json", rows.Score, "1 validation error"),
-        ("{}", rows.Score, "5 validation errors"),
-        (PACKED % "", rows.CodeHistogram, "1 validation"),
-        (PACKED % ',"packed":"AAAA"', rows.CodeHistogram, "damaged histogram"),
-        ("", rows.Score, "0 rows in a line, expected 1"),
-    ],
-)
+@pytest.mark.parametrize(("line", "row_type", "why"), [
+    ("not json", rows.Score, "1 validation error"),
+    ("{}", rows.Score, "5 validation errors"),
+    (PACKED % "", rows.CodeHistogram, "1 validation"),
+    (PACKED % ',"packed":"AAAA"', rows.CodeHistogram, "damaged histogram"),
+    ("", rows.Score, "0 rows in a line, expected 1"),
+])  # fmt: skip
 def test_what_is_not_such_a_row_says_where_and_why(line, row_type, why):
     text = rf"scores, line 3 is not a {row_type.__name__} row \(.*{why}.*\); the file was changed"
     with pytest.raises(StoreError, match=text):

@@ -302,16 +302,13 @@ def locked(content):
     return content
 
 
-@pytest.mark.parametrize(
-    ("kind", "harm", "message"),
-    [
-        ("zip", flipped, r"is damaged or not readable \(.*\); delete it and"),
-        ("zip", locked, r"not readable .*is encrypted, password required"),
-        ("tar.gz", lambda content: content[:-300], r"is damaged or not readable \("),
-        ("tar", lambda content: content[:200_000], r"is damaged or not readable \("),
-        ("zip", lambda _: b"<html>not found</html>", "neither a zip nor a tar archive; fetch it"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "harm", "message"), [
+    ("zip", flipped, r"is damaged or not readable \(.*\); delete it and"),
+    ("zip", locked, r"not readable .*is encrypted, password required"),
+    ("tar.gz", lambda content: content[:-300], r"is damaged or not readable \("),
+    ("tar", lambda content: content[:200_000], r"is damaged or not readable \("),
+    ("zip", lambda _: b"<html>not found</html>", "neither a zip nor a tar archive; fetch it"),
+])  # fmt: skip
 def test_what_cannot_be_unpacked_is_named(tmp_path, kind, harm, message):
     made = archive_of(tmp_path, kind, {"a.wav": bytes(range(256)) * 999})
     made.write_bytes(harm(made.read_bytes()))

@@ -67,19 +67,16 @@ def test_how_people_write_them(record, manifest):
     assert clip.measures is None
 
 
-@pytest.mark.parametrize(
-    ("columns", "row", "reason"),
-    [
-        ("path", "gone.wav", "gone.wav does not exist; check the path or the manifest"),
-        ("path", ".", "is a folder, not a file of audio"),
-        ("path", "a sentence " * 30, "does not exist"),  # no disk can hold such a name
-        ("path,sha256", f"a.wav,{'0' * 64}", "the manifest says 000000000000...; fetch the file"),
-        *(
-            ("path,start,num_samples", f"a.wav,{place}", "has 8000 samples, the manifest asks for")
-            for place in ("8000,1", "7000,1001", "9000,", "0,0")
-        ),
-    ],
-)
+@pytest.mark.parametrize(("columns", "row", "reason"), [
+    ("path", "gone.wav", "gone.wav does not exist; check the path or the manifest"),
+    ("path", ".", "is a folder, not a file of audio"),
+    ("path", "a sentence " * 30, "does not exist"),  # no disk can hold such a name
+    ("path,sha256", f"a.wav,{'0' * 64}", "the manifest says 000000000000...; fetch the file"),
+    *(
+        ("path,start,num_samples", f"a.wav,{place}", "has 8000 samples, the manifest asks for")
+        for place in ("8000,1", "7000,1001", "9000,", "0,0")
+    ),
+])  # fmt: skip
 def test_a_file_that_is_not_as_listed_is_kept_as_broken(record, manifest, columns, row, reason):
     record("corpus/a.wav", seconds=1.0)
     record("corpus/b.wav")
@@ -182,13 +179,10 @@ def test_the_folder_of_a_corpus_and_the_one_above_are_both_its_root(miniature, t
     assert below.sha256 == test_set.sha256
 
 
-@pytest.mark.parametrize(
-    ("stated", "code"),
-    [
-        *(("eng", "en"), ("ger-AT", "de-AT"), ("cmn-hans", "zh-Hans"), ("zh-cmn", "zh")),
-        *(("zh_HK", "zh-HK"), ("zh-yue-hk", "yue-HK"), ("yue", "yue"), ("haw", "haw"), (" ", "")),
-    ],
-)
+@pytest.mark.parametrize(("stated", "code"), [
+    *(("eng", "en"), ("ger-AT", "de-AT"), ("cmn-hans", "zh-Hans"), ("zh-cmn", "zh")),
+    *(("zh_HK", "zh-HK"), ("zh-yue-hk", "yue-HK"), ("yue", "yue"), ("haw", "haw"), (" ", "")),
+])  # fmt: skip
 def test_a_language_has_one_spelling(stated, code):
     assert language_code(stated) == code
 

@@ -122,18 +122,15 @@ def test_open_takes_a_name_a_folder_or_a_manifest(record, tmp_path):
         assert (clip.id, clip.domain) == ("set/a", "music")
 
 
-@pytest.mark.parametrize(
-    ("data", "choice", "root", "message"),
-    [
-        ("quick", {"segments": 0}, (), "--segments must be 1 or more, found 0"),
-        ("quick", {"limit": -1}, (), "--limit must be 1 or more, found -1"),
-        ("quick", {"segment_s": 0.0}, (), r"--segment-s must be above 0, found 0.0"),
-        ("quick", {}, ("/",), "--root goes with a known corpus or a manifest, not"),
-        (__file__, {}, (), "py: a single file; "),
-        ("debian-musik", {}, (), "no such folder, .*; did you mean debian-music"),
-        ("musdb18", {}, (), "no such folder, .*; did you mean musdb18-hq"),
-    ],
-)
+@pytest.mark.parametrize(("data", "choice", "root", "message"), [
+    ("quick", {"segments": 0}, (), "--segments must be 1 or more, found 0"),
+    ("quick", {"limit": -1}, (), "--limit must be 1 or more, found -1"),
+    ("quick", {"segment_s": 0.0}, (), r"--segment-s must be above 0, found 0.0"),
+    ("quick", {}, ("/",), "--root goes with a known corpus or a manifest, not"),
+    (__file__, {}, (), "py: a single file; "),
+    ("debian-musik", {}, (), "no such folder, .*; did you mean debian-music"),
+    ("musdb18", {}, (), "no such folder, .*; did you mean musdb18-hq"),
+])  # fmt: skip
 def test_what_cannot_be_opened(data, choice, root, message):
     with pytest.raises(TestSetError, match=message):
         open_chosen(data, Choice(**choice), root=root)

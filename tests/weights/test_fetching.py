@@ -145,14 +145,11 @@ def test_the_hubs_files_come_of_one_commit_and_the_token_goes_to_the_hub_alone(
     assert obtain(hub_model()).files["w.bin"].read_bytes() == BODY
 
 
-@pytest.mark.parametrize(
-    ("pinned", "stored", "message"),
-    [
-        ("0" * 64, BODY, f"w.bin has sha256 {DIGEST}, expected {'0' * 64}; the file was not fetch"),
-        ("", BODY[::-1], f"expected {DIGEST}; the file was not kept"),
-        ("", BODY[:10], f"has 10 bytes, expected {len(BODY)}"),
-    ],
-)
+@pytest.mark.parametrize(("pinned", "stored", "message"), [
+    ("0" * 64, BODY, f"w.bin has sha256 {DIGEST}, expected {'0' * 64}; the file was not fetch"),
+    ("", BODY[::-1], f"expected {DIGEST}; the file was not kept"),
+    ("", BODY[:10], f"has 10 bytes, expected {len(BODY)}"),
+])  # fmt: skip
 def test_what_the_hub_says_and_what_its_storage_has_are_checked(all_hosts, pinned, stored, message):
     on_the_hub(all_hosts, FILES, COMMIT)
     all_hosts.replies[f"/storage/{COMMIT}/w.bin"] = Reply(stored)
@@ -181,15 +178,12 @@ def test_the_hubs_own_cache_is_used_but_not_what_it_says_is_another(all_hosts, p
 
 
 @pytest.mark.parametrize("kind", ["cdn", "hub"])
-@pytest.mark.parametrize(
-    ("fault", "text"),
-    [
-        ("silent", r"no connection \(.*\); connect to a network"),
-        (404, r"404 Not Found\); look whether it has moved"),
-        (403, r"403 .*\); if it must be applied for at http\S+/owner/\S+, do so and set HF_TOKEN"),
-        ("offline", r"offline.*\); run 'snacbench weights fetch our-name' where there is a net.*"),
-    ],
-)
+@pytest.mark.parametrize(("fault", "text"), [
+    ("silent", r"no connection \(.*\); connect to a network"),
+    (404, r"404 Not Found\); look whether it has moved"),
+    (403, r"403 .*\); if it must be applied for at http\S+/owner/\S+, do so and set HF_TOKEN"),
+    ("offline", r"offline.*\); run 'snacbench weights fetch our-name' where there is a net.*"),
+])  # fmt: skip
 def test_a_file_that_is_not_to_be_had_gives_one_clear_sentence(
     host, monkeypatch, silent_address, kind, fault, text
 ):
