@@ -105,10 +105,9 @@ def test_a_token_goes_to_the_host_it_is_for_and_no_password_file_replaces_it(
         assert "authorization" not in storage.headers[0]
 
 
-@pytest.mark.parametrize(
-    ("fault", "note"),
-    [({"cut_after": HALF}, "the connection broke"), ({"stall_after": HALF}, "ReadTimeoutError")],
-)
+@pytest.mark.parametrize(("fault", "note"), [
+    ({"cut_after": HALF}, "the connection broke"), ({"stall_after": HALF}, "ReadTimeoutError"),
+])  # fmt: skip
 def test_a_stream_that_ends_early_goes_on_where_it_was(host, target, fault, note):
     host.replies["/f"] = [Reply(BODY, ranges=True, **fault), Reply(BODY, ranges=True)]
     watched = Watched()

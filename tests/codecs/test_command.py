@@ -295,10 +295,9 @@ def shipped(selector):
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize(
-    ("mode", "bits", "frame"),
-    [("700C", 28, 320), ("1300", 52, 320), ("1600", 64, 320), ("3200", 64, 160)],
-)
+@pytest.mark.parametrize(("mode", "bits", "frame"), [
+    ("700C", 28, 320), ("1300", 52, 320), ("1600", 64, 320), ("3200", 64, 160),
+])  # fmt: skip
 def test_codec2_weighs_what_its_modes_are_named_after(mode, bits, frame):
     codec = shipped(f"codec2@{mode}")
     seconds = 4.0

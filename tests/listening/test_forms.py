@@ -71,10 +71,9 @@ def test_from_a_run_to_the_paper(run, tmp_path, monkeypatch, form, truth, said):
         assert ("the results went into no run" in found.stderr) == (source == out)
 
 
-@pytest.mark.parametrize(
-    ("form", "choices", "key", "word", "score"),
-    [("acr", 5, "5", "Excellent", 5), ("ccr", 7, "3", "Slightly worse", -1)],
-)
+@pytest.mark.parametrize(("form", "choices", "key", "word", "score"), [
+    ("acr", 5, "5", "Excellent", 5), ("ccr", 7, "3", "Slightly worse", -1),
+])  # fmt: skip
 def test_in_a_browser(visit, form, choices, key, word, score):
     begun = visit(pages=1, form=form, systems=SYSTEMS[:1], attention_checks=1)
     tab = begun.to_first_page()

@@ -190,10 +190,9 @@ def test_loops_are_set(visit):
     assert tab.locator(".slider[aria-disabled=false]").count() == 0
 
 
-@pytest.mark.parametrize(
-    ("form", "systems", "choices", "missing", "answer"),
-    [("ab", 2, 3, "A and B.", "tie"), ("abx", 1, 2, "A, B, and X.", "b")],
-)
+@pytest.mark.parametrize(("form", "systems", "choices", "missing", "answer"), [
+    ("ab", 2, 3, "A and B.", "tie"), ("abx", 1, 2, "A, B, and X.", "b"),
+])  # fmt: skip
 def test_pairs_are_answered_after_all_was_heard(visit, form, systems, choices, missing, answer):
     begun = visit(pages=1, form=form, systems=SYSTEMS[:systems])
     tab = begun.to_first_page()

@@ -194,10 +194,9 @@ def test_a_language_is_added_by_a_file_beside_the_test(site, tmp_path):
             server.open_service(folder)
 
 
-@pytest.mark.parametrize(
-    ("parts", "message"),
-    [(["wait"], "took too long to arrive"), ([b"{", "gone"], "The request ended early")],
-)
+@pytest.mark.parametrize(("parts", "message"), [
+    (["wait"], "took too long to arrive"), ([b"{", "gone"], "The request ended early"),
+])  # fmt: skip
 def test_bodies_that_do_not_arrive(monkeypatch, parts, message):
     monkeypatch.setattr(server, "BODY_WAIT_S", 0.05)
     left = iter(parts)

@@ -125,10 +125,9 @@ KBPS = (6.0, 12.0, 24.0, 48.0)
 QUALITY = {"a": (2.0, 2.8, 3.5, 4.0), "b": (2.3, 3.2, 3.7, 4.1)}
 
 
-@pytest.mark.parametrize(
-    ("repetitions", "draws", "low", "high"),
-    [(120, 199, 0.87, 0.985), pytest.param(1000, 999, 0.92, 0.98, marks=pytest.mark.slow)],
-)
+@pytest.mark.parametrize(("repetitions", "draws", "low", "high"), [
+    (120, 199, 0.87, 0.985), pytest.param(1000, 999, 0.92, 0.98, marks=pytest.mark.slow),
+])  # fmt: skip
 @pytest.mark.parametrize("speakers", [20, 10])
 def test_intervals_of_rates_cover(speakers, repetitions, draws, low, high, record_property):
     """Two codecs over four rates and one of a single rate; scores correlate within clips."""
@@ -162,10 +161,9 @@ def test_intervals_of_rates_cover(speakers, repetitions, draws, low, high, recor
     assert low <= matches / repetitions <= high
 
 
-@pytest.mark.parametrize(
-    ("correlation", "repetitions"),
-    [(0.7, 100), *(pytest.param(c, 400, marks=pytest.mark.slow) for c in (0.3, 0.7))],
-)
+@pytest.mark.parametrize(("correlation", "repetitions"), [
+    (0.7, 100), *(pytest.param(c, 400, marks=pytest.mark.slow) for c in (0.3, 0.7)),
+])  # fmt: skip
 def test_intervals_of_rank_correlations_cover(correlation, repetitions, record_property):
     """Clips of a speaker correlate by so much."""
     r, held = 0.8, 0
