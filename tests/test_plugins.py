@@ -141,9 +141,8 @@ def test_every_name_of_this_package_is_declared_once_and_metrics_are_chosen_by_i
 
 def test_a_python_file_may_declare_several_models(tmp_path):
     path = tmp_path / "mine.py"
-    path.write_text(
-        plugged.codec("one") + "ONE = MODELS\n" + plugged.codec("two") + "MODELS += ONE"
-    )
+    one, two = plugged.codec("one"), plugged.codec("two")
+    path.write_text(f"{one}ONE = MODELS\n{two}MODELS += ONE")
     assert [spec.name for _, spec in selectors.select(f"{path}")] == ["two", "one"]
     ((model, spec),) = selectors.select(f"two={path}")
     assert (model.selector, model.load(spec, None, "cpu").spec) == (f"two={path}", spec)
@@ -209,12 +208,8 @@ def file(tmp_path, monkeypatch):
 
     def open_(path, name):
         name = name or path.stem
-        points = tuple(
-            CodecSpec(
-                f"{name}@{n / 2:g}kbps", name, "toy", 8000, (1,), (Stream(50, 1024),) * n, n / 2
-            )
-            for n in (1, 2)
-        )
+        points = tuple(CodecSpec(f"{name}@{n / 2:g}kbps", name, "toy", 8000, (1,),
+                                 (Stream(50, 1024),) * n, n / 2) for n in (1, 2))  # fmt: skip
         source = WeightsSource("own", str(path), (HostedFile(path.name, str(path)),))
         return CodecModel(name, "toy", points, (points[-1].name,), lambda *_: None, source)
 

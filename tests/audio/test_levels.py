@@ -217,14 +217,12 @@ def test_clips_of_any_length_and_rate_have_measures_or_none(n, rate_hz):
     assert (constant.bandwidth_hz, constant.clipped_samples) == (None, 0)
 
 
-@given(
-    arrays(
-        np.float32,
-        st.tuples(st.integers(1, 2), st.integers(1, 2000)),
-        elements=st.floats(width=32, allow_nan=False, allow_infinity=False),
-        fill=st.sampled_from([np.float32(0), np.float32(0.5), np.float32(4e37)]),
-    )
-)
+SHAPES = st.tuples(st.integers(1, 2), st.integers(1, 2000))
+FILLS = st.sampled_from([np.float32(0), np.float32(0.5), np.float32(4e37)])
+FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@given(arrays(np.float32, SHAPES, elements=FINITE, fill=FILLS))
 def test_measuring_takes_any_samples(samples):
     with np.errstate(all="raise", under="ignore"):
         found = measure(Audio(samples, 16_000))

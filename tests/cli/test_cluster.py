@@ -67,9 +67,8 @@ def test_a_cluster_that_is_not_there_is_missed_before_anything_is_made(tmp_path,
         with pytest.raises(UserError, match=told):
             call(*words, "--cluster", place)
     assert not (tmp_path / "run").exists()
-    made = sb.run(
-        "noise", data=tmp_path / "clips", metrics="lsd", speed_budget_s=0, out=tmp_path / "run"
-    )
+    of = {"data": tmp_path / "clips", "metrics": "lsd", "speed_budget_s": 0}
+    made = sb.run("noise", out=tmp_path / "run", **of)
     with pytest.raises(UserError, match="there is no file"):
         made.score("si_sdr", client="queue.yaml")
     assert [metric.name for metric in sb.load(made.path).folder.run.metrics] == ["lsd"]

@@ -76,9 +76,7 @@ def test_everything_that_is_missing_is_said_at_once(
         assert text in str(found.value)
 
 
-def test_a_package_that_is_missing_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_package_that_is_missing_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     metrics = ("speaker_sim_resemblyzer",)
     found = missing(Request("mimi", weights=(str(tmp_path),), metrics=metrics, offline=True))
@@ -113,9 +111,8 @@ def test_a_metric_that_cannot_be_had_is_a_column_that_says_so(clips: Path, tmp_p
     plugged = install(tmp_path / "plugged", "ears", EAR, kinds=("metrics",))
     path, run, model = tmp_path / "ours.yaml", tmp_path / "run", tmp_path / "ear.pt"
     text = RECIPE.replace("[si_sdr, mel_dac7]", "[si_sdr, ear]").replace("./clips/", str(clips))
-    text = text.replace("[opus@24, lowpass@3.5kHz]", "lowpass@3.5kHz").replace(
-        "snac-paper", "default"
-    )
+    text = text.replace("[opus@24, lowpass@3.5kHz]", "lowpass@3.5kHz")
+    text = text.replace("snac-paper", "default")
     path.write_text(text, "utf-8")
     how = {"env": {"EAR": str(model)}, "plugged": plugged}
     options = ("--limit", "1", "--jobs", "1", "-o", run, *NO_SPEED)

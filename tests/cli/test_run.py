@@ -87,9 +87,8 @@ def test_embedded_models_run_and_are_named_so(cli, clips, tmp_path):
 
 def test_batches_and_reduced_precision_are_recorded_and_said(cli, tmp_path):
     for seed, seconds in enumerate((0.6, 0.6, 0.6, 0.6, 0.8)):
-        command_line.write_wav(
-            tmp_path / "clips" / "speech" / f"{seed}.wav", seconds, 24_000, seed=seed
-        )
+        path = tmp_path / "clips" / "speech" / f"{seed}.wav"
+        command_line.write_wav(path, seconds, 24_000, seed=seed)
     codecs = ("--codecs", "encodec-mini@1.5,opus@24", "--weights", "embedded")
     options = ("--precision", "bf16", "--batch", "3", "--speed-budget-s", "0.2", "--jobs", "1")
     metrics = ("--metrics", "si_sdr")
@@ -111,8 +110,7 @@ def test_a_run_warns_of_what_it_measured_on_the_recordings(cli, tmp_path):
     narrow = resample(broadband(2.0, 16_000, seed=6), 48_000)
     for name in ("a", "b"):
         command_line.write_raw(tmp_path / "wide" / f"{name}.wav", narrow.samples.T, 48_000)
-    done = cli(
-        "run", "--codecs", "identity", "--data", tmp_path / "wide", *command_line.FAST, "-o", "r"
-    )
+    wide = ("--data", tmp_path / "wide", *command_line.FAST)
+    done = cli("run", "--codecs", "identity", *wide, "-o", "r")
     (warning,) = (line for line in done.stderr.splitlines() if line.startswith("warning:"))
     assert "2 of 2 clips: a sharp end at 7.8 kHz in files at 48 kHz" in " ".join(warning.split())

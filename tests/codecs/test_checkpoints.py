@@ -70,11 +70,8 @@ def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_name
     assert name_of(Path(path), "dac", "Mine") == "Mine"
 
 
-NETWORKS = {
-    "dac": (tiny_dac, TINY_DAC),
-    "snac": (tiny_snac, TINY_SNAC),
-    "encodec": (tiny_encodec, TINY_ENCODEC),
-}
+NETWORKS = {"dac": (tiny_dac, TINY_DAC), "snac": (tiny_snac, TINY_SNAC),
+            "encodec": (tiny_encodec, TINY_ENCODEC)}  # fmt: skip
 
 
 @pytest.mark.parametrize(("family", "how", "config", "message"), CASES["configurations"])
@@ -127,9 +124,10 @@ def test_missing_unexpected_and_misshapen_keys_are_counted_and_named():
         fitting(model, state, Path("x.pth"))
 
 
-@pytest.mark.parametrize(
-    ("held", "found"), [({"model": {}}, r"\['model'\]"), (torch.zeros(3), "a Tensor")]
-)
+NO_STATES = [({"model": {}}, r"\['model'\]"), (torch.zeros(3), "a Tensor")]
+
+
+@pytest.mark.parametrize(("held", "found"), NO_STATES)
 def test_what_is_no_state_dict_is_refused(tmp_path, held, found):
     torch.save(held, tmp_path / "x.pth")
     text = rf"x.pth: expected tensors by name, alone or under 'state_dict', found {found}; save the"

@@ -73,11 +73,8 @@ def test_a_device_that_is_not_here_is_refused(monkeypatch):
 
 
 def test_files_of_another_model_are_refused(tmp_path):
-    snac = with_config(
-        tmp_path / "snac" / "pytorch_model.bin",
-        filled(tiny_snac(**narrow_snac("snac-32khz"))),
-        narrow_snac("snac-32khz"),
-    )
+    path, narrow = tmp_path / "snac" / "pytorch_model.bin", narrow_snac("snac-32khz")
+    snac = with_config(path, filled(tiny_snac(**narrow)), narrow)
     dac = tmp_path / "weights.pth"
     tiny_dac().save(str(dac), package=False)
     encodec = with_config(tmp_path / "x" / "x.th", tiny_encodec(), encodec_config())

@@ -74,17 +74,14 @@ def codes_and_audio(name, model, audio, depth):
 ])  # fmt: skip
 def test_points_and_sizes_are_the_published(name, depths, default, trained_from, stream, megabytes):
     model = codec_models()[name]
-    assert [point.streams for point in model.points] == [
-        (stream,) * n for n in range(1, depths + 1)
-    ]
+    assert [p.streams for p in model.points] == [(stream,) * n for n in range(1, depths + 1)]
     assert model.default == (default,)
     assert [p.truncated for p in model.points] == [n < trained_from for n in range(1, depths + 1)]
     with torch.device("meta"):
         whole = network(name)
     counted = sum(p.numel() for p in whole.parameters())
-    counted += sum(
-        b.numel() for k, b in whole.named_buffers() if k.endswith(("embed", "embed_sum"))
-    )
+    books = (b for k, b in whole.named_buffers() if k.endswith(("embed", "embed_sum")))
+    counted += sum(book.numel() for book in books)
     assert counted / 1e6 == pytest.approx(model.points[-1].params_m, abs=0.05)
     stored = sum(t.numel() * t.element_size() for t in whole.state_dict().values())
     assert stored / 1e6 == pytest.approx(megabytes, abs=0.05)

@@ -114,12 +114,11 @@ def test_codes_that_are_not_nested_are_found(monkeypatch: pytest.MonkeyPatch) ->
     weights = locate(model, WeightsPolicy("embedded"))
     planned = PlannedCodec(model.name, model.points[0], weights, nested=True)
     codec = contract.load(planned).codec
-    monkeypatch.setattr(
-        type(codec),
-        "encode",
-        lambda self, audio: self.encode_batch(
-            [Audio(audio.samples * len(self.spec.streams) / 9, audio.rate_hz)]
-        )[0],
-    )
+
+    def louder(self, audio):
+        scaled = Audio(audio.samples * len(self.spec.streams) / 9, audio.rate_hz)
+        return self.encode_batch([scaled])[0]
+
+    monkeypatch.setattr(type(codec), "encode", louder)
     with pytest.raises(CodecError, match="leave nested=True out"):
         contract.check_nested(planned)

@@ -134,9 +134,10 @@ def test_from_the_host_to_a_loaded_model(
 # ------------------------------------------------------------ as the packages compute
 
 
-@pytest.fixture(
-    params=[*SNAC_SHAPES, *DAC_SHAPES, "encodec-24khz", "encodec-48khz"], scope="module"
-)
+NAMES = [*SNAC_SHAPES, *DAC_SHAPES, "encodec-24khz", "encodec-48khz"]
+
+
+@pytest.fixture(params=NAMES, scope="module")
 def published(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[CodecModel, Codec, Any]:
@@ -160,9 +161,7 @@ def test_codes_of_lower_points_are_cut_from_those_of_the_highest(
             assert np.array_equal(ours, deepest)
 
 
-def test_rates_codes_audio_and_sizes_are_the_packages(
-    published: tuple[CodecModel, Codec, Any],
-) -> None:
+def test_rates_codes_audio_and_sizes_are_the_packages(published: tuple[CodecModel, Codec, Any]):
     model, codec, package = published
     audio = broadband(1.013, codec.spec.rate_hz or 0, channels=max(codec.spec.channels))
     encoded = codec.encode(audio)

@@ -174,11 +174,8 @@ def test_friedman_agrees_with_the_example_of_scipys_documentation_and_by_hand():
 
     Two listeners, rank sums 2, 4, 6: 12 / (2 x 3 x 4) (4 + 16 + 36) - 3 x 2 x 4 = 4.
     """
-    pulse = one_item(
-        before=[36, 48, 44, 46, 37, 38, 41],
-        after=[60, 60, 66, 60, 50.5, 48, 56],
-        later=[38, 47.5, 52, 48, 42, 36, 38],
-    )
+    before, after = [36, 48, 44, 46, 37, 38, 41], [60, 60, 66, 60, 50.5, 48, 56]
+    pulse = one_item(before=before, after=after, later=[38, 47.5, 52, 48, 42, 36, 38])
     found = friedman(ratings_of(pulse))
     assert (found.statistic, found.p_value, found.w, found.listeners, found.systems) == (
         pytest.approx((10.57142857142857, 0.005063414171757498, 10.57142857142857 / 14, 7, 3))
@@ -221,9 +218,8 @@ def test_what_pairs_there_are_and_what_can_be_tested():
     columns = {"a": [3.0, 4], "reference": [99.0, 100], "anchor35": [1.0, 2]}
     assert pairs_of(one_item(**columns)) == ()
     # Twenty pages of each of two listeners are two differences: nothing can be shown by them.
-    scores = {
-        (f"l{n}", f"i{k}"): {"a": 60.0 + n, "b": 50.0 + k / 9} for n in (0, 1) for k in range(20)
-    }
+    pages = [(n, k) for n in (0, 1) for k in range(20)]
+    scores = {(f"l{n}", f"i{k}"): {"a": 60.0 + n, "b": 50.0 + k / 9} for n, k in pages}
     (pair,) = pairs_of(study_of(scores))
     assert (pair.row.p_value, pair.row.listeners) == (pytest.approx(0.5), 2)
 
@@ -424,9 +420,8 @@ def test_listeners_who_may_be_one_person_are_named_and_their_addresses_are_not()
 
 def test_a_page_without_a_condition_is_left_out_and_who_says_nothing_does_not_count():
     study = among(2, 4)
-    ratings = tuple(
-        r for r in study.ratings if (r.listener, r.item, r.condition) != ("x", "i2", REFERENCE)
-    )
+    gone = ("x", "i2", REFERENCE)
+    ratings = tuple(r for r in study.ratings if (r.listener, r.item, r.condition) != gone)
     listeners = (*study.listeners, Listener("shy"))
     whole, found = screen(replace(study, answers=ratings, listeners=listeners))
     assert found.broken_pages == {("x", "i2"): {REFERENCE}}

@@ -57,9 +57,7 @@ def test_a_test_of_three_domains(run, tmp_path):
     assert len({tuple(i.clip for i in made(run, seed=s).items) for s in range(6)}) > 1
     named = made(run, items=("d", "set/a", "a"), num_items=None, training=0)
     assert [(i.id, i.clip) for i in named.items] == [("music-1", "set/d"), ("speech-1", "set/a")]
-    with pytest.raises(
-        UserError, match=r"^6 items and 1 training pages were asked for, and only 5"
-    ):
+    with pytest.raises(UserError, match=r"^6 items and 1 training pages were asked for, .*only 5"):
         made(run, num_items=None)
     filled = made(run, items=("d",), num_items=4, form="ab", pages_per_listener=6)  # pairs
     assert filled.items[0].clip == "set/d"
@@ -169,9 +167,7 @@ def test_cuts_lie_in_pauses_around_sound():
     assert start_s + duration_s >= 26.0
 
 
-@given(
-    seconds=st.floats(0.05, 60), wanted_s=st.floats(2, 12), level=st.sampled_from([0.0, 1e-6, 1.0])
-)
+@given(st.floats(0.05, 60), st.floats(2, 12), st.sampled_from([0.0, 1e-6, 1.0]))
 @settings(max_examples=25, deadline=None)
 def test_excerpts_lie_within_the_clip_and_are_not_too_long(seconds, wanted_s, level):
     audio = Audio(broadband(seconds, 2_000).samples * np.float32(level), 2_000)
@@ -185,9 +181,8 @@ def test_excerpts_lie_within_the_clip_and_are_not_too_long(seconds, wanted_s, le
         assert duration_s >= wanted_s * 0.85 - 0.01
 
 
-words = st.text(max_size=60) | st.text(
-    st.sampled_from("ab \n\n\t:#'\"-&\r\x85\u2028\xa0ö"), max_size=200
-)
+odd = st.sampled_from("ab \n\n\t:#'\"-&\r\x85\u2028\xa0ö")
+words = st.text(max_size=60) | st.text(odd, max_size=200)
 
 
 @given(texts=st.tuples(words, words, words, words), kbps=st.floats(0, 99))
@@ -224,9 +219,7 @@ def test_full_orders_balance_places_and_successions():
     assert pages_of(test, 3) != pages_of(numbered_test(items, seed=1), 3)
 
 
-@given(
-    items=st.integers(2, 12), take=st.integers(1, 11), rounds=st.integers(1, 2), of=st.booleans()
-)
+@given(st.integers(2, 12), st.integers(1, 11), st.integers(1, 2), st.booleans())
 @settings(max_examples=25, deadline=None)
 def test_subsets_balance_items_and_places(items, take, rounds, of):
     take, count = min(take, items - 1), items * (1 + of)

@@ -19,9 +19,8 @@ Acts = list[list[Any]]
 @pytest.fixture
 def render(modules):
     def rendered(signals, acts, frames):
-        return np.array(
-            modules.evaluate(script("render"), [signals.tolist(), acts, frames]), np.float32
-        )
+        heard = modules.evaluate(script("render"), [signals.tolist(), acts, frames])
+        return np.array(heard, np.float32)
 
     return rendered
 

@@ -53,10 +53,7 @@ def test_from_a_crowd_with_its_parameters_to_a_code_and_back(begin):
     assert came.pop("PROLIFIC_PID") == "a&b"
     assert came.keys() == {"browser", "system", "time_zone"}
     assert (came["browser"], came["system"]) == ("Chrome", "Linux")
-    for who, title in (
-        ("a%26b", "Thank you"),
-        ("b", "A small test"),
-    ):  # somebody else, another time
+    for who, title in (("a%26b", "Thank you"), ("b", "A small test")):  # b is somebody else
         tab.goto(f"{begun.stage.origin}/?PROLIFIC_PID={who}")
         expect(tab.locator("h1")).to_have_text(title)
     object.__setattr__(begun.stage.service, "max_listeners", 1)
@@ -98,10 +95,8 @@ def kept(tab, storage="localStorage"):
 def test_a_new_invitation_begins_a_new_session_and_the_same_one_goes_on(begin):
     begun = begin(pages=2)
     stage, tab = begun.stage, begun.tab
-    first, second = (
-        f"{stage.origin}/?invite={code}"
-        for code in sessions.make_invitations(stage.service.responses, 2)
-    )
+    codes = sessions.make_invitations(stage.service.responses, 2)
+    first, second = (f"{stage.origin}/?invite={code}" for code in codes)
     tab.goto(first)
     take_part(tab)
     rate_all(tab)

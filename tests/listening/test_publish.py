@@ -17,7 +17,7 @@ from snacbench.listening.study import Listener
 from snacbench.listening.test import Level
 from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.tables.listening_tables import listening_tables
-from tests.support.studies import a_test, ab, abx, choice_study, listener_with, study_of
+from tests.support.studies import Scores, a_test, ab, abx, choice_study, listener_with, study_of
 from tests.support.synthetic_runs import make_run
 
 CLIPS = {"i0": "tiny/000", "i1": "tiny/001"}
@@ -76,6 +76,11 @@ def test_the_run_that_results_go_to(tmp_path):
         run_of(Source(a_study(systems=("x", "y"))), run.path)
 
 
+@pytest.fixture
+def one_format(monkeypatch):
+    monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
+
+
 def files_of(study, folder):
     analysis = analyse(study)
     paths = write_all(analysis, *published(Source(study), analysis), folder)
@@ -109,17 +114,15 @@ def test_files_of_a_mushra_test_are_the_same_for_the_same_answers(tmp_path):
     (choice_study(abx("x", 3, 4), "abx", ("a", "b")), {"abx.csv", "abx-listeners.csv"},
      "a from hidden reference"),
 ])  # fmt: skip
-def test_files_of_choices(tmp_path, study, names, said, monkeypatch):
-    monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
+@pytest.mark.usefixtures("one_format")
+def test_files_of_choices(tmp_path, study, names, said):
     found = files_of(study, tmp_path)
     assert names | {"answers.svg", "listeners.csv"} <= set(found)
     assert said in found["summary.md"].read_text("utf-8")
 
 
-def test_nobody_left_a_name_like_a_formula_and_a_folder_that_cannot_be_written(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
+@pytest.mark.usefixtures("one_format")
+def test_nobody_left_a_name_like_a_formula_and_a_folder_that_cannot_be_written(tmp_path):
     files_of(a_study(), tmp_path / "out")  # of which nothing may stay
     found = files_of(study_of(listener_with("=1+1", 2, low_references=2)), tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(found)
@@ -151,21 +154,17 @@ def said(study, *, rules=True, **test):
 
 def eight(*without):
     """Eight listeners who all rate b above a, each a little differently."""
-    scores = {
-        page: {c: score for c, score in of.items() if c not in without}
-        for n in range(8)
-        for page, of in listener_with(f"l{n}", 4, a=40.0 + n, b=60.0 + 2 * n).items()
-    }
-    return study_of(scores)
+    scores: Scores = {}
+    for n in range(8):
+        scores |= listener_with(f"l{n}", 4, a=40.0 + n, b=60.0 + 2 * n)
+    kept = {page: {c: s for c, s in of.items() if c not in without} for page, of in scores.items()}
+    return study_of(kept)
 
 
 def bad():
     """The eight, and three who are excluded."""
-    scores = {
-        **listener_with("x", 4, low_references=4),
-        **listener_with("y", 4, low_references=4, high_anchors=4),
-        **listener_with("z", 2),
-    }
+    scores = listener_with("x", 4, low_references=4) | listener_with("z", 2)
+    scores |= listener_with("y", 4, low_references=4, high_anchors=4)
     good, others = eight(), study_of(scores)
     listeners = [replace(one, pages_planned=4) for one in good.listeners + others.listeners]
     return replace(good, answers=good.ratings + others.ratings, listeners=tuple(listeners))

@@ -14,35 +14,20 @@ from snacbench.listening.design import write_test
 from snacbench.listening.read import Source, read_source
 from tests.support.studies import a_test, choice_study, study_of
 
+SEEN = {"headphones": "failed", "headphones_right": "2 of 6", "attention_failed": "0",
+        "came_with_PID": "+1"}  # fmt: skip
+ANN = answers.Listener("ann", {"mail": "=a@b.example"}, observed=SEEN)
 RATINGS = answers.Study(
-    "t",
-    "mushra",
-    (
-        answers.Listener(
-            "ann",
-            {"mail": "=a@b.example"},
-            observed={
-                "headphones": "failed",
-                "headphones_right": "2 of 6",
-                "attention_failed": "0",
-                "came_with_PID": "+1",
-            },
-        ),
-        answers.Listener("bob"),
-    ),
-    ("opus@14kbps", "snac"),
-    answers=(
-        answers.Rating(
-            "ann", "speech-1", "reference", 100.0, 0, 2, 31.5, 'clear, "crisp"\u00e4', 3, 4.25
-        ),
-        answers.Rating("ann", "speech-1", "anchor35", 12.5, 0, 0, 31.5),
-        answers.Rating("ann", "speech-1", "opus@14kbps", 70.0, 0, 1, 31.5, "=HYPERLINK(1)"),
-        answers.Rating("bob", "speech-1", "snac", 61.0),
-    ),
-    domains={"speech-1": "speech"},
-    clips={"speech-1": "quick/a"},
+    "t", "mushra", (ANN, answers.Listener("bob")), ("opus@14kbps", "snac"),
+    answers=tuple(answers.Rating(who, "speech-1", *of) for who, *of in (
+        ("ann", "reference", 100.0, 0, 2, 31.5, 'clear, "crisp"\u00e4', 3, 4.25),
+        ("ann", "anchor35", 12.5, 0, 0, 31.5),
+        ("ann", "opus@14kbps", 70.0, 0, 1, 31.5, "=HYPERLINK(1)"),
+        ("bob", "snac", 61.0),
+    )),
+    domains={"speech-1": "speech"}, clips={"speech-1": "quick/a"},
     kbps={"reference": None, "anchor35": None, "opus@14kbps": 14.2, "snac": None},
-)
+)  # fmt: skip
 RIGHT = answers.Choice("ann", "i", "reference", "snac", "a", "snac", 0, 9.25)
 WRONG = answers.Choice("ann", "i", "reference", "snac", "b", "snac", 1, 4.0, "+1", 2, 1.5)
 TRIALS = choice_study([RIGHT, WRONG, replace(RIGHT, page=2)], "abx", ("snac",))

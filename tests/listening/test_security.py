@@ -19,11 +19,8 @@ from tests.support.listening_server import ANSWERS, answers_to, conditions_by_ke
 
 API = [("GET", "session"), ("GET", "stimuli/x")]
 API += [("POST", of) for of in ("consent", "questionnaire", "pages/x", "finish", "delete")]
-ADMIN = [
-    ("GET", "/api/admin/progress"),
-    ("GET", "/api/admin/export/tidy.csv"),
-    ("DELETE", "/api/admin/listeners/x"),
-]
+ADMIN = [("GET", f"/api/admin/{path}") for path in ("progress", "export/tidy.csv")]
+ADMIN.append(("DELETE", "/api/admin/listeners/x"))
 
 
 def test_only_the_token_itself_in_its_header_is_a_token(site):
@@ -277,14 +274,8 @@ def test_forms_and_their_export(serve, form, kind, sounds):
     if kind == "single":  # the last sound alone is rated, on the form's scale
         (rated,), other = body["ratings"], {"stimulus": pages[0]["stimuli"][0], "score": 1}
         low, high = ({**rated, "score": end} for end in (0, FORMS[form].scale[1] + 1))
-        sent = [
-            [],
-            [rated] * 2,
-            [rated, other],
-            [other][: sounds - 1],
-            [high],
-            [low][: form != "ccr"],
-        ]
+        sent = [[], [rated] * 2, [rated, other], [other][: sounds - 1]]
+        sent += [[high], [low][: form != "ccr"]]
         wrong += [({"ratings": of}, "score" if of in ([low], [high]) else "unrated") for of in sent]
     for more, code in wrong:
         assert told(listener.submit(pages[0], {**body, **more}))[:2] == (422, code)
@@ -333,12 +324,8 @@ def test_from_a_platform_and_back_and_no_more_than_so_many(serve):
     for of, pid in ((shown, "=1"), (row, "'=1")):
         kept = [of[name] for name in ("headphones", "headphones_right", "came_with_PID")]
         assert kept == ["failed", "2 of 6", pid]
-    assert (shown["plays"], shown["heard_s"], row["plays"], row["heard_s"]) == (
-        2,
-        12.5,
-        "2",
-        "12.5",
-    )
+    found = (shown["plays"], shown["heard_s"], row["plays"], row["heard_s"])
+    assert found == (2, 12.5, "2", "12.5")
     assert shown["started_utc"] <= shown["finished_utc"]
 
 

@@ -148,9 +148,7 @@ def test_stimuli_of_the_test_are_served_and_no_others(site, monkeypatch):
     table = server.served_stimuli(folder, small_test())
     assert len(table) == 4 * 5
     assert table["item-1", "snac"] == (path, path.stat().st_size)
-    with pytest.raises(
-        UserError, match=r"no texts in 'xx'; there are: de, en; .* put xx.json beside it"
-    ):
+    with pytest.raises(UserError, match=r"no texts in 'xx'; .*: de, en; .* put xx.json beside it"):
         server.open_service(make_folder(folder / "other", small_test(language="xx")))
     forbidden = Mock(side_effect=PermissionError(13, "Permission denied"))
     changed = r"snac.wav is not the stimulus that was made \({}.*mushra stimuli"

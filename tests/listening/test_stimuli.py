@@ -78,9 +78,8 @@ def test_conditions_have_their_files_in_time_and_at_one_gain(made):
         assert loud.loudness_lufs - quiet.loudness_lufs == pytest.approx(6.02, abs=0.05)
     assert sorted(p.name for p in folder.iterdir()) == ["stimuli", "stimuli.json"]
     # Reference and anchors are those of the run's source.
-    whole = resample(
-        stimuli.RunSignals(RunFolder.open(folder.parent / "run")).source("set/d"), RATE_HZ
-    )
+    run = stimuli.RunSignals(RunFolder.open(folder.parent / "run"))
+    whole = resample(run.source("set/d"), RATE_HZ)
     gain = 10 ** (facts.items["two"].conditions["reference"].gain_db / 20)
     for name, signal in {"reference": whole, "anchor35": low_pass(whole, 3_500)}.items():
         expected = stimuli.cut(signal, 0.25, 1.5).samples * gain
@@ -237,7 +236,6 @@ def test_the_reference_goes_to_the_loudness_and_all_follow_below_the_true_peak()
     gain_db, lowered_db = stimuli.gains(signals, Level())
     assert lowered_db > 3
     assert len(set(gain_db.values())) == 1
-    peaks = [
-        stimuli.true_peak_dbtp(stimuli.scaled(x, gain_db[name])) for name, x in signals.items()
-    ]
+    scaled = [stimuli.scaled(signal, gain_db[name]) for name, signal in signals.items()]
+    peaks = list(map(stimuli.true_peak_dbtp, scaled))
     assert peaks == pytest.approx([-5.0, -1.0], abs=0.001)

@@ -118,9 +118,8 @@ def test_utmos_equals_the_module_that_papers_use(tmp_path: Path) -> None:
     layers = [(SMALL.convolutions, *each) for each in zip(WIDTHS, STRIDES, strict=True)]
     shape = (SMALL.frames, 0.0, 128, 16, SMALL.layers, 12, 0.0, SMALL.feed_forward)
     base = wav2vec2_model("group_norm", layers, False, *shape, 0.0, 0.0, False, 0.0, None)
-    network = utmos.build(
-        base, frames=48, embedding=8, hidden=SMALL.lstm, projection=SMALL.projection
-    )
+    sizes = {"hidden": SMALL.lstm, "projection": SMALL.projection}
+    network = utmos.build(base, frames=48, embedding=8, **sizes)
     utmos.load({path.name: path}, network)
     for number, (num_samples, expected) in enumerate(SPEECHMOS.items()):
         audio = signal(number, num_samples)

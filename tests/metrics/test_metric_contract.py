@@ -37,16 +37,12 @@ def named(*prefixes):
 DISTANCES = named("mel_", "stft_", "waveform_l1", "lsd", "mcd")
 # Value for equal signals and how near; None: no value.
 EQUAL = {
-    "visqol_audio": (4.732, 1e-3),
-    "visqol_speech_exponential": (5.0, 1e-6),
+    "visqol_audio": (4.732, 1e-3), "visqol_speech_exponential": (5.0, 1e-6),
     "visqol_speech_exponential_unscaled": (4.0159, 1e-3),
-    "pesq_wb": (4.644, 1e-3),
-    "pesq_nb": (4.549, 1e-3),
-    "stoi": (1.0, 1e-9),
-    "estoi": (1.0, 1e-9),
+    "pesq_wb": (4.644, 1e-3), "pesq_nb": (4.549, 1e-3), "stoi": (1.0, 1e-9), "estoi": (1.0, 1e-9),
     **dict.fromkeys(named("si_sdr")),
     **{name: (0.0, 0.0) for name, metric in METRICS.items() if metric.spec.better == "lower"},
-}
+}  # fmt: skip
 # What a gain on the degraded signal may change, at most.
 LEVEL_FREE = {
     "bandwidth_khz": 0.3,

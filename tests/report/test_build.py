@@ -50,9 +50,7 @@ def test_every_score_is_there_with_five_digits(page):
     assert data["rows"]["scores"][0] == [123460.0, -0.00012346, 0.0, None, None, 1e-300]
 
 
-def test_a_plot_of_another_package_that_fails_costs_its_own_figure_alone(
-    run_folder, tmp_path, monkeypatch
-):
+def test_anothers_plot_that_fails_costs_its_own_figure_alone(run_folder, tmp_path, monkeypatch):
     found = discovered("plots")
     broken = Plot("broken", "fails", lambda data, options: 1 / 0)  # type: ignore[arg-type,return-value]
     monkeypatch.setitem(found.items, "broken", broken)

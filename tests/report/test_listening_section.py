@@ -25,13 +25,9 @@ def condition(name, mean, domain="all", **fields):
 
 SUMMARY = ListeningSummary(
     "t1", f"A test {EVIL}", "mushra", False, 5, 4, 3, 0.95,
-    conditions=(
-        *(condition(n, m, kbps=1.0 + m / 10) for n, m in CODECS.items()),
-        condition("reference", 99.0),
-        condition("anchor35", 20.0),
-    ),
-    text=f"In a MUSHRA listening test {EVIL}",
-    notes=("4 listeners are few.",),
+    conditions=(*(condition(n, m, kbps=1.0 + m / 10) for n, m in CODECS.items()),
+                condition("reference", 99.0), condition("anchor35", 20.0)),
+    text=f"In a MUSHRA listening test {EVIL}", notes=("4 listeners are few.",),
 )  # fmt: skip
 ANSWERS = ComparisonSummary("a@1kbps", "b", 0.25, 0.1, 0.4, 0.03, 0.03, 5, (3, 2, 10))
 PAIRS = replace(SUMMARY, test="t2", form="ab", conditions=(), comparisons=(ANSWERS,))

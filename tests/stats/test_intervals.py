@@ -118,9 +118,8 @@ def test_twenty_clusters_get_a_bootstrap_wider_than_plain_bca(monkeypatch):
     assert "t interval" in interval(*speakers(19, 190)).method
     values, labels = speakers(20, 200)
     found = interval(values, labels)
-    assert found.footnote() == (
-        "n = 200 clips, 20 clusters; 95 % interval: BCa bootstrap over clusters"
-    )
+    said = "n = 200 clips, 20 clusters; 95 % interval: BCa bootstrap over clusters"
+    assert found.footnote() == said
     sums = np.array([values[g::20].sum() for g in range(20)])
     plain = stats.bootstrap((sums / 10,), np.mean, rng=np.random.default_rng(0))
     expected = plain.confidence_interval.high - plain.confidence_interval.low
@@ -207,9 +206,8 @@ def test_bca_falls_back_to_percentiles_where_it_degenerates():
     assert corrected.tolist() == [False, True, False, False]
     assert low == pytest.approx(np.full(4, 0.025), abs=1e-6)
     assert high == pytest.approx(np.full(4, 0.975), abs=1e-6)
-    np.testing.assert_equal(
-        intervals.acceleration_of(np.array([[1.0, 1], [2, 1], [3, 1]])), [0, NAN]
-    )
+    flat = intervals.acceleration_of(np.array([[1.0, 1], [2, 1], [3, 1]]))
+    np.testing.assert_equal(flat, [0, NAN])
     infinite = np.array([-np.inf] * 5 + [1.0, 2, 3, 4, 5] + [np.inf])[:, None]
     none = np.array([np.nan])
     low, high, _ = intervals.bca_ends(infinite, none, none, np.array([1.959964]))
@@ -219,9 +217,8 @@ def test_bca_falls_back_to_percentiles_where_it_degenerates():
 
 def of_mean(values, weights):
     """The jackknife of a weighted mean."""
-    left = [
-        np.average(np.delete(values, i), weights=np.delete(weights, i)) for i in range(len(values))
-    ]
+    without = [(np.delete(values, i), np.delete(weights, i)) for i in range(len(values))]
+    left = [np.average(some, weights=of) for some, of in without]
     whole = np.average(values, weights=weights)
     return intervals.jackknife_interval(whole, left, weights, n=len(values), clusters=len(values))
 

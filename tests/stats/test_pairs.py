@@ -110,9 +110,8 @@ def test_sign_flips_come_near_all_patterns_are_shared_and_never_give_zero():
 
 def test_the_test_is_chosen_by_the_number_of_clusters_and_t_is_the_textbooks():
     values = np.random.default_rng(0).standard_normal(240)
-    named = {
-        count: one_test(values, [str(i % count) for i in range(240)])[1] for count in (4, 5, 19, 20)
-    }
+    clusters = {count: [str(i % count) for i in range(240)] for count in (4, 5, 19, 20)}
+    named = {count: one_test(values, of)[1] for count, of in clusters.items()}
     assert named == {4: WITHIN, 5: T_ON_CLUSTERS, 19: T_ON_CLUSTERS, 20: SIGN_FLIP}
     values = [1.0, 2, 4, 3, -1]
     assert one_test(values) == (

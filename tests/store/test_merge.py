@@ -121,9 +121,7 @@ def test_decoded_audio_is_linked_or_else_copied(tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2", "copied", "new"]
 
 
-DELAY = rows.Delay(
-    "tiny/000", "both", 0.001, 8000, 0.9, inverted=False, found=True, own_lag_s=0.001
-)
+DELAY = rows.Delay("tiny/000", "both", 0.001, 8000, 0.9, False, found=True, own_lag_s=0.001)
 
 
 @pytest.mark.parametrize("measured", [0, 1])

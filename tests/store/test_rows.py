@@ -42,21 +42,18 @@ FULL_RUN = replace(
 )
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        FULL_RUN,
-        Clip("set/ä", Path("/tmp/ä b.wav"), "ab", 48_000, 2, 9, 5, "music", 'say "hi"', "c", True),
-        rows.Calibration("x", -3 / 48_000, 0.5, 0.75, found=True),
-        rows.Delay("c", "x", -3 / 44_100, 44_100, -0.3, True, False, None, "why"),
-        rows.Speed("x", "cpu", "fp32", "a machine", 3.0, (0.1, 0.2), (0.3, 0.4), load=0.1),
-        rows.Cost("x", "cpu", 16_000, 1, 10.0, {"encoder": 1.5e9}, {"decoder": 0.5}, {}, 3.5, 320),
-        rows.Coded(
-            "c", "x", "ok", bits=rows.Bits(1, 2, 3), duration_s=0.1, seed=2**63, clipped_samples=0
-        ),
-    ],
-    ids=lambda row: type(row).__name__,
-)
+CODED = rows.Coded("c", "x", "ok")
+
+
+@pytest.mark.parametrize("row", [
+    FULL_RUN,
+    Clip("set/ä", Path("/tmp/ä b.wav"), "ab", 48_000, 2, 9, 5, "music", 'say "hi"', "c", True),
+    rows.Calibration("x", -3 / 48_000, 0.5, 0.75, found=True),
+    rows.Delay("c", "x", -3 / 44_100, 44_100, -0.3, True, False, None, "why"),
+    rows.Speed("x", "cpu", "fp32", "a machine", 3.0, (0.1, 0.2), (0.3, 0.4), load=0.1),
+    rows.Cost("x", "cpu", 16_000, 1, 10.0, {"encoder": 1.5e9}, {"decoder": 0.5}, {}, 3.5, 320),
+    replace(CODED, bits=rows.Bits(1, 2, 3), duration_s=0.1, seed=2**63, clipped_samples=0),
+], ids=lambda row: type(row).__name__)  # fmt: skip
 def test_a_row_comes_back_equal(row):
     assert through_json(row) == row
 
@@ -125,9 +122,8 @@ def score(clip, codec, metric):
 @pytest.mark.parametrize("reread", [False, True], ids=["as appended", "as read again"])
 def test_it_knows_what_is_on_disk(folder, reread):
     ledger = ledger_of(folder)
-    ledger.append(
-        [coded("a", "x"), coded("b", "x"), MEASURES, rows.Coded("d", "y", "failed", "why")]
-    )
+    failed = rows.Coded("d", "y", "failed", "why")
+    ledger.append([coded("a", "x"), coded("b", "x"), MEASURES, failed])
     assert ledger.worked == {"x"}
     ledger.append(iter([coded("a", "y"), score("a", "x", UP), DELAY]))
     if reread:

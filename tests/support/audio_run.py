@@ -54,9 +54,8 @@ def make_audio_run(
         clips.append(Clip(id_, file, sha256_of_file(file), *shape, domain=domain))
         sources.append(downmix(audio) if channels == "mono" else audio)
     run = RunFolder.create(path / "run", replace(RUN, request=Request(channels=channels)), clips)
-    run.append(
-        [Calibration(name, late / 24_000, 0.9, 1.0, True) for name, (late, _) in FAULTS.items()]
-    )
+    delays = {name: late / 24_000 for name, (late, _) in FAULTS.items()}
+    run.append([Calibration(name, late_s, 0.9, 1.0, True) for name, late_s in delays.items()])
     for clip, source in zip(clips, sources, strict=True):
         for name, (late, gain) in FAULTS.items():
             faulty = advanced(resample(source, 24_000), -late)
@@ -77,11 +76,8 @@ def item(id_: str, clip: str, start_s: float = 0.25, duration_s: float = 1.5) ->
 def audio_test(**fields: Any) -> ListeningTest:
     """A test of all codecs of the run, on two items after one for practice."""
     given: dict[str, Any] = {
-        "id": "t",
-        "title": "T",
-        "run_id": RUN.id,
+        "id": "t", "title": "T", "run_id": RUN.id,
         "systems": tuple(System(name=codec.name) for codec in CODECS),
-        "items": (item("one", "set/b"), item("two", "set/d")),
-        "training": (item("t-1", "set/a"),),
-    }
+        "items": (item("one", "set/b"), item("two", "set/d")), "training": (item("t-1", "set/a"),),
+    }  # fmt: skip
     return a_test(**{**given, **fields})

@@ -40,16 +40,12 @@ QUESTIONS = (
 
 def small_test(**fields: Any) -> ListeningTest:
     given: dict[str, Any] = {
-        "id": "small",
-        "title": "A small test",
+        "id": "small", "title": "A small test", "questionnaire": QUESTIONS, "consent": "I agree.",
         "systems": tuple(System(name=n, kbps=k) for n, k in (("opus@8kbps", 8.2), ("snac", 0.98))),
-        "items": tuple(
-            Item(id=f"item-{i}", clip=f"set/{i}", domain="music", duration_s=0.5) for i in range(3)
-        ),
+        "items": tuple(Item(id=f"item-{i}", clip=f"set/{i}", domain="music", duration_s=0.5)
+                       for i in range(3)),
         "training": (Item(id="training-1", clip="set/9", duration_s=0.5),),
-        "questionnaire": QUESTIONS,
-        "consent": "I agree.",
-    }
+    }  # fmt: skip
     return a_test(**{**given, **fields})
 
 
@@ -67,9 +63,8 @@ def make_folder(folder: Path, test: ListeningTest, *, seconds: float = 0.5) -> P
             noise = np.random.default_rng(number).uniform(-0.1, 0.1, samples)
             soundfile.write(path, noise, 48_000, subtype="PCM_24")
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            made[condition] = stimuli.StimulusFacts(
-                file, digest, path.stat().st_size, 0.0, None, None
-            )
+            size = path.stat().st_size
+            made[condition] = stimuli.StimulusFacts(file, digest, size, 0.0, None, None)
         items[item.id] = stimuli.ItemFacts(item.clip, samples, 1, 0.0, None, (), made)
     facts = stimuli.Facts(
         "0", stimuli.design_sha256(test), test.run_id, test.set_sha256, 48_000, "wav", items
@@ -196,12 +191,9 @@ class Program:
 
     def start(self) -> Program:
         port = self.address.rpartition(":")[2] or "0"
-        self.process = subprocess.Popen(
-            snacbench_command("mushra", "serve", self.folder, "--port", port, *self.arguments),
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "log.txt").open("a"),
-            text=True,
-        )
+        command = snacbench_command("mushra", "serve", self.folder, "--port", port, *self.arguments)
+        log = (self.folder / "log.txt").open("a")
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         for line in self.process.stdout:
             self.printed.append(line.rstrip())
             if found := re.search(r"\): (http\S+)/$", line):

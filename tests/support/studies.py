@@ -26,12 +26,11 @@ def study_of(scores: Mapping[tuple[str, str], Mapping[str, float]], **fields: An
     )
     names = dict.fromkeys(r.condition for r in ratings)
     made: dict[str, Any] = {
-        "name": "t",
-        "form": "mushra" if ANCHOR70 in names else "mushra-no-anchors",
+        "name": "t", "form": "mushra" if ANCHOR70 in names else "mushra-no-anchors",
         "listeners": tuple(map(Listener, dict.fromkeys(r.listener for r in ratings))),
         "systems": tuple(n for n in names if n not in (REFERENCE, ANCHOR35, ANCHOR70)),
         "answers": ratings,
-    }
+    }  # fmt: skip
     return Study(**{**made, **fields})
 
 
@@ -39,48 +38,30 @@ def listener_with(
     name: str, items: int, *, low_references: int = 0, high_anchors: int = 0, **scores: float
 ) -> Scores:
     """A listener who misses the reference on the first items, and takes the anchor for good."""
-    return {
-        (name, f"i{place}"): {
-            **GOOD,
-            REFERENCE: 89.0 if place < low_references else 90.0,
-            ANCHOR70: 91.0 if place < high_anchors else 90.0,
-            "a": 40.0,
-            "b": 60.0,
-            **scores,
-        }
-        for place in range(items)
-    }
+    found = {(name, f"i{n}"): {**GOOD, "a": 40.0, "b": 60.0, **scores} for n in range(items)}
+    for place, of in enumerate(found.values()):
+        of[REFERENCE] = 89.0 if place < low_references else 90.0
+        of[ANCHOR70] = 91.0 if place < high_anchors else 90.0
+    return found
 
 
 def a_test(**fields: Any) -> ListeningTest:
+    rates = {"a@2kbps": 2.1, "a@4kbps": 4.2, "b": 3.0}
     given: dict[str, Any] = {
-        "id": "t1",
-        "title": "A test",
-        "run": "../run",
-        "run_id": "r",
-        "set_sha256": "ab" * 32,
-        "systems": (System(name="a@2kbps", kbps=2.1), System(name="a@4kbps", kbps=4.2),
-                    System(name="b", kbps=3.0)),
-        "items": tuple(
-            Item(id=f"{d}-{k}", clip=f"set/{d}{k}", domain=d, duration_s=8.0)
-            for d in ("speech", "music") for k in (1, 2, 3)
-        ),
+        "id": "t1", "title": "A test", "run": "../run", "run_id": "r", "set_sha256": "ab" * 32,
+        "systems": tuple(System(name=name, kbps=kbps) for name, kbps in rates.items()),
+        "items": tuple(Item(id=f"{d}-{k}", clip=f"set/{d}{k}", domain=d, duration_s=8.0)
+                       for d in ("speech", "music") for k in (1, 2, 3)),
         "training": (Item(id="practice", clip="set/p", duration_s=8.0),),
     }  # fmt: skip
     return ListeningTest(**{**given, **fields})
 
 
-def numbered_test(
-    items: int = 6, form: str = "mushra", systems: int = 3, **fields: Any
-) -> ListeningTest:
-    """``codec-0`` and so on, heard on ``item-0`` and so on."""
-    return a_test(
-        id="t",
-        form=form,
-        systems=tuple(System(name=f"codec-{i}", kbps=float(i)) for i in range(systems)),
-        items=tuple(Item(id=f"item-{i}", clip=f"set/{i}", duration_s=8) for i in range(items)),
-        **{"training": (), **fields},
-    )
+def numbered_test(items: int = 6, form: str = "mushra", systems: int = 3, **fields: Any) -> Any:
+    """A test of ``codec-0`` and so on, heard on ``item-0`` and so on."""
+    codecs = tuple(System(name=f"codec-{i}", kbps=float(i)) for i in range(systems))
+    heard = tuple(Item(id=f"item-{i}", clip=f"set/{i}", duration_s=8) for i in range(items))
+    return a_test(id="t", form=form, systems=codecs, items=heard, **{"training": (), **fields})
 
 
 def ab(

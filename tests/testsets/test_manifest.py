@@ -124,9 +124,8 @@ def drawn(record, tmp_path):
     for number in range(4):
         record(f"here/{('one', 'two')[number % 2]}/s{number}/talk.wav", seconds=3.0)
     corpus = replace(MINIATURE, expected_files=None, expected_clusters=None)
-    parts = [
-        corpus_set(replace(corpus, name=name), tmp_path / "here" / name) for name in ("one", "two")
-    ]
+    named = [replace(corpus, name=name) for name in ("one", "two")]
+    parts = [corpus_set(of, tmp_path / "here" / of.name) for of in named]
     return draw(joined("both", parts), Choice(12, 1.0))
 
 
@@ -193,9 +192,8 @@ def test_what_is_known_of_whole_clips_survives_to_the_last_digit(record, tmp_pat
     whole = folder_set(tmp_path / "set")
     measures = (Measures(1 / 3, -23.1, None, 7, brickwall=True), Measures(None, None, None, 0))
     facts = ({"language": "zh-Hant"}, {"speaker": "anna", "cluster": "anna", "gender": "other"})
-    clips = [
-        replace(c, measures=m, **f) for c, m, f in zip(whole.clips, measures, facts, strict=True)
-    ]
+    told = zip(whole.clips, measures, facts, strict=True)
+    clips = [replace(clip, measures=of, **fact) for clip, of, fact in told]
     write_manifest(replace(whole, clips=tuple(clips)), tmp_path / "out" / "m.csv")
     found = manifest_set(tmp_path / "out" / "m.csv", roots={"": tmp_path / "set"})
     assert list(found.clips) == clips

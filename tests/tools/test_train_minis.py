@@ -65,9 +65,8 @@ def fitted(family, corpus):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_saved_model_loads_strictly_and_round_trips(family, corpus, tmp_path):
-    size = export.save_model(
-        tmp_path, fitted(family, corpus), export.config_of(f"{family}-mini", {})
-    )
+    config = export.config_of(f"{family}-mini", {})
+    size = export.save_model(tmp_path, fitted(family, corpus), config)
     assert size < export.MAX_BYTES
     loaded, config = export.load_model(tmp_path)
     audio = torch.from_numpy(harmonic_clip(140, 1.0))[None, None]

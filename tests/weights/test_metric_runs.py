@@ -55,9 +55,8 @@ def accepted(cli: Run, *arguments: object) -> str:
 
 
 def recorded(path: Path) -> WeightsInfo:
-    return WeightsInfo(
-        **json.loads((path / "run.json").read_text())["metric_weights"]["gain-model"]
-    )
+    told = json.loads((path / "run.json").read_text())
+    return WeightsInfo(**told["metric_weights"]["gain-model"])
 
 
 def test_a_folder_of_the_users(cli: Run, tmp_path: Path) -> None:
@@ -71,9 +70,8 @@ def test_a_folder_of_the_users(cli: Run, tmp_path: Path) -> None:
     info = recorded(tmp_path / "r")
     assert (info.source, info.origin, info.verified) == ("folder", str(tmp_path / "one"), None)
     note = f"gain: by gain-model, gain.json (sha256 {info.sha256['gain.json'][:12]}), from a folder"
-    assert f"{note} of the user's, not compared with the published files." in accepted(
-        cli, "table", "r"
-    )
+    told = f"{note} of the user's, not compared with the published files."
+    assert told in accepted(cli, "table", "r")
     (tmp_path / "one" / "gain.json").write_text("1.5")
     for verb in (("run", "--resume", "r"), ("score", "r", "--metrics", "gain")):
         said = refused(cli, *verb)
@@ -120,7 +118,5 @@ def test_a_metric_by_itself(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="no model named 'utmos'; did you mean utmos22-strong"):
         sb.metric("utmos", weights=f"utmos={tmp_path}")
     (tmp_path / "utmos22_strong_step7459_v1.pt").write_bytes(b"\x80other")
-    with pytest.raises(
-        WeightsMismatch, match="holds other weights than the published utmos22-stro"
-    ):
+    with pytest.raises(WeightsMismatch, match=r"holds other .* than the published utmos22-stro"):
         sb.metric("utmos", weights=f"utmos22-strong={tmp_path}")
