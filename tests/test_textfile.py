@@ -13,6 +13,8 @@ from snacbench.textfile import Text, read_heading, read_records, read_table, rea
 from snacbench.yamlfile import read_yaml
 from tests.support.cases import cases
 
+CASES = cases(__file__)
+GOOD = CASES["good"]
 WORDS = "naïve – “café”"
 
 
@@ -79,16 +81,7 @@ def test_a_table_written_with_spaces_after_commas(tmp_path):
     assert cells(tmp_path, "a,b\nx, y\n") == [["a", "b"], ["x", " y"]]
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ('a,b\n1,2\n3,"x\n5,6\n', "line 3: the quote that opens here is not closed"),
-    ('a,b\n1,"x\n3,"y"\n', "line 2: the quote that opens here is not closed where a cell ends"),
-    (
-        'a,b\n1,"x\n3,4\n5,y"\n',
-        "line 2: the quote that opens here encloses line 3, which looks",
-    ),
-    ('a,b,c\n"1\n2","x\n3,4,z\n5,6,7\n', "line 2: the quote that opens here is not closed"),
-    ('a,b\n"1\n2","x\n3,4\n5"\n', "line 3: the quote that opens here encloses line 4"),
-])  # fmt: skip
+@pytest.mark.parametrize(("text", "message"), CASES["quotes"])
 def test_open_quotes_are_named_by_the_line_they_open_in(tmp_path, text, message):
     with pytest.raises(UserError, match=rf"x\.csv, {message}"):
         cells(tmp_path, text)
@@ -137,10 +130,6 @@ class Tree(BaseModel):
     name: str
     branches: list[Branch] = []
     by_name: dict[str, int] = {}
-
-
-CASES = cases(__file__)
-GOOD = CASES["good"]
 
 
 def reading(folder, content):

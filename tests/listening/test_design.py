@@ -28,6 +28,7 @@ from snacbench.rows import ClipMeasures, Coded
 from snacbench.types import Audio, Clip, Measures
 from tests.conftest import broadband
 from tests.support.audio_run import CODECS, make_audio_run, spec
+from tests.support.cases import cases
 from tests.support.studies import numbered_test
 
 
@@ -292,46 +293,11 @@ def test_one_condition_at_a_time_each_once_and_no_item_after_itself():
         assert not training or heard[0] == (REFERENCE, "codec-0")
 
 
-GOOD = """\
-id: mine
-title: A test
-form: mushra
-run: ../run
-run_id: abc
-set_sha256: def
-systems:
-  - {name: opus@8kbps, kbps: 7.9}
-  - name: lyra-v2@9.2kbps
-items:
-  - {id: speech-1, clip: set/a, domain: speech, duration_s: 9.5}
-  - id: music-1
-    clip: set/b
-    start_s: 1.5
-    duration_s: 10
-training:
-  - {id: training-1, clip: set/c, duration_s: 4}
-level: {loudness_lufs: -23.0}
-questionnaire:
-  - {id: age, text: Age, choices: [young, old]}
-  - {id: headphones, text: Headphones, kind: text}
-"""
+CASES = cases(__file__)
+GOOD = CASES["good"]
 
 
-@pytest.mark.parametrize(("old", "new", "message"), [
-    ("  start_s: 1", "  starts_s: 1", "14: items: entry 2: starts_s: no such .*mean start_s"),
-    ("id: speech-1", "id: a/b", "11: items: entry 1: id: String should match"),
-    ("loudness_lufs", "loudness", "18: level: loudness: no such field; .*loudness_lufs"),
-    ("lyra-v2@9.2kbps", "opus@8kbps", "7: systems: name opus@8kbps is there twice"),
-    ("lyra-v2@9.2kbps", "anchor35", "9: systems: entry 2: name: anchor35 is added to every"),
-    ("id: training-1", "id: speech-1", "16: training: id speech-1 is there twice"),
-    ("choices: [young, old]", "choices: [a]", "20: .* entry 1: age: .* kind choice with 1"),
-    ("mushra", "ab", "7: systems: form ab compares systems with each"),
-    ("level: {", "repeats: 2\nlevel: {", "18: repeats: only ab and abx ask for some.* mushra"),
-    ("level", "address_parameters: [a-b]\nlevel", "18: address_parameters: entry 1: .*match"),
-    ("level", "completion_url: javascript:x\nlevel", "18: completion_url: expected https:"),
-    ("level", "completion_url: https://{code}.a.example\nlevel", "18: .*code, listener; fo"),
-    ("level", "completion_url: https://a.example/{PID}\nlevel", "18: .*code, listener; found"),
-])  # fmt: skip
+@pytest.mark.parametrize(("old", "new", "message"), CASES["mistakes"])
 def test_a_file_is_read_and_mistakes_are_named_with_line_and_field(tmp_path, old, new, message):
     def reading(text):
         (tmp_path / "test.yaml").write_text(text, "utf-8")

@@ -12,6 +12,7 @@ from snacbench.errors import UserError
 from snacbench.listening import study as answers
 from snacbench.listening.design import write_test
 from snacbench.listening.read import Source, read_source
+from tests.support.cases import cases
 from tests.support.studies import a_test, choice_study, study_of
 
 SEEN = {"headphones": "failed", "headphones_right": "2 of 6", "attention_failed": "0",
@@ -79,29 +80,8 @@ def test_no_cell_begins_as_a_formula_and_none_is_changed(text):
     assert row["comment"] == answers.safe_cell(text)
 
 
-# As version 1.4 writes it: a questionnaire of two, a comment with commas and quotes.
-WEBMUSHRA = '''\
-session_test_id,age,headphones,session_uuid,trial_id,rating_stimulus,rating_score,rating_time,\
-rating_comment
-mine,30,"Sennheiser, open",u-1,speech-1,reference,100,41000,
-mine,30,"Sennheiser, open",u-1,speech-1,anchor35,10,41000,
-mine,30,"Sennheiser, open",u-1,speech-1,anchor70,40,41000,
-mine,30,"Sennheiser, open",u-1,speech-1,C1,62,41000,"dull, ""muffled"""
-mine,25,none,u-2,speech-1,reference,95,38000,
-mine,25,none,u-2,speech-1,C1,55,38000,
-mine,25,none,u-2,speech-1,anchor70,30,38000,
-mine,25,none,u-2,speech-1,anchor35,5,38000,
-'''
-
-# As pymushra's admin page exports it: columns in any order, other page types in between, and a
-# number before each line if pandas wrote it.
-PYMUSHRA = """\
-;wm_date;responses_score;questionaire_age;wm_id;responses_stimulus;wm_testId;responses_comment;\
-wm_type;responses_time;questionaire_uuid;wm_config
-0;2024-01-01 10:00:00;100;30;speech-1;reference;mine;;mushra;NaN;a-1;configs/x.yaml
-1;2024-01-01 10:00:00;62;30;speech-1;C1;mine;dull;mushra;41000;a-1;configs/x.yaml
-2;2024-01-01 10:00:00;3;30;other;C1;mine;;bs1116;1000;a-1;configs/x.yaml
-"""
+FILES = cases(__file__)
+WEBMUSHRA, PYMUSHRA = FILES["webmushra"], FILES["pymushra"]
 HEADING, *ROWS = WEBMUSHRA.splitlines()
 
 

@@ -16,25 +16,10 @@ from snacbench.listening.stimuli import make_stimuli
 from snacbench.listening.test import Question, texts_of
 from snacbench.listening.webmushra import cautions, configuration, export_webmushra
 from tests.support.audio_run import CODECS, audio_test, make_audio_run
+from tests.support.cases import cases
 from tests.support.listening_page import SCRIPTS
 
-# Of each kind of part the fields that webMUSHRA reads, with their types, but for type and optional:
-# github.com/audiolabs/webMUSHRA, doc/experimenter.md; of the questionnaire,
-# lib/webmushra/pages/FinishPage.js; what sounds must be, lib/webmushra/misc/MushraValidator.js.
-FIELDS = {
-    "": "testname:str testId:str language:str bufferSize:int stopOnErrors:bool"
-    " showButtonPreviousPage:bool remoteService:str pages:list",
-    "generic": "id:str name:str content:str",
-    "consent": "id:str name:str content:str mustConsent:bool",
-    "volume": "id:str name:str content:str stimulus:str defaultVolume:float",
-    "mushra": "id:str name:str content:str showWaveform:bool enableLooping:bool strict:bool"
-    " randomize:bool showConditionNames:bool reference:str createAnchor35:bool"
-    " createAnchor70:bool stimuli:dict",
-    "finish": "name:str content:str popupContent:str showResults:bool writeResults:bool"
-    " questionnaire:list",
-    "likert": "name:str label:str response:list",
-    "text": "name:str label:str",
-}
+FIELDS = cases(__file__)
 ODD = 'It\'s "odd": *stars* & Größe #1, <b>50 %</b> + {x}: [y] - \\n, & *all'
 OF_TWO = audio_test(
     title=ODD,

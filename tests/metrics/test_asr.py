@@ -411,21 +411,7 @@ def test_spelling_and_how_a_text_is_typeset_are_no_errors():
         assert error_rate(plain.replace("'", apostrophe), plain, "characters") == 0.0
 
 
-# By hand, after appendix C: brackets and what is in them go, marks (M), symbols (S) and punctuation
-# (P) of the text in NFKC become spaces; the letters of what has no spaces stand apart.
-BY_HAND = (
-    ("de", "Grüße (leise) \u2013 3,5 \u201eStraßen\u201c!", "grüße 3 5 straßen"),
-    ("de", "fru\u0308h", "früh"),
-    ("fr", "L\u2019œuvre d'été, c'est ça.", "l œuvre d été c est ça"),
-    ("ja", "今日は\u3001か\u3099\uff11\uff12\u3002", "今 日 は が 1 2"),
-    ("zh", "你好\uff0c世界\uff01OK", "你 好 世 界 o k"),
-    ("yue", "你好", "你 好"),
-    # As it is: vowel signs and viramas are marks, and words fall apart.
-    ("hi", "नमस्ते घर\u0964", "नमस त घर"),
-    ("th", "ที่นี่", "ท น"),
-    ("ko", "안녕하세요, 여러분!", "안녕하세요 여러분"),
-    ("pt", "[ruído] Ação: 10% <mais>", "ação 10"),
-)
+BY_HAND = CASES["by hand"]
 
 
 def test_the_normalisers_are_those_of_transformers():
