@@ -90,7 +90,7 @@ def test_bytes_are_kept_as_they_come(host, target, headers):
     assert host.headers[0]["accept-encoding"] == "identity"
 
 
-def test_a_token_goes_to_the_host_it_is_for_and_no_password_file_replaces_it(
+def test_a_token_goes_to_its_host_and_no_password_file_replaces_it(
     host, target, tmp_path, monkeypatch
 ):
     token = {"Authorization": "Bearer secret"}

@@ -105,9 +105,8 @@ def home(tmp_path, monkeypatch):
 def test_the_file_and_the_environment(home, monkeypatch):
     monkeypatch.setenv("SNACBENCH_CONFIG", str(home / "config.toml"))
     assert (given.settings().roots, given.asr_selector()) == ({}, "")
-    (home / "config.toml").write_text(
-        'asr = "wav2vec2"\n[roots]\ndaps = "~/daps"\n"musdb18-hq" = "/data/musdb"\n'
-    )
+    roots = '[roots]\ndaps = "~/daps"\n"musdb18-hq" = "/data/musdb"\n'
+    (home / "config.toml").write_text(f'asr = "wav2vec2"\n{roots}')
     assert given.settings().roots == {"daps": home / "daps", "musdb18-hq": Path("/data/musdb")}
     assert given.asr_selector() == "wav2vec2"
     monkeypatch.setenv("SNACBENCH_ASR", "pocketsphinx")

@@ -97,9 +97,8 @@ def test_what_fails_in_a_plug_in_is_no_bug_of_snacbench(monkeypatch, kind, item,
     with pytest.raises(ZeroDivisionError):
         use(item)
     monkeypatch.setitem(plugins.discovered(kind).origins, "shaky", plugins.Origin("rival", "2.0"))
-    with pytest.raises(
-        UserError, match=r"plug-in shaky .* of rival 2.0 failed: ZeroDivisionError: .*py:\d+"
-    ):
+    failed = r"plug-in shaky .* of rival 2.0 failed: ZeroDivisionError: .*py:\d+"
+    with pytest.raises(UserError, match=failed):
         use(item)
 
 

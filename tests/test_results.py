@@ -44,9 +44,7 @@ def test_tables_are_drawn_where_torch_cannot_be_imported() -> None:
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
-def test_they_are_small_name_no_machine_and_histograms_alone_give_what_stands_in_the_summary(
-    run: Path,
-) -> None:
+def test_they_are_small_name_no_machine_and_histograms_alone_give_what_the_summary_has(run):
     assert sum(path.stat().st_size for path in run.iterdir()) < make_results.MOST_BYTES
     assert not list(make_results.revealing(run))
     assert not (run / "decoded").exists()

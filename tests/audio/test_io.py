@@ -214,6 +214,7 @@ def test_why_nothing_could_be_written_is_named_and_nothing_is_left(tmp_path, mon
 
 # Coders that work in blocks or have a priming: what may lie before and after the second itself.
 _MOST_PADDING_S = 0.08
+SOME = ["wav-pcm_16-file", "mp3-without-xing", "ff-ipod-alac", "aiff-gsm610-file"]
 
 
 @pytest.mark.parametrize("name", corpus())
@@ -245,9 +246,7 @@ def test_a_file_gives_its_samples_or_is_refused_and_so_is_half_of_it(name, tmp_p
         assert 0.2 < read(path).num_samples / len(case.samples) < 0.6
 
 
-@pytest.mark.parametrize(
-    "name", ["wav-pcm_16-file", "mp3-without-xing", "ff-ipod-alac", "aiff-gsm610-file"]
-)
+@pytest.mark.parametrize("name", SOME)
 def test_a_segment_is_part_of_the_whole_also_beside_a_macos_resource_fork(name, tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(corpus()[name].data)

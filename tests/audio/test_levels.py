@@ -32,9 +32,8 @@ def audio(samples, rate_hz=RATE_HZ):
 
 def tones(parts, rate_hz=RATE_HZ, *, channels=2):
     """A tone of 1 kHz in all channels: peak levels in dBFS and durations in s."""
-    amplitude = np.concatenate(
-        [np.full(round(seconds * rate_hz), 10 ** (dbfs / 20)) for dbfs, seconds in parts]
-    )
+    steps = [np.full(round(seconds * rate_hz), 10 ** (dbfs / 20)) for dbfs, seconds in parts]
+    amplitude = np.concatenate(steps)
     tone = amplitude * np.sin(2 * np.pi * 1_000 * np.arange(len(amplitude)) / rate_hz)
     return audio(np.tile(tone, (channels, 1)), rate_hz)
 
@@ -121,6 +120,9 @@ def test_neither_dither_nor_gain_nor_polarity_hides_it_and_runs_of_two_do_not_co
 
 
 RATES_HZ = st.sampled_from([8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000])
+SHAPES = st.tuples(st.integers(1, 2), st.integers(1, 2000))
+FILLS = st.sampled_from([np.float32(0), np.float32(0.5), np.float32(4e37)])
+FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 MASK_DB = {500: 25.0, 1_000: 50.0}  # Hz above the cut-off: least attenuation in dB
 
 
@@ -215,11 +217,6 @@ def test_clips_of_any_length_and_rate_have_measures_or_none(n, rate_hz):
     silent, constant = (measure(audio(np.full(n, level), rate_hz)) for level in (0.0, 0.5))
     assert silent == Measures(None, None, None, 0)
     assert (constant.bandwidth_hz, constant.clipped_samples) == (None, 0)
-
-
-SHAPES = st.tuples(st.integers(1, 2), st.integers(1, 2000))
-FILLS = st.sampled_from([np.float32(0), np.float32(0.5), np.float32(4e37)])
-FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
 @given(arrays(np.float32, SHAPES, elements=FINITE, fill=FILLS))

@@ -25,9 +25,8 @@ def test_a_job_array_runs_shards_goes_on_with_them_and_they_merge(tmp_path):
     for shard in ("1", "2", "2"):  # the last one goes on with what is done
         environment = {**os.environ, "SLURM_ARRAY_TASK_ID": shard, "HF_HUB_OFFLINE": "1"}
         command = ["bash", "shards.sh"]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
+        how = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True}
+        done = subprocess.run(command, check=False, **how)
         assert done.returncode == 0, done.stderr
     run_in(tmp_path, "merge", "shards/1", "shards/2", "-o", "whole")
     assert len(list(RunFolder.open(tmp_path / "whole").read(Coded))) == 10

@@ -55,9 +55,7 @@ def test_a_figure_is_of_one_operating_point(recipe: Path) -> None:
         call("run", recipe)
 
 
-def test_everything_that_is_missing_is_said_at_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_everything_that_is_missing_is_said_at_once(monkeypatch, tmp_path):
     for variable in ("HOME", "XDG_CACHE_HOME", "HF_HOME", "SNACBENCH_CONFIG"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

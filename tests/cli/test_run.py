@@ -26,9 +26,8 @@ def clips(tmp_path_factory):
 def run(clips, tmp_path_factory):
     """A finished run, which no test changes."""
     path = tmp_path_factory.mktemp("runs") / "r"
-    done = command_line.run_in(
-        path.parent, "run", "--codecs", CODECS, "--data", clips, "-o", path, *command_line.FAST
-    )
+    options = ("--codecs", CODECS, "--data", clips, *command_line.FAST)
+    done = command_line.run_in(path.parent, "run", *options, "-o", path)
     assert "Rates and quality" in done.stdout
     assert str(path) in done.stdout
     assert "5 clips" in done.stderr
@@ -48,9 +47,8 @@ def test_a_run_has_every_row_and_its_provenance(run, cli):
     assert provenance["packages"]["numpy"]
     # Its tables are tidy and printed again.
     rows = command_line.summary(run)
-    assert [r["domain"] for r in rows if r["codec"] == "identity"] == [
-        "speech", "music", "environment", "all",
-    ]  # fmt: skip
+    domains = [row["domain"] for row in rows if row["codec"] == "identity"]
+    assert domains == ["speech", "music", "environment", "all"]
     assert (rows[0]["si_sdr"], rows[0]["si_sdr_n"]) == ("", "0")
     assert cli("table", run, "--format", "csv").stdout == (run / "summary.csv").read_text()
     assert cli("table", run, "--format", "markdown").stdout == (run / "summary.md").read_text()

@@ -32,6 +32,7 @@ from tests.support.codec_models import (  # noqa: E402
 )
 
 CASES = cases(__file__)
+NO_STATES = [({"model": {}}, r"\['model'\]"), (torch.zeros(3), "a Tensor")]
 
 
 @pytest.mark.parametrize(("names", "found"), CASES["found"])
@@ -122,9 +123,6 @@ def test_missing_unexpected_and_misshapen_keys_are_counted_and_named():
     )
     with pytest.raises(WeightsMismatch, match=text):
         fitting(model, state, Path("x.pth"))
-
-
-NO_STATES = [({"model": {}}, r"\['model'\]"), (torch.zeros(3), "a Tensor")]
 
 
 @pytest.mark.parametrize(("held", "found"), NO_STATES)

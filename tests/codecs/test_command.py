@@ -324,9 +324,8 @@ def test_the_example_of_the_documentation_runs_until_its_file_changes(tmp_path, 
     file = tmp_path / "my_codec.py"
     file.write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0])
     # Stand-ins for the two programs: a file of a header and two frames, and silence.
-    coded = struct.pack("<HH14x", 0xCC1C, 18) + b"".join(
-        struct.pack("<H", size) + bytes(size) for size in (40, 38)
-    )
+    packets = b"".join(struct.pack("<H", size) + bytes(size) for size in (40, 38))
+    coded = struct.pack("<HH14x", 0xCC1C, 18) + packets
     (tmp_path / "coded").write_bytes(coded)
     for name, script in {
         "elc3": f'test "$2" = 16000 && cp {tmp_path}/coded "$4"',

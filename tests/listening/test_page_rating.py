@@ -133,9 +133,8 @@ def test_twelve_versions_fit_and_everything_is_done_by_the_keyboard(visit):
         tab.set_viewport_size({"width": width, "height": height})
         root = "document.documentElement"
         assert tab.evaluate(f"[{root}.scrollWidth, {root}.scrollHeight]") == [width, height]
-        boxes = tab.locator("main :is(button, .slider, textarea, .handle)").evaluate_all(
-            "all => all.map((one) => one.getBoundingClientRect().toJSON())"
-        )
+        used = tab.locator("main :is(button, .slider, textarea, .handle)")
+        boxes = used.evaluate_all("all => all.map((one) => one.getBoundingClientRect().toJSON())")
         assert min(min(box["width"], box["height"]) for box in boxes) >= 43.5
     heights = tab.locator(".slider").evaluate_all("all => all.map((one) => one.clientHeight)")
     assert len(heights) == 12
@@ -145,9 +144,7 @@ def test_twelve_versions_fit_and_everything_is_done_by_the_keyboard(visit):
 
     for place, key in enumerate("1234567890ab"):
         tab.keyboard.press(key)
-        tab.wait_for_function(
-            "n => document.querySelectorAll('.slider')[n].ariaDisabled === 'false'", arg=place
-        )
+        tab.locator(".slider").nth(place).and_(tab.locator("[aria-disabled=false]")).wait_for()
         for step in ("ArrowUp", *["ArrowDown"] * place):
             tab.keyboard.press(step)
     assert scores(tab) == [str(50 - place) for place in range(12)]
@@ -204,10 +201,8 @@ def test_pairs_are_answered_after_all_was_heard(visit, form, systems, choices, m
         tab.locator(f".signal.{key}[data-playing][data-heard]").wait_for()
         if key == "a":
             tab.keyboard.press("ArrowLeft")
-            assert (
-                tab.locator(".choices .refusal").inner_text()
-                == tab.locator("#missing").inner_text()
-            )
+            told = tab.locator(".choices .refusal").inner_text()
+            assert told == tab.locator("#missing").inner_text()
     if answer == "tie":
         tab.locator(".choice", has_text="No preference").click()
     else:

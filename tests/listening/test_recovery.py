@@ -38,11 +38,9 @@ class Design:
     def studies(self, means, spread, count):
         """Each with items and listeners of its own."""
         for seed in range(count):
-            test = numbered_test(
-                self.items, self.form, len(NAMES), pages_per_listener=self.pages, seed=seed
-            )
-            fields = {"careless": self.careless, "seed": seed}
-            study = simulate(test, self.listeners, means, spread, **fields)
+            wishes, fields = {"pages_per_listener": self.pages}, {"careless": self.careless}
+            test = numbered_test(self.items, self.form, len(NAMES), seed=seed, **wishes)
+            study = simulate(test, self.listeners, means, spread, seed=seed, **fields)
             yield analyse(study, rules=self.careless > 0)
 
 

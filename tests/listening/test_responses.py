@@ -114,9 +114,7 @@ def test_no_file_one_of_another_version_and_one_that_is_something_else(tmp_path)
         (tmp_path / ANSWERS_FILE).write_text(junk)
 
 
-def test_numbers_are_consecutive_and_those_of_the_deleted_and_of_the_idle_come_again(
-    responses, monkeypatch
-):
+def test_numbers_of_the_deleted_and_of_the_idle_come_again(responses, monkeypatch):
     stranger, busy, other = came = [begin(responses, agreed=n == 1) for n in range(3)]
     assert numbers(responses, *came) == [0, 1, 2]
     sessions.delete_listener(responses, row_of(responses, other).name)

@@ -198,9 +198,8 @@ def small_whisper(kind, folder):
     tokenizer.add_special_tokens({"additional_special_tokens": special})
     end, start = (vocabulary[f"<|{token}|>"] for token in ("endoftext", "startoftranscript"))
     marks = {"decoder_start_token_id": start, "eos_token_id": end, "pad_token_id": end}
-    config = transformers.WhisperConfig(
-        vocab_size=len(vocabulary), bos_token_id=end, **marks, **CASES["whisper"]
-    )
+    marks |= {"vocab_size": len(vocabulary), "bos_token_id": end}
+    config = transformers.WhisperConfig(**marks, **CASES["whisper"])
     model = transformers.WhisperForConditionalGeneration(config)
     model.save_pretrained(folder)
     settings = {
@@ -439,7 +438,6 @@ def test_other_languages_than_english_by_hand(language, text, expected):
 def test_a_recogniser_must_be_chosen(monkeypatch, tmp_path):
     monkeypatch.delenv("SNACBENCH_ASR", raising=False)
     monkeypatch.setenv("SNACBENCH_CONFIG", str(tmp_path / "none.toml"))
-    with pytest.raises(
-        UserError, match="need a recogniser; name one with --asr, or by SNACBENCH_ASR: pock"
-    ):
+    needed = "need a recogniser; name one with --asr, or by SNACBENCH_ASR: pock"
+    with pytest.raises(UserError, match=needed):
         WER.ready()

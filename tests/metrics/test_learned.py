@@ -134,9 +134,8 @@ def test_squim_equals_torchaudios_pipeline(tmp_path: Path, monkeypatch: pytest.M
         shapes = {n: tuple(t.shape) for n, t in squim_objective_base().state_dict().items()}
     torch.save(drawn(shapes), path)
     theirs, ours = SQUIM_OBJECTIVE.get_model(), squim.load({path.name: path})
-    assert [
-        copy.path for copy in copies(squim.MODEL, squim.MODEL.source.files[0], WeightsPolicy())
-    ] == [path]
+    found = copies(squim.MODEL, squim.MODEL.source.files[0], WeightsPolicy())
+    assert [copy.path for copy in found] == [path]
     for number, num_samples in enumerate((8_000, 12_037)):
         audio = signal(number, num_samples)
         with torch.inference_mode():

@@ -98,9 +98,8 @@ def test_the_summary_marks_the_best_and_demonstration_models(run_folder):
     rates, quality = re.findall(r"<table>.*?</table>", found["all clips"], re.DOTALL)
     assert "kbps" in rates
     rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', quality)
-    assert [re.sub("<.*", "", name) for name, _ in rows] == [
-        "same", "ladder@2kbps (demo)", "ladder@1kbps (demo)",
-    ]  # fmt: skip
+    names = [re.sub("<.*", "", name) for name, _ in rows]
+    assert names == ["same", "ladder@2kbps (demo)", "ladder@1kbps (demo)"]
     up = [cells.split("</td>")[0] for _, cells in rows]
     assert ["best" in cell for cell in up] == [False, False, True]
     assert all('class="ends">[' in cell for cell in up)  # the interval of every mean

@@ -17,9 +17,8 @@ CODECS = {"a@1kbps": 30.0, "a@2kbps": 50.0, "b": 70.0}
 
 
 def condition(name, mean, domain="all", **fields):
-    given = ConditionSummary(
-        name, domain, mean, mean - 4, mean + 4, None, None, mean, mean - 9, mean + 9, 12, 4, 3
-    )
+    ends = (mean - 4, mean + 4, None, None, mean, mean - 9, mean + 9)
+    given = ConditionSummary(name, domain, mean, *ends, 12, 4, 3)
     return replace(given, **fields)
 
 
@@ -77,9 +76,8 @@ def test_the_page_has_figure_table_and_paragraph(run, tmp_path):
 def test_pairs_trials_and_simulated_listeners(run, tmp_path):
     run.append([PAIRS, TRIALS, *ratings(), replace(SUMMARY, simulated=True)])
     pairs, trials, simulated = listening_sections(run, RunRows.load(run), tmp_path)
-    assert re.search(
-        r"a@1kbps over b</th><td>25 <span[^>]*>\[10, 40\]</span></td><td>3 : 2 : 10<", pairs.table
-    )
+    row = r"a@1kbps over b</th><td>25 <span[^>]*>\[10, 40\]</span></td><td>3 : 2 : 10<"
+    assert re.search(row, pairs.table)
     assert re.search(r"b from hidden reference</th><td>75", trials.table)
     assert "&lt; 0.001" in trials.table
     assert (pairs.agreement, trials.form) == ("", "ABX")

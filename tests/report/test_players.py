@@ -58,9 +58,8 @@ def test_a_tone_lies_where_its_mark_says():
 
 
 def test_signals_have_one_length_and_what_is_missing_is_a_problem_and_no_end(run_folder):
-    signals, problems = players.signals_of(
-        run_folder, players.sources(run_folder)["set/c"], list(TONES_HZ), OPUS
-    )
+    source = players.sources(run_folder)["set/c"]
+    signals, problems = players.signals_of(run_folder, source, list(TONES_HZ), OPUS)
     assert [signal and signal.num_samples for signal in signals] == [48_000, None, 48_000, 48_000]
     found = players.sources(run_folder)["set/b"]
     assert found.clip

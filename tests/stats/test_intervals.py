@@ -184,9 +184,8 @@ def test_bca_ends_equal_scipys_on_the_same_draws(level):
     m = moments_of(*clustered())
     draws = intervals.draw_means(m, draws=2000, seed=1)
     z = np.full(3, stats.norm.ppf((1 + level) / 2))
-    low, high, corrected = intervals.bca_ends(
-        draws, m.mean, intervals.acceleration_of(intervals.leave_one_out_means(m)), z
-    )
+    acceleration = intervals.acceleration_of(intervals.leave_one_out_means(m))
+    low, high, corrected = intervals.bca_ends(draws, m.mean, acceleration, z)
     assert corrected.all()
     for i in range(3):
         theirs = stats.bootstrap(

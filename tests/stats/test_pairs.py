@@ -114,9 +114,8 @@ def test_the_test_is_chosen_by_the_number_of_clusters_and_t_is_the_textbooks():
     named = {count: one_test(values, of)[1] for count, of in clusters.items()}
     assert named == {4: WITHIN, 5: T_ON_CLUSTERS, 19: T_ON_CLUSTERS, 20: SIGN_FLIP}
     values = [1.0, 2, 4, 3, -1]
-    assert one_test(values) == (
-        pytest.approx(stats.ttest_1samp(values, 0).pvalue), "t test over clips",
-    )  # fmt: skip
+    p_value = stats.ttest_1samp(values, 0).pvalue
+    assert one_test(values) == (pytest.approx(p_value), "t test over clips")
     assert one_test(values, ["a"] * 5)[0] == pytest.approx(one_test(values)[0])
 
 

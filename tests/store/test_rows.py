@@ -32,11 +32,10 @@ SPEC = CodecSpec(
     settings={"codebooks": 2, "vbr": "on"},
     weights=WeightsInfo("folder", "/w", "main", {"a.bin": "00"}, verified=False),
 )  # fmt: skip
+RECIPE = FromRecipe("r", overridden={"seed": 3})
 FULL_RUN = replace(
     RUN,
-    request=Request(
-        "x@1", limit=None, segment_s=2.5, from_recipe=FromRecipe("r", overridden={"seed": 3})
-    ),
+    request=Request("x@1", limit=None, segment_s=2.5, from_recipe=RECIPE),
     codecs=(SPEC, replace(SPEC, name="y", rate_hz=None, streams=(), weights=WeightsInfo())),
     metrics=(MetricSpec("m", "dB", "higher", (0.0, 9.0), 44_100, "nobody", domains=("music",)),),
 )

@@ -41,9 +41,7 @@ CODECS = tuple(map(spec, FAULTS))
 RUN = Run("run1", "2026-01-02", "1", 2, Request(), 7, "cpu", "set", "ab" * 32, CODECS, ())
 
 
-def make_audio_run(
-    path: Path, *, channels: str = "mono", signals: Mapping[str, Audio] | None = None
-) -> RunFolder:
+def make_audio_run(path: Path, *, channels: str = "mono", signals: Any = None) -> RunFolder:
     """A run in `path`/run; `signals` are other recordings in place of a clip's own."""
     clips, sources = [], []
     for id_, (domain, seconds, rate_hz, count) in CLIPS.items():

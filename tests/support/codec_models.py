@@ -149,7 +149,6 @@ def network(name: str, **changes: Any) -> Any:
     """transformers' own object, of published size unless `changes` make it narrow."""
     import transformers
 
-    config = getattr(transformers, f"{CLASSES[name]}Config")(
-        **{**CONFIGURATIONS["transformers"][name], **changes}
-    )
+    fields = {**CONFIGURATIONS["transformers"][name], **changes}
+    config = getattr(transformers, f"{CLASSES[name]}Config")(**fields)
     return getattr(transformers, f"{CLASSES[name]}Model")(config)

@@ -108,13 +108,11 @@ def whole_by_pyav() -> Iterator[tuple[str, Case]]:
         "ipod alac, mp4 flac, mov pcm_s16le, matroska flac, matroska pcm_s16le, wv wavpack, "
         "tta tta, caf alac, ogg flac, wav pcm_s24le, avi pcm_s16le, aiff pcm_s16be"
     )
-    lossy = (
-        "mp3 libmp3lame, ipod aac, webm libopus, ogg libopus, matroska aac, wav libmp3lame, flv aac"
-    )
+    lossy = "mp3 libmp3lame, ipod aac, webm libopus, ogg libopus, matroska aac"
+    lossy += ", wav libmp3lame, flv aac"
     unstated = "adts aac, mp2 mp2, ac3 ac3, mpegts aac, latm aac"
-    for names, tolerance, states in (
-        (lossless, 4e-5, True), (lossy, None, True), (unstated, None, False),
-    ):  # fmt: skip
+    kinds = ((lossless, 4e-5, True), (lossy, None, True), (unstated, None, False))
+    for names, tolerance, states in kinds:
         for kind, codec in (name.split() for name in names.split(", ")):
             rate_hz = 48_000 if kind in ("webm", "ac3") else RATE_HZ
             data = by_pyav(kind, codec, rate_hz=rate_hz if kind == "ac3" else RATE_HZ)

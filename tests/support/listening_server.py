@@ -66,9 +66,8 @@ def make_folder(folder: Path, test: ListeningTest, *, seconds: float = 0.5) -> P
             size = path.stat().st_size
             made[condition] = stimuli.StimulusFacts(file, digest, size, 0.0, None, None)
         items[item.id] = stimuli.ItemFacts(item.clip, samples, 1, 0.0, None, (), made)
-    facts = stimuli.Facts(
-        "0", stimuli.design_sha256(test), test.run_id, test.set_sha256, 48_000, "wav", items
-    )
+    told = ("0", stimuli.design_sha256(test), test.run_id, test.set_sha256)
+    facts = stimuli.Facts(*told, 48_000, "wav", items)
     (folder / stimuli.FACTS_FILE).write_text(json.dumps(to_jsonable(facts)), "utf-8")
     return folder
 

@@ -81,9 +81,7 @@ def abx(listener: str, right: int, trials: int, *, system: str = "a") -> list[Ch
     ]
 
 
-def choice_study(
-    choices: Sequence[Choice], form: str, systems: Sequence[str] = ("a", "b")
-) -> Study:
+def choice_study(choices: Sequence[Choice], form: str, systems: Any = ("a", "b")) -> Study:
     listeners = tuple(map(Listener, dict.fromkeys(c.listener for c in choices)))
     return Study("t", form, listeners, tuple(systems), tuple(choices))  # type: ignore[arg-type]
 
@@ -122,9 +120,8 @@ def simulate(
     means = {ANCHOR35: 20.0, ANCHOR70: 40.0, **means}
     ids, rng = [item.id for item in test.items], np.random.default_rng([seed, 99])
     of_items = rng.normal(0, spread.item_system, (len(ids), len(means)))
-    of_items = dict(
-        zip(ids, np.array(list(means.values())) + of_items - of_items.mean(axis=0), strict=True)
-    )
+    of_items = np.array(list(means.values())) + of_items - of_items.mean(axis=0)
+    of_items = dict(zip(ids, of_items, strict=True))
     people, answers = list[Listener](), list[Rating | Choice]()
     for number in range(listeners):
         rng, name = np.random.default_rng([seed, number]), f"simulated-{number + 1:03d}"

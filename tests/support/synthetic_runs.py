@@ -74,9 +74,8 @@ def run_of(
         replace(clip(number), id=f"{set_id}/{number:03}", domain=domain)
         for number, domain in enumerate(domains)
     ]
-    specs = tuple(
-        CodecSpec(name, system.model or name, "f", 8000, (1,)) for name, system in systems.items()
-    )
+    models = {name: system.model or name for name, system in systems.items()}
+    specs = tuple(CodecSpec(name, model, "f", 8000, (1,)) for name, model in models.items())
     facts = {"set_sha256": set_id * 32, "codecs": specs, "metrics": (UP, DOWN, VOICE)}
     folder = RunFolder.create(path, replace(RUN, **facts), clips)
     for name, system in systems.items():

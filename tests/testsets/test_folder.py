@@ -107,9 +107,8 @@ def test_other_kinds_of_audio_are_read_and_the_rest_is_named(record, tmp_path):
     for _ in range(2):
         found = folder_set(tmp_path / "set", reading=Reading(keep=True))
         assert ids(found) == [f"set/{name}" for name in "abcdefg"]
-        assert found.notes == (
-            "4 files left out, not read as audio: 2 .raw, 1 without suffix, 1 .txt (README)",
-        )
+        left = "4 files left out, not read as audio: 2 .raw, 1 without suffix, 1 .txt (README)"
+        assert found.notes == (left,)
         notes = {clip.id: (clip.note, clip.num_samples) for clip in found.clips if clip.note}
         mp3 = read(tmp_path / "set/e.mp3").num_samples
         assert notes == {"set/e": ("length not stated", mp3)}  # kept in the index, too
@@ -228,6 +227,7 @@ def test_a_corpus_is_fetched_unpacked_and_whole_and_not_fetched_again(archive, t
 
 
 FILES = {"set/a.wav": b"first", "set/deep/er/b.wav": b"second" * 1000, "read me.txt": b""}
+OUTSIDE = ["../evil.wav", "/evil.wav", "set/../../evil.wav", "..", "link/a.wav"]
 
 
 def archive_of(folder, kind, files):
@@ -267,9 +267,7 @@ def test_everything_lands_in_the_folder_and_a_killed_unpacking_goes_on(make, tmp
     assert (steps.stages, steps.done) == ([("unpacking", known)], 3)
 
 
-@pytest.mark.parametrize(
-    "name", ["../evil.wav", "/evil.wav", "set/../../evil.wav", "..", "link/a.wav"]
-)
+@pytest.mark.parametrize("name", OUTSIDE)
 def test_a_name_that_leads_out_of_the_folder_is_refused(make, tmp_path, name):
     archive = make({"good.wav": b"good", name: b"evil"})
     for folder in ("outside", "root"):

@@ -57,9 +57,8 @@ def test_how_people_write_them(record, manifest):
         lines = ("path,lossy_source,track", f"a.wav,{text},song 3")
         (clip,) = manifest_set(manifest(*lines, encoding="utf-8-sig")).clips
         assert (clip.lossy_source, clip.cluster) == (lossy, "song 3")
-    found = manifest_set(
-        manifest("Path, Domain ,TRANSCRIPT, source, mood", "a.wav, Speech, hello, tape, calm")
-    )
+    heading = "Path, Domain ,TRANSCRIPT, source, mood"
+    found = manifest_set(manifest(heading, "a.wav, Speech, hello, tape, calm"))
     assert (found.clips[0].domain, found.clips[0].transcript) == ("speech", "hello")
     assert found.notes == ("columns not known and not used: manifest.csv, mood",)
     # What was measured elsewhere is passed over.

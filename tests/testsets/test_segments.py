@@ -22,9 +22,8 @@ from snacbench.types import Clip, Measures
 RATE_HZ = 1000
 LOUD, QUIET = Measures(400.0, -20.0, -3.0, 0), Measures(400.0, -50.0, -33.0, 0)
 
-quick = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FIXTURES = [HealthCheck.function_scoped_fixture]
+quick = settings(max_examples=40, deadline=None, suppress_health_check=FIXTURES)
 
 
 def clip(name, seconds, domain="speech"):
@@ -54,9 +53,8 @@ def listened(monkeypatch):
     return heard
 
 
-tree = st.lists(st.floats(0.5, 60.0), min_size=1, max_size=12).map(
-    lambda lengths: [clip(f"file{n}", seconds) for n, seconds in enumerate(lengths)]
-)
+lengths = st.lists(st.floats(0.5, 60.0), min_size=1, max_size=12)
+tree = lengths.map(lambda all_s: [clip(f"file{n}", seconds) for n, seconds in enumerate(all_s)])
 
 
 @quick
