@@ -1,7 +1,5 @@
 """What recipes expect and limit, said above the tables of their runs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -69,18 +67,15 @@ def test_a_report_says_it_whatever_domain_is_looked_at(tmp_path):
     assert html.count("Find out why before believing") == 3  # all clips, speech, music
 
 
-@pytest.mark.parametrize(
-    ("how", "why"),
-    [
-        (
-            {"recipe": replace(RECIPE, overridden={"limit": None, "root": None})},
-            "changed by --limit",
-        ),
-        ({"request": Request(shard="1/2")}, "it is a part, or was merged of parts"),
-        ({"facts": {"missing from the test set": "3 files"}}, "not in the test set: 3 files"),
-        ({"failed": {"one": (2,)}}, "some clips are not coded"),
-    ],
-)
+@pytest.mark.parametrize(("how", "why"), [
+    (
+        {"recipe": replace(RECIPE, overridden={"limit": None, "root": None})},
+        "changed by --limit",
+    ),
+    ({"request": Request(shard="1/2")}, "it is a part, or was merged of parts"),
+    ({"facts": {"missing from the test set": "3 files"}}, "not in the test set: 3 files"),
+    ({"failed": {"one": (2,)}}, "some clips are not coded"),
+])  # fmt: skip
 def test_what_is_not_that_recipe_is_not_held_to_it(tmp_path, how, why):
     (table,) = tables_of([made(tmp_path / "r", **how)])
     assert table.above == ()
@@ -94,17 +89,14 @@ def test_a_file_that_cannot_be_read_is_not_coded(tmp_path):
     assert any(note.endswith("expects: some clips are not coded.") for note in table.footnotes)
 
 
-@pytest.mark.parametrize(
-    ("spec", "judged"),
-    [
-        ({"demonstration": True}, False),
-        ({"weights": WeightsInfo("embedded")}, False),
-        ({"weights": WeightsInfo("own")}, False),
-        ({"weights": WeightsInfo("folder", verified=False)}, False),
-        ({"weights": WeightsInfo("folder", verified=True)}, True),
-        ({"weights": WeightsInfo("published")}, True),
-    ],
-)
+@pytest.mark.parametrize(("spec", "judged"), [
+    ({"demonstration": True}, False),
+    ({"weights": WeightsInfo("embedded")}, False),
+    ({"weights": WeightsInfo("own")}, False),
+    ({"weights": WeightsInfo("folder", verified=False)}, False),
+    ({"weights": WeightsInfo("folder", verified=True)}, True),
+    ({"weights": WeightsInfo("published")}, True),
+])  # fmt: skip
 def test_only_published_models_with_a_value_everywhere_are_compared(tmp_path, spec, judged):
     recipe = replace(RECIPE, overridden={"root": None, "device": None})
     rows = made(tmp_path / "r", recipe)
