@@ -17,10 +17,8 @@ from snacbench.tables.side_by_side import entries_of
 from tools import make_results
 
 RUNS = sorted(p.parent for p in make_results.RESULTS.glob("*/run.json"))
-BLOCKED = (
-    "torch", "torchaudio", "snac", "dac", "audiotools", "encodec", "visqol", "pesq", "pystoi",
-    "av", "ai_edge_litert", "transformers",
-)  # fmt: skip
+BLOCKED = ("torch", "torchaudio", "snac", "dac", "audiotools", "encodec", "visqol", "pesq",
+           "pystoi", "av", "ai_edge_litert", "transformers")  # fmt: skip
 
 
 def test_tables_are_drawn_where_torch_cannot_be_imported() -> None:

@@ -53,10 +53,8 @@ def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_name
     config = {"model": TINY_DAC, "name": "whatever"}
     path = with_config(tmp_path / "x" / "bare.pth", tiny_dac(), config)
     assert select(f"dac:{path}")[0][1].name == "dac-bare@3kbps"
-    held = {
-        "state_dict": tiny_dac().state_dict(),
-        "metadata": {"kwargs": {**TINY_DAC, "my_loss_weight": 3}},
-    }
+    told = {"kwargs": {**TINY_DAC, "my_loss_weight": 3}}
+    held = {"state_dict": tiny_dac().state_dict(), "metadata": told}
     torch.save(held, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     notes = select(f"dac:{tmp_path / 'old.pth'}")[0][1].settings["notes"]
     assert "does not take left out: my_loss_weight" in notes[0].replace("do not", "does not")

@@ -36,10 +36,8 @@ RUNNABLE = [m for m in codec_models().values() if is_runnable(m)]
 NAMES = [name for m in RUNNABLE for name in dict.fromkeys((m.points[0].name, m.points[-1].name))]
 # Shorter than a frame, about a frame, many frames and a rest; 24,000 samples even at 8 kHz.
 LENGTHS = (1, 319, 320, 321, 24_000)
-CHECKS = (
-    contract.check_decoding, contract.check_codes, contract.check_extremes,
-    contract.check_written, contract.check_delay,
-)  # fmt: skip
+CHECKS = (contract.check_decoding, contract.check_codes, contract.check_extremes,
+          contract.check_written, contract.check_delay)  # fmt: skip
 
 
 @cache
@@ -97,10 +95,8 @@ def test_a_clip_that_is_encoded_once_has_the_rows_of_each_point_alone(tmp_path: 
     def rows(*those: PlannedCodec) -> list[object]:
         first, *cuts = those
         job = CodingJob(first, clips, Request(keep_codes=True), tmp_path, cuts=tuple(cuts))
-        return [
-            replace(row, encode_s=None, decode_s=None, batch=None) if hasattr(row, "batch") else row
-            for row in job.run()
-        ]
+        how = {"encode_s": None, "decode_s": None, "batch": None}
+        return [replace(row, **how) if hasattr(row, "batch") else row for row in job.run()]
 
     alone = [row for point in points for row in rows(point)]
     assert len(alone) == len(points) * len(clips) * (1 + len(points[0].spec.streams)) - 2 * 2 * 3

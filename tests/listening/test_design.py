@@ -190,13 +190,10 @@ words = st.text(max_size=60) | st.text(odd, max_size=200)
 @settings(max_examples=20, deadline=None)
 def test_whatever_is_written_reads_the_same(texts, kbps, tmp_path_factory):
     folder, (title, welcome, contact, choice) = tmp_path_factory.mktemp("yaml"), texts
-    changed = {
-        "systems": (System(name="on", kbps=kbps),),
-        "items": (Item(id="1e5", clip="no", duration_s=1),),
-        "questionnaire": (Question(id="q", text=title, choices=(choice, f"{choice}!")),),
-    }
+    questions = (Question(id="q", text=title, choices=(choice, f"{choice}!")),)
+    heard = {"items": (Item(id="1e5", clip="no", duration_s=1),), "questionnaire": questions}
     test = numbered_test(title=title, welcome=welcome, contact=contact, run_id="1e3")
-    test = test.model_copy(update=changed)
+    test = test.model_copy(update={"systems": (System(name="on", kbps=kbps),), **heard})
     write_test(folder, test)
     assert read_test(folder) == test
 

@@ -171,14 +171,10 @@ def bad():
 
 
 KNOWN = replace(eight(), kbps={"a": 2.648}, domains={"i0": "speech", "i1": "music"})
-EASY = tuple(
-    replace(r, score=95.0) if (r.item, r.condition) == ("i0", ANCHOR70) else r
-    for r in eight().ratings
-)
-EQUAL = {
-    (f"l{n}", f"i{k}"): {"a": 50.0 + n * (-1) ** n, "b": 50.0, "c": 50.0 + k}
-    for n in range(6) for k in range(2)
-}  # fmt: skip
+EASY = tuple(replace(r, score=95.0) if (r.item, r.condition) == ("i0", ANCHOR70) else r
+             for r in eight().ratings)  # fmt: skip
+EQUAL = {(f"l{n}", f"i{k}"): {"a": 50.0 + n * (-1) ** n, "b": 50.0, "c": 50.0 + k}
+         for n in range(6) for k in range(2)}  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "parts", "absent"), [

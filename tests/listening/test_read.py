@@ -32,10 +32,8 @@ RATINGS = answers.Study(
 RIGHT = answers.Choice("ann", "i", "reference", "snac", "a", "snac", 0, 9.25)
 WRONG = answers.Choice("ann", "i", "reference", "snac", "b", "snac", 1, 4.0, "+1", 2, 1.5)
 TRIALS = choice_study([RIGHT, WRONG, replace(RIGHT, page=2)], "abx", ("snac",))
-WORSE = (
-    answers.Rating("ann", "speech-1", "snac", -3.0),
-    answers.Rating("bob", "speech-1", "snac", 2.0),
-)
+VOTES = {"ann": -3.0, "bob": 2.0}
+WORSE = tuple(answers.Rating(who, "speech-1", "snac", vote) for who, vote in VOTES.items())
 COMPARED = replace(RATINGS, form="ccr", systems=("snac",), answers=WORSE, clips={},
                    kbps={"snac": None})  # fmt: skip
 PAIRS = choice_study([answers.Choice("ann", "i", "snac", "opus", "tie")], "ab", ("snac", "opus"))
@@ -53,10 +51,8 @@ def test_what_is_written_is_read_under_the_columns_promised(study, tmp_path):
     assert read_source(path) == Source(study)
     heading, *lines = path.read_text("utf-8").splitlines()
     own = ["question_mail", "came_with_PID"] if study.ratings else []
-    assert heading.split(",") == [
-        *(answers.RATING_COLUMNS if study.ratings else answers.CHOICE_COLUMNS),
-        *own,
-    ]
+    columns = answers.RATING_COLUMNS if study.ratings else answers.CHOICE_COLUMNS
+    assert heading.split(",") == [*columns, *own]
     if study is RATINGS:
         told = "ann,speech-1,speech,quick/a,opus@14kbps,14.2,70,0,1,31.5,'=HYPERLINK(1),mushra,,,,,"
         assert lines[2] == f"{told},failed,2 of 6,,0,'=a@b.example,'+1"

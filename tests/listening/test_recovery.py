@@ -64,10 +64,9 @@ def family_wise_error(design, means, count):
     """Share of studies with any pair, or system, significant after Holm's correction."""
     # Items do not tell the systems apart: then equal means are equal after clipping, too.
     spread = NOTHING_DEVIATES if means is INAUDIBLE else Deviations(item_system=0)
-    alarms = [
-        any(one.row.p_holm is not None and one.row.p_holm <= 0.05 for one in found.comparisons)
-        for found in design.studies(means, spread, count)
-    ]
+    all_p = ([one.row.p_holm for one in found.comparisons]
+             for found in design.studies(means, spread, count))  # fmt: skip
+    alarms = [any(p is not None and p <= 0.05 for p in of_one) for of_one in all_p]
     return float(np.mean(alarms))
 
 

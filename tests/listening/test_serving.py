@@ -134,10 +134,8 @@ def test_killed_again_and_again_while_six_submit(program):
     heard: dict[str, list[tuple[str, str]]] = {}
     for r in study.ratings:
         heard.setdefault(r.listener, []).append((r.item, r.condition))
-    plans = [
-        [(p.item, c) for p in pages_of(test, number) if not p.training for c in p.conditions]
-        for number in range(6)
-    ]
+    planned = [[p for p in pages_of(test, number) if not p.training] for number in range(6)]
+    plans = [[(p.item, c) for p in pages for c in p.conditions] for pages in planned]
     assert sorted(heard.values()) == sorted(plans)
     written = b"".join(p.read_bytes() for p in folder.glob("*") if p.is_file())
     assert b"127.0.0.1" not in written  # no address of a listener is kept

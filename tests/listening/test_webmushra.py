@@ -62,11 +62,9 @@ def test_every_value_stands_in_a_line_of_its_own(exported):
     assert yaml.safe_load(text) == configuration(OF_TWO, facts)
 
 
-@pytest.mark.skipif(
-    not (shutil.which("node") and shutil.which("npm")),
-    reason="no node or no npm on this machine: apt-get install nodejs npm",
-)
 def test_a_reader_of_the_same_author_reads_it(exported, tmp_path):
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("no node or no npm on this machine: apt-get install nodejs npm")
     _, facts, text = exported
     expected, command = configuration(OF_TWO, facts), ["node", SCRIPTS / "yamljs.mjs", tmp_path]
     for written, reads in ((text, True), (yaml.safe_dump(expected), False)):  # not `- - random`

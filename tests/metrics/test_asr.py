@@ -187,11 +187,8 @@ def small_whisper(kind, folder):
     from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
     torch.manual_seed(0)
-    special = [
-        "<|endoftext|>", "<|startoftranscript|>", *(f"<|{code}|>" for code in LANGUAGES),
-        "<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>",
-        "<|notimestamps|>",
-    ]  # fmt: skip
+    names = ["endoftext", "startoftranscript", *LANGUAGES, "translate", "transcribe", "startoflm"]
+    special = [f"<|{name}|>" for name in (*names, "startofprev", "nospeech", "notimestamps")]
     letters = [*"abcdefghijklmnopqrstuvwxyz", "\u0120"]
     vocabulary = {token: i for i, token in enumerate([*letters, *special])}
     tokenizer = transformers.WhisperTokenizer(vocab=vocabulary, merges=[])

@@ -32,10 +32,8 @@ WIDTHS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 # What the module of tarepan/SpeechMOS v1.2.0 (torch 2.14.1) says of `signal(0)` to `signal(3)`, cut
 # to so many samples, its layers of these sizes and its tensors those of `drawn`. At the published
 # sizes it and ours differ by nothing.
-SPEECHMOS = {
-    16_000: 2.396040201187134, 16_320: 2.0149717330932617,
-    24_037: 3.521153450012207, 48_001: 3.18013334274292,
-}  # fmt: skip
+SPEECHMOS = {16_000: 2.396040201187134, 16_320: 2.0149717330932617,
+             24_037: 3.521153450012207, 48_001: 3.18013334274292}  # fmt: skip
 
 
 def tensors(sizes: Sizes) -> dict[str, tuple[int, ...]]:
@@ -87,10 +85,8 @@ def drawn(shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
 def signal(number: int, num_samples: int) -> Audio:
     """Two tones in syllables and some noise, at 16 kHz."""
     rng, time_s = np.random.default_rng(100 + number), np.arange(num_samples) / 16_000
-    low, high = (
-        level * np.sin(2 * np.pi * hz * time_s)
-        for level, hz in ((0.3, 150 + 40 * number), (0.1, 900 + 333 * number))
-    )
+    low = 0.3 * np.sin(2 * np.pi * (150 + 40 * number) * time_s)
+    high = 0.1 * np.sin(2 * np.pi * (900 + 333 * number) * time_s)
     syllables = 0.5 + 0.5 * np.sin(2 * np.pi * (3 + number) * time_s)
     samples = syllables * (low + high) + 0.02 * rng.standard_normal(num_samples)
     samples = (samples * (0.2 + 0.4 * number / 3)).astype(np.float32)

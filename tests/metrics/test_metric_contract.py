@@ -45,12 +45,10 @@ EQUAL = {
 }  # fmt: skip
 # What a gain on the degraded signal may change, at most.
 LEVEL_FREE = {
-    "bandwidth_khz": 0.3,
-    **dict.fromkeys(named("si_sdr", "visqol"), 1e-3),
-    **dict.fromkeys(named("pesq"), 0.05),
-    **dict.fromkeys(named("stoi", "estoi"), 1e-4),
+    "bandwidth_khz": 0.3, **dict.fromkeys(named("si_sdr", "visqol"), 1e-3),
+    **dict.fromkeys(named("pesq"), 0.05), **dict.fromkeys(named("stoi", "estoi"), 1e-4),
     **dict.fromkeys(named("mcd", "f0_rmse_cents", "voicing_error"), 1e-2),
-}
+}  # fmt: skip
 SYMMETRIC = named("si_sdr", "mel_", "stft_dac", "waveform_l1", "lsd", "loudness_diff")
 SYMMETRIC += ["stft_pwg_log", "f0_rmse_cents", "voicing_error"]
 

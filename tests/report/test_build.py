@@ -122,10 +122,8 @@ def test_the_worst_are_chosen_and_rows_without_a_number_told(run_folder):
     assert build.chosen_clips(rows, IDS, 2) == [EVIL, "set/c"]  # a codec's worst, then by domain
     assert build.chosen_clips(rows, IDS, 0) == []
     failed, undefined = build.troubles(RunRows.load(run_folder))
-    assert failed == {
-        "status": "failed", "what": "coding with same", "reason": "it <broke>", "count": 1,
-        "example": "set/c",
-    }  # fmt: skip
+    told = {"status": "failed", "what": "coding with same", "reason": "it <broke>"}
+    assert failed == {**told, "count": 1, "example": "set/c"}
     assert (undefined["status"], undefined["reason"]) == ("undefined", "silent")
     assert not any("visqol_audio" in note for note in build.notes(rows))
     rows.codecs[1].scores["visqol_audio"] = rows.codecs[1].scores["up"]

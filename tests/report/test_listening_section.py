@@ -46,10 +46,8 @@ def ratings(listener="x", *, kept=True):
 @pytest.fixture
 def run(tmp_path):
     """Two metrics that agree with the listeners fully, `down` by falling."""
-    scores = {
-        name: {"up": mean + np.arange(3.0), "down": -mean - np.arange(3.0)}
-        for name, mean in CODECS.items()
-    }
+    up = {name: mean + np.arange(3.0) for name, mean in CODECS.items()}
+    scores = {name: {"up": values, "down": -values} for name, values in up.items()}
     return make_run(tmp_path / "run", scores)
 
 

@@ -27,10 +27,8 @@ def scored(codecs=3, speakers=24, clips=120):
     names = [f"clip{i}" for i in range(clips)]
     clusters = {name: f"s{i % speakers}" for i, name in enumerate(names)}
     shared = rng.standard_normal(clips)
-    scores = {
-        f"codec{j}": dict(zip(names, shared + j + rng.standard_normal(clips), strict=True))
-        for j in range(codecs)
-    }
+    columns = [shared + j + rng.standard_normal(clips) for j in range(codecs)]
+    scores = {f"codec{j}": dict(zip(names, of, strict=True)) for j, of in enumerate(columns)}
     return scores, clusters
 
 
@@ -77,10 +75,8 @@ def test_pairs_that_cannot_be_tested_are_no_part_of_the_family():
 
 
 def test_a_pair_can_be_significant_in_a_large_family():
-    scores = {
-        name: {str(i): (i - 1) * factor for i in range(30)}
-        for name, factor in (("x", 1.0), ("y", 0.9))
-    }
+    factors = {"x": 1.0, "y": 0.9}
+    scores = {name: {str(i): (i - 1) * by for i in range(30)} for name, by in factors.items()}
     (alone,) = paired_differences(scores, [("x", "y")])
     (one_of_many,) = paired_differences(scores, [("x", "y")], family=2_000)
     assert alone.p_value * 2_000 > 0.05 > one_of_many.p_value * 2_000
@@ -95,10 +91,9 @@ def test_sign_flips_come_near_all_patterns_are_shared_and_never_give_zero():
     sums = np.random.default_rng(2).standard_normal((12, 4)) + 0.4
     flipped = np.abs(np.array(list(product((1, -1), repeat=12))) @ sums)
     exact = (flipped >= np.abs(sums.sum(axis=0)) - 1e-9).mean(axis=0)
-    theirs = stats.permutation_test(
-        (sums[:, 0], np.zeros(12)), lambda x, y: np.mean(x - y), permutation_type="samples",
-        n_resamples=np.inf,
-    )  # fmt: skip
+    how = {"permutation_type": "samples", "n_resamples": np.inf}
+    both = (sums[:, 0], np.zeros(12))
+    theirs = stats.permutation_test(both, lambda x, y: np.mean(x - y), **how)
     assert exact[0] == pytest.approx(theirs.pvalue)
     assert sign_flip_p_values(sums, seed=5) == pytest.approx(exact, abs=0.02)
     assert sign_flip_p_values(np.ones((30, 1)), flips=99)[0] == 1 / 100
@@ -166,17 +161,13 @@ def two_metrics(codecs=3, clips=60):
 def test_the_value_is_scipys_and_the_interval_leaves_out_whole_units(count, method):
     first, second = two_metrics()
     found = rank_correlation(first, second, {f"clip{i}": f"s{i % count}" for i in range(60)})
-    x, y = (
-        np.array([v for column in side.values() for v in column.values()])
-        for side in (first, second)
-    )
+    sides = ([v for column in of.values() for v in column.values()] for of in (first, second))
+    x, y = map(np.array, sides)
     assert found.value == pytest.approx(stats.spearmanr(x, y).statistic)
     assert (found.n, found.clips, found.method) == (180, 60, method)
     units = count if count >= 5 else 60
-    left = [
-        np.arctanh(stats.spearmanr(x[kept], y[kept]).statistic)
-        for kept in (np.arange(180) % 60 % units != unit for unit in range(units))
-    ]
+    all_kept = [np.arange(180) % 60 % units != unit for unit in range(units)]
+    left = [np.arctanh(stats.spearmanr(x[kept], y[kept]).statistic) for kept in all_kept]
     freedom = units - 1
     error = np.sqrt(freedom / units * ((left - np.mean(left)) ** 2).sum())  # units of one size
     half = stats.t.ppf(0.975, freedom) * error

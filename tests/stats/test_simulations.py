@@ -134,10 +134,8 @@ def test_intervals_of_rates_cover(speakers, repetitions, draws, low, high, recor
     names = [f"clip{i}" for i in range(100)]
     speaker = np.arange(100) % speakers
     clusters = {name: f"s{g}" for name, g in zip(names, speaker, strict=True)}
-    exact_a, exact_b = (
-        RateCurve("exact", tuple(map(RatePoint, KBPS, ({"x": q} for q in quality))))
-        for quality in QUALITY.values()
-    )
+    points = (map(RatePoint, KBPS, ({"x": q} for q in quality)) for quality in QUALITY.values())
+    exact_a, exact_b = (RateCurve("exact", tuple(of)) for of in points)
     true_delta = bd_rate(exact_a, exact_b).value
     true_match = matched_rate(RateCurve("single", (RatePoint(1.0, {"x": 3.0}),)), exact_a).kbps
     deltas, matches = 0, 0

@@ -131,10 +131,8 @@ def test_timings_speeds_and_measures_may_differ_and_the_first_part_counts(tmp_pa
     parts[1].append([replace(row, encode_s=9.0), rows.ClipMeasures(row.clip, Measures(1, 2, 3, 4))])
     for part, place, own in zip(parts, ("one", "other"), "ab", strict=True):
         part.append([DELAY, *(rows.Speed(name, "cpu", "fp32", place) for name in ("both", own))])
-    known, broken = (
-        rows.Cost("both", "cpu", 8000, delay_samples=80),
-        rows.Cost("both", "cpu", reason="why"),
-    )
+    known = rows.Cost("both", "cpu", 8000, delay_samples=80)
+    broken = rows.Cost("both", "cpu", reason="why")
     parts[measured].append([known])
     parts[1 - measured].append([broken])
     done = merge(parts, tmp_path / "new").folder

@@ -60,10 +60,7 @@ def write_published(name: str, folder: Path) -> Any:
     else:
         from encodec import EncodecModel
 
-        make = {
-            "encodec-24khz": EncodecModel.encodec_model_24khz,
-            "encodec-48khz": EncodecModel.encodec_model_48khz,
-        }[name]
+        make = getattr(EncodecModel, name.replace("encodec-", "encodec_model_"))
         model = filled(make(pretrained=False))
         torch.save(model.state_dict(), folder / source.files[0].name)
     return model

@@ -149,13 +149,11 @@ def summary(path: Path) -> list[dict[str, str]]:
 def all_rows(path: Path) -> dict[tuple[Any, ...], Any]:
     """Every row of a run by what it is of, timings left out."""
     run = RunFolder.open(path)
-    histograms = {
-        (r.clip, r.codec, r.stream): (r.codebook_size, r.codes.tolist(), r.counts.tolist())
-        for r in run.read(CodeHistogram)
-    }
+    codes = ((r, (r.codebook_size, r.codes.tolist(), r.counts.tolist()))
+             for r in run.read(CodeHistogram))  # fmt: skip
     return {
         **{(r.clip, r.codec): replace(r, encode_s=None, decode_s=None) for r in run.read(Coded)},
-        **histograms,
+        **{(r.clip, r.codec, r.stream): counted for r, counted in codes},
         **{("delay of", r.codec): r for r in run.read(Calibration)},
         **{("lag of", r.clip, r.codec): r for r in run.read(Delay)},
         **{("measures of", r.clip): r for r in run.read(ClipMeasures)},

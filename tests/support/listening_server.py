@@ -1,7 +1,5 @@
 """A small listening test with stimuli, its servers, and listeners without a browser."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import random
@@ -12,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 import numpy as np
@@ -103,13 +101,13 @@ class ScriptedListener:
         headers = {**self.headers, "Content-Type": media_type}
         return self.client.post(path, content=content, headers=headers)
 
-    def begin(self, **body: str) -> ScriptedListener:
+    def begin(self, **body: str) -> Self:
         answer = self.client.post("/api/start", json=body)
         assert answer.status_code == 201, answer.text
         self.token, self.name = answer.json()["token"], answer.json()["listener"]
         return self
 
-    def agree(self, answers: Mapping[str, str] = ANSWERS) -> ScriptedListener:
+    def agree(self, answers: Mapping[str, str] = ANSWERS) -> Self:
         assert self.post("/api/consent", {"agreed": True}).status_code == 204
         assert self.post("/api/questionnaire", {"answers": answers}).status_code == 204
         return self
@@ -125,7 +123,7 @@ class ScriptedListener:
     def submit(self, page: dict[str, Any], body: dict[str, Any] | None = None) -> httpx2.Response:
         return self.post(f"/api/pages/{page['key']}", body or answers_to(page))
 
-    def finish(self) -> ScriptedListener:
+    def finish(self) -> Self:
         for page in self.pages():
             if not page["submitted"]:
                 assert self.submit(page).status_code == 201
@@ -188,7 +186,7 @@ class Program:
     address: str = ""
     printed: list[str] = field(default_factory=list)
 
-    def start(self) -> Program:
+    def start(self) -> Self:
         port = self.address.rpartition(":")[2] or "0"
         command = snacbench_command("mushra", "serve", self.folder, "--port", port, *self.arguments)
         log = (self.folder / "log.txt").open("a")

@@ -68,10 +68,8 @@ def ab(
     listener: str, answers: str, *, item: str = "i0", pair: tuple[str, str] = ("a", "b")
 ) -> list[Choice]:
     """Answers as a word: a, b and t for a tie, one per item."""
-    return [
-        Choice(listener, f"{item}-{k}", *pair, {"a": "a", "b": "b", "t": "tie"}[letter])  # type: ignore[arg-type]
-        for k, letter in enumerate(answers)
-    ]
+    words: Any = ("tie" if letter == "t" else letter for letter in answers)
+    return [Choice(listener, f"{item}-{k}", *pair, word) for k, word in enumerate(words)]
 
 
 def abx(listener: str, right: int, trials: int, *, system: str = "a") -> list[Choice]:

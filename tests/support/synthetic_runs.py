@@ -70,10 +70,8 @@ def run_of(
     path: Path, systems: Mapping[str, System], domains: Sequence[Domain], *, set_id: str = "ab"
 ) -> Path:
     """A run folder of some systems on clips of these domains, 1 s each, without decodes."""
-    clips = [
-        replace(clip(number), id=f"{set_id}/{number:03}", domain=domain)
-        for number, domain in enumerate(domains)
-    ]
+    clips = [replace(clip(number), id=f"{set_id}/{number:03}", domain=domain)
+             for number, domain in enumerate(domains)]  # fmt: skip
     models = {name: system.model or name for name, system in systems.items()}
     specs = tuple(CodecSpec(name, model, "f", 8000, (1,)) for name, model in models.items())
     facts = {"set_sha256": set_id * 32, "codecs": specs, "metrics": (UP, DOWN, VOICE)}

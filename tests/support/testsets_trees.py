@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-GENRES = (
-    *("blues", "classical", "country", "disco", "hiphop"),
-    *("jazz", "metal", "pop", "reggae", "rock"),
-)
+GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae",
+          "rock")  # fmt: skip
 DAPS_VERSIONS = ("clean", "cleanraw", "produced", "ipad_office1")
 
 

@@ -56,10 +56,8 @@ def fitted(family, corpus):
     model = built(family)
     models.initialise(model, family, few)
     with torch.no_grad():
-        quantize.fit_codebooks(
-            models.stages_of(model, family), model.encoder(many), seed=0,
-            fit_projections=family != "encodec",
-        )  # fmt: skip
+        how = {"seed": 0, "fit_projections": family != "encodec"}
+        quantize.fit_codebooks(models.stages_of(model, family), model.encoder(many), **how)
     return model
 
 
