@@ -10,7 +10,8 @@ from tests.conftest import MATERIAL, clip_at
 SPEECH = ("speech/ljspeech_0004", "speech/two_cities_a", "speech/kerstin_0322",
           "speech/arctic_aew_a0002", "speech/sms_speech_female", "speech/lyra_sample1")  # fmt: skip
 OTHER = ("music/castanets48_stereo", "music/orchestra", "music/guitar48_stereo",
-         "environment/street_scene", "environment/great_plains_toad", "environment/fire")  # fmt: skip
+         "environment/street_scene", "environment/great_plains_toad",
+         "environment/fire")  # fmt: skip
 Pairs = dict[str, tuple[Audio, Audio]]
 
 
