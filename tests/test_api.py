@@ -14,8 +14,10 @@ from snacbench.api.run import normal
 from tests.conftest import broadband
 from tests.support.command_line import write_raw
 
-COLUMNS = ["clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s", "metric", "value",
-           "status", "reason"]  # fmt: skip
+COLUMNS = [
+    "clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s",
+    "metric", "value", "status", "reason",
+]  # fmt: skip
 X = broadband(1.0, 16_000, seed=1)
 Y = sb.Audio(X.samples + 0.01 * broadband(1.0, 16_000, seed=2).samples, 16_000)
 

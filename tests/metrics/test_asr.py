@@ -195,8 +195,8 @@ def small_whisper(kind, folder):
     tokenizer.add_special_tokens({"additional_special_tokens": special})
     end, start = (vocabulary[f"<|{token}|>"] for token in ("endoftext", "startoftranscript"))
     marks = {"decoder_start_token_id": start, "eos_token_id": end, "pad_token_id": end}
-    marks |= {"vocab_size": len(vocabulary), "bos_token_id": end}
-    config = transformers.WhisperConfig(**marks, **CASES["whisper"])
+    sizes = {"vocab_size": len(vocabulary), "bos_token_id": end, **CASES["whisper"]}
+    config = transformers.WhisperConfig(**marks, **sizes)
     model = transformers.WhisperForConditionalGeneration(config)
     model.save_pretrained(folder)
     settings = {

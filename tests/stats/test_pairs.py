@@ -153,21 +153,28 @@ def two_metrics(codecs=3, clips=60):
     return first, second
 
 
-@pytest.mark.parametrize(("count", "method"), [
-    (3, "these clusters only: jackknife over the clips within them"),
-    (20, "jackknife over clusters"),
-    (60, "jackknife over clips"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("count", "method"),
+    [
+        (3, "these clusters only: jackknife over the clips within them"),
+        (20, "jackknife over clusters"),
+        (60, "jackknife over clips"),
+    ],
+)
 def test_the_value_is_scipys_and_the_interval_leaves_out_whole_units(count, method):
     first, second = two_metrics()
     found = rank_correlation(first, second, {f"clip{i}": f"s{i % count}" for i in range(60)})
-    sides = ([v for column in of.values() for v in column.values()] for of in (first, second))
-    x, y = map(np.array, sides)
+    x, y = (
+        np.array([v for column in side.values() for v in column.values()])
+        for side in (first, second)
+    )
     assert found.value == pytest.approx(stats.spearmanr(x, y).statistic)
     assert (found.n, found.clips, found.method) == (180, 60, method)
     units = count if count >= 5 else 60
-    all_kept = [np.arange(180) % 60 % units != unit for unit in range(units)]
-    left = [np.arctanh(stats.spearmanr(x[kept], y[kept]).statistic) for kept in all_kept]
+    left = [
+        np.arctanh(stats.spearmanr(x[kept], y[kept]).statistic)
+        for kept in (np.arange(180) % 60 % units != unit for unit in range(units))
+    ]
     freedom = units - 1
     error = np.sqrt(freedom / units * ((left - np.mean(left)) ** 2).sum())  # units of one size
     half = stats.t.ppf(0.975, freedom) * error

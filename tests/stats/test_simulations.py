@@ -159,9 +159,10 @@ def test_intervals_of_rates_cover(speakers, repetitions, draws, low, high, recor
     assert low <= matches / repetitions <= high
 
 
-@pytest.mark.parametrize(("correlation", "repetitions"), [
-    (0.7, 100), *(pytest.param(c, 400, marks=pytest.mark.slow) for c in (0.3, 0.7)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("correlation", "repetitions"),
+    [(0.7, 100), *(pytest.param(c, 400, marks=pytest.mark.slow) for c in (0.3, 0.7))],
+)
 def test_intervals_of_rank_correlations_cover(correlation, repetitions, record_property):
     """Clips of a speaker correlate by so much."""
     r, held = 0.8, 0

@@ -1,5 +1,7 @@
 """A small run with real audio in it, and names that would break a careless page."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,11 +41,14 @@ def run_with_audio(path: Path) -> RunFolder:
     """Three clips through three codecs, one coding failed, one score undefined."""
     source = path / "tone.flac"
     write_flac(source, tone(440.0))
-    sized = (RATE_HZ, 1, round(SECONDS * RATE_HZ))
-    clip = Clip("", source, sha256_of_file(source), *sized, transcript="a <b>tone</b>")
-    domains = {"set/c": "music"}
-    clips = [replace(clip, id=id_, domain=domains.get(id_, "speech"), cluster=f"k{i}")
-             for i, id_ in enumerate(IDS)]  # fmt: skip
+    clip = Clip(
+        "", source, sha256_of_file(source), RATE_HZ, 1, round(SECONDS * RATE_HZ),
+        transcript="a <b>tone</b>",
+    )  # fmt: skip
+    clips = [
+        replace(clip, id=id_, domain="music" if id_ == "set/c" else "speech", cluster=f"k{i}")
+        for i, id_ in enumerate(IDS)
+    ]
     folder = RunFolder.create(path / "run", RUN, clips)
     folder.append(row for place, of in enumerate(clips) for row in _rows_of(folder, place, of))
     return folder
