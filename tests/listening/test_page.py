@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from snacbench.listening.responses import make_invitations
 from snacbench.listening.test import RATE_HZ, Question
-from tests.support.listening_page import PAGE, page_texts, rate_all, script
+from tests.support.listening_page import PAGE, SYSTEMS, page_texts, rate_all, script
 
 EVIL = "</title><img src=x onerror=alert(1)>"
 
@@ -33,7 +33,7 @@ def test_a_listener_comes_from_the_welcome_to_the_thanks_and_deletes_all(visit):
     question = {"text": EVIL, "choices": (EVIL, "other")}
     questions = (Question(id="q", **question), Question(id="r", required=False, **question))
     texts = dict.fromkeys(("title", "welcome", "consent", "contact"), EVIL)
-    begun = visit(pages=1, questionnaire=questions, **texts)
+    begun = visit(pages=1, systems=SYSTEMS[:1], questionnaire=questions, **texts)
     begun.tab.add_init_script(script("short_tones"))
     tab = begun.open()
     assert tab.locator("h1").inner_text() == EVIL

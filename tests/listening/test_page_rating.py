@@ -239,7 +239,7 @@ def accepted_dialogs(tab):
 
 
 def test_reloads_and_refusals(visit):
-    begun = visit(pages=4)
+    begun = visit(pages=4, systems=SYSTEMS[:1])
     stage, tab = begun.stage, begun.tab
 
     # Sounds that cannot be had are asked for again.
@@ -259,7 +259,7 @@ def test_reloads_and_refusals(visit):
     tab.reload()
     tab.wait_for_selector("main.rating")
     assert not dialogs
-    assert scores(tab) == ["–", "50", "–", "–"]
+    assert scores(tab) == ["–", "50"]
     assert tab.locator("#comment").input_value() == "two is <b>odd</b>"
     assert tab.locator(".condition[data-heard]").count() == 1
     assert float(tab.locator(".handle.start").get_attribute("aria-valuenow")) > 0
@@ -270,7 +270,7 @@ def test_reloads_and_refusals(visit):
     confirm(tab, "No: <b>strange</b>.")
     on_page(tab, 1)
     tab.wait_for_selector(".value")
-    assert scores(tab) == ["30", "40", "50", "60"]
+    assert scores(tab) == ["30", "40"]
     next_page(tab)
     (body,) = until(lambda: stage.done)
     assert body.playback["visits"] >= 2
@@ -294,7 +294,7 @@ def test_reloads_and_refusals(visit):
 
 
 def test_windows_machines_and_strangers(visit, chromium):
-    begun = visit()
+    begun = visit(systems=SYSTEMS[:1])
     stage, tab = begun.stage, begun.to_first_page()
 
     # Of two windows the last goes on.
@@ -305,11 +305,11 @@ def test_windows_machines_and_strangers(visit, chromium):
     tab.locator("h1", has_text="Open in another window").wait_for()
     tab.keyboard.press("2")
     assert tab.locator("[data-playing]").count() == 0
-    second.keyboard.press("3")
-    second.locator(".slider").nth(2).click()
+    second.keyboard.press("2")
+    second.locator(".slider").nth(1).click()
     tab.get_by_role("button", name="Go on here").click()
     tab.wait_for_selector("main.rating")
-    assert scores(tab) == ["–", "–", "50", "–"]
+    assert scores(tab) == ["–", "50"]
     second.locator("h1", has_text="Open in another window").wait_for()
     second.close()
     assert not begun.complaints
@@ -337,7 +337,7 @@ def test_windows_machines_and_strangers(visit, chromium):
 
 
 def test_connections_that_break_and_answers_that_wait(visit):
-    begun = visit(pages=4)
+    begun = visit(pages=4, systems=SYSTEMS[:1])
     stage, complaints = begun.stage, begun.complaints
     tab = begun.to_first_page()
 
@@ -351,7 +351,7 @@ def test_connections_that_break_and_answers_that_wait(visit):
     complaints.clear()
 
     # An answer waits, and says so; what was fetched ahead needs no connection.
-    until(lambda: len(stage.sent("GET /api/stimuli/")) == 10)
+    until(lambda: len(stage.sent("GET /api/stimuli/")) == 6)
     rate_all(tab)
     stage.sounds_wait_s = 1.0
     with complaints.outage():
