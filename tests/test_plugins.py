@@ -122,8 +122,7 @@ def test_what_is_no_codec_is_left_out(changed, message):
 
 
 def test_every_name_of_this_package_is_declared_once_and_metrics_are_chosen_by_it(monkeypatch):
-    chosen = select_metrics(["stoi", "si_sdr", "stoi"])
-    assert [m.spec.name for m in chosen] == ["stoi", "si_sdr"]
+    assert [m.spec.name for m in select_metrics(["stoi", "si_sdr", "stoi"])] == ["stoi", "si_sdr"]
     with pytest.raises(UnknownName, match=r"no metric named 'si_sdd'; did you mean si_sdr"):
         select_metrics(["si_sdd"])
     answers, take = [], plugins.Discovered.take
@@ -229,8 +228,7 @@ def test_a_path_is_a_model_with_points_like_any_other(file, monkeypatch):
     assert names(f"{own},A=toy:{file}") == ["A@1kbps"]  # the same model twice is one
     assert selectors.family_models(f"{own}@1q") == ()
     text = selectors.with_absolute_paths(f"opus@14,{own}@1q,toy:~/x,m.py@8,B=~/m.py")
-    expected = f"opus@14,A=toy:{file}@1q,toy:{home}/x,{Path.cwd()}/m.py@8,B={home}/m.py"
-    assert text == expected
+    assert text == f"opus@14,A=toy:{file}@1q,toy:{home}/x,{Path.cwd()}/m.py@8,B={home}/m.py"
     ((model, _),) = selectors.select(own)
     monkeypatch.chdir("/")  # a worker finds the model again from any folder
     assert model.selector == f"A=toy:{file}"

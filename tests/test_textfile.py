@@ -59,8 +59,7 @@ def test_what_python_writes_is_read(tmp_path_factory, data):
     heading = ["a", "b", "c"]
     rows = data.draw(st.lists(st.tuples(*[texts] * 3), max_size=5))
     stream = io.StringIO()
-    writer = csv.writer(stream, delimiter=separator)
-    writer.writerows([heading, *rows])
+    csv.writer(stream, delimiter=separator).writerows([heading, *rows])
     wanted = [heading, *(list(row) for row in rows if any(map(str.strip, row)))]
     assert cells(tmp_path_factory.mktemp("csv"), stream.getvalue()) == wanted
 

@@ -235,8 +235,7 @@ def test_a_file_gives_its_samples_or_is_refused_and_so_is_half_of_it(name, tmp_p
     assert (-1 if case.tolerance is None else 0) <= extra <= parts * _MOST_PADDING_S * case.rate_hz
     if case.tolerance is not None:
         assert extra <= 10
-        error = np.abs(audio.samples[0, : len(case.samples)] - case.samples).max()
-        assert error <= case.tolerance
+        assert np.abs(audio.samples[0, : len(case.samples)] - case.samples).max() <= case.tolerance
     path.write_bytes(case.half)
     if case.states:
         with pytest.raises(AudioError, match=r"truncated|damaged|is not audio"):

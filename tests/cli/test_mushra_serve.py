@@ -203,8 +203,7 @@ def answered(tmp_path, monkeypatch):
     """A test's folder, its run, and a CSV of answers to it."""
     monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
     means = {"a@2kbps": 40.0, "a@4kbps": 60.0, "b": 50.0}
-    scores = {name: {"up": np.arange(6.0)} for name in means}
-    run = make_run(tmp_path / "run", scores)
+    run = make_run(tmp_path / "run", {name: {"up": np.arange(6.0)} for name in means})
     test = a_test(run="../run", run_id=run.run.id, set_sha256=run.run.set_sha256)
     folder = tmp_path / "test"
     folder.mkdir()

@@ -35,8 +35,7 @@ def recipe(clips: Path) -> Path:
 def test_a_recipe_runs_is_recorded_and_resumed(cli: Run, recipe: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     options = ("--codecs", "opus@24", "--limit", "1", "--jobs", "1", "-o", run, *NO_SPEED)
-    done = cli("run", recipe, *options)
-    assert "mine, changed by --codecs, --limit" in done.stderr
+    assert "mine, changed by --codecs, --limit" in cli("run", recipe, *options).stderr
     made = RunFolder.open(run).run
     assert [spec.name for spec in made.codecs] == ["opus@24kbps"]
     assert made.seed == 5
@@ -49,8 +48,7 @@ def test_a_recipe_runs_is_recorded_and_resumed(cli: Run, recipe: Path, tmp_path:
 
 
 def test_a_figure_is_of_one_operating_point(recipe: Path) -> None:
-    figures = "expect: [{source: s, figures: {opus: {si_sdr: 1}}}]\n"
-    recipe.write_text(RECIPE + figures, "utf-8")
+    recipe.write_text(RECIPE + "expect: [{source: s, figures: {opus: {si_sdr: 1}}}]\n", "utf-8")
     with pytest.raises(UserError, match=r"'opus' under expect, which is opus@8kbps, opus@14kbps"):
         call("run", recipe)
 
@@ -141,5 +139,4 @@ def test_where_no_metric_can_be_had_there_is_no_run(tmp_path: Path, clips: Path)
     how = {"env": {"EAR": str(tmp_path / "ear.pt")}, "plugged": plugged}
     done = run_in(tmp_path, "run", *asked, "--allow-missing-metrics", **how, code=2)
     assert "cannot get ear.pt" in done.stderr
-    fetched = run_in(tmp_path, "weights", "fetch", "opus-ladder", **how)
-    assert "pesq_wb: ready" in fetched.stdout
+    assert "pesq_wb: ready" in run_in(tmp_path, "weights", "fetch", "opus-ladder", **how).stdout

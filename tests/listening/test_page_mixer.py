@@ -26,8 +26,7 @@ def render(modules):
 
 
 def noises(count, frames, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.uniform(-0.5, 0.5, (count, frames)).astype(np.float32)
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, (count, frames)).astype(np.float32)
 
 
 def fade_in():

@@ -18,8 +18,7 @@ def numbers(tab):
 def hear(tab, number):
     """Until it may be rated."""
     tab.keyboard.press(str(number))
-    slider = tab.locator(".slider").nth(number - 1)
-    slider.and_(tab.locator("[aria-disabled=false]")).wait_for()
+    tab.locator(".slider").nth(number - 1).and_(tab.locator("[aria-disabled=false]")).wait_for()
 
 
 STYLES = "all => all.map((one) => getComputedStyle(one).borderTopStyle)"
@@ -35,8 +34,7 @@ def test_practice_help_and_sliders(visit):
     assert tab.locator(".thumb").evaluate_all(STYLES) == ["dashed"] * 4
     assert sliders.first.get_attribute("aria-valuetext") == "not rated"
     assert scores(tab) == ["–"] * 4
-    missing = "Still to hear: all. Still to rate: all."
-    assert tab.locator("#missing").inner_text() == missing
+    assert tab.locator("#missing").inner_text() == "Still to hear: all. Still to rate: all."
 
     # The help lists the keys, which rest meanwhile.
     tab.keyboard.press("?")
@@ -112,8 +110,7 @@ def test_the_way_on_comments_and_sorting(visit):
     assert scores(tab) == ["60", "50", "40", "30"]
     assert numbers(tab) == ["4", "3", "2", "1"]
     tab.keyboard.press("2")
-    playing = tab.locator(".column[data-playing] .condition")
-    assert playing.inner_text().split()[0] == "2"
+    assert tab.locator(".column[data-playing] .condition").inner_text().split()[0] == "2"
     tab.reload()
     tab.wait_for_selector("main.rating")
     assert numbers(tab) == ["4", "3", "2", "1"]

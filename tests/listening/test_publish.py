@@ -148,8 +148,7 @@ def test_notes_tell_what_was_left_out_and_whether_so_few_can_show_anything():
 
 
 def said(study, *, rules=True, **test):
-    source = Source(study, a_test(**test) if test else None)
-    return paragraph(source, analyse(study, rules=rules))
+    return paragraph(Source(study, a_test(**test) if test else None), analyse(study, rules=rules))
 
 
 def eight(*without):

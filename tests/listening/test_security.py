@@ -332,8 +332,7 @@ def test_from_a_platform_and_back_and_no_more_than_so_many(serve):
 def test_pages_come_in_order_each_once_and_complete(site):
     listener = site.listener().begin().agree()
     page, second, *_ = pages = listener.pages()
-    early = told(listener.submit(second))
-    assert early == (409, "order", "An earlier page is to be rated first")
+    assert told(listener.submit(second)) == (409, "order", "An earlier page is to be rated first")
 
     body = answers_to(page)
     first, *others = body["ratings"]

@@ -197,8 +197,7 @@ def small_whisper(kind, folder):
     marks = {"decoder_start_token_id": start, "eos_token_id": end, "pad_token_id": end}
     sizes = {"vocab_size": len(vocabulary), "bos_token_id": end, **CASES["whisper"]}
     config = transformers.WhisperConfig(**marks, **sizes)
-    model = transformers.WhisperForConditionalGeneration(config)
-    model.save_pretrained(folder)
+    transformers.WhisperForConditionalGeneration(config).save_pretrained(folder)
     settings = {
         "lang_to_id": {f"<|{code}|>": vocabulary[f"<|{code}|>"] for code in LANGUAGES},
         "task_to_id": {task: vocabulary[f"<|{task}|>"] for task in ("translate", "transcribe")},

@@ -65,8 +65,7 @@ def test_level_scales_amplitudes_and_frames_start_from_rest():
     whole = bands.amplitudes(noise)
     for level in (1e-30, 1e-6, 1e15):
         np.testing.assert_allclose(bands.amplitudes(noise * level), whole * level, rtol=1e-5)
-    part = bands.amplitudes(noise[3 * bands.hop :])
-    np.testing.assert_allclose(part, whole[3:], rtol=1e-5)
+    np.testing.assert_allclose(bands.amplitudes(noise[3 * bands.hop :]), whole[3:], rtol=1e-5)
     assert not bands.amplitudes(np.zeros(5_000)).any()
 
 
@@ -183,8 +182,7 @@ def test_patches_of_speech(seed, samples, level):
     frames = 1 + (samples - 1_280) // 320
     given = (np.zeros((21, frames)), AudioSignal(signal, 16_000), AnalysisWindow(16_000))
     expected = VadPatchCreator(20).create_ref_patch_indices(*given)
-    found = _visqol_compare.voiced_patch_starts(frames, signal, 320)
-    assert found.tolist() == expected
+    assert _visqol_compare.voiced_patch_starts(frames, signal, 320).tolist() == expected
 
 
 @settings(max_examples=60, deadline=None)

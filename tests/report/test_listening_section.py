@@ -18,8 +18,7 @@ CODECS = {"a@1kbps": 30.0, "a@2kbps": 50.0, "b": 70.0}
 
 def condition(name, mean, domain="all", **fields):
     ends = (mean - 4, mean + 4, None, None, mean, mean - 9, mean + 9)
-    given = ConditionSummary(name, domain, mean, *ends, 12, 4, 3)
-    return replace(given, **fields)
+    return replace(ConditionSummary(name, domain, mean, *ends, 12, 4, 3), **fields)
 
 
 SUMMARY = ListeningSummary(

@@ -57,8 +57,7 @@ def run_in(
     given = {"HF_HUB_OFFLINE": "1", **(env or {})}
     if fresh:
         how = {"capture_output": True, "text": True, "timeout": 300}
-        environment = {**os.environ, **given}
-        done = subprocess.run(command, cwd=folder, env=environment, check=False, **how)
+        done = subprocess.run(command, cwd=folder, env={**os.environ, **given}, check=False, **how)
         assert done.returncode == code, done.stdout + done.stderr
         return done
     outputs = io.StringIO(), io.StringIO()

@@ -169,12 +169,9 @@ def test_the_folder_of_a_corpus_and_the_one_above_are_both_its_root(miniature, t
     """The manifest was written with the one, and is read with the other."""
     test_set = corpus_set(MINIATURE, miniature)
     write_manifest(test_set, tmp_path / "set.csv")
-    above = manifest_set(tmp_path / "set.csv", roots={"": tmp_path})
-    assert above.sha256 == test_set.sha256
-    deeper = replace(test_set, roots={"miniature": tmp_path})
-    write_manifest(deeper, tmp_path / "deeper.csv")
-    below = manifest_set(tmp_path / "deeper.csv", roots={"": miniature})
-    assert below.sha256 == test_set.sha256
+    assert manifest_set(tmp_path / "set.csv", roots={"": tmp_path}).sha256 == test_set.sha256
+    write_manifest(replace(test_set, roots={"miniature": tmp_path}), tmp_path / "deeper.csv")
+    assert manifest_set(tmp_path / "deeper.csv", roots={"": miniature}).sha256 == test_set.sha256
 
 
 @pytest.mark.parametrize(("stated", "code"), [

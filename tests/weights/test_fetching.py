@@ -79,8 +79,7 @@ def test_what_comes_must_be_what_it_must_be(all_hosts, places, pinned, recorded,
 def test_a_file_in_our_cache_that_changed_is_an_error(all_hosts, places, digits, said):
     all_hosts.replies["/a/model.bin"] = Reply(BODY)
     model = published(sha256=DIGEST[:digits])
-    info = obtain(model).info
-    assert info.verified is (True if digits else None)
+    assert obtain(model).info.verified is (True if digits else None)
     assert locked_files("our-name")["model.bin"].sha256 == DIGEST  # in full
     put(places.own / "model.bin", NEWER)
     expected = rf"model.bin has sha256 {NEWER_DIGEST}, expected {DIGEST} \({said}.*; delete it, so"
@@ -91,8 +90,7 @@ def test_a_file_in_our_cache_that_changed_is_an_error(all_hosts, places, digits,
 @pytest.mark.parametrize(("place", "kind"), [("own", "cdn"), ("cdn", "cdn"), ("github", "github")])
 def test_a_copy_in_a_cache_is_used_and_recorded(host, places, place, kind):
     path = put(getattr(places, place) / "model.bin")
-    located = obtain(published(kind))
-    assert located.files == {"model.bin": path}
+    assert obtain(published(kind)).files == {"model.bin": path}
     assert locked_files("our-name")["model.bin"].origin == path.as_uri()
     assert obtain(published(kind)).info.verified is True
     assert host.asked == []
