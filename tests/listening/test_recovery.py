@@ -155,7 +155,7 @@ def closed_form_power(question, listeners):
 @pytest.mark.parametrize(("systems", "difference"), [(2, 3.0), (2, 9.0), (8, 5.0)])
 def test_listeners_and_power_agree_with_the_closed_form_of_the_t_test(systems, difference):
     question = Question(difference, 10, systems, Spread())
-    needed, found = listeners_needed(question, studies=4000)
+    needed, found = listeners_needed(question, studies=2000)
     t_test = next(n for n in range(3, 1000) if closed_form_power(question, n) >= 0.8)
     # On normal differences Wilcoxon's test takes up to pi / 3 times as many listeners as t
     # (Hodges and Lehmann, Annals of Mathematical Statistics 27, 1956); 2 for whole numbers.

@@ -111,6 +111,6 @@ def test_a_gain_on_both_signals_leaves_logarithms_alone_and_scales_magnitudes(ga
     # So that twice the gain adds twice as much as the gain.
     for metric in (DEFAULT, STFT):
         x, y = (noise_for(metric, seed, 4000, 0.2) for seed in (0, 1))
-        both = ((scaled(x, k * gain), scaled(y, k * gain)) for k in (1, 2, 3))
-        first, second, third = (metric(reference=one, degraded=other) for one, other in both)
+        louder = ((scaled(x, k * gain), scaled(y, k * gain)) for k in (1, 2, 3))
+        first, second, third = (metric(reference=one, degraded=other) for one, other in louder)
         assert third - second == pytest.approx(second - first, rel=1e-2)

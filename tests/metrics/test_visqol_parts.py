@@ -180,8 +180,8 @@ def test_patches_of_speech(seed, samples, level):
     gate = np.repeat(noise.random(samples // 1_000 + 1) < 0.3, 1_000)[:samples]
     signal = level * noise.standard_normal(samples) * np.where(gate, 1, 0.01)
     frames = 1 + (samples - 1_280) // 320
-    given = (np.zeros((21, frames)), AudioSignal(signal, 16_000), AnalysisWindow(16_000))
-    expected = VadPatchCreator(20).create_ref_patch_indices(*given)
+    sound = (np.zeros((21, frames)), AudioSignal(signal, 16_000), AnalysisWindow(16_000))
+    expected = VadPatchCreator(20).create_ref_patch_indices(*sound)
     assert _visqol_compare.voiced_patch_starts(frames, signal, 320).tolist() == expected
 
 

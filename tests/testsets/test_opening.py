@@ -46,8 +46,8 @@ def test_three_corpora_are_drawn_from_as_one_set(trees):
     speech = told["speech"]
     assert speech.pop("loudness").endswith(" LUFS")
     assert speech.pop("bandwidth").endswith(" kHz")
-    told = ["8", "0.00", "2", "8000 Hz", "1", "0", "en", "lossless", "8", "0 of 8 clips"]
-    assert list(speech.values()) == told
+    rest = ["8", "0.00", "2", "8000 Hz", "1", "0", "en", "lossless", "8", "0 of 8 clips"]
+    assert list(speech.values()) == rest
     assert told["environment"]["lossy"] == "lossy"
     facts = facts_of(drawn)
     assert facts["digest"] == drawn.sha256
