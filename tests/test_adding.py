@@ -1,7 +1,5 @@
 """The pages on how to add something: the one file that each shows is installed, found and used."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -82,11 +80,9 @@ def test_a_corpus(added, tmp_path):
         text.parent.mkdir(parents=True, exist_ok=True)
         text.write_text(f"says {name}\n")
     found = open_test_set("tiny", root=[str(tmp_path)])
-    assert [(c.id, c.cluster, c.transcript, c.licence) for c in found.clips] == [
-        ("tiny/anna/001", "anna", "says anna/001", "CC0-1.0"),
-        ("tiny/anna/002", "anna", "says anna/002", "CC0-1.0"),
-        ("tiny/ben/001", "ben", "says ben/001", "CC0-1.0"),
-    ]
+    told = [(c.id, c.cluster, c.transcript, c.licence) for c in found.clips]
+    expected = [("anna", "001"), ("anna", "002"), ("ben", "001")]
+    assert told == [(f"tiny/{w}/{n}", w, f"says {w}/{n}", "CC0-1.0") for w, n in expected]
     assert found.missing == ("tiny: 3 files, a complete copy has 4",)
 
 

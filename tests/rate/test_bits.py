@@ -38,29 +38,23 @@ def encoded(*codes, **others):
     return Encoded(num_samples=1, channels=1, rate_hz=8000, codes=arrays, **others)
 
 
-@pytest.mark.parametrize(
-    ("given_codes", "sizes", "bits"),
-    [
-        # Whole bits over all channels and streams, whole bytes of everything else.
-        (encoded(np.zeros((2, 10)), np.zeros((2, 20))), (1024, 1000), Bits(codes=200 + 400)),
-        (encoded(side_info=b"abc", packets=(b"12345", b"", b"6")), (), Bits(0, 24, 48)),
-        # Of packets that wrap a bitstream only its bits count.
-        (encoded(packets=(b"header and all",), payload_bits=29), (), Bits(payload=29)),
-    ],
-)
+@pytest.mark.parametrize(("given_codes", "sizes", "bits"), [
+    # Whole bits over all channels and streams, whole bytes of everything else.
+    (encoded(np.zeros((2, 10)), np.zeros((2, 20))), (1024, 1000), Bits(codes=200 + 400)),
+    (encoded(side_info=b"abc", packets=(b"12345", b"", b"6")), (), Bits(0, 24, 48)),
+    # Of packets that wrap a bitstream only its bits count.
+    (encoded(packets=(b"header and all",), payload_bits=29), (), Bits(payload=29)),
+])  # fmt: skip
 def test_bits_by_hand(given_codes, sizes, bits):
     assert bits_of(given_codes, spec(*sizes)) == bits
     assert (Bits(1, 2, 3) + Bits(10, 20, 30)).total == 66
 
 
-@pytest.mark.parametrize(
-    ("given_codes", "sizes", "message"),
-    [
-        (encoded(packets=(b"ab",), payload_bits=-1), (), "counts -1 bits in packets of 16 bits"),
-        (encoded([[0]]), (16, 16), "returned 1 code arrays for 2 streams"),
-        (encoded([[15]], [[0, 16]]), (16, 16), "1 holds codes from 0 to 16, outside its codebook"),
-    ],
-)
+@pytest.mark.parametrize(("given_codes", "sizes", "message"), [
+    (encoded(packets=(b"ab",), payload_bits=-1), (), "counts -1 bits in packets of 16 bits"),
+    (encoded([[0]]), (16, 16), "returned 1 code arrays for 2 streams"),
+    (encoded([[15]], [[0, 16]]), (16, 16), "1 holds codes from 0 to 16, outside its codebook"),
+])  # fmt: skip
 def test_what_no_codec_may_return(given_codes, sizes, message):
     with pytest.raises(CodecError, match=f"x@1 .*{message}"):
         bits_of(given_codes, spec(*sizes))

@@ -1,7 +1,5 @@
 """Bitstreams of the kinds that codecs make, small; and how files go wrong."""
 
-from __future__ import annotations
-
 import random
 import zlib
 from collections.abc import Sequence

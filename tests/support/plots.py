@@ -44,11 +44,8 @@ SEVERAL = [*OPUS, *DAC, *SNAC, *CUT, *ANCHOR]
 def many(count: int = 14, name: str = "model-{}") -> list[CodecSpec]:
     """As many models of seven families, three rates each."""
     families = ("snac", "dac", "encodec", "lyra", "mimi", "opus", "new")
-    return [
-        spec(name.format(i), rate * (1 + i / count), families[i % 7], codebooks=4)
-        for i in range(count)
-        for rate in (1.0, 3.0, 9.0)
-    ]
+    points = ((i, rate * (1 + i / count)) for i in range(count) for rate in (1.0, 3.0, 9.0))
+    return [spec(name.format(i), kbps, families[i % 7], codebooks=4) for i, kbps in points]
 
 
 def quality(of: CodecSpec, clips: int) -> np.ndarray:
