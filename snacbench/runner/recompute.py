@@ -1,0 +1,257 @@
+"""Scores of a run computed again by the runner, where audio, weights and packages are here.
+
+The run begins once more in a temporary folder, with all its rows but those that were drawn: what
+the schedule finds missing there is what is to be computed.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from snacbench import rows
+from snacbench.errors import MissingPackage, TestSetError, UserError, WeightsUnavailable
+from snacbench.files import sha256_of_file
+from snacbench.plugins import select_metrics
+from snacbench.progress import SILENT, Progress
+from snacbench.request import Request
+from snacbench.runner import plan, versions
+from snacbench.runner.pool import LOG, LocalWorkers, default_jobs, run_jobs
+from snacbench.runner.schedule import CHECK, Schedule
+from snacbench.selectors import split_selectors
+from snacbench.store.agree import first_difference
+from snacbench.store.consistency import Finding, named
+from snacbench.store.ledger import Ledger
+from snacbench.store.run_folder import ROW_FILES, RunFolder
+from snacbench.testsets import open_test_set
+from snacbench.testsets.testset import hash_of
+from snacbench.types import Clip, Metric, MetricSpec
+from snacbench.weights.of_metrics import digests_of
+from snacbench.weights.policy import parse_policy
+
+Drawn = Sequence[tuple[int, rows.Score]]  # and the lines that they stand in
+_KINDS = {
+    MissingPackage: "package missing", WeightsUnavailable: "no weights", TestSetError: "no audio"
+}  # fmt: skip
+_BITS_WITHIN = 0.05  # of a codec that spends what a clip needs, on another machine
+_STAY = (rows.Calibration, rows.Agreement, rows.SpotCheck, rows.ClipMeasures, rows.Coded)
+
+
+@dataclass
+class Recomputed:
+    """Scores that were drawn, and what came of computing them, and the codings under them, again.
+
+    `scores` tells of each what it is of, its value then and now; `left` by reason which were not
+    computed; `same_audio` of how many codings the decoded file has the digest that it had. If
+    `otherwise` says what is other here than where the run was made, scores had to be within a
+    tolerance, else the same to the last digit.
+    """
+
+    drawn: list[str]
+    scores: list[tuple[str, float | None, float | None]] = field(default_factory=list)
+    left: dict[str, list[str]] = field(default_factory=dict)
+    codings: int = 0
+    same_audio: int = 0
+    otherwise: str = ""
+    found: list[Finding] = field(default_factory=list)
+
+
+def tolerance_of(spec: MetricSpec, value: float) -> float:
+    """How far another machine may be from a score: 0.5 dB, 0.05 MOS, else 2 % and 0.01 at least."""
+    of_unit = {"dB": 0.5, "MOS": 0.05, "MOS-LQO": 0.05}
+    return of_unit.get(spec.unit, max(0.01, 0.02 * abs(value)))
+
+
+def recompute(  # noqa: PLR0913 - keyword-only options of one verb
+    folder: RunFolder,
+    number: int,
+    *,
+    data: str = "",
+    root: Sequence[str] = (),
+    weights: Sequence[str] = (),
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> Recomputed:
+    """Compute so many scores of a run again, drawn by `seed`, with the codings under them.
+
+    `data` and `root` say where clips are, which are found by digest, `weights` where models are; by
+    default as the run was asked. Nothing is fetched, and nothing written to the folder.
+
+    Raises UserError if `weights` cannot be understood.
+    """
+    run, every = folder.run, chain(*(_numbered(folder, k) for k in (rows.Score, rows.Embedded)))
+    # By a hash of what they are of, in whatever order they lie.
+    drawn = heapq.nsmallest(
+        number, every, key=lambda one: hash_of(f"{seed}\0{named(vars(one[1]))}")
+    )
+    told, able = Recomputed([named(vars(row)) for _, row in drawn]), list[tuple[int, rows.Score]]()
+    base = "embedded" if any(c.weights.source == "embedded" for c in run.codecs) else "published"
+    models = tuple(weights) if any("=" not in text for text in weights) else (base, *weights)
+    request = replace(run.request, data=data or run.request.data, root=tuple(root), weights=models)
+    request = replace(request, offline=True, keep_codes=False, keep_decoded=True)
+    here = _Here(folder, request)
+    for one, name in zip(drawn, told.drawn, strict=True):
+        if why := here.why_not(one[1]):
+            told.left.setdefault(why, []).append(name)
+        else:
+            able.append(one)
+    with TemporaryDirectory(prefix="snacbench-") as temporary:
+        again = here.begun_again(Path(temporary) / "run", [row for _, row in able])
+        codecs = [here.codecs[name] for name in {row.codec: None for _, row in able}]
+        ledger = Ledger(again, again.run.codecs, again.run.metrics)
+        schedule = Schedule(ledger, list(again.read(Clip)), request, codecs)
+        lanes = {plan.CPU: jobs or default_jobs(), plan.CUDA: 1, CHECK: 1}
+        for stage in (stage for stage, steps in schedule.steps.items() if steps):
+            progress.begin(stage, schedule.steps[stage])
+        for job, made in run_jobs(schedule.next, LocalWorkers(lanes, again.path / LOG)):
+            progress.step(*schedule.done(job, made))
+        told.otherwise = here.otherwise()
+        told.found += _differences(folder, again, able, told)
+    return told
+
+
+def _numbered(folder: RunFolder, kind: type[Any]) -> Iterator[tuple[int, Any]]:
+    """Rows of a kind with the lines that they stand in, but no scores of earlier versions."""
+    current = {spec.name: spec.version for spec in folder.run.metrics}
+    for line, row in enumerate(folder.read(kind), start=1):
+        if not isinstance(row, rows.Score) or current[row.metric] == row.version:
+            yield line, row
+
+
+class _Here:
+    """What of a run is at hand on this machine: clips, codecs and metrics that are asked for."""
+
+    def __init__(self, folder: RunFolder, request: Request) -> None:
+        self.folder, self.run, self.request = folder, folder.run, request
+        self.clips, self.codecs = dict[str, Clip](), dict[str, plan.PlannedCodec]()
+        self.metrics, self._reasons = dict[str, Metric](), dict[tuple[str, str], str]()
+        self._clips = {clip.id: clip for clip in folder.read(Clip)}
+        self._policy = parse_policy(request.weights, offline=True)
+        self._planned, self._files = dict[str, plan.PlannedCodec](), dict[str, Path]()
+        for selector in () if request.outside else split_selectors(request.codecs):
+            with suppress(UserError):  # a checkpoint of one's own that is not here
+                found, *_ = plan.plan_codecs(replace(request, codecs=selector))
+                self._planned |= {codec.spec.name: codec for codec in found}
+        self._no_files = f"no file of its sha256 in {request.data}"
+        try:
+            there = open_test_set(request.data, domain=request.domain, root=request.root)
+            self._files = {clip.sha256: clip.path for clip in there.clips}
+        except UserError as error:
+            self._no_files = str(error)
+
+    def why_not(self, row: rows.Score) -> str:
+        """Why a score cannot be computed again here; empty if it can."""
+        make: dict[str, Callable[[str], None]]
+        make = {"clip": self._clip, "codec": self._codec, "metric": self._metric}
+        for what, name in ((what, getattr(row, what)) for what in make):
+            if (what, name) not in self._reasons:
+                self._reasons[what, name] = ""
+                try:
+                    make[what](name)
+                except UserError as error:
+                    kind = _KINDS.get(type(error), "not possible here")
+                    self._reasons[what, name] = f"{kind}: {error}"
+            if why := self._reasons[what, name]:
+                return why
+        return ""
+
+    def _clip(self, name: str) -> None:
+        digest = self._clips[name].sha256 if name in self._clips else ""
+        if not (path := self._files.get(digest)) or sha256_of_file(path) != digest:
+            raise TestSetError(self._no_files)
+        self.clips[name] = replace(self._clips[name], path=path)
+
+    def _codec(self, name: str) -> None:
+        planned = self._planned.get(name) or self._planned.get(name.replace(plan.LOCAL, ""))
+        if planned is None:
+            raise UserError(f"{name} is no codec of this machine")
+        plan.check_packages([planned])
+        if planned.device == plan.CUDA:
+            plan.check_device(self.request)
+        (codec,) = plan.locate_all([planned], self._policy)
+        (then,) = (spec for spec in self.run.codecs if spec.name == name)
+        one, other = ((s.name, s.streams, dict(s.weights.sha256)) for s in (then, codec.spec))
+        if one != other:
+            raise WeightsUnavailable(f"those of {name} that are here are others")
+        self.codecs[name] = codec
+
+    def _metric(self, name: str) -> None:
+        recorded = tuple((m, digests_of(info)) for m, info in self.run.metric_weights.items())
+        options = replace(self.request.metric_options, recorded=recorded)
+        metric = select_metrics([name])[0].configured(options)
+        versions.make_ready([metric])
+        (then,) = (spec for spec in self.run.metrics if spec.name == name)
+        if metric.spec.version != then.version:
+            raise UserError(f"{name} has version {metric.spec.version}, in the run {then.version}")
+        self.metrics[name] = metric
+
+    def begun_again(self, path: Path, drawn: Sequence[rows.Score]) -> RunFolder:
+        """The run as it was before these scores, and the codings under them, in a new folder."""
+        known: dict[str, Mapping[str, Any]]
+        known = {"clip": self.clips, "codec": self.codecs, "metric": self.metrics}
+        specs = tuple(spec for spec in self.run.codecs if spec.name in self.codecs)
+        run = replace(self.run, codecs=specs, request=self.request)
+        run = replace(run, metrics=tuple(m for m in run.metrics if m.name in self.metrics))
+        folder = RunFolder.create(path, run, list(self.clips.values()))
+        gone: set[tuple[str, ...]] = {(row.clip, row.codec) for row in drawn}
+        gone |= {(row.clip, row.codec, row.metric) for row in drawn}
+
+        def stays(row: object) -> bool:
+            of = {what: name for what in known if (name := getattr(row, what, ""))}
+            return all(of[what] in known[what] for what in of) and tuple(of.values()) not in gone
+
+        for kind in (*_STAY, rows.Score, rows.Embedded):
+            folder.append(filter(stays, self.folder.read(kind)))
+        return folder
+
+    def otherwise(self) -> str:
+        """What of machine and packages is other than where the run was made; empty: nothing."""
+        then = {**self.run.machine, **self.run.packages}
+        now, packages = {**versions.machine(), **versions.package_versions()}, self.run.packages
+        facts = ("processor", "architecture", *packages)
+        said = [f"{f} {now.get(f)}, not {then.get(f)}" for f in facts if now.get(f) != then.get(f)]
+        models = {codec.spec.model: codec.model for codec in self.codecs.values()}
+        computed = versions.versions_of_codecs(models), self.run.codec_versions
+        if found := first_difference(*computed):
+            said.append(f"{found[1]} of {found[0]} {found[2]}, not {found[3]}")
+        if self.run.device == plan.CUDA or (self.request.batch or 1) > 1:
+            said.append("sums in batches and on a GPU are rounded in any order")
+        return "; ".join(said)
+
+
+def _differences(
+    folder: RunFolder, again: RunFolder, able: Drawn, told: Recomputed
+) -> Iterator[Finding]:
+    """Codings and scores that came out otherwise than they must."""
+    pairs = {(row.clip, row.codec) for _, row in able}
+    coded = {(row.clip, row.codec): row for row in again.read(rows.Coded)}
+    for line, then in _numbered(folder, rows.Coded):
+        if (then.clip, then.codec) in pairs:
+            now, said = coded[then.clip, then.codec], named(vars(then))
+            before, after = (row.bits.total if row.bits else 0 for row in (then, now))
+            same = now.decoded_sha256 == then.decoded_sha256
+            told.codings, told.same_audio = told.codings + 1, told.same_audio + same
+            far = abs(after - before) > (_BITS_WITHIN * before if told.otherwise else 0)
+            if now.status != then.status or far or not (same or told.otherwise):
+                said += f": {then.status}, {before} bits, audio {str(then.decoded_sha256)[:12]}; "
+                said += f"again {now.status} {now.reason}, {after}, {str(now.decoded_sha256)[:12]}"
+                yield Finding(ROW_FILES[rows.Coded], said, line)
+    scored = {named(vars(r)): r for k in (rows.Score, rows.Embedded) for r in again.read(k)}
+    for line, row in able:
+        name = named(vars(row))
+        score = scored[name]
+        told.scores.append((name, row.value, score.value))
+        (spec,) = (spec for spec in folder.run.metrics if spec.name == row.metric)
+        off, most = abs((score.value or 0) - (row.value or 0)), tolerance_of(spec, row.value or 0)
+        same = score == replace(row, reason=score.reason)
+        if score.status != row.status or not (same or (told.otherwise and off <= most)):
+            said = f"{name}: {row.value} ({row.status}), again {score.value} ({score.status})"
+            within = f"within {most:g}" if told.otherwise else "the same"
+            yield Finding(ROW_FILES[type(row)], f"{said}; expected {within}", line)
