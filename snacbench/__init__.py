@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from snacbench.api.bundles import Verified, verify
+    from snacbench.api.bundles import verify
     from snacbench.api.run import Comparison, Run, compare, load, merge, run, score_files
     from snacbench.api.signals import (
         OpenCodec,
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 _HOMES = ("errors", "progress", "request", "types", "api.signals", "api.run", "api.bundles")
 __all__ = [
     "Audio", "Comparison", "Encoded", "Notes", "OpenCodec", "Progress", "Request", "Run",
-    "SnacbenchError", "Undefined", "UserError", "Verified", "__version__", "check_codec", "codec",
-    "compare", "decode", "encode", "load", "merge", "metric", "names", "run", "score",
-    "score_files", "verify",
+    "SnacbenchError", "Undefined", "UserError", "__version__", "check_codec", "codec", "compare",
+    "decode", "encode", "load", "merge", "metric", "names", "run", "score", "score_files", "verify",
 ]  # fmt: skip
 
 

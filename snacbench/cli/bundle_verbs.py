@@ -48,22 +48,15 @@ def verify(bundle: Path, **options: Any) -> int:
     """
     with ProgressBar() as bar:
         told = verify_bundle(bundle, progress=bar, **options)
-    facts = {"id": told.id}
-    if run := told.run:
-        facts["run"] = f"{run.id} of {run.started_utc}, snacbench {run.snacbench_version}"
-        facts["set"] = f"{run.test_set}, sha256 {run.set_sha256[:16]}"
-    facts["checked"] = "\n".join(told.checked)
+    facts = {"id": told.id, "checked": "\n".join(told.checked)}
     if again := told.again:
         facts["drawn"] = "\n".join(again.drawn)
-        facts["recomputed"] = (
-            f"{len(again.scores)} of {len(again.drawn)} scores, {again.codings} codings; the "
-            f"decoded audio of {again.same_audio} is the same to the last bit"
-        )
+        facts["recomputed"] = f"{len(again.scores)} of {len(again.drawn)} scores; {again.codings} "
+        facts["recomputed"] += f"codings, of {again.same_audio} the same audio to the last bit"
         facts["tolerances"] = again.otherwise and f"0.5 dB, 0.05 MOS, else 2 %: {again.otherwise}"
-        lines = (f"{len(names)} scores: {why}" for why, names in again.left.items())
-        facts["not recomputed"] = "\n".join(lines)
-    facts["not checked"] = "\n".join(told.unchecked)
-    show_facts(facts)
+        left = (f"{len(names)} scores: {why}" for why, names in again.left.items())
+        facts["not recomputed"] = "\n".join(left)
+    show_facts({**facts, "not checked": "\n".join(told.unchecked)})
     show_first([str(finding) for finding in told.found])
     show_line("verified" if told.ok else f"refused: {len(told.found)} findings")
     return 0 if told.ok else 1

@@ -7,10 +7,9 @@ the schedule finds missing there is what is to be computed.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,16 +30,17 @@ from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import ROW_FILES, RunFolder
 from snacbench.testsets import open_test_set
 from snacbench.testsets.testset import hash_of
-from snacbench.types import Clip, Metric, MetricSpec
+from snacbench.types import Clip, Metric
 from snacbench.weights.of_metrics import digests_of
 from snacbench.weights.policy import parse_policy
 
-Drawn = Sequence[tuple[int, rows.Score]]  # and the lines that they stand in
 _KINDS = {
     MissingPackage: "package missing", WeightsUnavailable: "no weights", TestSetError: "no audio"
 }  # fmt: skip
-_BITS_WITHIN = 0.05  # of a codec that spends what a clip needs, on another machine
-_STAY = (rows.Calibration, rows.Agreement, rows.SpotCheck, rows.ClipMeasures, rows.Coded)
+# On another machine: of bits; of scores by their unit, of others 2 % and 0.01 at least.
+_BITS_WITHIN, _WITHIN = 0.05, {"dB": 0.5, "MOS": 0.05, "MOS-LQO": 0.05}
+_SCORES = (rows.Score, rows.Embedded)
+_STAY = (rows.Calibration, rows.Agreement, rows.SpotCheck, rows.ClipMeasures, rows.Coded, *_SCORES)
 
 
 @dataclass
@@ -62,17 +62,11 @@ class Recomputed:
     found: list[Finding] = field(default_factory=list)
 
 
-def tolerance_of(spec: MetricSpec, value: float) -> float:
-    """How far another machine may be from a score: 0.5 dB, 0.05 MOS, else 2 % and 0.01 at least."""
-    of_unit = {"dB": 0.5, "MOS": 0.05, "MOS-LQO": 0.05}
-    return of_unit.get(spec.unit, max(0.01, 0.02 * abs(value)))
-
-
 def recompute(  # noqa: PLR0913 - keyword-only options of one verb
     folder: RunFolder,
     number: int,
     *,
-    data: str = "",
+    data: str | Path = "",
     root: Sequence[str] = (),
     weights: Sequence[str] = (),
     seed: int = 0,
@@ -86,17 +80,17 @@ def recompute(  # noqa: PLR0913 - keyword-only options of one verb
 
     Raises UserError if `weights` cannot be understood.
     """
-    run, every = folder.run, chain(*(_numbered(folder, k) for k in (rows.Score, rows.Embedded)))
+    run, every = folder.run, (one for kind in _SCORES for one in _numbered(folder, kind))
     # By a hash of what they are of, in whatever order they lie.
     drawn = heapq.nsmallest(
         number, every, key=lambda one: hash_of(f"{seed}\0{named(vars(one[1]))}")
     )
-    told, able = Recomputed([named(vars(row)) for _, row in drawn]), list[tuple[int, rows.Score]]()
+    told = Recomputed([named(vars(row)) for _, row in drawn])
     base = "embedded" if any(c.weights.source == "embedded" for c in run.codecs) else "published"
     models = tuple(weights) if any("=" not in text for text in weights) else (base, *weights)
-    request = replace(run.request, data=data or run.request.data, root=tuple(root), weights=models)
-    request = replace(request, offline=True, keep_codes=False, keep_decoded=True)
-    here = _Here(folder, request)
+    request = replace(run.request, data=str(data or run.request.data), root=tuple(root))
+    request = replace(request, weights=models, offline=True, keep_codes=False, keep_decoded=True)
+    here, able = _Here(folder, request), list[tuple[int, rows.Score]]()
     for one, name in zip(drawn, told.drawn, strict=True):
         if why := here.why_not(one[1]):
             told.left.setdefault(why, []).append(name)
@@ -131,10 +125,10 @@ class _Here:
     def __init__(self, folder: RunFolder, request: Request) -> None:
         self.folder, self.run, self.request = folder, folder.run, request
         self.clips, self.codecs = dict[str, Clip](), dict[str, plan.PlannedCodec]()
-        self.metrics, self._reasons = dict[str, Metric](), dict[tuple[str, str], str]()
+        self.metrics, self._files = dict[str, Metric](), dict[str, Path]()
         self._clips = {clip.id: clip for clip in folder.read(Clip)}
         self._policy = parse_policy(request.weights, offline=True)
-        self._planned, self._files = dict[str, plan.PlannedCodec](), dict[str, Path]()
+        self._planned = dict[str, plan.PlannedCodec]()
         for selector in () if request.outside else split_selectors(request.codecs):
             with suppress(UserError):  # a checkpoint of one's own that is not here
                 found, *_ = plan.plan_codecs(replace(request, codecs=selector))
@@ -148,27 +142,22 @@ class _Here:
 
     def why_not(self, row: rows.Score) -> str:
         """Why a score cannot be computed again here; empty if it can."""
-        make: dict[str, Callable[[str], None]]
-        make = {"clip": self._clip, "codec": self._codec, "metric": self._metric}
-        for what, name in ((what, getattr(row, what)) for what in make):
-            if (what, name) not in self._reasons:
-                self._reasons[what, name] = ""
-                try:
-                    make[what](name)
-                except UserError as error:
-                    kind = _KINDS.get(type(error), "not possible here")
-                    self._reasons[what, name] = f"{kind}: {error}"
-            if why := self._reasons[what, name]:
-                return why
+        clip, codec, metric = row.clip, row.codec, row.metric
+        try:
+            self.clips[clip] = self.clips.get(clip) or self._clip(clip)
+            self.codecs[codec] = self.codecs.get(codec) or self._codec(codec)
+            self.metrics[metric] = self.metrics.get(metric) or self._metric(metric)
+        except UserError as error:
+            return f"{_KINDS.get(type(error), 'not possible here')}: {error}"
         return ""
 
-    def _clip(self, name: str) -> None:
+    def _clip(self, name: str) -> Clip:
         digest = self._clips[name].sha256 if name in self._clips else ""
         if not (path := self._files.get(digest)) or sha256_of_file(path) != digest:
             raise TestSetError(self._no_files)
-        self.clips[name] = replace(self._clips[name], path=path)
+        return replace(self._clips[name], path=path)
 
-    def _codec(self, name: str) -> None:
+    def _codec(self, name: str) -> plan.PlannedCodec:
         planned = self._planned.get(name) or self._planned.get(name.replace(plan.LOCAL, ""))
         if planned is None:
             raise UserError(f"{name} is no codec of this machine")
@@ -176,29 +165,28 @@ class _Here:
         if planned.device == plan.CUDA:
             plan.check_device(self.request)
         (codec,) = plan.locate_all([planned], self._policy)
-        (then,) = (spec for spec in self.run.codecs if spec.name == name)
-        one, other = ((s.name, s.streams, dict(s.weights.sha256)) for s in (then, codec.spec))
-        if one != other:
+        specs = codec.spec, next(spec for spec in self.run.codecs if spec.name == name)
+        if len({(s.name, s.streams, *sorted(s.weights.sha256.items())) for s in specs}) > 1:
             raise WeightsUnavailable(f"those of {name} that are here are others")
-        self.codecs[name] = codec
+        return codec
 
-    def _metric(self, name: str) -> None:
+    def _metric(self, name: str) -> Metric:
         recorded = tuple((m, digests_of(info)) for m, info in self.run.metric_weights.items())
         options = replace(self.request.metric_options, recorded=recorded)
         metric = select_metrics([name])[0].configured(options)
         versions.make_ready([metric])
-        (then,) = (spec for spec in self.run.metrics if spec.name == name)
-        if metric.spec.version != then.version:
-            raise UserError(f"{name} has version {metric.spec.version}, in the run {then.version}")
-        self.metrics[name] = metric
+        then = next(spec.version for spec in self.run.metrics if spec.name == name)
+        if metric.spec.version != then:
+            raise UserError(f"{name} has version {metric.spec.version}, in the run {then}")
+        return metric
 
     def begun_again(self, path: Path, drawn: Sequence[rows.Score]) -> RunFolder:
         """The run as it was before these scores, and the codings under them, in a new folder."""
         known: dict[str, Mapping[str, Any]]
         known = {"clip": self.clips, "codec": self.codecs, "metric": self.metrics}
         specs = tuple(spec for spec in self.run.codecs if spec.name in self.codecs)
-        run = replace(self.run, codecs=specs, request=self.request)
-        run = replace(run, metrics=tuple(m for m in run.metrics if m.name in self.metrics))
+        metrics = tuple(spec for spec in self.run.metrics if spec.name in self.metrics)
+        run = replace(self.run, codecs=specs, metrics=metrics, request=self.request)
         folder = RunFolder.create(path, run, list(self.clips.values()))
         gone: set[tuple[str, ...]] = {(row.clip, row.codec) for row in drawn}
         gone |= {(row.clip, row.codec, row.metric) for row in drawn}
@@ -207,27 +195,27 @@ class _Here:
             of = {what: name for what in known if (name := getattr(row, what, ""))}
             return all(of[what] in known[what] for what in of) and tuple(of.values()) not in gone
 
-        for kind in (*_STAY, rows.Score, rows.Embedded):
+        for kind in _STAY:
             folder.append(filter(stays, self.folder.read(kind)))
         return folder
 
     def otherwise(self) -> str:
         """What of machine and packages is other than where the run was made; empty: nothing."""
         then = {**self.run.machine, **self.run.packages}
-        now, packages = {**versions.machine(), **versions.package_versions()}, self.run.packages
-        facts = ("processor", "architecture", *packages)
-        said = [f"{f} {now.get(f)}, not {then.get(f)}" for f in facts if now.get(f) != then.get(f)]
+        now, facts = versions.machine() | versions.package_versions(), [*self.run.packages]
+        facts = [f for f in ("processor", "architecture", *facts) if now.get(f) != then.get(f)]
+        said = [f"{fact} {now.get(fact)}, not {then.get(fact)}" for fact in facts]
         models = {codec.spec.model: codec.model for codec in self.codecs.values()}
         computed = versions.versions_of_codecs(models), self.run.codec_versions
         if found := first_difference(*computed):
-            said.append(f"{found[1]} of {found[0]} {found[2]}, not {found[3]}")
+            said.append("{1} of {0} {2}, not {3}".format(*found))
         if self.run.device == plan.CUDA or (self.request.batch or 1) > 1:
             said.append("sums in batches and on a GPU are rounded in any order")
         return "; ".join(said)
 
 
 def _differences(
-    folder: RunFolder, again: RunFolder, able: Drawn, told: Recomputed
+    folder: RunFolder, again: RunFolder, able: Sequence[tuple[int, rows.Score]], told: Recomputed
 ) -> Iterator[Finding]:
     """Codings and scores that came out otherwise than they must."""
     pairs = {(row.clip, row.codec) for _, row in able}
@@ -243,15 +231,15 @@ def _differences(
                 said += f": {then.status}, {before} bits, audio {str(then.decoded_sha256)[:12]}; "
                 said += f"again {now.status} {now.reason}, {after}, {str(now.decoded_sha256)[:12]}"
                 yield Finding(ROW_FILES[rows.Coded], said, line)
-    scored = {named(vars(r)): r for k in (rows.Score, rows.Embedded) for r in again.read(k)}
+    scored = {named(vars(row)): row for kind in _SCORES for row in again.read(kind)}
+    units = {spec.name: spec.unit for spec in folder.run.metrics}
     for line, row in able:
-        name = named(vars(row))
-        score = scored[name]
+        name, value = named(vars(row)), row.value or 0.0
+        score, most = scored[name], _WITHIN.get(units[row.metric], max(0.01, 0.02 * abs(value)))
         told.scores.append((name, row.value, score.value))
-        (spec,) = (spec for spec in folder.run.metrics if spec.name == row.metric)
-        off, most = abs((score.value or 0) - (row.value or 0)), tolerance_of(spec, row.value or 0)
         same = score == replace(row, reason=score.reason)
-        if score.status != row.status or not (same or (told.otherwise and off <= most)):
+        close = bool(told.otherwise) and abs((score.value or 0.0) - value) <= most
+        if score.status != row.status or not (same or close):
             said = f"{name}: {row.value} ({row.status}), again {score.value} ({score.status})"
             within = f"within {most:g}" if told.otherwise else "the same"
             yield Finding(ROW_FILES[type(row)], f"{said}; expected {within}", line)

@@ -1,8 +1,8 @@
 """A run as one file to hand over: a zip without audio, the same bytes for the same run.
 
-Beside ``run.json`` and rows it holds ``bundle.json``, with a short digest of every row so that a
-changed one can be named, and ``MANIFEST``, the sha256 of all other members as ``sha256sum -c``
-reads it. The sha256 of ``MANIFEST`` is the bundle's id (docs/bundles.md).
+Beside rows it holds ``bundle.json``, with a short digest of every row so that a changed one can be
+named, and ``MANIFEST``, the sha256 of all other members as ``sha256sum -c`` reads it. The sha256 of
+``MANIFEST`` is the bundle's id (docs/bundles.md).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from snacbench.store.embeddings import embeddings_name, kept
 from snacbench.store.jsonl import to_jsonable
 from snacbench.store.run_folder import RUN_FILE, RunFolder
 
-ABOUT, MANIFEST, _FORMAT, _SHORT = "bundle.json", "MANIFEST", 1, 8  # digits of a row's digest
+_ABOUT, _MANIFEST, _FORMAT, _SHORT = "bundle.json", "MANIFEST", 1, 8  # digits of a row's digest
 _MEMBER = re.compile(
     r"MANIFEST|[\w-]+\.(jsonl?|csv|txt|yaml)|embeddings/[0-9a-f]{2}/[0-9a-f]{64}\.npy", re.ASCII
 )
@@ -51,20 +51,30 @@ _FOLDERS = re.compile(r"(?<![\w/.])~?/(?:[^\s/,;:'\"()]+/)+|(?<=file=)%2F(?:[^@\
 
 @dataclass
 class Bundle:
-    """A bundle that was written, or unpacked into `folder`; what of it is not as it was, `found`.
+    """A bundle that was written, or unpacked into `folder`: `ok` unless something was `found`.
 
-    `hidden` counts by member the lines of which the folders of paths were left out, `missing` the
-    codings and scores that the run lacks.
+    `hidden` counts by member the rows of which the folders of paths were left out, `missing` the
+    codings and scores that the run lacks, `same` by member the lines that are as they were written.
+    `checked` and `unchecked` are sentences on what was looked at; `again` is a
+    `runner.recompute.Recomputed`.
     """
 
     path: Path
     id: str = ""
     folder: RunFolder | None = None
     missing: int = 0
-    hidden: Counter[str] = field(default_factory=Counter)
     version: str = __version__
+    hidden: Counter[str] = field(default_factory=Counter)
     same: Counter[str] = field(default_factory=Counter)
     found: list[Finding] = field(default_factory=list)
+    checked: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+    again: Any = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.found
 
 
 def write_bundle(
@@ -88,7 +98,7 @@ def write_bundle(
             kept(folder.path, digest)  # is what it was
             members[embeddings_name(digest)] = _lines(folder.path / embeddings_name(digest))
     for name in rows.counts:
-        members[name] = _rows(folder.path / name, made.hidden)
+        members[name] = _lines(folder.path / name, made.hidden)
     sizes, shorts, digests = Counter[str](), dict[str, str](), dict[str, str]()
 
     def add(name: str, lines: Iterable[bytes]) -> None:
@@ -109,23 +119,21 @@ def write_bundle(
         about = {"format": _FORMAT, "snacbench": __version__, "run": folder.run.id}
         about |= {"created": folder.run.started_utc, "missing": len(rows.missing)}
         about |= {"hidden": made.hidden, "sizes": dict(sizes), "rows": shorts}
-        add(ABOUT, [json.dumps(about, indent=1).encode()])
-        add(MANIFEST, [f"{digests[n]}  {n}\n".encode() for n in sorted(digests)])
-        archive.comment = digests[MANIFEST].encode()
-    made.id, made.missing = digests[MANIFEST], len(rows.missing)
+        add(_ABOUT, [json.dumps(about, indent=1).encode()])
+        add(_MANIFEST, [f"{digests[n]}  {n}\n".encode() for n in sorted(digests)])
+        archive.comment = digests[_MANIFEST].encode()
+    made.id, made.missing = digests[_MANIFEST], len(rows.missing)
     return made
 
 
-def _rows(path: Path, hidden: Counter[str]) -> Iterator[bytes]:
-    """The complete lines of a file of rows."""
-    for line in _lines(path):
-        if line.endswith(b"\n"):
-            yield _without_places(path.name, line, hidden)
-
-
-def _lines(path: Path) -> Iterator[bytes]:
+def _lines(path: Path, hidden: Counter[str] | None = None) -> Iterator[bytes]:
+    """The lines of a file; of rows, of which places are `hidden`, those that are complete."""
     with path.open("rb") as stream:
-        yield from stream
+        for line in stream:
+            if hidden is None:
+                yield line
+            elif line.endswith(b"\n"):
+                yield _without_places(path.name, line, hidden)
 
 
 def _without_places(member: str, line: bytes, hidden: Counter[str]) -> bytes:
@@ -160,7 +168,7 @@ def open_bundle(path: Path, into: Path) -> Bundle:
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             opened.found += _dangers(archive.infolist(), path.stat().st_size)
-            if not opened.found:
+            if opened.ok:
                 _unpack(archive, into, opened)
     except OSError as error:
         raise StoreError(
@@ -180,30 +188,21 @@ def _dangers(members: list[zipfile.ZipInfo], size_bytes: int) -> Iterator[Findin
             yield Finding(name, "no bundle has such a member, or it is there twice")
         elif info.file_size > most:
             yield Finding(name, f"{info.compress_size} bytes that would become {info.file_size}")
-    if (
-        sum(i.file_size for i in members) > _MOST
-        or sum(i.compress_size for i in members) > size_bytes
-    ):
-        yield Finding(MANIFEST, "members lie over each other, or are too large together")
+    whole, packed = (sum(getattr(i, f"{k}_size") for i in members) for k in ("file", "compress"))
+    if whole > _MOST or packed > size_bytes:
+        yield Finding(_MANIFEST, "members lie over each other, or are too large together")
 
 
 def _unpack(archive: zipfile.ZipFile, into: Path, opened: Bundle) -> None:
-    manifest, about, names = (
-        archive.read(MANIFEST),
-        json.loads(archive.read(ABOUT)),
-        archive.namelist(),
-    )
-    opened.id, opened.missing, opened.version = (
-        sha256(manifest).hexdigest(),
-        about["missing"],
-        about["snacbench"],
-    )
+    manifest, about = archive.read(_MANIFEST), json.loads(archive.read(_ABOUT))
+    opened.id, opened.missing = sha256(manifest).hexdigest(), about["missing"]
+    opened.version, names = about["snacbench"], archive.namelist()
     if about["format"] > _FORMAT:
         raise ValueError(f"its format is {about['format']}, this snacbench reads {_FORMAT}")
     if archive.comment != opened.id.encode():
-        opened.found.append(Finding(MANIFEST, "it was changed: the archive states another id"))
+        opened.found.append(Finding(_MANIFEST, "it was changed: the archive states another id"))
     said = {line[66:]: line[:64] for line in manifest.decode().splitlines()}
-    for name in sorted({*said, *names} - {MANIFEST}):
+    for name in sorted({*said, *names} - {_MANIFEST}):
         if name not in said or name not in names:
             what = "taken away" if name in said else "added: MANIFEST does not name it"
             opened.found.append(Finding(name, f"this file was {what}"))
@@ -215,15 +214,14 @@ def _unpack(archive: zipfile.ZipFile, into: Path, opened: Bundle) -> None:
                 file.write(line)
                 digest.update(line)
                 now.append(sha256(line).hexdigest()[:_SHORT])
-        found, opened.same[name] = digest.hexdigest(), len(now)
+        found, then = digest.hexdigest(), re.findall("." * _SHORT, about["rows"].get(name, ""))
         if found != said[name] or (name.endswith(".npy") and Path(name).stem != found):
             whose = "".join(f"; it is {other}" for other, its in said.items() if its == found)
             text = f"this file was changed: sha256 {found[:16]}, not {said[name][:16]}{whose}"
             opened.found.append(Finding(name, text))
-        if name.endswith(".jsonl"):
-            then = re.findall("." * _SHORT, about["rows"][name])
-            changes = list(_changes(into / name, then, now)) if then != now else []
-            opened.found, opened.same[name] = opened.found + changes, len(now) - len(changes)
+        rows = name.endswith(".jsonl") and then != now
+        changes = list(_changes(into / name, then, now)) if rows else []
+        opened.found, opened.same[name] = opened.found + changes, len(now) - len(changes)
     opened.folder = RunFolder.open(into)
 
 

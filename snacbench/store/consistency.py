@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from snacbench import rows
 from snacbench.errors import StoreError
@@ -17,9 +16,8 @@ from snacbench.types import Clip, set_sha256
 from snacbench.units import bits_per_code
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something that is not as it should be: in which file, in which line of it, and what."""
+class Finding(NamedTuple):
+    """Something that is not as it should be: in which file, what, and in which line of the file."""
 
     file: str
     text: str
@@ -36,17 +34,14 @@ def named(row: Mapping[str, Any]) -> str:
 
 
 class Consistency:
-    """What contradicts itself in a run that was read, `found`, and what of it is `missing`.
-
-    `counts` are the numbers of rows by file.
-    """
+    """What contradicts itself in a run, `found`, what is `missing`, `counts` of rows by file."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder, self.run = folder, folder.run
         self.clips: dict[str, Clip | None] = {}  # None: a file that could not be read
         self.codecs = {spec.name: spec for spec in self.run.codecs}
         self.metrics = {spec.name: spec for spec in self.run.metrics}
-        # Bits of codes by what was coded, None: it failed; and of each stream as they are counted.
+        # Bits of codes by clip and codec, None: it failed; and of each stream as they are counted.
         self.coded: dict[tuple[str, str], int | None] = {}
         self.streams: dict[tuple[str, str], dict[int, int]] = {}
         self.scored: set[tuple[str, str, str]] = set()
@@ -56,13 +51,18 @@ class Consistency:
             try:
                 for row in folder.read(kind):
                     self.counts[name] += 1
-                    told, line = named(vars(row)), self.counts[name]
-                    self.found += [
-                        Finding(name, f"{told}: {why}", line) for why in self._wrong(row)
-                    ]
+                    texts = (f"{named(vars(row))}: {why}" for why in self._wrong(row))
+                    self.found += [Finding(name, text, self.counts[name]) for text in texts]
             except StoreError as error:
                 self.found.append(Finding(name, str(error).replace(f"{folder.path}/", "")))
-        self.found += self._sums()
+        digest = set_sha256(clip for clip in self.clips.values() if clip)
+        if digest != self.run.set_sha256:
+            text = f"the clips have the digest {digest}, run.json says {self.run.set_sha256}"
+            self.found.append(Finding(ROW_FILES[Clip], text))
+        for of, bits in self.coded.items():
+            if bits not in (None, counted := sum(self.streams.get(of, {}).values())):
+                text = f"{of[1]} on {of[0]}: {counted} bits are counted, {bits} were spent on codes"
+                self.found.append(Finding(ROW_FILES[rows.CodeHistogram], text))
         self.missing = list(self._missing())
 
     def _wrong(self, row: Any) -> Iterator[str]:
@@ -78,29 +78,27 @@ class Consistency:
         ]:
             yield f"the run has no {', no '.join(strange)}"
         elif isinstance(row, rows.Coded):
-            yield from self._coding(row)
+            clip, bits, of = self.clips[row.clip], row.bits or rows.Bits(), (row.clip, row.codec)
+            if of in self.coded:
+                yield "it is there twice"
+            self.coded[of] = bits.codes if row.status == "ok" else None
+            lasts_s, size = (clip.duration_s, clip.channels * clip.num_samples) if clip else (0, 0)
+            if row.status == "ok" and not math.isclose(row.duration_s or 0, lasts_s, rel_tol=1e-4):
+                yield f"{row.duration_s} s were coded, the clip lasts {lasts_s} s"
+            if bits.total > 100_000 + 64 * size or min(vars(bits).values()) < 0:  # twice its floats
+                yield f"{bits.total} bits are no rate for {lasts_s} s"
         elif isinstance(row, rows.CodeHistogram):
-            sizes = {i: s.codebook_size for i, s in enumerate(self.codecs[row.codec].streams)}
-            size, highest = row.codebook_size, row.codes[-1:].sum()
-            if sizes.get(row.stream) != size or highest >= size:
+            sizes = dict(enumerate(s.codebook_size for s in self.codecs[row.codec].streams))
+            if (
+                sizes.get(row.stream) != row.codebook_size
+                or row.codes[-1:].sum() >= row.codebook_size
+            ):
                 yield f"stream {row.stream} has no codebook of {row.codebook_size} codes"
             else:  # of a clip that a killed process wrote twice, the last one counts
                 counted = int(row.counts.sum()) * bits_per_code(row.codebook_size)
                 self.streams.setdefault((row.clip, row.codec), {})[row.stream] = counted
         elif isinstance(row, rows.Score) and row.version == self.metrics[row.metric].version:
             yield from self._score(row)  # scores of earlier versions count no more
-
-    def _coding(self, row: rows.Coded) -> Iterator[str]:
-        clip, bits, key = self.clips[row.clip], row.bits or rows.Bits(), (row.clip, row.codec)
-        if key in self.coded:
-            yield "it is there twice"
-        self.coded[key] = bits.codes if row.status == "ok" else None
-        if row.status == "ok":
-            lasts_s, size = (clip.duration_s, clip.channels * clip.num_samples) if clip else (0, 0)
-            if not math.isclose(row.duration_s or 0, lasts_s, rel_tol=1e-4):
-                yield f"{row.duration_s} s were coded, the clip lasts {lasts_s} s"
-            if bits.total > 100_000 + 64 * size or min(vars(bits).values()) < 0:  # twice its floats
-                yield f"{bits.total} bits are no rate for {lasts_s} s"
 
     def _score(self, row: rows.Score) -> Iterator[str]:
         spec, ok, of = self.metrics[row.metric], row.status == "ok", (row.clip, row.codec)
@@ -115,22 +113,10 @@ class Consistency:
             row.value is not None and not spec.range[0] - 1e-6 <= row.value <= spec.range[1] + 1e-6
         ):
             yield f"{row.value} is outside the metric's range, {spec.range}"
-        for digest in (
-            (row.reference, row.degraded) if ok and isinstance(row, rows.Embedded) else ()
-        ):
-            if not (self.folder.path / embeddings_name(digest)).is_file():
-                yield f"{embeddings_name(digest)} is not there"
-
-    def _sums(self) -> Iterator[Finding]:
-        digest = set_sha256(clip for clip in self.clips.values() if clip)
-        if digest != self.run.set_sha256:
-            text = f"the clips have the digest {digest}, run.json says {self.run.set_sha256}"
-            yield Finding(ROW_FILES[Clip], text)
-        for (clip, codec), bits in self.coded.items():
-            counted = sum(self.streams.get((clip, codec), {}).values())
-            if bits is not None and bits != counted:
-                text = f"{codec} on {clip}: {counted} bits are counted, {bits} were spent on codes"
-                yield Finding(ROW_FILES[rows.CodeHistogram], text)
+        digests = (row.reference, row.degraded) if ok and isinstance(row, rows.Embedded) else ()
+        for name in map(embeddings_name, digests):
+            if not (self.folder.path / name).is_file():
+                yield f"{name} is not there"
 
     def _missing(self) -> Iterator[Finding]:
         have = {(codec, metric) for _, codec, metric in self.scored}  # merged runs have some alone

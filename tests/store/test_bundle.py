@@ -13,10 +13,8 @@ import snacbench as sb
 from snacbench.errors import StoreError, UserError, WeightsUnavailable
 from snacbench.rows import Bits, Coded, CodeHistogram, Embedded, Score
 from snacbench.runner import plan
-from snacbench.runner.recompute import tolerance_of
 from snacbench.store.consistency import Consistency
 from snacbench.store.run_folder import RunFolder
-from snacbench.types import MetricSpec
 from tests.support.command_line import call, make_clips, run_in
 
 METRICS = "si_sdr,mel_dac7,fad_logmel"
@@ -113,7 +111,7 @@ TAMPERED = [
     (lambda f: drop(f, "scores.jsonl", 2), "scores.jsonl: 1 of its rows are missing after line 1"),
     (lambda f: drop(f, "clips.jsonl", 1), "the run has no clip clips/environment/e"),
     (
-        lambda f: f.update({"scores.jsonl": f["scores.jsonl"] + f["scores.jsonl"][:200] + b"\n"}),
+        lambda f: f.update({"scores.jsonl": f["scores.jsonl"] + f["scores.jsonl"][:50] + b"\n"}),
         "scores.jsonl, line 21: no row: this row was added",
     ),
     (lambda f: swap(f, "scores.jsonl", "embedded.jsonl"), "; it is embedded.jsonl"),
@@ -158,7 +156,7 @@ def test_what_is_dangerous_is_not_unpacked(bundle, tmp_path, name, content, expe
         archive.writestr(name, content)
     told = sb.verify(path)
     assert [expected in str(finding) for finding in told.found] == [True] * len(told.found) != []
-    assert told.run is None
+    assert told.folder is None
 
 
 def test_no_half_file_is_left_and_none_is_read(run, bundle, tmp_path, monkeypatch):
@@ -284,12 +282,6 @@ def test_what_cannot_be_computed_again_is_said(run, bundle, home, tmp_path, monk
     assert told.again.drawn != sb.verify(bundle, scores=20, seed=1).again.drawn
     with pytest.raises(UserError, match="no such folder"):
         sb.verify(bundle, scores=1, weights=["dac-mini=nowhere"])
-
-
-def test_tolerances_follow_from_units():
-    spec = MetricSpec("m", "dB", "higher", (0, 1), 8000, "")
-    of_unit = {unit: tolerance_of(replace(spec, unit=unit), 2.0) for unit in ("dB", "MOS-LQO", "1")}
-    assert of_unit == {"dB": 0.5, "MOS-LQO": 0.05, "1": 0.04}
 
 
 @pytest.mark.parametrize("name", ["quick", "debian-speech", "debian-music"])
