@@ -51,33 +51,29 @@ def verify(path: str | Path, *, id: str = "", scores: int = 0, **how: Any) -> Bu
         told = open_bundle(Path(path), Path(temporary))
         if not told.id.startswith(id.lower()):
             told.found.append(Finding(told.path.name, f"its id is {told.id}, not {id}"))
-        if not id:
-            told.unchecked.append("whether it is the file that was published: give its --id")
-        if told.folder is None:
-            return told
-        said, lines, run = Consistency(told.folder), sum(told.same.values()), told.folder.run
-        told.found += said.found + (said.missing if len(said.missing) != told.missing else [])
-        counts = (f"{n} {name.removesuffix('.jsonl')}" for name, n in said.counts.items())
-        told.checked += [
-            f"run {run.id} of {run.started_utc} on {run.test_set}",
-            f"{len(told.same)} files, {lines} lines are as they were written",
-            f"they are rows of one run: {', '.join(counts)}",
-        ]
-        if told.missing:
-            told.unchecked.append(f"partial: {told.missing} codings and scores are missing")
-        if told.ok and told.version == __version__:
-            told.found += _summary(told.folder)
-            told.checked.append(f"{_SUMMARY} follows from them")
-        elif told.ok:
-            told.unchecked.append(f"{_SUMMARY}, which snacbench {told.version} wrote")
-        if told.ok and scores:
-            from snacbench.runner.recompute import recompute
+        unchecked = [] if id else ["whether it is the file that was published: give its --id"]
+        if folder := told.folder:
+            said, run, lines = Consistency(folder), folder.run, sum(told.same.values())
+            told.found += said.found + (said.missing if len(said.missing) != told.missing else [])
+            counts = (f"{n} {name.removesuffix('.jsonl')}" for name, n in said.counts.items())
+            told.facts["run"] = f"{run.id} of {run.started_utc} on {run.test_set}"
+            told.facts["as written"] = f"{len(told.same)} files, {lines} lines"
+            told.facts["of one run"] = ", ".join(counts)
+            if told.missing:
+                unchecked.append(f"partial: {told.missing} codings and scores are missing")
+            if told.version != __version__:
+                unchecked.append(f"{_SUMMARY}, which snacbench {told.version} wrote")
+            elif told.ok:
+                told.found += _summary(folder)
+                told.facts["summary"] = f"{_SUMMARY} follows from the rows"
+            if told.ok and scores:
+                from snacbench.runner.recompute import recompute
 
-            told.again = recompute(told.folder, scores, **how)
-            told.found += told.again.found
-        else:
-            told.unchecked.append("whether the codecs give these numbers: --recompute N")
-        return told
+                recompute(told, scores, **how)
+            else:
+                unchecked.append("whether the codecs give these numbers: --recompute N")
+        told.facts["not checked"] = "\n".join(unchecked)
+    return told
 
 
 def _summary(folder: RunFolder) -> Iterator[Finding]:

@@ -48,15 +48,7 @@ def verify(bundle: Path, **options: Any) -> int:
     """
     with ProgressBar() as bar:
         told = verify_bundle(bundle, progress=bar, **options)
-    facts = {"id": told.id, "checked": "\n".join(told.checked)}
-    if again := told.again:
-        facts["drawn"] = "\n".join(again.drawn)
-        facts["recomputed"] = f"{len(again.scores)} of {len(again.drawn)} scores; {again.codings} "
-        facts["recomputed"] += f"codings, of {again.same_audio} the same audio to the last bit"
-        facts["tolerances"] = again.otherwise and f"0.5 dB, 0.05 MOS, else 2 %: {again.otherwise}"
-        left = (f"{len(names)} scores: {why}" for why, names in again.left.items())
-        facts["not recomputed"] = "\n".join(left)
-    show_facts({**facts, "not checked": "\n".join(told.unchecked)})
+    show_facts({"id": told.id, **told.facts})
     show_first([str(finding) for finding in told.found])
     show_line("verified" if told.ok else f"refused: {len(told.found)} findings")
     return 0 if told.ok else 1

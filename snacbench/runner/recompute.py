@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +25,7 @@ from snacbench.runner.pool import LOG, LocalWorkers, default_jobs, run_jobs
 from snacbench.runner.schedule import CHECK, Schedule
 from snacbench.selectors import split_selectors
 from snacbench.store.agree import first_difference
+from snacbench.store.bundle import Bundle
 from snacbench.store.consistency import Finding, named
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import ROW_FILES, RunFolder
@@ -39,31 +40,13 @@ _KINDS = {
 }  # fmt: skip
 # On another machine: of bits; of scores by their unit, of others 2 % and 0.01 at least.
 _BITS_WITHIN, _WITHIN = 0.05, {"dB": 0.5, "MOS": 0.05, "MOS-LQO": 0.05}
+Drawn = Sequence[tuple[int, rows.Score]]  # with the lines that they stand in
 _SCORES = (rows.Score, rows.Embedded)
 _STAY = (rows.Calibration, rows.Agreement, rows.SpotCheck, rows.ClipMeasures, rows.Coded, *_SCORES)
 
 
-@dataclass
-class Recomputed:
-    """Scores that were drawn, and what came of computing them, and the codings under them, again.
-
-    `scores` tells of each what it is of, its value then and now; `left` by reason which were not
-    computed; `same_audio` of how many codings the decoded file has the digest that it had. If
-    `otherwise` says what is other here than where the run was made, scores had to be within a
-    tolerance, else the same to the last digit.
-    """
-
-    drawn: list[str]
-    scores: list[tuple[str, float | None, float | None]] = field(default_factory=list)
-    left: dict[str, list[str]] = field(default_factory=dict)
-    codings: int = 0
-    same_audio: int = 0
-    otherwise: str = ""
-    found: list[Finding] = field(default_factory=list)
-
-
 def recompute(  # noqa: PLR0913 - keyword-only options of one verb
-    folder: RunFolder,
+    told: Bundle,
     number: int,
     *,
     data: str | Path = "",
@@ -72,28 +55,31 @@ def recompute(  # noqa: PLR0913 - keyword-only options of one verb
     seed: int = 0,
     jobs: int | None = None,
     progress: Progress = SILENT,
-) -> Recomputed:
-    """Compute so many scores of a run again, drawn by `seed`, with the codings under them.
+) -> None:
+    """Compute so many scores of a bundle again, drawn by `seed`, with the codings under them.
 
     `data` and `root` say where clips are, which are found by digest, `weights` where models are; by
-    default as the run was asked. Nothing is fetched, and nothing written to the folder.
+    default as the run was asked. Nothing is fetched, and nothing written to the bundle's folder.
+    Where machine or packages are others than the run's, scores must be within a tolerance, else the
+    same to the last digit.
 
     Raises UserError if `weights` cannot be understood.
     """
+    folder = told.folder
+    assert folder is not None  # of a bundle that could be unpacked
     run, every = folder.run, (one for kind in _SCORES for one in _numbered(folder, kind))
     # By a hash of what they are of, in whatever order they lie.
     drawn = heapq.nsmallest(
         number, every, key=lambda one: hash_of(f"{seed}\0{named(vars(one[1]))}")
     )
-    told = Recomputed([named(vars(row)) for _, row in drawn])
     base = "embedded" if any(c.weights.source == "embedded" for c in run.codecs) else "published"
     models = tuple(weights) if any("=" not in text for text in weights) else (base, *weights)
     request = replace(run.request, data=str(data or run.request.data), root=tuple(root))
     request = replace(request, weights=models, offline=True, keep_codes=False, keep_decoded=True)
     here, able = _Here(folder, request), list[tuple[int, rows.Score]]()
-    for one, name in zip(drawn, told.drawn, strict=True):
+    for one in drawn:
         if why := here.why_not(one[1]):
-            told.left.setdefault(why, []).append(name)
+            told.left.setdefault(why, []).append(named(vars(one[1])))
         else:
             able.append(one)
     with TemporaryDirectory(prefix="snacbench-") as temporary:
@@ -106,9 +92,14 @@ def recompute(  # noqa: PLR0913 - keyword-only options of one verb
             progress.begin(stage, schedule.steps[stage])
         for job, made in run_jobs(schedule.next, LocalWorkers(lanes, again.path / LOG)):
             progress.step(*schedule.done(job, made))
-        told.otherwise = here.otherwise()
-        told.found += _differences(folder, again, able, told)
-    return told
+        otherwise = here.otherwise()
+        told.found += _differences(folder, again, able, told, otherwise)
+    told.facts |= {
+        "drawn": "\n".join(named(vars(row)) for _, row in drawn),
+        "recomputed": f"{len(able)} of {len(drawn)} scores; {told.facts['recomputed']}",
+        "tolerances": otherwise and f"0.5 dB, 0.05 MOS, else 2 %: {otherwise}",
+        "not recomputed": "\n".join(f"{len(of)} scores: {why}" for why, of in told.left.items()),
+    }
 
 
 def _numbered(folder: RunFolder, kind: type[Any]) -> Iterator[tuple[int, Any]]:
@@ -215,9 +206,10 @@ class _Here:
 
 
 def _differences(
-    folder: RunFolder, again: RunFolder, able: Sequence[tuple[int, rows.Score]], told: Recomputed
+    folder: RunFolder, again: RunFolder, able: Drawn, told: Bundle, otherwise: str
 ) -> Iterator[Finding]:
-    """Codings and scores that came out otherwise than they must."""
+    """Codings and scores that came out otherwise than they must; all scores are entered."""
+    alike = list[bool]()
     pairs = {(row.clip, row.codec) for _, row in able}
     coded = {(row.clip, row.codec): row for row in again.read(rows.Coded)}
     for line, then in _numbered(folder, rows.Coded):
@@ -225,12 +217,13 @@ def _differences(
             now, said = coded[then.clip, then.codec], named(vars(then))
             before, after = (row.bits.total if row.bits else 0 for row in (then, now))
             same = now.decoded_sha256 == then.decoded_sha256
-            told.codings, told.same_audio = told.codings + 1, told.same_audio + same
-            far = abs(after - before) > (_BITS_WITHIN * before if told.otherwise else 0)
-            if now.status != then.status or far or not (same or told.otherwise):
+            alike.append(same)
+            far = abs(after - before) > (_BITS_WITHIN * before if otherwise else 0)
+            if now.status != then.status or far or not (same or otherwise):
                 said += f": {then.status}, {before} bits, audio {str(then.decoded_sha256)[:12]}; "
                 said += f"again {now.status} {now.reason}, {after}, {str(now.decoded_sha256)[:12]}"
                 yield Finding(ROW_FILES[rows.Coded], said, line)
+    told.facts["recomputed"] = f"{len(alike)} codings, {sum(alike)} to the same audio bit by bit"
     scored = {named(vars(row)): row for kind in _SCORES for row in again.read(kind)}
     units = {spec.name: spec.unit for spec in folder.run.metrics}
     for line, row in able:
@@ -238,8 +231,8 @@ def _differences(
         score, most = scored[name], _WITHIN.get(units[row.metric], max(0.01, 0.02 * abs(value)))
         told.scores.append((name, row.value, score.value))
         same = score == replace(row, reason=score.reason)
-        close = bool(told.otherwise) and abs((score.value or 0.0) - value) <= most
+        close = bool(otherwise) and abs((score.value or 0.0) - value) <= most
         if score.status != row.status or not (same or close):
             said = f"{name}: {row.value} ({row.status}), again {score.value} ({score.status})"
-            within = f"within {most:g}" if told.otherwise else "the same"
+            within = f"within {most:g}" if otherwise else "the same"
             yield Finding(ROW_FILES[type(row)], f"{said}; expected {within}", line)

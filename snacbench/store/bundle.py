@@ -55,8 +55,8 @@ class Bundle:
 
     `hidden` counts by member the rows of which the folders of paths were left out, `missing` the
     codings and scores that the run lacks, `same` by member the lines that are as they were written.
-    `checked` and `unchecked` are sentences on what was looked at; `again` is a
-    `runner.recompute.Recomputed`.
+    `facts` say by label what was checked and what was not. Of scores that were computed again,
+    `scores` tell what they are of, then and now, and `left` by reason which were not.
     """
 
     path: Path
@@ -67,9 +67,9 @@ class Bundle:
     hidden: Counter[str] = field(default_factory=Counter)
     same: Counter[str] = field(default_factory=Counter)
     found: list[Finding] = field(default_factory=list)
-    checked: list[str] = field(default_factory=list)
-    unchecked: list[str] = field(default_factory=list)
-    again: Any = None
+    facts: dict[str, str] = field(default_factory=dict)
+    scores: list[tuple[str, float | None, float | None]] = field(default_factory=list)
+    left: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

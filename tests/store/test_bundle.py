@@ -224,7 +224,7 @@ def test_an_unfinished_run_says_so(run, tmp_path):
     assert "2 codings and scores are missing" in call("export", path, "--partial").output
     told = sb.verify(path.with_name("run.zip"))
     assert told.ok
-    assert "partial: 2 codings and scores are missing" in told.unchecked
+    assert "partial: 2 codings and scores are missing" in told.facts["not checked"]
     assert sb.verify(path.with_name("run.zip"), scores=40, data=tmp_path).ok
 
 
@@ -238,16 +238,18 @@ def test_a_forged_run_is_found_by_its_id_and_by_computing_it_again(run, bundle, 
     forged = sb.load(path).export(tmp_path / "b.zip")
     told = sb.verify(forged.path)
     assert told.ok
-    assert "whether it is the file that was published" in told.unchecked[0]
+    assert "whether it is the file that was published" in told.facts["not checked"]
     told = sb.verify(forged.path, id=sb.verify(bundle).id[:12])
     assert [finding.text[:6] for finding in told.found] == ["its id"]
     told = sb.verify(forged.path, scores=99, data=home / "clips", jobs=1)
     (finding,) = told.found
-    assert (finding.file, told.again.otherwise) == ("scores.jsonl", "")
+    assert (finding.file, told.facts["tolerances"], len(told.scores)) == ("scores.jsonl", "", 30)
     assert f"si_sdr of {OF[1]} on {OF[0]}: {better.value} (ok), again {row.value} (ok)" in str(
         finding
     )
-    assert (len(told.again.scores), told.again.codings, told.again.same_audio) == (30, 10, 10)
+    assert (
+        told.facts["recomputed"] == "30 of 30 scores; 10 codings, 10 to the same audio bit by bit"
+    )
 
 
 def test_what_cannot_be_computed_again_is_said(run, bundle, home, tmp_path, monkeypatch):
@@ -272,14 +274,13 @@ def test_what_cannot_be_computed_again_is_said(run, bundle, home, tmp_path, monk
     done = call("verify", bundle, "--recompute", 20, "--data", here, "--jobs", 1)
     assert done.return_value == 0
     told = sb.verify(bundle, scores=20, data=here, jobs=1)
-    assert call("verify", bundle, "--recompute", 20, "--data", here).output.count("drawn") == 1
-    reasons = {why[:10]: len(names) for why, names in told.again.left.items()}
+    reasons = {why[:10]: len(names) for why, names in told.left.items()}
     assert reasons.keys() == {"no weights", "no audio: "}
-    assert len(told.again.scores) == 20 - sum(reasons.values()) > 0
-    assert "processor another, not" in told.again.otherwise
-    assert "tolerances" in done.output
-    assert told.again.drawn == sb.verify(bundle, scores=20).again.drawn
-    assert told.again.drawn != sb.verify(bundle, scores=20, seed=1).again.drawn
+    assert len(told.scores) == 20 - sum(reasons.values()) > 0
+    assert "processor another, not" in told.facts["tolerances"]
+    assert told.facts["not recomputed"].partition("\n")[0] in done.output
+    drawn = [sb.verify(bundle, scores=20, seed=seed).facts["drawn"] for seed in (0, 1)]
+    assert told.facts["drawn"] == drawn[0] != drawn[1]
     with pytest.raises(UserError, match="no such folder"):
         sb.verify(bundle, scores=1, weights=["dac-mini=nowhere"])
 
