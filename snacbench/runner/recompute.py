@@ -118,7 +118,8 @@ class _Here:
         self.clips, self.codecs = dict[str, Clip](), dict[str, plan.PlannedCodec]()
         self.metrics, self._files = dict[str, Metric](), dict[str, Path]()
         self._clips = {clip.id: clip for clip in folder.read(Clip)}
-        self._policy = parse_policy(request.weights, offline=True)
+        policy = parse_policy(request.weights, offline=True)  # which families the run took, too
+        self._policy = replace(policy, base="published") if policy.base == "embedded" else policy
         self._planned = dict[str, plan.PlannedCodec]()
         for selector in () if request.outside else split_selectors(request.codecs):
             with suppress(UserError):  # a checkpoint of one's own that is not here

@@ -14,7 +14,6 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -227,16 +226,21 @@ def _unpack(archive: zipfile.ZipFile, into: Path, opened: Bundle) -> None:
 
 def _changes(path: Path, then: list[str], now: list[str]) -> Iterator[Finding]:
     """Which rows of a file are not as they were, by the digests of all of them."""
-    strange: dict[int, str] = {}
-    for what, a, b, c, d in SequenceMatcher(None, then, now, autojunk=False).get_opcodes():
-        if what != "equal":
-            strange |= {j + 1: "changed" if j - c < b - a else "added" for j in range(c, d)}
-            if (gone := b - a - (d - c)) > 0:
-                yield Finding(path.name, f"{gone} of its rows are missing after line {d}")
+    left, strange = Counter(then), set[int]()
+    for number, digest in enumerate(now, start=1):
+        left[digest] -= 1
+        strange |= {number} if left[digest] < 0 else set()
+    gone = [number for number, digest in enumerate(then, start=1) if left[digest] > 0]
+    if len(gone) > len(strange) or not strange:
+        lines = ", ".join(map(str, gone[:9]))
+        text = f"{len(gone) - len(strange)} rows are missing, among lines {lines} as they were"
+        text = text if gone else "its rows are in another order"
+        yield Finding(path.name, text)
+    what = "changed" if len(strange) <= len(gone) else "changed or added" if gone else "added"
     for number, line in enumerate(_lines(path), start=1):
         if number in strange:
             try:
                 told = named(json.loads(line))
             except (ValueError, AttributeError, TypeError):
                 told = "no row"
-            yield Finding(path.name, f"{told}: this row was {strange[number]}", number)
+            yield Finding(path.name, f"{told}: this row was {what}", number)

@@ -108,11 +108,15 @@ TAMPERED = [
     (lambda f: edit_row(f, "clips.jsonl", sha256="0" * 64), "clips.jsonl: the clips have the dig"),
     (lambda f: edit_row(f, "coded.jsonl", decoded_sha256="0"), "coded.jsonl, line 2: "),
     (lambda f: drop(f, "scores.jsonl", 2), "scores.jsonl: {row}: no score"),
-    (lambda f: drop(f, "scores.jsonl", 2), "scores.jsonl: 1 of its rows are missing after line 1"),
+    (lambda f: drop(f, "scores.jsonl", 2), "scores.jsonl: 1 rows are missing, among lines 2 as"),
     (lambda f: drop(f, "clips.jsonl", 1), "the run has no clip clips/environment/e"),
     (
         lambda f: f.update({"scores.jsonl": f["scores.jsonl"] + f["scores.jsonl"][:50] + b"\n"}),
         "scores.jsonl, line 21: no row: this row was added",
+    ),
+    (
+        lambda f: f.update({"scores.jsonl": b"".join(sorted(f["scores.jsonl"].splitlines(True)))}),
+        "scores.jsonl: its rows are in another order",
     ),
     (lambda f: swap(f, "scores.jsonl", "embedded.jsonl"), "; it is embedded.jsonl"),
     (lambda f: f.pop("histograms.jsonl"), "histograms.jsonl: this file was taken away"),
