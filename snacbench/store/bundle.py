@@ -31,15 +31,7 @@ _ABOUT, _MANIFEST, _FORMAT, _SHORT = "bundle.json", "MANIFEST", 1, 8  # digits o
 _MEMBER = re.compile(
     r"MANIFEST|[\w-]+\.(jsonl?|csv|txt|yaml)|embeddings/[0-9a-f]{2}/[0-9a-f]{64}\.npy", re.ASCII
 )
-_NO_BUNDLE = (
-    StoreError,
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, KeyError)
 # Bytes of all members unpacked, of one in memory, and how many times its size in the zip one is.
 _MOST, _MOST_TEXT, _MOST_TIMES = 2**36, 2**28, 300
 # Names, words and numbers, which are no places; a path; the folders in the middle of a sentence.
@@ -173,7 +165,7 @@ def open_bundle(path: Path, into: Path) -> Bundle:
         raise StoreError(
             f"cannot read {path} ({error.strerror or error}); name a bundle"
         ) from error
-    except _NO_BUNDLE as error:
+    except (*_DAMAGED, StoreError) as error:
         opened.found.append(Finding(path.name, f"it is no whole bundle: {error}"))
     return opened
 
@@ -240,7 +232,7 @@ def _changes(path: Path, then: list[str], now: list[str]) -> Iterator[Finding]:
     for number, line in enumerate(_lines(path), start=1):
         if number in strange:
             try:
-                told = named(json.loads(line))
+                told = named(json.loads(line)) or "no row"
             except (ValueError, AttributeError, TypeError):
                 told = "no row"
             yield Finding(path.name, f"{told}: this row was {what}", number)

@@ -7,10 +7,12 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import snacbench as sb
 from snacbench.errors import StoreError, UserError, WeightsUnavailable
+from snacbench.plugins import metrics
 from snacbench.rows import Bits, Coded, CodeHistogram, Embedded, Score
 from snacbench.runner import plan
 from snacbench.store.consistency import Consistency
@@ -52,10 +54,6 @@ def written(path, files, comment=b""):
     return path
 
 
-def lines(path, name):
-    return members(path)[name].splitlines(keepends=True)
-
-
 def test_a_bundle_says_what_computed_it_and_not_where(run, bundle, home, tmp_path):
     assert sb.verify(bundle).ok
     found = members(bundle)
@@ -78,52 +76,53 @@ def test_a_bundle_says_what_computed_it_and_not_where(run, bundle, home, tmp_pat
     assert {Path(name).stem for name in found if name.endswith(".npy")} == digests != set()
 
 
-def edit_row(files, name="scores.jsonl", line=2, **fields):
-    rows = files[name].splitlines(keepends=True)
-    rows[line - 1] = json.dumps({**json.loads(rows[line - 1]), **fields}).encode() + b"\n"
-    files[name] = b"".join(rows)
+def row(name="scores.jsonl", line=2, *, hide=False, **fields):
+    """What changes a row of a file, or takes it out; to hide that, MANIFEST is made to fit."""
+
+    def edit(files):
+        rows = files[name].splitlines(keepends=True)
+        changed = json.dumps({**json.loads(rows[line - 1]), **fields}).encode() + b"\n"
+        rows[line - 1 : line] = [changed] if fields else []
+        files[name] = b"".join(rows)
+        if hide:
+            told = sorted((n, sha256(c).hexdigest()) for n, c in files.items() if n != "MANIFEST")
+            files["MANIFEST"] = "".join(f"{digest}  {n}\n" for n, digest in told).encode()
+
+    return edit
 
 
-def swap(files, one, other):
-    files[one], files[other] = files[other], files[one]
+def add(**texts):
+    """What adds bytes to files, by their names without suffix."""
+    return lambda f: f.update(
+        {f"{n}.jsonl": f.get(f"{n}.jsonl", b"") + x for n, x in texts.items()}
+    )
 
 
-def drop(files, name, line):
-    rows = files[name].splitlines(keepends=True)
-    files[name] = b"".join(rows[: line - 1] + rows[line:])
+def swap(files):
+    names = "scores.jsonl", "embedded.jsonl"
+    files |= {one: files[other] for one, other in zip(names, names[::-1], strict=True)}
 
 
-def manifest_fits(files):
-    digests = (f"{sha256(files[n]).hexdigest()}  {n}\n" for n in sorted(files) if n != "MANIFEST")
-    files["MANIFEST"] = "".join(digests).encode()
-
-
-def edit_and_hide(files):
-    edit_row(files, value=3.25)
-    manifest_fits(files)
+def shuffle(files):
+    files["scores.jsonl"] = b"".join(sorted(files["scores.jsonl"].splitlines(keepends=True)))
 
 
 TAMPERED = [
-    (lambda f: edit_row(f, value=3.25), "scores.jsonl, line 2: {row}: this row was changed"),
-    (lambda f: edit_row(f, "clips.jsonl", sha256="0" * 64), "clips.jsonl: the clips have the dig"),
-    (lambda f: edit_row(f, "coded.jsonl", decoded_sha256="0"), "coded.jsonl, line 2: "),
-    (lambda f: drop(f, "scores.jsonl", 2), "scores.jsonl: {row}: no score"),
-    (lambda f: drop(f, "scores.jsonl", 2), "scores.jsonl: 1 rows are missing, among lines 2 as"),
-    (lambda f: drop(f, "clips.jsonl", 1), "the run has no clip clips/environment/e"),
-    (
-        lambda f: f.update({"scores.jsonl": f["scores.jsonl"] + f["scores.jsonl"][:50] + b"\n"}),
-        "scores.jsonl, line 21: no row: this row was added",
-    ),
-    (
-        lambda f: f.update({"scores.jsonl": b"".join(sorted(f["scores.jsonl"].splitlines(True)))}),
-        "scores.jsonl: its rows are in another order",
-    ),
-    (lambda f: swap(f, "scores.jsonl", "embedded.jsonl"), "; it is embedded.jsonl"),
+    (row(value=3.25), "scores.jsonl, line 2: {row}: this row was changed"),
+    (row("clips.jsonl", sha256="0" * 64), "clips.jsonl: the clips have the digest"),
+    (row("coded.jsonl", decoded_sha256="0"), "coded.jsonl, line 2: "),
+    (row(), "scores.jsonl: {row}: no score"),
+    (row(), "scores.jsonl: 1 rows are missing, among lines 2 as"),
+    (row("clips.jsonl", 1), "the run has no clip clips/environment/e"),
+    (add(scores=b"{}\n"), "scores.jsonl, line 21: no row: this row was added"),
+    (add(scores=b"{\n"), "scores.jsonl, line 21: no row: this row was added"),
+    (add(more=b""), "more.jsonl: this file was added: MANIFEST does not name it"),
+    (swap, "; it is embedded.jsonl"),
+    (shuffle, "scores.jsonl: its rows are in another order"),
+    (row(hide=True, value=3.25), "scores.jsonl, line 2: {row}: this row was changed"),
+    (row(hide=True, value=3.25), "MANIFEST: it was changed: the archive states another id"),
     (lambda f: f.pop("histograms.jsonl"), "histograms.jsonl: this file was taken away"),
-    (lambda f: f.update({"more.jsonl": b""}), "more.jsonl: this file was added: MANIFEST does"),
     (lambda f: f.update({"run.json": b"{}"}), "run.json is not a Run row"),
-    (edit_and_hide, "scores.jsonl, line 2: {row}: this row was changed"),
-    (edit_and_hide, "MANIFEST: it was changed: the archive states another id"),
     (lambda f: f.update({"bundle.json": f["bundle.json"] + b" "}), "bundle.json: this file was ch"),
     (lambda f: f.pop("MANIFEST"), "it is no whole bundle: "),
     (lambda f: f.update({"bundle.json": b'{"format": 2, "missing": 0, "snacbench": ""}'}), "is 2"),
@@ -133,13 +132,14 @@ TAMPERED = [
 @pytest.mark.parametrize(("edit", "expected"), TAMPERED)
 def test_what_is_changed_is_refused_and_named(bundle, tmp_path, edit, expected):
     files = members(bundle)
-    row = json.loads(lines(bundle, "scores.jsonl")[1])
+    named = "{metric} of {codec} on {clip}".format(
+        **json.loads(files["scores.jsonl"].split(b"\n")[1])
+    )
     edit(files)
     comment = sb.verify(bundle).id.encode()
     done = call("verify", written(tmp_path / "b.zip", files, comment))
     told = sb.verify(tmp_path / "b.zip")
     assert (done.return_value, f"refused: {len(told.found)} findings" in done.output) == (1, True)
-    named = "{metric} of {codec} on {clip}".format(**row)
     assert expected.format(row=named) in "\n".join(map(str, told.found))
 
 
@@ -178,39 +178,35 @@ def test_no_half_file_is_left_and_none_is_read(run, bundle, tmp_path, monkeypatc
 
 
 OF = ("clips/music/c", "dac-mini@1.5kbps")
+CODED = Coded(*OF, "ok", duration_s=1.1)
+SCORE = Score(*OF, "mel_dac7", metrics()["mel_dac7"].spec.version, "ok", 1.0)
 
 
 @pytest.mark.parametrize(
     ("row", "expected"),
     [
-        (Score("no", OF[1], "si_sdr", "1", "ok", 1.0), "the run has no clip no"),
-        (Score(*OF, "si_sdr", "0", "ok", 1.0), ""),  # of an earlier version
-        (Score(*OF, "si_sdr", "1", "ok", 1.0), "it is there twice"),
-        (Score(*OF, "mel_dac7", "2", "ok", -1.0), "-1.0 is outside the metric's range"),
-        (Score(*OF, "si_sdr", "1", "ok"), "its status is ok, its value None"),
+        (replace(SCORE, clip="no"), "the run has no clip no"),
+        (replace(SCORE, version="0"), ""),  # which counts no more
+        (SCORE, "it is there twice"),
+        (replace(SCORE, value=-1.0), "-1.0 is outside the metric's range"),
+        (replace(SCORE, value=None), "its status is ok, its value None"),
         (Embedded(*OF, "fad_logmel", "1", "ok", None, "", "ab", "cd"), "embeddings/ab/ab.npy is n"),
-        (Coded(*OF, "failed", duration_s=1.0), "it is there twice"),
-        (Coded(*OF, "failed", duration_s=1.0), "it scores what was not coded"),
-        (Coded(*OF, "ok", duration_s=2.0), "2.0 s were coded, the clip lasts 1.1 s"),
-        (Coded(*OF, "ok", duration_s=1.1, bits=Bits(-1)), "-1 bits are no rate"),
-        (Coded(*OF, "ok", duration_s=1.1, bits=Bits(10)), "bits are counted, 10 were spent"),
-        ("histogram", "stream 0 has no codebook of 4 codes"),
-        ("extra text\n", "is not a Score row"),
+        (CODED, "it is there twice"),
+        (replace(CODED, status="failed"), "it scores what was not coded"),
+        (replace(CODED, duration_s=2.0), "2.0 s were coded, the clip lasts 1.1 s"),
+        (replace(CODED, bits=Bits(-1)), "-1 bits are no rate"),
+        (replace(CODED, bits=Bits(10)), "bits are counted, 10 were spent"),
+        (CodeHistogram(*OF, 0, 4, np.array([1]), np.array([1])), "stream 0 has no codebook of 4 c"),
+        (None, "is not a Score row"),
     ],
 )
 def test_rows_that_contradict_each_other_are_named_and_not_exported(run, tmp_path, row, expected):
     path = shutil.copytree(run.path, tmp_path / "run")
     folder = RunFolder.open(path)
-    versions = {metric.name: metric.version for metric in folder.run.metrics}
-    if isinstance(row, str) and row.endswith("\n"):
+    if row is None:
         with (path / "scores.jsonl").open("a") as stream:
-            stream.write(row)
-    elif isinstance(row, str):
-        first = next(folder.read(CodeHistogram))
-        folder.append([replace(first, codebook_size=4)])
+            stream.write("extra text\n")
     else:
-        if isinstance(row, Score) and row.version != "0":
-            row = replace(row, version=versions[row.metric])
         folder.append([row])
     found = Consistency(folder).found
     assert (expected in " ".join(map(str, found))) if expected else not found
