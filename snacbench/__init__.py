@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from snacbench.api.bundles import verify
     from snacbench.api.run import Comparison, Run, compare, load, merge, run, score_files
     from snacbench.api.signals import (
         OpenCodec,
@@ -21,11 +22,11 @@ if TYPE_CHECKING:
     from snacbench.request import Request
     from snacbench.types import Audio, Encoded
 
-_HOMES = ("errors", "progress", "request", "types", "api.signals", "api.run")
+_HOMES = ("errors", "progress", "request", "types", "api.signals", "api.run", "api.bundles")
 __all__ = [
     "Audio", "Comparison", "Encoded", "Notes", "OpenCodec", "Progress", "Request", "Run",
     "SnacbenchError", "Undefined", "UserError", "__version__", "check_codec", "codec", "compare",
-    "decode", "encode", "load", "merge", "metric", "names", "run", "score", "score_files",
+    "decode", "encode", "load", "merge", "metric", "names", "run", "score", "score_files", "verify",
 ]  # fmt: skip
 
 

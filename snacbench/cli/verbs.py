@@ -56,6 +56,8 @@ _VERBS = {
     "rates": ("results:rates", "What codecs really need: rates from nominal to entropy-coded."),
     "entropy": ("running:entropy", "Bytes that entropy coders make of the codes that a run kept."),
     "merge": ("running:merge", "Join runs of one test set, or shards of it, into a new one."),
+    "export": ("bundle_verbs:export", "A run as one file to hand over, with digests of every row."),
+    "verify": ("bundle_verbs:verify", "Check such a file, and compute rows of it again."),
     "cluster": ("cluster_verbs:cluster", "A job array of shards, for the queue of a cluster."),
     "score": ("running:score", "Score an existing run by more metrics."),
     "speed": ("running:speed", "Measure the speed of a run's codecs again."),
