@@ -102,7 +102,9 @@ def test_a_codec_with_segments_has_the_rates_of_its_file(hum):
     assert highest["hum@16frames", "music"] < highest["hum@16frames", "speech"] == 0.6
 
 
-def test_a_codec_with_segments_goes_through_tables_coders_and_resume(hum, tmp_path):
+def test_a_codec_with_segments_goes_through_tables_coders_and_resume(hum):
+    from snacbench.plots.drawing import plot
+
     rows = list(hum.read(Coded))
     row = next(r for r in rows if (r.codec, r.domain) == ("hum@16frames", "music"))
     of = "codec == 'hum@16frames' and domain == 'music'"
@@ -115,9 +117,13 @@ def test_a_codec_with_segments_goes_through_tables_coders_and_resume(hum, tmp_pa
         ("entropy", "context", "--codecs", "hum"),
         ("rates", "Spread of the rates, speech", "--by", "domain", "--codebooks"),
         ("table", "- Over time: the rate within clips"),
-        ("plot", "rates.svg", "rates", "-o", tmp_path),
     ):
         assert said in call(verb, hum.path, *options).output
+    lines = [
+        x for x in plot(RunRows.load(hum), "rates").axes[0].lines if x.get_gid() == "over_time"
+    ]
+    assert [*lines[1].get_xdata()] == pytest.approx(ends[::2])  # the second domain is music
+    assert len(lines) == 4
     run_in(hum.path.parent, "check-codec", "hum.py@16frames")
     file = hum.path / "coded.jsonl"
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:1]))

@@ -235,7 +235,9 @@ def rates(data: PlotData, options: Options) -> Figure:
         "thick: 5 to 95 % of the clips' actual rates; thin: 5 to 95 % of the time within clips, as "
         "the median clip has it; marks: medians"
     )
-    out = style.left_out([s.name for s in data.specs if s not in specs], "constant rate")
+    out = style.left_out(
+        [s.name for s in data.specs if s not in specs], "constant rate, or not known"
+    )
     style.caption(figure, options, data.called(options.domain), about, out)
     return figure
 

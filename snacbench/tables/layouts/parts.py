@@ -119,8 +119,8 @@ CLIPS_KBPS = Fact(
 OVER_TIME = Fact(
     Column("over_time_kbps", "over time", "kbps", kind="estimate"),
     note="Over time: the rate within clips, packet by packet or segment by segment, weighed by "
-    "duration: median and 5 to 95 %, as the median clip has each; – where it is constant. Tokens "
-    "per second, where they vary, are those of these clips.",
+    "duration: median and 5 to 95 %, as the median clip has each; – where constant or not known. "
+    "Tokens per second, where they vary, are those of these clips.",
 )
 TOKENS = Fact(Column("tokens_per_s", "tokens/s", digits=1))
 BANDWIDTH = Fact(
