@@ -176,7 +176,9 @@ class CodecSpec:
 
     `streams` are codes per second of audio, coarse to fine. `nominal_kbps` is the rate that its
     authors would state: codes only, no padding, no side information. `latency_s` is how far the
-    decoder's output must lag the input by its algorithm.
+    decoder's output must lag the input by its algorithm. Where a code stands for up to
+    `max_segment_frames` frames, those of the streams are base frames, and the streams' rates the
+    most that there can be; `nominal_kbps` is then a mean that the authors state, or None.
     """
 
     name: str  # ``model@point``, for example ``encodec-24khz@6kbps``; unique within a run
@@ -196,14 +198,16 @@ class CodecSpec:
     condition: str = ""  # that it runs under, ``loss@5%``; then `name` and `model` end in it
     packet_s: float | None = None  # duration of a packet of codecs that make packets themselves
     concealment: str = ""  # what its own decoder does about lost packets; empty: nothing
+    max_segment_frames: int = 1  # base frames that a code of every stream may stand for
     weights: WeightsInfo = WeightsInfo()
     licence: str = ""
     citation: str = ""
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Code indices per second over all streams; None for codecs without codebooks."""
-        return float(sum(s.frame_rate_hz for s in self.streams)) if self.streams else None
+        """Code indices per second over all streams; None without codebooks, or if it varies."""
+        known = self.streams and self.max_segment_frames == 1
+        return float(sum(s.frame_rate_hz for s in self.streams)) if known else None
 
 
 def nominal_kbps_of(streams: Sequence[Stream]) -> float:
@@ -221,6 +225,9 @@ class Encoded:
     `packets` are the payload of codecs that produce a bitstream themselves (Opus), of which
     `payload_bits` count where they are files that wrap a bitstream or fill it up; None: all.
     `lost` tells of each packet in turn whether it did not arrive; empty: all have.
+    `segment_lengths` say how many base frames each code stands for, 1 to the spec's
+    `max_segment_frames`, where that varies and the decoder must be told: int32 of the codes' shape,
+    side information of whole bits per length.
     """
 
     num_samples: int  # that the decoder must return, at `rate_hz`
@@ -231,6 +238,7 @@ class Encoded:
     packets: tuple[bytes, ...] = ()
     payload_bits: int | None = None
     lost: tuple[bool, ...] = ()
+    segment_lengths: Codes | None = None
 
 
 @runtime_checkable

@@ -128,7 +128,7 @@ def codec(name: str, measure: bool, **options: Any) -> None:
         latency = "not known, or the whole file, if the model normalises over all of it"
         if spec.latency_s is not None:
             latency = f"{spec.latency_s * 1000:.1f} ms algorithmic"
-        weights, source = "none needed", model.source
+        weights, source, longest = "none needed", model.source, spec.max_segment_frames
         if source is not None:
             own = ", ".join(file.url_path for file in source.files)
             known = {"embedded": "embedded in snacbench", "own": own}
@@ -141,6 +141,7 @@ def codec(name: str, measure: bool, **options: Any) -> None:
             "channels": " or ".join(map(str, spec.channels)) or "any",
             "nominal rate": number(spec.nominal_kbps, "kbps"),
             "streams": "; ".join(streams) or "-",
+            "segments": f"1 to {longest} base frames" if longest > 1 else "",
             "tokens per second": number(spec.tokens_per_s),
             "2,048-token context": f"{context_s:.2f} s of audio" if context_s else "-",
             "latency": latency,

@@ -264,7 +264,7 @@ def tokens(data: PlotData, options: Options) -> Figure:
     return _draw(
         data,
         options,
-        lambda spec, _: point_span(spec.tokens_per_s),
+        lambda spec, domain: point_span(data.figure(spec.name, domain, "tokens_per_s")),
         label="tokens per second  ← shorter sequences",
         needed="tokens",
     )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SI_SDR = MetricSpec("si_sdr", "dB", "higher", (-1e9, 1e9), 44_100, "nobody")
 MEL = replace(SI_SDR, name="mel_dac7", unit="log10", better="lower")
 DURATION_S = 4.0
+NO_RATES = (0.0, np.nan, np.nan, np.nan)
 STATES = ("ok", "undefined", "skipped", "failed")
 
 
@@ -78,7 +79,8 @@ def run_rows(
         values = quality(one, clips)
         for i, domain in enumerate(domain_of):
             bits = coded(i, one, domain).bits.total
-            column.coded[i] = (True, True, DOMAINS.index(domain), 0, DURATION_S, bits, 0.0)
+            known = True, True, DOMAINS.index(domain), 0, DURATION_S, bits
+            column.coded[i] = (*known, 0.0, *NO_RATES)
         column.speed = speed(one)
         for metric in metrics:
             cells = np.zeros(clips, [*((name, "?") for name in STATES), ("value", "f8")])
