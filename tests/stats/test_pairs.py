@@ -1,4 +1,4 @@
-"""Paired tests and rank correlation."""
+"""Paired tests."""
 
 from itertools import product
 
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from snacbench.stats.clusters import cluster_clips, moments_of
-from snacbench.stats.correlation import rank_correlation
 from snacbench.stats.intervals import mean_intervals
 from snacbench.stats.pairs import (
     SIGN_FLIP,
@@ -140,63 +139,3 @@ def test_holm_keeps_the_order_and_is_no_harsher_than_bonferroni(p):
     for wrong in (-0.1, 1.5, float("nan")):
         with pytest.raises(ValueError, match="p values must lie between 0 and 1, found"):
             holm([*p, wrong])
-
-
-def two_metrics(codecs=3, clips=60):
-    rng = np.random.default_rng(0)
-    first, second = {}, {}
-    for j in range(codecs):
-        x = np.round(rng.standard_normal(clips) + j, 1)  # with ties
-        y = x + rng.standard_normal(clips)
-        first[f"codec{j}"] = {f"clip{i}": float(v) for i, v in enumerate(x)}
-        second[f"codec{j}"] = {f"clip{i}": float(v) for i, v in enumerate(y)}
-    return first, second
-
-
-@pytest.mark.parametrize(
-    ("count", "method"),
-    [
-        (3, "these clusters only: jackknife over the clips within them"),
-        (20, "jackknife over clusters"),
-        (60, "jackknife over clips"),
-    ],
-)
-def test_the_value_is_scipys_and_the_interval_leaves_out_whole_units(count, method):
-    first, second = two_metrics()
-    found = rank_correlation(first, second, {f"clip{i}": f"s{i % count}" for i in range(60)})
-    x, y = (
-        np.array([v for column in side.values() for v in column.values()])
-        for side in (first, second)
-    )
-    assert found.value == pytest.approx(stats.spearmanr(x, y).statistic)
-    assert (found.n, found.clips, found.method) == (180, 60, method)
-    units = count if count >= 5 else 60
-    left = [
-        np.arctanh(stats.spearmanr(x[kept], y[kept]).statistic)
-        for kept in (np.arange(180) % 60 % units != unit for unit in range(units))
-    ]
-    freedom = units - 1
-    error = np.sqrt(freedom / units * ((left - np.mean(left)) ** 2).sum())  # units of one size
-    half = stats.t.ppf(0.975, freedom) * error
-    z = np.arctanh(found.value)
-    assert (found.low, found.high) == pytest.approx(tuple(np.tanh([z - half, z + half])))
-
-
-def test_what_only_one_metric_has_or_is_undefined_is_left_out():
-    first, second = two_metrics()
-    del first["codec1"]["clip3"]
-    del second["codec2"]
-    second["another codec"] = {"clip0": 1.0}
-    assert rank_correlation(first, second).n == 119
-    expected = rank_correlation({**first, "codec1": {}}, second)
-    second["codec1"] = dict.fromkeys(second["codec1"], float("nan"))
-    assert rank_correlation(first, second) == expected
-    # Without a value or an interval there is a reason.
-    found = rank_correlation(*two_metrics(codecs=5, clips=1))
-    assert found.value is not None
-    assert (found.low, found.reason) == (None, "one cluster: no interval")
-    first, second = two_metrics()
-    level = {codec: dict.fromkeys(column, 1.0) for codec, column in second.items()}
-    for found in (rank_correlation(first, level), rank_correlation({}, {})):
-        assert found.value is None
-        assert found.reason == "fewer than three pairs, or a metric without any spread"

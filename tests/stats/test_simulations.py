@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from snacbench.stats.clusters import cluster_clips, moments_of
-from snacbench.stats.correlation import rank_correlation
 from snacbench.stats.curves import RateCurve, RatePoint, bd_rate, matched_rate
 from snacbench.stats.intervals import mean_intervals
 from snacbench.stats.pairs import holm, zero_mean_tests
@@ -157,25 +156,3 @@ def test_intervals_of_rates_cover(speakers, repetitions, draws, low, high, recor
     record_property("coverage of matched rate", matches / repetitions)
     assert low <= deltas / repetitions <= high
     assert low <= matches / repetitions <= high
-
-
-@pytest.mark.parametrize(
-    ("correlation", "repetitions"),
-    [(0.7, 100), *(pytest.param(c, 400, marks=pytest.mark.slow) for c in (0.3, 0.7))],
-)
-def test_intervals_of_rank_correlations_cover(correlation, repetitions, record_property):
-    """Clips of a speaker correlate by so much."""
-    r, held = 0.8, 0
-    truth = 6 * np.arcsin(r / 2) / np.pi  # of normal values of correlation r
-    names, speaker = [f"clip{i}" for i in range(120)], np.arange(120) % 30
-    clusters = {name: f"s{g}" for name, g in zip(names, speaker, strict=True)}
-    for seed in range(repetitions):
-        rng = np.random.default_rng(seed)
-        parts = np.sqrt(correlation) * rng.standard_normal((3, 30))[:, speaker]
-        parts = parts + np.sqrt(1 - correlation) * rng.standard_normal((3, 120))
-        x, y = (np.sqrt(r) * parts[0] + np.sqrt(1 - r) * parts[i] for i in (1, 2))
-        first, second = ({"codec": dict(zip(names, v, strict=True))} for v in (x, y))
-        found = rank_correlation(first, second, clusters)
-        held += found.low <= truth <= found.high
-    record_property("coverage", float(held) / repetitions)
-    assert 0.92 <= held / repetitions <= 0.97
