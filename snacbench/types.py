@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
@@ -208,6 +208,19 @@ class CodecSpec:
         """Code indices per second over all streams; None without codebooks, or if it varies."""
         known = self.streams and self.max_segment_frames == 1
         return float(sum(s.frame_rate_hz for s in self.streams)) if known else None
+
+    def under(self, condition: str) -> CodecSpec:
+        """The same operating point under a condition, by its name: a point of its own."""
+        name, model = f"{self.name}+{condition}", f"{self.model}+{condition}"
+        return replace(self, name=name, model=model, condition=condition)
+
+    @property
+    def without_condition(self) -> CodecSpec:
+        """The same operating point under no condition."""
+        if not (of := self.condition):
+            return self
+        name, model = self.name.removesuffix(f"+{of}"), self.model.removesuffix(f"+{of}")
+        return replace(self, name=name, model=model, condition="")
 
 
 def nominal_kbps_of(streams: Sequence[Stream]) -> float:

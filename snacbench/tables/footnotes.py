@@ -373,9 +373,10 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
         yield from (f"{UNSTABLE} RTF of {s.codec} is unstable: {s.unstable}." for s in unstable)
     broken = [c.speed for c in codecs if c.speed and not c.speed.encode_s]
     yield from (f"Speed of {s.codec} could not be measured: {s.reason}." for s in broken)
-    own = [c.spec.name for c in codecs if not c.speed and c.spec.family != OUTSIDE]
+    able = [c for c in codecs if c.spec.family != OUTSIDE and not c.spec.condition]
+    own = [c.spec.name for c in able if not c.speed]
     if own:
-        whose = "" if len(own) == len(codecs) else f" of {', '.join(own)}"
+        whose = "" if len(own) == len(able) else f" of {', '.join(own)}"
         yield f"Speed{whose} was not measured; 'snacbench speed RUN' does."
 
 
