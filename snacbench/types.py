@@ -204,6 +204,16 @@ class CodecSpec:
         """Code indices per second over all streams; None for codecs without codebooks."""
         return float(sum(s.frame_rate_hz for s in self.streams)) if self.streams else None
 
+    @property
+    def base(self) -> str:
+        """Name of the same point without its condition; its own where it has none."""
+        return self.name.removesuffix(f"+{self.condition}") if self.condition else self.name
+
+    @property
+    def base_model(self) -> str:
+        """Its model without the condition."""
+        return self.model.removesuffix(f"+{self.condition}") if self.condition else self.model
+
 
 def nominal_kbps_of(streams: Sequence[Stream]) -> float:
     """Nominal rate in kbps of a set of streams: whole bits per index, nothing else."""

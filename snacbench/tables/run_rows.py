@@ -51,7 +51,7 @@ MOST_UNITS = 40  # even, so that what is numbered round keeps its half
 
 _CODED = [
     ("known", "?"), ("ok", "?"), ("domain", "u1"), ("unit", "u1"),
-    ("duration_s", "f8"), ("bits", "f8"), ("side_info_bits", "f8"),
+    ("duration_s", "f8"), ("bits", "f8"), ("side_info_bits", "f8"), ("realised", "f8"),
 ]  # fmt: skip
 _SCORE = [("ok", "?"), ("undefined", "?"), ("skipped", "?"), ("failed", "?"), ("value", "f8")]
 _DELAY = [("known", "?"), ("found", "?"), ("inverted", "?"), ("own_lag_s", "f8")]
@@ -373,6 +373,7 @@ _KEPT: Mapping[type, tuple[tuple[str, ...], Mapping[str, Callable[[Any], float |
         "duration_s": lambda row: row.duration_s or 0.0,
         "bits": lambda row: row.bits and row.bits.total,
         "side_info_bits": lambda row: row.bits and row.bits.side_info,
+        "realised": attrgetter("realised"),
     }),
     Delay: (("clip", "codec"),
             {name: attrgetter(name) for name in ("found", "inverted", "own_lag_s")}),

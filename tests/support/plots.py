@@ -81,7 +81,7 @@ def run_rows(
         values = quality(one, clips)
         for i, domain in enumerate(domain_of):
             bits = coded(i, one, domain).bits.total
-            column.coded[i] = (True, True, DOMAINS.index(domain), 0, DURATION_S, bits, 0.0)
+            column.coded[i] = (True, True, DOMAINS.index(domain), 0, DURATION_S, bits, 0.0, np.nan)
         column.speed = speed(one)
         for metric in metrics:
             cells = np.zeros(clips, [*((name, "?") for name in STATES), ("value", "f8")])
