@@ -27,7 +27,7 @@ from snacbench.plugins import (
 )
 from snacbench.types import CodecSpec
 
-_POINT_ITEM = re.compile(r"([\d.+-]+[a-z]*|full)$", re.IGNORECASE)
+_POINT_ITEM = re.compile(r"([\d.+-]+(e-?\d+)?[a-z%]*|full)$", re.IGNORECASE)
 _RATE_ITEM = re.compile(r"\d+(?:\.\d+)?(?:kbps)?", re.IGNORECASE)
 _OWN = re.compile(  # NAME=PREFIX:PATH or NAME=FILE.py
     r"(?:(?P<name>[^=:/@]+)=)?(?:(?P<prefix>[A-Za-z][\w-]*):(?P<path>.+)|(?P<file>[^:=]+\.py))"
@@ -154,7 +154,8 @@ def among(specs: Sequence[CodecSpec], text: str) -> list[CodecSpec]:
     """Those of some operating points, such as a run's, that a list of selectors names.
 
     A selector is a name, a model, a family, a pattern (``*-mini@*``), the beginning of names, or a
-    model or family with a rate or a number of codebooks: ``opus@14``. Raises `UnknownName` if one
+    model or family with a rate or a number of codebooks: ``opus@14``. Points under a condition are
+    those of selectors that end in it: ``opus+loss@5%``, ``*+loss@*``. Raises `UnknownName` if one
     of them names none.
     """
     chosen: dict[str, CodecSpec] = {}
@@ -170,6 +171,14 @@ def among(specs: Sequence[CodecSpec], text: str) -> list[CodecSpec]:
 
 
 def _is_named(spec: CodecSpec, selector: str) -> bool:
+    if spec.condition:
+        name, model = (s.removesuffix(f"+{spec.condition}") for s in (spec.name, spec.model))
+        base = replace(spec, name=name, model=model, condition="")
+        ends = [found.start() for found in re.finditer(r"\+", selector)]
+        return any(
+            fnmatch(spec.condition, selector[end + 1 :]) and _is_named(base, selector[:end])
+            for end in ends
+        )
     name, point = _split_point(selector)
     of_its_model = name in (spec.model, spec.family)
     if point is None or "*" in point:
