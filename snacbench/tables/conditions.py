@@ -106,9 +106,10 @@ def in_words(condition: Condition) -> str:
 
 def concealment(condition: Condition, specs: Sequence[CodecSpec]) -> str:
     """Who conceals lost packets, and how: ``opus by itself (PLC); others: silence``."""
-    own = dict.fromkeys(
-        f"{s.base_model} by itself ({s.concealment})" for s in specs if s.concealment
-    )
-    rest = any(not spec.concealment for spec in specs)
-    last = "the codes before repeated" if condition.option("repeat") is not None else "silence"
-    return "; ".join([*own, *([f"{'others' if own else 'all'}: {last}"] if rest else [])])
+    zero, repeat = (condition.option(name) is not None for name in ("zero", "repeat"))
+    told = {s.base_model: "" if zero else s.concealment for s in specs}
+    own = [f"{model} by itself ({how})" for model, how in told.items() if how]
+    if all(told.values()):
+        return "; ".join(own)
+    filled = "the codes received before, again" if repeat else "silence"
+    return "; ".join([*own, f"{'others' if own else 'all'}: {filled}"])

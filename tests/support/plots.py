@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from snacbench.conditions.condition import conditions_of
 from snacbench.plots.drawing import plot
 from snacbench.request import Request
 from snacbench.rows import Bits, Coded, Run, Speed
@@ -39,6 +40,17 @@ SNAC = [spec("snac-24khz", 0.98, "snac", codebooks=3)]
 CUT = [spec("snac-24khz", 0.42, "snac", codebooks=2, truncated=True)]
 ANCHOR = [spec("lowpass", None, "toys", name="lowpass@7kHz", anchor=True)]
 SEVERAL = [*OPUS, *DAC, *SNAC, *CUT, *ANCHOR]
+
+
+def under(specs: Sequence[CodecSpec], *texts: str) -> list[CodecSpec]:
+    """The points, and each of them under each condition."""
+    names = [condition.name for condition in conditions_of(texts)]
+    return [
+        replace(s, name=s.name + end, model=s.model + end, condition=name)
+        for s in specs
+        for name in ("", *names)
+        for end in [name and f"+{name}"]
+    ]
 
 
 def many(count: int = 14, name: str = "model-{}") -> list[CodecSpec]:
