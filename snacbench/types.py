@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -204,15 +204,18 @@ class CodecSpec:
         """Code indices per second over all streams; None for codecs without codebooks."""
         return float(sum(s.frame_rate_hz for s in self.streams)) if self.streams else None
 
-    @property
-    def base(self) -> str:
-        """Name of the same point without its condition; its own where it has none."""
-        return self.name.removesuffix(f"+{self.condition}") if self.condition else self.name
+    def under(self, condition: str) -> CodecSpec:
+        """The same operating point under a condition, by its name: a point of its own."""
+        name, model = f"{self.name}+{condition}", f"{self.model}+{condition}"
+        return replace(self, name=name, model=model, condition=condition)
 
     @property
-    def base_model(self) -> str:
-        """Its model without the condition."""
-        return self.model.removesuffix(f"+{self.condition}") if self.condition else self.model
+    def without_condition(self) -> CodecSpec:
+        """The same operating point under no condition."""
+        if not (of := self.condition):
+            return self
+        name, model = self.name.removesuffix(f"+{of}"), self.model.removesuffix(f"+{of}")
+        return replace(self, name=name, model=model, condition="")
 
 
 def nominal_kbps_of(streams: Sequence[Stream]) -> float:

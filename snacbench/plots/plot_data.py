@@ -59,11 +59,10 @@ def point_span(value: float | None, factor: float = 1.0) -> Span | None:
 
 
 def _asked(spec: CodecSpec, codecs: Sequence[str], *, conditions: bool) -> bool:
-    """Whether a point is one of those that are named, or meant where none is."""
-    if not spec.condition or conditions:
-        names = {spec.name, spec.model, spec.family, spec.base, spec.base_model}
-        return not codecs or not names.isdisjoint(codecs)
-    return bool({spec.name, spec.model} & set(codecs))
+    """Whether a point is one of those that are named, or that are meant where none is."""
+    names, plain = {spec.name, spec.model}, spec.without_condition
+    names |= {spec.family, plain.name, plain.model} if conditions or plain is spec else set()
+    return not names.isdisjoint(codecs) if codecs else conditions or plain is spec
 
 
 class PlotData:
@@ -95,7 +94,7 @@ class PlotData:
         every = {s.name: s for s in specs if _asked(s, codecs, conditions=True)}
         wanted = {s.name for s in specs if _asked(s, codecs, conditions=conditions)} or {*every}
         if conditions:  # each line begins without
-            wanted |= {every[name].base for name in wanted}
+            wanted |= {every[name].without_condition.name for name in wanted}
         self.set_aside = len(every.keys() - wanted)
         self.codecs: dict[str, CodecColumns] = {}
         repeated: dict[str, None] = {}

@@ -43,46 +43,44 @@ def robustness(data: PlotData, options: Options) -> Figure:
     means, specs = data.intervals(options.metric, options.domain), {s.name: s for s in data.specs}
     under = {n: condition_named(s.condition) for n, s in specs.items() if s.condition}
     under = {name: condition for name, condition in under.items() if not condition.neutral}
-    order = [*KINDS]
-    panels = sorted(
-        {series_of(c) for c in under.values()}, key=lambda s: (order.index(s.partition(":")[0]), s)
-    )
-    beside = min(len(panels) or 1, 2 if options.width == "single" else 4)
-    rows = -(-len(panels) // beside) or 1
-    figure = style.new_figure(options, 0.25 + (1.55 if len(panels) > 1 else 2.3) * rows)
+    base = {name: spec.without_condition.name for name, spec in specs.items()}
+    order = sorted({(list(KINDS).index(c.kind), series_of(c)) for c in under.values()})
+    count = len(order) or 1
+    beside = min(count, 2 if options.width == "single" else 4)
+    rows = -(-count // beside)
+    figure = style.new_figure(options, 0.25 + (1.55 if count > 1 else 2.3) * rows)
     grid = figure.subplots(rows, beside, sharey=True, squeeze=False).ravel()
     figure.supylabel(style.metric_label(data, options.metric), fontsize=style.FONT_PT)
     lines = _lines([spec for spec in specs.values() if not spec.condition], data)
-    lines = {n: of for n, of in lines.items() if any(specs[name].base == n for name in under)}
-    for axes, series in zip(grid, panels, strict=False):
+    lines = {name: lines[name] for name in dict.fromkeys(map(base.__getitem__, under))}
+    for axes, (_, series) in zip(grid, order, strict=False):
         of = {name: c for name, c in under.items() if series_of(c) == series}
         places = _axis(axes, list(of.values()), style.WIDTH_IN[options.width] / beside - 0.5)
         step = min(_ASIDE, 0.08 / len(lines)) * (max(places.values()) - min(places.values()))
         drawn = []
-        for i, (base, line) in enumerate(lines.items()):
-            aside, full = step * (i - (len(lines) - 1) / 2), means[base].n if base in means else 0
-            strengths = {places[c.strength]: n for n, c in of.items() if specs[n].base == base}
-            at = {places[None]: base, **strengths} if strengths else {}
+        for i, (name, line) in enumerate(lines.items()):
+            aside, full = step * (i - (len(lines) - 1) / 2), means[name].n if name in means else 0
+            strengths = {places[c.strength]: n for n, c in of.items() if base[n] == name}
+            at = {places[None]: name, **strengths} if strengths else {}
             points = [  # as hollow as where a point is truncated, and joined to nothing
-                Point(replace(specs[base], truncated=means[n].n < full), x + aside, means[n])
+                Point(replace(specs[name], truncated=means[n].n < full), x + aside, means[n])
                 for x, n in sorted(at.items())
                 if n in means
             ]
-            drawn += [replace(line, points=tuple(points))]
+            drawn.append(replace(line, points=tuple(points)))
             lost = [x + aside for x, n in strengths.items() if n not in means]
             axes.plot(
                 lost, [0.03] * len(lost), "x", color=line.look.colour, markersize=4, gid="failed",
                 transform=axes.get_xaxis_transform(), markeredgewidth=1.0,
             )  # fmt: skip
         draw_series(axes, drawn)
-    for axes in grid[len(panels) :]:
-        axes.set_visible(not panels)
-    if not panels:
+    for axes in grid[count:]:
+        axes.set_visible(False)
+    if not order:
         told = "no points under conditions; 'snacbench run --condition loss@5%' makes some"
         style.say_empty(grid[0], told)
-    shown = [specs[base] for base in lines]
-    style.caption(figure, options, *_said(data, options, shown, under))
-    if shown:
+    style.caption(figure, options, *_said(data, options, [specs[name] for name in lines], under))
+    if lines:
         style.legend_above(figure, [legend_entry(line) for line in lines.values()])
     return figure
 
@@ -92,25 +90,25 @@ def _said(
 ) -> list[str]:
     """The caption: what means rest on, and which points have none or one over fewer clips."""
     means = data.intervals(options.metric, options.domain)
-    specs = {spec.name: spec for spec in data.specs}
-    drawn = [mean for name, mean in means.items() if name in under or specs[name] in shown]
-    full = {name: means[specs[name].base].n for name in under if specs[name].base in means}
+    plain = {spec.name: spec.without_condition for spec in data.specs}
+    full = {n: means[plain[n].name].n for n in under if plain[n].name in means}
     fewer = [n for n in under if n in means and means[n].n < full.get(n, 0)]
-    bases, kinds = {spec.name for spec in shown}, {c.kind for c in under.values()}
-    losses = [c for c in under.values() if c.kind == "loss"]
+    kinds = {condition.kind: condition for condition in under.values()}
     failed = "cross at the bottom (no mean: half of the clips or more have no score)"
-    said = [
+    names = {spec.name for spec in shown}
+    drawn = [mean for name, mean in means.items() if name in {*under, *names}]
+    return [
         *style.sizes(data.called(options.domain), drawn),
         "lines begin at the point without condition" * bool(shown),
-        "apart at the left: no flips, no noise" * bool(kinds & _APART.keys()),
+        "apart at the left: no flips, no noise" * bool(kinds.keys() & _APART.keys()),
         "marks at one strength are moved aside, so that bars stand clear" * (len(shown) > 1),
-        "concealment: " + concealment(losses[0], shown) if losses and shown else "",
+        f"concealment: {concealment(kinds['loss'], shown)}" if "loss" in kinds else "",
         style.left_out([n for n in under if n not in means], failed),
         style.left_out([f"{n} (n = {means[n].n})" for n in fewer], "").replace(*_HOLLOW),
         *style.remarks(shown),
-        style.left_out([s.name for s in data.specs if s.base not in bases], "no condition"),
+        style.left_out([n for n in plain if plain[n].name not in names], "no condition"),
+        *style.beside(data, options.metric, options.domain),
     ]
-    return [*said, *style.beside(data, options.metric, options.domain)]
 
 
 def _lines(specs: Sequence[CodecSpec], data: PlotData) -> dict[str, Series]:

@@ -335,9 +335,9 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
         codecs.append(
             {
                 "name": spec.name,
-                "model": spec.base_model,
+                "model": spec.without_condition.model,
                 "kbps": None if kbps is None else round(kbps, 3),
-                "base": spec.base,
+                "base": spec.without_condition.name,
                 "condition": spec.condition,
                 "anchor": spec.anchor,
                 "demonstration": spec.demonstration,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from snacbench.conditions.channel import SILENCE
 from snacbench.conditions.condition import PACKET_S, Condition, condition_named
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows
 from snacbench.tables.side_by_side import Entry
@@ -23,20 +24,18 @@ def series_of(condition: Condition) -> str:
 
 
 def without_conditions(
-    runs: Sequence[RunRows], keep: Iterable[str] = ()
+    runs: Sequence[RunRows], keep: Sequence[str] = ()
 ) -> tuple[list[RunRows], int]:
     """Runs without their points under conditions, but for models to `keep`; how many are out.
 
     Where a run has no others, none is.
     """
-    kept, models, out = [], {*keep}, 0
+    kept = []
     for rows in runs:
         specs = [codec.spec for codec in rows.codecs]
-        names = {s.name for s in specs if not s.condition or s.model in models}
-        whole = len(names) in (0, len(specs))
-        kept.append(rows if whole else rows.only(names))
-        out += 0 if whole else len(specs) - len(names)
-    return kept, out
+        names = {s.name for s in specs if not s.condition or s.model in keep}
+        kept.append(rows if len(names) in (0, len(specs)) else rows.only(names))
+    return kept, sum(len(a.codecs) - len(b.codecs) for a, b in zip(runs, kept, strict=True))
 
 
 def left_out_note(count: int, where: str) -> str:
@@ -47,15 +46,15 @@ def left_out_note(count: int, where: str) -> str:
 
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
     """The same with points under conditions after all points of their model, point by point."""
-    specs = [(id(entry.rows), entry.columns.spec) for entry in entries]
-    models = list(dict.fromkeys((run, spec.base_model) for run, spec in specs))
-    points = list(dict.fromkeys((run, spec.base) for run, spec in specs))
-    places = [
-        (models.index((run, s.base_model)), bool(s.condition) * (1 + points.index((run, s.base))))
-        for run, s in specs
-    ]
-    if not any(spec.condition for _, spec in specs):
+    if not any(entry.columns.spec.condition for entry in entries):
         return list(entries)
+    plain = [(id(entry.rows), entry.columns.spec.without_condition) for entry in entries]
+    models = list(dict.fromkeys((run, spec.model) for run, spec in plain))
+    points = list(dict.fromkeys((run, spec.name) for run, spec in plain))
+    places = []
+    for entry, (run, spec) in zip(entries, plain, strict=True):
+        point = 1 + points.index((run, spec.name)) if entry.columns.spec.condition else 0
+        places.append((models.index((run, spec.model)), point))
     return [entries[i] for i in sorted(range(len(entries)), key=places.__getitem__)]
 
 
@@ -107,9 +106,10 @@ def in_words(condition: Condition) -> str:
 def concealment(condition: Condition, specs: Sequence[CodecSpec]) -> str:
     """Who conceals lost packets, and how: ``opus by itself (PLC); others: silence``."""
     zero, repeat = (condition.option(name) is not None for name in ("zero", "repeat"))
-    told = {s.base_model: "" if zero else s.concealment for s in specs}
+    told = {s.without_condition.model: "" if zero else s.concealment for s in specs}
+    told = {model: how.removeprefix(SILENCE) for model, how in told.items()}
     own = [f"{model} by itself ({how})" for model, how in told.items() if how]
     if all(told.values()):
         return "; ".join(own)
-    filled = "the codes received before, again" if repeat else "silence"
+    filled = "the codes received before, again" if repeat else SILENCE
     return "; ".join([*own, f"{'others' if own else 'all'}: {filled}"])

@@ -357,7 +357,7 @@ def _skipped_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
 
 def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
     """How speeds were measured, which are unstable, and which are not there."""
-    codecs = [codec for rows in runs for codec in rows.codecs if not codec.spec.condition]
+    codecs = [codec for rows in runs for codec in rows.codecs]
     speeds = [codec.speed for codec in codecs if codec.speed and codec.speed.encode_s]
     if speeds:
         repeats = spanned([len(speed.encode_s) for speed in speeds])
@@ -379,9 +379,10 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
         yield from (f"{UNSTABLE} RTF of {s.codec} is unstable: {s.unstable}." for s in unstable)
     broken = [c.speed for c in codecs if c.speed and not c.speed.encode_s]
     yield from (f"Speed of {s.codec} could not be measured: {s.reason}." for s in broken)
-    own = [c.spec.name for c in codecs if not c.speed and c.spec.family != OUTSIDE]
+    able = [c for c in codecs if c.spec.family != OUTSIDE and not c.spec.condition]
+    own = [c.spec.name for c in able if not c.speed]
     if own:
-        whose = "" if len(own) == len(codecs) else f" of {', '.join(own)}"
+        whose = "" if len(own) == len(able) else f" of {', '.join(own)}"
         yield f"Speed{whose} was not measured; 'snacbench speed RUN' does."
 
 

@@ -45,12 +45,7 @@ SEVERAL = [*OPUS, *DAC, *SNAC, *CUT, *ANCHOR]
 def under(specs: Sequence[CodecSpec], *texts: str) -> list[CodecSpec]:
     """The points, and each of them under each condition."""
     names = [condition.name for condition in conditions_of(texts)]
-    return [
-        replace(s, name=s.name + end, model=s.model + end, condition=name)
-        for s in specs
-        for name in ("", *names)
-        for end in [name and f"+{name}"]
-    ]
+    return [point for s in specs for point in (s, *map(s.under, names))]
 
 
 def many(count: int = 14, name: str = "model-{}") -> list[CodecSpec]:
