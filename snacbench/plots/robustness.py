@@ -52,11 +52,13 @@ def robustness(data: PlotData, options: Options) -> Figure:
     grid = figure.subplots(rows, beside, sharey=True, squeeze=False).ravel()
     figure.supylabel(style.metric_label(data, options.metric), fontsize=style.FONT_PT)
     lines = _lines([spec for spec in specs.values() if not spec.condition], data)
-    lines = {name: lines[name] for name in dict.fromkeys(map(base.__getitem__, under))}
+    lines = {n: of for n, of in lines.items() if n in map(base.__getitem__, under)}
     for axes, (_, series) in zip(grid, order, strict=False):
         of = {name: c for name, c in under.items() if series_of(c) == series}
         places = _axis(axes, list(of.values()), style.WIDTH_IN[options.width] / beside - 0.5)
-        step = min(_ASIDE, 0.08 / len(lines)) * (max(places.values()) - min(places.values()))
+        step = min(_ASIDE, 0.08 / max(1, len(lines))) * (
+            max(places.values()) - min(places.values())
+        )
         drawn = []
         for i, (name, line) in enumerate(lines.items()):
             aside, full = step * (i - (len(lines) - 1) / 2), means[name].n if name in means else 0
@@ -68,6 +70,7 @@ def robustness(data: PlotData, options: Options) -> Figure:
                 if n in means
             ]
             drawn.append(replace(line, points=tuple(points)))
+            lines[name] = replace(line, points=(*line.points, *points))
             lost = [x + aside for x, n in strengths.items() if n not in means]
             axes.plot(
                 lost, [0.03] * len(lost), "x", color=line.look.colour, markersize=4, gid="failed",

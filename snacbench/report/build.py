@@ -100,18 +100,16 @@ def build_report(  # noqa: PLR0913 - what can be chosen
     chosen = chosen_clips(rows, [clip for clip in rows.ids if clip in playable], clips)
     names = [codec.spec.name for codec in rows.codecs]
     plain = [codec.spec.name for codec in rows.codecs if not codec.spec.condition]
-    # Points under conditions are played on as many clips as doubles what is played, at least on 3.
-    signals, more = len(chosen) * (len(plain) + 1), len(names) - len(plain)
-    most = max(_CLIPS_UNDER_CONDITIONS, signals // max(1, more))
-    every = {*np.linspace(0, len(chosen) - 1, min(most, len(chosen))).round().astype(int).tolist()}
+    under = clips_under_conditions(len(chosen), len(plain), len(names) - len(plain))
     # Whole clips if they fit into a folder that can be sent, else as much of each as does.
-    fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, signals + more * len(every))
+    signals = len(chosen) * (len(plain) + 1) + len(under) * (len(names) - len(plain))
+    fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, signals)
     durations_s = [clip.duration_s for id_ in chosen if (clip := found[id_].clip)]
     whole = lossless or max(durations_s, default=0) <= fits_s
     preview = Preview(lossless, float("inf") if whole else max(fits_s, _LEAST_PREVIEW_S))
 
     def write(number: int) -> dict[str, Any]:
-        played = [name if number in every or name in plain else "" for name in names]
+        played = [name if number in under or name in plain else "" for name in names]
         written = write_players(folder, partial, played, preview, number, found[chosen[number]])
         progress.step("players")
         return written
@@ -158,6 +156,15 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
         count = min(len(clips), (number - len(chosen)) // (len(by_size) - index))
         chosen |= {clips[i] for i in np.linspace(0, len(clips) - 1, count).round().astype(int)}
     return [clip.id for clip in rows.clips if clip.id in chosen]
+
+
+def clips_under_conditions(clips: int, plain: int, conditioned: int) -> set[int]:
+    """On which of so many clips points under conditions are played: spread evenly, at least 3.
+
+    As many as double the signals of points without.
+    """
+    most = max(_CLIPS_UNDER_CONDITIONS, clips * (plain + 1) // max(1, conditioned))
+    return {round(place) for place in np.linspace(0, clips - 1, min(most, clips)).tolist()}
 
 
 # ------------------------------------------------------------------------------------ the page

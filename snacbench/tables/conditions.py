@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from snacbench.conditions.channel import SILENCE
 from snacbench.conditions.condition import PACKET_S, Condition, condition_named
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows
 from snacbench.tables.side_by_side import Entry
 from snacbench.types import CodecSpec
 
+SILENCE = "silence"
 AS_SENT = (
     "Points under conditions are not ranked and take no clips from others; rates are as "
     "sent, speed and cost those of the point without condition."
