@@ -97,7 +97,7 @@ def _said(
     full = {n: means[plain[n].name].n for n in under if plain[n].name in means}
     fewer = [n for n in under if n in means and means[n].n < full.get(n, 0)]
     kinds = {condition.kind: condition for condition in under.values()}
-    failed = "cross at the bottom (no mean: half of the clips or more have no score)"
+    failed = "cross at the bottom: half of the clips or more have no score"
     names = {spec.name for spec in shown}
     drawn = [mean for name, mean in means.items() if name in {*under, *names}]
     return [

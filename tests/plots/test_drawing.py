@@ -36,7 +36,7 @@ def written(folder, name, *formats, specs=SEVERAL):
 
 
 def test_every_plot_is_found_drawn_for_each_metric_and_named_by_what_it_uses():
-    names = "codebooks differences distribution domains macs quality-rate speed tokens"
+    names = "codebooks differences distribution domains macs quality-rate robustness speed tokens"
     assert " ".join(plots()) == names
     assert list(select_plots("all")) == list(plots().values())
     data, both = PlotData([run_rows()]), [plots()["codebooks"], plots()["speed"]]
