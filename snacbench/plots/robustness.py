@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from snacbench.conditions.condition import KINDS, Condition, condition_named
@@ -56,9 +57,8 @@ def robustness(data: PlotData, options: Options) -> Figure:
     for axes, (_, series) in zip(grid, order, strict=False):
         of = {name: c for name, c in under.items() if series_of(c) == series}
         places = _axis(axes, list(of.values()), style.WIDTH_IN[options.width] / beside - 0.5)
-        step = min(_ASIDE, 0.08 / max(1, len(lines))) * (
-            max(places.values()) - min(places.values())
-        )
+        gaps = [b - a for a, b in pairwise(sorted({*places.values()}))]
+        step = min(_ASIDE * sum(gaps), 0.7 * min(gaps) / max(1, len(lines)))
         drawn = []
         for i, (name, line) in enumerate(lines.items()):
             aside, full = step * (i - (len(lines) - 1) / 2), means[name].n if name in means else 0
@@ -77,6 +77,8 @@ def robustness(data: PlotData, options: Options) -> Figure:
                 transform=axes.get_xaxis_transform(), markeredgewidth=1.0,
             )  # fmt: skip
         draw_series(axes, drawn)
+        for container in axes.containers:
+            container[0].set_markersize(3.2 if count > 1 else 4)
     for axes in grid[count:]:
         axes.set_visible(False)
     if not order:
@@ -124,9 +126,11 @@ def _lines(specs: Sequence[CodecSpec], data: PlotData) -> dict[str, Series]:
         rank = (1 + rates.index(spec.nominal_kbps or 0.0)) / len(rates)
         share = 1.0 if len(rates) == 1 else _PALEST + (1 - _PALEST) * rank
         look = looks[spec.model]
-        pale = to_hex([1 - share * (1 - part) for part in to_rgb(look.colour)])
+        red, green, blue = (1 - share * (1 - part) for part in to_rgb(look.colour))
         label = style.shortened(style.codec_label(spec, 99, data.labels), 30)
-        found[spec.name] = Series(label, replace(look, colour=pale, line=look.line or ":"), ())
+        found[spec.name] = Series(
+            label, replace(look, colour=to_hex((red, green, blue)), line=look.line or ":"), ()
+        )
     return found
 
 
@@ -164,10 +168,8 @@ def _axis(axes: Axes, of: Sequence[Condition], width_in: float) -> dict[float | 
     if "clean" in KINDS[first.kind].options:
         words.append("against clean" if first.against_clean else "against that input")
     words = [w.rpartition("%2F")[2].replace("=", " ") for w in words]
-    axes.set_title(
-        f"{title}\n{style.shortened(', '.join(words), _CHARACTERS)}", loc="left",
-        fontsize=style.SMALL_PT,
-    )  # fmt: skip
+    head = f"{title}\n{style.shortened(', '.join(words), _CHARACTERS)}".rstrip()
+    axes.set_title(head, loc="left", fontsize=style.SMALL_PT)
     axes.set_xlabel(label if first.unit or first.kind != "reverb" else "gain of the tail")
     return places
 

@@ -103,8 +103,8 @@ def tables_of(
     if out:
         notes.append(left_out_note(out, "'snacbench plot RUN robustness' and the default table"))
     shown = [over for over in places if over[0] in (*layout.domains, ALL_DOMAINS)] or places
-    if out := [domain for domain, _ in places if domain not in dict(shown)]:
-        notes.append(f"No table of {', '.join(out)}, for which these metrics are not meant.")
+    if never := [domain for domain, _ in places if domain not in dict(shown)]:
+        notes.append(f"No table of {', '.join(never)}, for which these metrics are not meant.")
     for by in {group[0] for _, group in places if group}:
         clips = {clip.id: group_of(clip, by) for rows in runs for clip in rows.clips}
         if unstated := [*clips.values()].count(NOT_STATED):
