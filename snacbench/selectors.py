@@ -172,8 +172,7 @@ def among(specs: Sequence[CodecSpec], text: str) -> list[CodecSpec]:
 
 def _is_named(spec: CodecSpec, selector: str) -> bool:
     if spec.condition:
-        name, model = (s.removesuffix(f"+{spec.condition}") for s in (spec.name, spec.model))
-        base = replace(spec, name=name, model=model, condition="")
+        base = spec.without_condition
         ends = [found.start() for found in re.finditer(r"\+", selector)]
         return any(
             fnmatch(spec.condition, selector[end + 1 :]) and _is_named(base, selector[:end])

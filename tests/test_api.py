@@ -17,7 +17,7 @@ from tests.conftest import broadband
 from tests.support.command_line import write_raw
 
 COLUMNS = [
-    "clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s",
+    "clip", "domain", "cluster", "codec", "model", "condition", "kbps", "tokens_per_s",
     "metric", "value", "status", "reason",
 ]  # fmt: skip
 X = broadband(1.0, 16_000, seed=1)

@@ -40,6 +40,12 @@ from snacbench.types import DOMAINS
 @click.argument("recipe", required=False)
 @option("--codecs", help="Families, models, rates, own: snac,dac-44khz@2.67,NAME=dac:PATH")
 @option("--data", "quick", "Set, corpus, manifest or folder.")
+@option(
+    "--condition conditions",
+    help="Also under it: loss@1%,5%, loss:burst=3@5%, flips@1e-4, level@-20dB, noise@10dB, "
+    "reverb@0.5s, cascade@3; may be repeated.",
+    multiple=True,
+)
 @option("--metrics", "", "Names, comma-separated.  [default: the default set]")
 @weights_option
 @option("-o --out", PATH, "New run folder.")

@@ -1,8 +1,8 @@
 """What a codec runs under: ``loss:burst=3@5%``, ``flips@1e-4``, ``level@-20dB``, ``cascade@3``.
 
 ``KIND[:option[=value]]...@STRENGTH[,STRENGTH...]``. A condition's name is this with one strength,
-the options in alphabetical order and defaults left out; it holds no comma, and no slash: what a
-path holds of those is written as in a URL (``%2F``).
+the options in alphabetical order and defaults left out; it holds no comma and no slash: those of a
+path are written as in a URL (``%2F``).
 """
 
 from __future__ import annotations
@@ -12,48 +12,42 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import quote, unquote
 
 from snacbench.errors import UserError, did_you_mean
 from snacbench.later import np
 
 if TYPE_CHECKING:
-    import numpy
+    from numpy.random import Generator
 
 Stage = Literal["input", "channel", "cascade"]
 _NUMBER = re.compile(r"([+-]?(?:inf|\d+(?:\.\d+)?(?:e[+-]?\d+)?))\s*([a-z%]*)", re.IGNORECASE)
-PACKET_S = 0.02  # what one packet holds, unless `packet` says otherwise
+_LIMITS = {"burst": (1.0, 1000.0, ""), "packet": (1.0, 10_000.0, "ms")}
+_DEFAULTS = {"pink", "packet=20ms"}
 
 
-@dataclass(frozen=True)
-class _Kind:
-    """A kind of condition; of its `options` those that share a group exclude each other."""
-
+class _Kind(NamedTuple):
     stage: Stage
     unit: str
     neutral: float
     lowest: float
     highest: float
     example: str
-    options: Mapping[str, str]  # what each option sets
+    options: Mapping[str, str] = {}  # those of one value exclude each other
 
 
-_CLEAN = {"clean": "reference"}
+_LOSS = {"burst": "burst", "packet": "packet", "zero": "concealment", "repeat": "concealment"}
+_NOISE = {"pink": "noise", "white": "noise", "file": "noise", "clean": "reference"}
+_REVERB = {"file": "response", "clean": "reference"}
 KINDS: Mapping[str, _Kind] = {
-    "loss": _Kind("channel", "%", 0, 0, 100, "loss:burst=3@5%", {
-        "burst": "burst", "packet": "packet", "zero": "concealment", "repeat": "concealment",
-    }),
-    "flips": _Kind("channel", "", 0, 0, 0.5, "flips@1e-4", {}),
-    "level": _Kind("input", "dB", 0, -100, 60, "level@-20dB", {}),
-    "noise": _Kind("input", "dB", float("inf"), -60, float("inf"), "noise@10dB", {
-        "pink": "noise", "white": "noise", "file": "noise", **_CLEAN,
-    }),
-    "reverb": _Kind("input", "s", 0, 0, 20, "reverb@0.5s", {"file": "response", **_CLEAN}),
-    "cascade": _Kind("cascade", "", 1, 1, 5, "cascade@3", {}),
-}  # fmt: skip
-_NUMBERS = {"burst": (1.0, 1000.0, ""), "packet": (1.0, 10_000.0, "ms")}  # lowest, highest, unit
-_DEFAULTS = {"pink", "packet=20ms"}
+    "loss": _Kind("channel", "%", 0, 0, 100, "loss:burst=3@5%", _LOSS),
+    "flips": _Kind("channel", "", 0, 0, 0.5, "flips@1e-4"),
+    "level": _Kind("input", "dB", 0, -100, 60, "level@-20dB"),
+    "noise": _Kind("input", "dB", float("inf"), -60, 100, "noise@10dB", _NOISE),
+    "reverb": _Kind("input", "s", 0, 0.05, 20, "reverb@0.5s", _REVERB),
+    "cascade": _Kind("cascade", "", 1, 1, 5, "cascade@3"),
+}
 
 
 @dataclass(frozen=True)
@@ -61,13 +55,13 @@ class Condition:
     """One kind at one strength, for example a loss of 5 % of all packets.
 
     `strength` is the rate of lost packets in %, the share of flipped bits, the gain in dB, the SNR
-    in dB, the RT60 in s or the number of passes; of a recorded room it is the gain of all that
-    follows the direct path. `options` are as the name has them, sorted.
+    in dB, the RT60 in s (of a recorded room the gain of what follows the direct path), or the
+    number of passes.
     """
 
     kind: str
     strength: float
-    options: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()  # sorted
 
     @property
     def name(self) -> str:
@@ -105,11 +99,8 @@ class Condition:
 
     def option(self, name: str) -> str | None:
         """The value of an option, empty where it takes none; None if it is not set."""
-        for option in self.options:
-            key, _, value = option.partition("=")
-            if key == name:
-                return unquote(value) if name == "file" else value
-        return None
+        found = (option.partition("=") for option in self.options)
+        return next((unquote(value) for key, _, value in found if key == name), None)
 
 
 def conditions_of(texts: Iterable[str]) -> tuple[Condition, ...]:
@@ -123,16 +114,11 @@ def conditions_of(texts: Iterable[str]) -> tuple[Condition, ...]:
     found: dict[Condition, None] = {}
     for text in texts:
         for one in _parsed(text):
-            path = one.option("file")
-            if path is not None and not Path(path).is_file():
-                raise UserError(
-                    f"condition {text}: there is no file {path}; give the path of a recording, its "
-                    "colons as %3A"
-                )
+            if (path := one.option("file")) and not Path(path).is_file():
+                raise _wrong(text, f"no file {path}", "a recording's path, its colons as %3A")
             found[one] = None
             if "clean" in KINDS[one.kind].options and not one.against_clean:
-                options = tuple(sorted((*one.options, "clean")))
-                found[Condition(one.kind, one.strength, options)] = None
+                found[replace(one, options=tuple(sorted((*one.options, "clean"))))] = None
     return tuple(found)
 
 
@@ -143,41 +129,41 @@ def condition_named(name: str) -> Condition:
     """
     first, *more = _parsed(name)
     if more:
-        raise UserError(f"condition {name}: found {1 + len(more)} strengths, expected one")
+        raise _wrong(name, f"{1 + len(more)} strengths", "one")
     return first
+
+
+def _wrong(text: str, found: str, expected: str) -> UserError:
+    return UserError(f"condition {text}: found {found}, expected {expected}")
 
 
 def _parsed(text: str) -> list[Condition]:
     told, _, strengths = text.strip().rpartition("@")
     name, *options = told.split(":")
-    kind = KINDS.get(name)
-    if kind is None:
+    if name not in KINDS:
         examples = ", ".join(kind.example for kind in KINDS.values())
-        raise UserError(
-            f"condition {text}: found {name or text!r}, expected KIND@STRENGTH such as "
-            f"{examples}; {did_you_mean(name or text, KINDS)}"
-        )
-    kept: dict[str, str] = {}
+        hint = did_you_mean(name or text, KINDS)
+        raise _wrong(text, repr(name or text), f"KIND@STRENGTH such as {examples}; {hint}")
+    kind, kept = KINDS[name], dict[str, str]()
     for option in options:
         group, canonical = _option(text, kind, option)
         if group in kept:
-            raise UserError(f"condition {text}: {kept[group]} and {option} exclude each other")
+            raise _wrong(text, f"{kept[group]} and {option}", "one of them")
         kept[group] = canonical
     one = Condition(name, kind.neutral, tuple(sorted(set(kept.values()) - _DEFAULTS)))
-    highest = 1.0 if one.option("file") and name == "reverb" else kind.highest
-    if burst := one.option("burst"):  # a good packet would be followed by a lost one for sure
+    lowest, highest = (0.0, 1.0) if "response" in kept else (kind.lowest, kind.highest)
+    if burst := one.option("burst"):  # more would be possible in longer bursts only
         highest *= float(burst) / (1 + float(burst))
+    expected = f"{lowest:g} to {highest:g}{f' in bursts of {burst}' if burst else ''}, then "
+    expected += f"{one.unit or 'no unit'}, as in {kind.example}"
+    if name == "cascade":
+        expected = f"a whole number from {expected}"
     found = []
     for strength in strengths.split(","):
         value = _number(strength.strip(), one.unit)
         whole = name != "cascade" or (value is not None and value.is_integer())
-        if value is None or not (kind.lowest <= value <= highest and whole):
-            raise UserError(
-                f"condition {text}: found the strength {strength.strip()!r}, expected a "
-                f"{'whole ' if name == 'cascade' else ''}number from {kind.lowest:g} to "
-                f"{highest:g}{f' in bursts of {burst}' if burst else ''}, "
-                f"{f'then {one.unit}' if one.unit else 'without unit'}, as in {kind.example}"
-            )
+        if value is None or not whole or not (lowest <= value <= highest or value == kind.neutral):
+            raise _wrong(text, f"the strength {strength.strip()!r}", expected)
         found.append(replace(one, strength=value))
     return found
 
@@ -185,24 +171,23 @@ def _parsed(text: str) -> list[Condition]:
 def _option(text: str, kind: _Kind, option: str) -> tuple[str, str]:
     """What an option sets, and the option as names have it."""
     key, equals, value = option.partition("=")
+    expected = f"{key} without a value"
     if key not in kind.options:
-        expected = " or ".join(kind.options) or "none"
-    elif key in _NUMBERS:
-        lowest, highest, unit = _NUMBERS[key]
+        expected = f"{' or '.join(kind.options) or 'none'}, as in {kind.example}"
+    elif key in _LIMITS:
+        lowest, highest, unit = _LIMITS[key]
         number = _number(value, unit)
         if number is not None and lowest <= number <= highest:
             return kind.options[key], f"{key}={number:g}{unit}"
         expected = f"{key}=NUMBER{unit} from {lowest:g}{unit} to {highest:g}{unit}"
-    elif key == "file" and value:
+    elif key == "file":
         path = Path(value if Path(value).exists() else unquote(value)).expanduser().absolute()
-        return kind.options[key], f"file={quote(str(path), safe='')}"
-    elif not equals and key != "file":
+        if value:
+            return kind.options[key], f"file={quote(str(path), safe='')}"
+        expected = "file=PATH"
+    elif not equals:
         return kind.options[key], key
-    else:
-        expected = "file=PATH" if key == "file" else f"{key} without a value"
-    raise UserError(
-        f"condition {text}: found the option {option!r}, expected {expected}, as in {kind.example}"
-    )
+    raise _wrong(text, f"the option {option!r}", expected)
 
 
 def _number(text: str, unit: str) -> float | None:
@@ -213,7 +198,7 @@ def _number(text: str, unit: str) -> float | None:
     return float(f"{float(found[1]):g}") + 0.0  # no negative zero
 
 
-def generator(*key: object) -> numpy.random.Generator:
+def generator(*key: object) -> Generator:
     """Random numbers that depend on a key alone, on no other draw."""
     digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))

@@ -146,7 +146,9 @@ class RunSignals:
         self.folder, self.mono = folder, folder.run.request.channels == "mono"
         self.clips = {clip.id: clip for clip in folder.read(Clip)}
         self.coded = {(row.clip, row.codec): row for row in folder.read(Coded)}
-        self.calibrations = {row.codec: row for row in folder.read(Calibration)}
+        found = {row.codec: row for row in folder.read(Calibration)}
+        base = {spec.name: spec.without_condition.name for spec in folder.run.codecs}
+        self.calibrations = {name: found[of] for name, of in base.items() if of in found}
 
     @classmethod
     def behind(cls, folder: Path, test: ListeningTest) -> RunSignals:

@@ -35,7 +35,7 @@ _KINDS: dict[type[Any], tuple[str, str]] = {
     rows.Agreement: ("codec computed baseline", "tokens equal"),
     rows.SpotCheck: ("codec", "passed"),
     rows.ClipMeasures: ("clip", ""),
-    rows.Coded: ("clip codec", "status bits seed channel_mode decoded_sha256"),
+    rows.Coded: ("clip codec", "status bits seed channel_mode realised decoded_sha256"),
     rows.CodeHistogram: ("clip codec stream", "codebook_size codes counts"),
     rows.CodedBytes: ("clip codec coder shuffled", "tables_sha256 stream_bytes"),
     rows.Speed: ("codec", ""),
@@ -262,6 +262,7 @@ def _joined(
         asr=(hearing or runs)[0].request.asr,
         weights=weights,
         codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
+        conditions=tuple(dict.fromkeys(c for run in runs for c in run.request.conditions)),
         merged=tuple(run.id for run in runs),
         shard=shards if lacking else "",
     )

@@ -91,7 +91,8 @@ def _is_another(rows: RunRows, recipe: FromRecipe) -> str:
         return "it is a part, or was merged of parts"
     if gone := rows.run.facts.get(MISSING):
         return f"not in the test set: {gone}"
-    coded = [(len(c.ok(ALL_DOMAINS)), len(c.tried(ALL_DOMAINS))) for c in rows.codecs]
+    codecs = (codec for codec in rows.codecs if not codec.spec.condition)
+    coded = [(len(c.ok(ALL_DOMAINS)), len(c.tried(ALL_DOMAINS))) for c in codecs]
     # Files that nobody can read are tried, and not planned.
     if not rows.planned or any(ok < max(rows.planned, tried) for ok, tried in coded):
         return "some clips are not coded"
@@ -122,7 +123,7 @@ def _is_published(weights: WeightsInfo) -> bool:
 
 def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
     """Which codecs break the limits of a recipe, and of which it is not known."""
-    codecs = [codec for codec in rows.codecs if not codec.spec.anchor]
+    codecs = [c for c in rows.codecs if not (c.spec.anchor or c.spec.condition)]
     for name, limit in recipe.limits.items():
         what = f"{_LIMITS[name]} than the {limit:g} that recipe {recipe.name} allows"
         taken = [(codec, _taken(codec, name)) for codec in codecs]

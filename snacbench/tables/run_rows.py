@@ -418,8 +418,9 @@ def scores_frame(run: RunFolder | Path) -> pd.DataFrame:
     """Every score of a run folder, one row each; StoreError if it holds no run.
 
     Columns: ``clip``, ``domain``, ``cluster`` (speaker or track; missing where not known),
-    ``codec`` (operating point), ``model``, ``kbps`` (of this clip), ``tokens_per_s``, ``metric``,
-    ``value`` (NaN unless ``status`` is ``ok``), ``status`` and ``reason``.
+    ``codec`` (operating point), ``model``, ``condition`` (empty: none), ``kbps`` (of this clip),
+    ``tokens_per_s``, ``metric``, ``value`` (NaN unless ``status`` is ``ok``), ``status`` and
+    ``reason``.
     """
     folder = run if isinstance(run, RunFolder) else RunFolder.open(run)
     frame, coded, specs = _frame(folder, Score), _frame(folder, Coded), folder.run.codecs
@@ -432,9 +433,10 @@ def scores_frame(run: RunFolder | Path) -> pd.DataFrame:
     frame["domain"] = clip.map(domains).fillna("unknown").astype("category")
     frame["cluster"] = clip.map({one.id: one.cluster for one in clips})
     frame["model"] = codec.map({spec.name: spec.model for spec in specs})
+    frame["condition"] = codec.map({spec.name: spec.condition for spec in specs})
     tokens_per_s = codec.map({spec.name: spec.tokens_per_s for spec in specs})
     frame["tokens_per_s"] = tokens_per_s.astype(float)
     of_pair = kbps.to_dict()
     frame["kbps"] = [of_pair.get(pair, np.nan) for pair in zip(clip, codec, strict=True)]
-    about = ["clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s"]
+    about = ["clip", "domain", "cluster", "codec", "model", "condition", "kbps", "tokens_per_s"]
     return frame[[*about, "metric", "value", "status", "reason"]].reset_index(drop=True)

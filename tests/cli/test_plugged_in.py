@@ -111,17 +111,18 @@ def test_what_failed_is_tried_again_and_replaced(clips, tmp_path):
         return run_in(tmp_path, *arguments, plugged=plugged, code=code).stderr
 
     options = ("--data", clips, "--limit", "1", *FAST[2:], "--metrics", "si_sdr,ear", "-o", "r")
+    options = (*options, "--condition", "level@-6dB")
     snacbench("run", "--codecs", "moody,noise@20dB", *options, code=1)
     before = statuses(path)
     log = (path / "workers.log").read_text()
     assert ("Traceback" in log, "FileNotFoundError" in log) == (True, True)
     good = {key: found for key, found in before.items() if found[0] == "ok"}
-    assert {key[1] for key in good} == {"noise@20dB"}
+    assert {key[1] for key in good} == {"noise@20dB", "noise@20dB+level@-6dB"}
     disk.touch()
     snacbench("run", "--resume", path, code=1)
     assert statuses(path) == before
     told = snacbench("run", "--resume", path, "--retry-failed", code=1)
-    assert "failed before, tried again: 3 codings and 9 scores" in " ".join(told.split())
+    assert "failed before, tried again: 6 codings and 18 scores" in " ".join(told.split())
     now = statuses(path)
     assert now.keys() == before.keys()
     assert good.items() <= now.items()
@@ -130,5 +131,5 @@ def test_what_failed_is_tried_again_and_replaced(clips, tmp_path):
     copy = shutil.copytree(path, tmp_path / "copy")
     for run, more in ((path, ("--metrics", "ear")), (copy, ())):
         told = snacbench("score", run, *more, "--retry-failed", code=0)
-        assert "failed before, tried again: 6 scores" in told
+        assert "failed before, tried again: 12 scores" in told
         assert {status for status, _ in statuses(run).values()} <= {"ok", "undefined"}

@@ -29,6 +29,7 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     assert (options["codecs"], options["data"]) == ("opus@8,opus@14,24", "quick")
     assert (options["weights"], options["seed"]) == (("published",), 0)
     assert "segments" not in options
+    assert options["conditions"] == ("loss@1%,5%",)
     path = written(tmp_path, GOOD.replace("data: quick", "data: clips/set.csv"))
     assert read_recipe(path).options()["data"] == str(tmp_path / "clips/set.csv")
 

@@ -300,3 +300,38 @@ def test_a_networks_delay_does_not_depend_on_which_of_its_points_are_run(tmp_pat
     ((codec, names),) = next_of(PreparationJob, schedule).delays
     assert codec.spec.name == "dac-mini@9kbps"
     assert names == tuple(spec.name for spec in specs)
+
+
+@pytest.mark.parametrize("reason", ["", "why"])
+def test_points_share_encodings_and_what_is_found_of_them_without_a_condition(tmp_path, reason):
+    bases = [spec for _, spec in select("dac-mini@1q,dac-mini@2q")]
+    names = ("loss@5%", "noise@9dB", "noise:clean@9dB", "cascade@3", "cascade@2")
+    specs = [*bases, *(spec.under(name) for name in names for spec in bases)]
+    folder = RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(specs)), [])
+    coding = [PlannedCodec("dac-mini", spec, nested=True) for spec in specs]
+    schedule = Schedule(Ledger(folder, specs, METRICS), CLIPS[:1], Request(), coding)
+    assert (schedule.steps[PREPARE], schedule.steps[CODE]) == (3, 12)
+    schedule.done(job := next_of(PreparationJob, schedule), rows_for(job))
+    job = next_of(VerifyJob, schedule, CHECK)
+    one, two = (spec.name for spec in bases)
+    schedule.done(job, [SpotCheck(one, 2, not reason, reason), SpotCheck(two, 2, True)])
+    jobs = list(iter(lambda: schedule.next("cpu"), None))
+    shared = [
+        [f"{two}", f"{two}+loss@5%", f"{one}", f"{one}+loss@5%"],
+        [f"{point}+noise{of}@9dB" for point in (two, one) for of in ("", ":clean")],
+        [f"{one}+cascade@2", f"{one}+cascade@3"],
+        [f"{two}+cascade@2", f"{two}+cascade@3"],
+    ]
+    alone = [name for group in shared for name in group if reason and name.startswith(one)]
+    left = [[name for name in group if name not in alone] for group in shared]
+    coded = [([p.spec.name for p in j.points], j.refused) for j in jobs if isinstance(j, CodingJob)]
+    assert [names for names, refused in coded if not refused] == [g for g in left if g]
+    assert [names for names, refused in coded if refused == reason] == [
+        [n] for n in alone
+    ] or not reason
+    folder.append(Coded("a", spec.name, "ok", condition=spec.condition) for spec in specs)
+    decodes = next_of(
+        ScoringJob, Schedule(Ledger(folder, specs, METRICS), CLIPS, Request())
+    ).decodes
+    late = {d.coded.codec.partition("+")[2]: round(d.delay_s / 0.001) for d in decodes}
+    assert late == {"": 1, **dict.fromkeys(names[:3], 1), "cascade@3": 3, "cascade@2": 2}

@@ -14,6 +14,8 @@ import pytest
 from snacbench.audio.align import advanced
 from snacbench.audio.io import write_flac
 from snacbench.audio.resample import resample
+from snacbench.conditions.condition import condition_named
+from snacbench.conditions.inputs import impaired
 from snacbench.errors import AudioError, MissingPackage, Undefined, WeightsMismatch
 from snacbench.files import sha256_of_file
 from snacbench.plugins import metrics
@@ -61,6 +63,19 @@ def use(monkeypatch, **prepare):
     """Metrics by name and what prepares their references, in place of all others."""
     metrics = {name: Metric(toy(name), make) for name, make in prepare.items()}
     monkeypatch.setattr(scoring, "all_metrics", lambda: metrics)
+
+
+def test_a_reference_is_what_the_codec_got_or_the_clean_clip(tmp_path):
+    source = broadband(1.0, 24_000)
+    noisy, _ = impaired(source, condition_named("noise@9dB"), seed=0, clip="set/clip")
+    job = job_of(tmp_path, source, [resample(noisy, 16_000)] * 2, ("si_sdr", "waveform_l1"))
+    specs = SPEC.under("noise@9dB"), SPEC.under("noise:clean@9dB")
+    decodes = tuple(replace(d, spec=s) for d, s in zip(job.decodes, specs, strict=True))
+    request = replace(job.request, reference="codec-input")
+    rows = scores(replace(job, decodes=decodes, request=request))
+    value = {(row.codec, row.metric): row.value for row in rows}
+    assert value["0.flac", "waveform_l1"] < 1e-6
+    assert value["1.flac", "si_sdr"] == pytest.approx(9, abs=1.5)
 
 
 def test_a_reference_is_prepared_once_and_freed_after_the_clip(monkeypatch, tmp_path):

@@ -73,7 +73,7 @@ def test_a_report_says_it_whatever_domain_is_looked_at(tmp_path):
     ("how", "why"),
     [
         (
-            {"recipe": replace(RECIPE, overridden={"limit": None, "root": None})},
+            {"recipe": replace(RECIPE, overridden={"limit": None, "conditions": ()})},
             "changed by --limit",
         ),
         ({"request": Request(shard="1/2")}, "it is a part, or was merged of parts"),
