@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from snacbench.conditions.condition import PACKET_S, Condition, condition_named
+from snacbench.conditions.channel import SILENCE
+from snacbench.conditions.condition import Condition, condition_named
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows
 from snacbench.tables.side_by_side import Entry
 from snacbench.types import CodecSpec
 
-SILENCE = "silence"
 AS_SENT = (
     "Points under conditions are not ranked and take no clips from others; rates are as "
     "sent, speed and cost those of the point without condition."
@@ -89,7 +89,7 @@ def in_words(condition: Condition) -> str:
     option, file = condition.option, condition.option("file")
     as_got = {"level": "scaled", "noise": "noisy", "reverb": "reverberant"}.get(condition.kind)
     against = f"scored against the {'clean clip' if condition.against_clean else f'{as_got} input'}"
-    packet = (option("packet") or f"{1000 * PACKET_S:g}ms").removesuffix("ms")
+    packet = (option("packet") or "20ms").removesuffix("ms")
     how = f"in bursts of {burst} on average" if (burst := option("burst")) else "each by itself"
     noise = "recorded" if file else "white" if option("white") is not None else "pink"
     room = "a recorded room with its tail at that gain" if file else "a room of that RT60"
