@@ -98,16 +98,17 @@ def _said(
     plain = {spec.name: spec.without_condition for spec in data.specs}
     full = {n: means[plain[n].name].n for n in under if plain[n].name in means}
     fewer = [n for n in under if n in means and means[n].n < full.get(n, 0)]
-    kinds = {condition.kind: condition for condition in under.values()}
+    kinds = {condition.kind for condition in under.values()}
+    filled = {concealment(c, shown): series_of(c) for c in under.values() if c.kind == "loss"}
     failed = "cross at the bottom: half of the clips or more have no score"
     names = {spec.name for spec in shown}
     drawn = [mean for name, mean in means.items() if name in {*under, *names}]
     return [
         *style.sizes(data.called(options.domain), drawn),
         "lines begin at the point without condition" * bool(shown),
-        "apart at the left: no flips, no noise" * bool(kinds.keys() & _APART.keys()),
+        "apart at the left: no flips, no noise" * bool(kinds & _APART.keys()),
         "marks at one strength are moved aside, so that bars stand clear" * (len(shown) > 1),
-        f"concealment: {concealment(kinds['loss'], shown)}" if "loss" in kinds else "",
+        *(f"concealment{f' of {s}' * (len(filled) > 1)}: {text}" for text, s in filled.items()),
         style.left_out([n for n in under if n not in means], failed),
         style.left_out([f"{n} (n = {means[n].n})" for n in fewer], "").replace(*_HOLLOW),
         *style.remarks(shown),

@@ -105,11 +105,11 @@ def in_words(condition: Condition) -> str:
 
 def concealment(condition: Condition, specs: Sequence[CodecSpec]) -> str:
     """Who conceals lost packets, and how: ``opus by itself (PLC); others: silence``."""
-    zero, repeat = (condition.option(name) is not None for name in ("zero", "repeat"))
+    if condition.option("repeat") is not None:
+        return "the codes received before, once more"
+    zero = condition.option("zero") is not None
     told = {s.without_condition.model: "" if zero else s.concealment for s in specs}
     told = {model: how.removeprefix(SILENCE) for model, how in told.items()}
     own = [f"{model} by itself ({how})" for model, how in told.items() if how]
-    if all(told.values()):
-        return "; ".join(own)
-    filled = "the codes received before, again" if repeat else SILENCE
-    return "; ".join([*own, f"{'others' if own else 'all'}: {filled}"])
+    rest = [f"others: {SILENCE}" if own else SILENCE] * (not all(told.values()))
+    return "; ".join([*own, *rest])
