@@ -86,7 +86,8 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
         )
     run, shown, seen = RunSignals(folder), progress or Silent(), Counter[str]()
     codecs = chosen_systems(systems, folder.run.codecs)
-    left = [c.name for c in folder.run.codecs if not (systems or c.anchor or c in codecs)]
+    plain = [c for c in folder.run.codecs if not (c.anchor or c.condition)]
+    left = [c.name for c in plain if not (systems or c in codecs)]
     if left:
         shown.note(
             f"a page holds {MAX_SYSTEMS} systems: the run's models took turns, which leaves out "
@@ -171,13 +172,13 @@ def make_test(
 def chosen_systems(selectors: Sequence[str], codecs: Sequence[CodecSpec]) -> tuple[CodecSpec, ...]:
     """Codecs of a run that selectors name, in the order asked for.
 
-    Without selectors all but anchors; if these are more than nine, models take turns, each with its
-    next operating point, in the order of the run. `UserError` if the run has no such codec, or more
-    than nine are named, or there are none at all.
+    Without selectors all but anchors and points under conditions; if these are more than nine,
+    models take turns, each with its next operating point, in the order of the run. `UserError` if
+    the run has no such codec, or more than nine are named, or there are none at all.
     """
     seen, turn = Counter[str](), dict[str, int]()  # of a model, its first point, its second, ...
     for spec in codecs:
-        if not (selectors or spec.anchor):
+        if not (selectors or spec.anchor or spec.condition):
             turn[spec.name], seen[spec.model] = seen[spec.model], seen[spec.model] + 1
     taken = sorted(turn, key=turn.__getitem__)[:MAX_SYSTEMS]
     chosen = {spec.name: spec for spec in codecs if spec.name in taken}

@@ -176,6 +176,7 @@ def codebooks(data: PlotData, options: Options) -> Figure:
         if any(book.range_only for book in books)
         else "",
         style.remarks([spec for spec, _ in shown]),
+        style.beside(data, "", options.domain),
     )
     return figure
 

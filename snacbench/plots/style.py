@@ -21,6 +21,7 @@ import yaml
 from snacbench.errors import StoreError
 from snacbench.later import Axes, Figure, Line2D
 from snacbench.stats.intervals import Interval
+from snacbench.tables.conditions import left_out_note
 from snacbench.tables.side_by_side import spanned
 from snacbench.types import CodecSpec
 
@@ -337,10 +338,14 @@ def remarks(specs: Sequence[CodecSpec], *, truncated: str = "") -> list[str]:
 
 
 def beside(data: PlotData, metric: str, domain: str) -> list[str]:
-    """Warnings: who lacks clips that others have, and runs on different test sets."""
+    """Who lacks clips that others have, runs on different test sets, what is left out."""
     sets = len({rows.run.set_sha256 for rows in data.runs})
     lost = data.lost(metric, domain) if metric else ""
-    return [lost, "CODECS WERE RUN ON DIFFERENT TEST SETS" if sets > 1 else ""]
+    return [
+        lost,
+        "CODECS WERE RUN ON DIFFERENT TEST SETS" if sets > 1 else "",
+        left_out_note(data.set_aside, "plot robustness").removesuffix("."),
+    ]
 
 
 def left_out(names: Iterable[str], why: str) -> str:

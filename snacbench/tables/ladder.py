@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from snacbench.rate.entropy import CodebookEntropy, corrected_entropy_bits, held_out_bits
 from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import Interval, jackknife_interval
+from snacbench.tables.conditions import left_out_note, without_conditions
 from snacbench.tables.footnotes import run_notes
 from snacbench.tables.layouts import parts as p
 from snacbench.tables.run_rows import ALL_DOMAINS, Cells, RunRows
@@ -176,6 +177,7 @@ def ladder_tables(
 ) -> list[Table]:
     """All tables of the ladder, domain by domain; with `codebooks` one per codec too."""
     tables: list[Table] = []
+    runs, out = without_conditions(runs)  # whose rates are those of the points without
     for domain in domains_of(runs, by):
         entries = [
             entry
@@ -184,6 +186,7 @@ def ladder_tables(
         ]
         found = [ladder_of(entry, domain) for entry in entries]
         notes = list(run_notes(runs, entries, entropy=True))
+        notes += [left_out_note(out, "'snacbench table RUN'")] if out else []
         if lost := coded_together(entries, domain).lost:
             listed = ", ".join(f"{label} lacks {count}" for label, count in lost.items())
             # Estimates pool all codes of a codec, so each keeps its own clips.

@@ -52,7 +52,7 @@ MOST_UNITS = 40  # even, so that what is numbered round keeps its half
 _CODED = [
     ("known", "?"), ("ok", "?"), ("domain", "u1"), ("unit", "u1"),
     ("duration_s", "f8"), ("bits", "f8"), ("side_info_bits", "f8"), ("tokens", "f8"),
-    ("low_kbps", "f8"), ("median_kbps", "f8"), ("high_kbps", "f8"),
+    ("low_kbps", "f8"), ("median_kbps", "f8"), ("high_kbps", "f8"), ("realised", "f8"),
 ]  # fmt: skip
 _SCORE = [("ok", "?"), ("undefined", "?"), ("skipped", "?"), ("failed", "?"), ("value", "f8")]
 _DELAY = [("known", "?"), ("found", "?"), ("inverted", "?"), ("own_lag_s", "f8")]
@@ -400,6 +400,7 @@ _KEPT: Mapping[type, tuple[tuple[str, ...], Mapping[str, Callable[[Any], float |
         "low_kbps": lambda row: row.rate and row.rate.low_kbps,
         "median_kbps": lambda row: row.rate and row.rate.median_kbps,
         "high_kbps": lambda row: row.rate and row.rate.high_kbps,
+        "realised": attrgetter("realised"),
     }),
     Delay: (("clip", "codec"),
             {name: attrgetter(name) for name in ("found", "inverted", "own_lag_s")}),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from snacbench.conditions.condition import conditions_of
 from snacbench.plots.drawing import plot
 from snacbench.request import Request
 from snacbench.rows import Bits, Coded, Run, Speed
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 SI_SDR = MetricSpec("si_sdr", "dB", "higher", (-1e9, 1e9), 44_100, "nobody")
 MEL = replace(SI_SDR, name="mel_dac7", unit="log10", better="lower")
 DURATION_S = 4.0
-NO_RATES = (0.0, np.nan, np.nan, np.nan)
+NO_RATES = (0.0, np.nan, np.nan, np.nan, np.nan)  # nor a condition
 STATES = ("ok", "undefined", "skipped", "failed")
 
 
@@ -40,6 +41,12 @@ SNAC = [spec("snac-24khz", 0.98, "snac", codebooks=3)]
 CUT = [spec("snac-24khz", 0.42, "snac", codebooks=2, truncated=True)]
 ANCHOR = [spec("lowpass", None, "toys", name="lowpass@7kHz", anchor=True)]
 SEVERAL = [*OPUS, *DAC, *SNAC, *CUT, *ANCHOR]
+
+
+def under(specs: Sequence[CodecSpec], *texts: str) -> list[CodecSpec]:
+    """The points, and each of them under each condition."""
+    names = [condition.name for condition in conditions_of(texts)]
+    return [point for s in specs for point in (s, *map(s.under, names))]
 
 
 def many(count: int = 14, name: str = "model-{}") -> list[CodecSpec]:

@@ -14,7 +14,7 @@ def _where_filled(part: p.Fact) -> p.Fact:
 
 _SHARES = tuple(map(_where_filled, (p.EFFICIENCY, p.PLUG_IN_EFFICIENCY, p.TOKENS)))
 _RATES = (p.N, _where_filled(p.NOMINAL), p.KBPS, p.ENTROPY, *_SHARES)
-_FACTS = (*p.SPEEDS, p.PARAMS, *p.COSTS)
+_FACTS = (*p.SPEEDS, p.PARAMS, *p.COSTS, *p.CONDITION)
 
 
 def _parts(runs: Sequence[RunRows]) -> Sequence[p.Part]:
@@ -23,4 +23,6 @@ def _parts(runs: Sequence[RunRows]) -> Sequence[p.Part]:
     return (*_RATES, *varying, *_FACTS, *(p.Measure(name, (name,), digits=3) for name in metrics))
 
 
-LAYOUTS = (p.Layout("default", "Rates and quality", _parts, by="both", histograms=True),)
+LAYOUTS = (
+    p.Layout("default", "Rates and quality", _parts, by="both", histograms=True, conditions=True),
+)

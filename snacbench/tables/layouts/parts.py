@@ -68,7 +68,8 @@ class Layout:
     """A kind of table: ``parts(runs)`` are its columns.
 
     `by` is what it does where nobody asks for something else; `histograms`: whether it needs the
-    entropies of codes. Where clips are of one of its `domains`, others get no table.
+    entropies of codes; `conditions`: whether points under conditions have rows. Where clips are of
+    one of its `domains`, others get no table.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Layout:
     by: By
     histograms: bool = False
     domains: tuple[str, ...] = DOMAINS
+    conditions: bool = False
 
 
 def range_cell(low: float, high: float) -> Cell:
@@ -97,6 +99,10 @@ def _bandwidth(entry: Entry, record: Mapping[str, Any]) -> Cell:
     return Cell(text="the clip's") if spec.rate_hz is None else Cell(spec.rate_hz / 2000)
 
 
+CONDITION = (
+    Fact(Column("condition", "condition", kind="text", show="never")),
+    Fact(Column("realised", "realised", show="never")),
+)
 N = Fact(Column("n", "n", digits=0))
 NOMINAL = Fact(Column("nominal_kbps", "nominal", "kbps"))
 KBPS = Fact(
