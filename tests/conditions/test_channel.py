@@ -164,7 +164,9 @@ def test_what_changes_nothing_sends_the_very_objects(name: str) -> None:
 
 def test_points_that_cannot_have_a_condition_say_why() -> None:
     toy = codec_models()["identity"].points[0]
+    varying = replace(FIFTIETH, max_segment_frames=4)
     for spec, name, why in (
+        (varying, "loss@5%", "stretches of different length"), (varying, "flips@1e-3", ""),
         (toy, "loss@5%", "it sends a clip as a whole"), (toy, "flips@1e-3", "not in packets"),
         (OPUS, "loss:repeat@5%", "its packets hold none"), (OPUS, "loss:zero@5%", ""),
         (LYRA, "loss:repeat@5%", ""), (toy, "noise@5dB", ""), (toy, "cascade@3", ""),
