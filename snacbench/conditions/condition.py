@@ -1,8 +1,8 @@
 """What a codec runs under: ``loss:burst=3@5%``, ``flips@1e-4``, ``level@-20dB``, ``cascade@3``.
 
 ``KIND[:option[=value]]...@STRENGTH[,STRENGTH...]``. A condition's name is this with one strength,
-the options in alphabetical order and defaults left out; it holds no comma and no slash: those of a
-path are written as in a URL (``%2F``).
+the options in alphabetical order and defaults left out. Names hold no comma and no slash: those of
+a path are written as in a URL (``%2F``), as its colons and percent signs must be by users.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def conditions_of(texts: Iterable[str]) -> tuple[Condition, ...]:
     for text in texts:
         for one in _parsed(text):
             if (path := one.option("file")) and not Path(path).is_file():
-                raise _wrong(text, f"no file {path}", "a recording's path, its colons as %3A")
+                raise _wrong(text, f"no file {path}", "a recording's path, : and % as %3A and %25")
             found[one] = None
             if "clean" in KINDS[one.kind].options and not one.against_clean:
                 found[replace(one, options=tuple(sorted((*one.options, "clean"))))] = None
@@ -177,7 +177,7 @@ def _option(text: str, kind: _Kind, option: str) -> tuple[str, str]:
             return kind.options[key], f"{key}={number:g}{unit}"
         expected = f"{key}=NUMBER{unit} from {lowest:g}{unit} to {highest:g}{unit}"
     elif key == "file":
-        path = Path(value if Path(value).exists() else unquote(value)).expanduser().absolute()
+        path = Path(unquote(value)).expanduser().absolute()
         if value:
             return kind.options[key], f"file={quote(str(path), safe='')}"
         expected = "file=PATH"
