@@ -5,8 +5,6 @@ checkpoint of one's own under the name that its author gives it, ``my_codec.py@1
 Python file declares, ``NAME=my_codec.py`` one of several.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -79,11 +77,9 @@ def model_named(selector: str) -> CodecModel:
 
 @cache
 def _opened(selector: str) -> tuple[CodecModel, ...]:
-    """What lies at the path of ``[NAME=]PREFIX:PATH``, or is declared in ``[NAME=]FILE.py``.
-
-    Raises `UnknownName` if nothing opens such a path; `UserError` if there is nothing at the path,
-    or the name is taken or not a name.
-    """
+    """What lies at the path of ``[NAME=]PREFIX:PATH``, or is declared in ``[NAME=]FILE.py``."""
+    # Raises `UnknownName` if nothing opens such a path; `UserError` if there is nothing at the
+    # path, or the name is taken or not a name.
     found = _OWN.fullmatch(selector)
     assert found, selector
     name, prefix = found["name"] or "", found["prefix"]
@@ -144,9 +140,8 @@ def select(
                     "another: NAME=PREFIX:PATH"
                 )
     if not chosen:
-        raise UnknownName(
-            f"no codec named; there are: {', '.join([*codec_families(), *codec_models()])}"
-        )
+        why = f"no codec named; there are: {', '.join([*codec_families(), *codec_models()])}"
+        raise UnknownName(why)
     return tuple(chosen.values())
 
 
@@ -216,9 +211,8 @@ def _expand(
         models = [m for key, m in codec_models().items() if name and key.startswith(name)]
         if not models:
             names = [*codec_families(), *codec_models()]
-            raise UnknownName(
-                f"no codec named {name!r}; {did_you_mean(name, names)}{left_out('codecs')}"
-            )
+            text = f"no codec named {name!r}; {did_you_mean(name, names)}{left_out('codecs')}"
+            raise UnknownName(text)
     for model in models:
         yield from ((model, spec) for spec in _points(model, point))
 

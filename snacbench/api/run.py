@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from snacbench.runner.engine import Look
+    from snacbench.store.bundle import Bundle
 
 Comparison = Answer
 _NOT_OF_A_RECIPE = ("offline", "jobs", "out")  # how a run is carried out, not what it is
@@ -370,6 +371,16 @@ class Run:
             progress=progress,
         )
         return page.parent
+
+    def export(self, path: str | Path, *, partial: bool = False) -> Bundle:
+        """Write the run as one file to hand over, without audio; see docs/bundles.md.
+
+        Raises `StoreError` if its rows contradict each other, or some are missing and it is not
+        to be `partial`.
+        """
+        from snacbench.api.bundles import export
+
+        return export(self, Path(path), partial=partial)
 
     def score(  # noqa: PLR0913 - keyword-only options of one verb
         self,

@@ -108,7 +108,7 @@ def run(
     def make(bar: terminal.ProgressBar) -> Run:
         def look(plan: Plan, folder: RunFolder | None) -> None:
             if folder is None or "resume" in given:
-                terminal.show_facts(summary_of(plan), to=terminal.err)
+                terminal.show_facts(summary_of(plan), to=terminal.err())
                 if timed:
                     terminal.show_line(f"estimate    {estimate(with_weights(plan, bar), bar)}")
                 if plan_only or timed:
@@ -221,7 +221,7 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
     notes = Notes()
     made = merge_runs([load(path) for path in runs], target, progress=notes)
     terminal.show_tables(tables_of([made.rows]))
-    terminal.out.print()
+    click.echo()
     for text in (*notes.texts, str(target)):
         terminal.show_line(text)
 

@@ -182,12 +182,16 @@ class PlotData:
         clips = coded_together(entries, domain).clips.get(codec, ())
         return next(e for e in entries if e.label == codec).record(domain, clips)
 
+    def figure(self, codec: str, domain: str, key: str) -> Any:
+        """One of the figures of `Entry.record`; None: not known."""
+        return self._record(codec, domain).get(key)
+
     def rate(self, codec: str, domain: str, rate: str) -> Span | None:
         """A rate in kbps with the ends of its range; None: not known.
 
         Where there are too few tokens for more than a range, its middle on a logarithmic scale.
         """
-        found = self._record(codec, domain).get(f"{rate}_kbps")
+        found = self.figure(codec, domain, f"{rate}_kbps")
         if isinstance(found, Span):  # codes that never change may take nothing: no place on a log
             middle = math.sqrt(found.low * found.high)
             return found._replace(value=middle) if middle else None

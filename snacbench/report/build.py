@@ -1,7 +1,5 @@
 """Making a report: everything that the page needs, into one folder, whole or not at all."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -87,9 +85,8 @@ def build_report(  # noqa: PLR0913 - what can be chosen
         raise StoreError(f"{target} is a file; choose a folder for the report with -o")
     known = all((target / name).is_file() for name in (INDEX, *STATIC_FILES))
     if target.exists() and any(target.iterdir()) and not known:
-        raise StoreError(
-            f"{target} is not empty and holds no report; choose a new or empty folder with -o"
-        )
+        text = f"{target} is not empty and holds no report; choose a new or empty folder with -o"
+        raise StoreError(text)
     rows, progress = RunRows.load(folder), progress or Silent()
     found = sources(folder) if folder.has_decoded else {}
     playable = {
@@ -168,8 +165,6 @@ def clips_under_conditions(clips: int, plain: int, conditioned: int) -> set[int]
 
 
 # ------------------------------------------------------------------------------------ the page
-
-
 def write_page(  # noqa: PLR0913 - all that stands on it
     folder: RunFolder,
     rows: RunRows,
@@ -282,7 +277,6 @@ def summary_tables(
 
 
 def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], list[str]]:
-    """Draw the run's plots; one for which it holds too little is left out, and why is said."""
     data, known = PlotData([rows]), plots()
     wanted, problems = list[tuple[Plot, PlotOptions]](), list[str]()
     drawn = list[dict[str, str]]()
@@ -306,8 +300,6 @@ def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], l
 
 
 # ---------------------------------------------------------------------------------- every score
-
-
 def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
     """Clips, with the numbers of their players' files in `media`, codecs, metrics, and scores.
 
@@ -372,8 +364,6 @@ def _rounded(values: Cells) -> list[Any]:
 
 
 # ------------------------------------------------------------------------ notes and provenance
-
-
 def notes(rows: RunRows, *, about_sources: Sequence[str] = ()) -> list[str]:
     """Sentences on the numbers and, given `about_sources`, on the recordings."""
     least = _VISQOL_AUDIO_LEAST_KBPS

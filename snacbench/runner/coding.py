@@ -27,7 +27,7 @@ from snacbench.conditions.inputs import impaired
 from snacbench.errors import BitstreamError, CodecError, SnacbenchError, UserError
 from snacbench.files import sha256_of_file
 from snacbench.packages import missing_package
-from snacbench.rate.bits import bits_of, histograms_of
+from snacbench.rate.bits import bits_of, histograms_of, rate_over_time
 from snacbench.rate.coding.coders import PACKED
 from snacbench.request import Request
 from snacbench.rows import Bits, Coded
@@ -240,6 +240,8 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
                 raise CodecError(f"its codes cannot be kept: {error}") from error
             codes = folder.codes_path(clip.id, spec.name)
             save(codes, data)
+        histograms = histograms_of(came.encoded, clip=clip.id, spec=spec)
+        tokens = sum(int(of_stream.counts.sum()) for of_stream in histograms)
         row = Coded(
             clip=clip.id,
             codec=spec.name,
@@ -258,10 +260,12 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
             batch=came.batch,
             codes=codes.relative_to(job.run_folder).as_posix() if codes else None,
             codes_sha256=hashlib.sha256(data).hexdigest() if codes else None,
+            rate=rate_over_time(came.encoded, spec),
+            tokens=tokens if spec.max_segment_frames > 1 else None,
             condition=spec.condition,
             realised=source.realised if came.realised is None else came.realised,
         )
-        return [row, *histograms_of(came.encoded, clip=clip.id, spec=spec)]
+        return [row, *histograms]
     except Exception as error:  # noqa: BLE001 - becomes a failed row
         return [_failed(point, source.clip, error)]
 

@@ -1,7 +1,5 @@
 """What a reader of numbers must know, one sentence each: what they rest on, what was left out."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np

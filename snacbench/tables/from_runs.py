@@ -1,7 +1,5 @@
 """From runs to tables: a layout's columns, filled, marked and annotated."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -215,7 +213,7 @@ def summary_frame(
     by: By | Grouping = "domain",
     ci: bool = True,
     group_seeds: Mapping[str, str] | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """The summary of runs, one row per codec and domain: the columns of the CSV (docs/tables.md).
 
     Without `ci` the ends of means, ``*_low`` and ``*_high``, are missing.

@@ -5,8 +5,6 @@ is compared only where it is that recipe and nothing else, whole, and by publish
 of other data or other models do not meet those of a paper by being close.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -137,11 +135,9 @@ def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
 
 
 def _taken(codec: CodecColumns, what: str) -> float | None:
-    """What an operating point takes of something that may be limited; None: not measured.
-
-    The rate is the nominal one of codes that have one: what a channel must carry, without the
-    padding that short clips need.
-    """
+    """What an operating point takes of something that may be limited; None: not measured."""
+    # The rate is the nominal one of codes that have one: what a channel must carry, without the
+    # padding that short clips need.
     cost = codec.cost
     if what == "kbps":
         return codec.spec.nominal_kbps if codec.spec.streams else actual_kbps_of(codec, ALL_DOMAINS)

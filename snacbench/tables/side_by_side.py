@@ -42,7 +42,7 @@ from snacbench.tables.run_rows import (
 )
 from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
 from snacbench.types import DOMAINS, MetricSpec
-from snacbench.units import kbps
+from snacbench.units import BITS_PER_KILOBIT, kbps
 
 By = Literal["domain", "all", "both"]
 RATES = "rates"  # stands for them among the metrics
@@ -113,9 +113,11 @@ class Entry:
 
         What does not apply is missing or None. Rates (``*_kbps``, 1000 bit/s) are totals over the
         total duration of `clips`, so that short clips with much padding do not weigh more than they
-        cost; without clips there are none, and ``n`` is of all coded. ``efficiency_percent`` is
-        corrected, ``bitrate_efficiency_percent`` of plug-in entropies; a `Span` without value
-        stands where some codebook has fewer tokens than entries. Speeds are the same in every
+        cost; without clips there are none, and ``n`` is of all coded. ``clips_kbps`` are the median
+        and 5 to 95 % of the clips' rates, ``over_time_kbps`` those within clips. A varying
+        ``tokens_per_s`` is measured. ``efficiency_percent`` is corrected,
+        ``bitrate_efficiency_percent`` of plug-in entropies; a `Span` without value stands where
+        some codebook has fewer tokens than entries. Speeds are the same in every
         domain, since they were measured apart.
         """
         columns, spec = self.columns, self.columns.spec
@@ -124,7 +126,7 @@ class Entry:
             "domain": domain,
             "n": len(ok) or len(columns.ok(domain)),
             "nominal_kbps": spec.nominal_kbps,
-            "tokens_per_s": spec.tokens_per_s,
+            "tokens_per_s": columns.tokens_per_s(ok if len(ok) else columns.ok(domain)),
             "params_m": spec.params_m,
         }
         if columns.speed and (factors := real_time_factor(columns.speed)):
@@ -147,6 +149,10 @@ class Entry:
         if not duration_s or math.isnan(bits):
             return record
         record["actual_kbps"] = kbps(bits, duration_s)
+        rates = coded["bits"] / coded["duration_s"] / BITS_PER_KILOBIT
+        record["clips_kbps"] = Span(*np.percentile(rates, (50, 5, 95)).tolist())
+        if (within := columns.over_time(ok)) is not None:
+            record["over_time_kbps"] = Span(*within.tolist())
         side_bits = math.fsum(coded["side_info_bits"])
         if books := columns.entropies(domain, ok):
             low, high = (

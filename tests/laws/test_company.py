@@ -4,8 +4,6 @@ Codecs, operating points, metrics and clips are left out or added, their order a
 workers change, a run is killed and gone on with, scored later, or merged of parts.
 """
 
-from __future__ import annotations
-
 import random
 import shutil
 import signal

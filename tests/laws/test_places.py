@@ -1,7 +1,5 @@
 """Where a plan is carried out, and in how many pieces, changes no row."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterator

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -35,9 +33,7 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("old", "new", "message"), CASES["mistakes"])
-def test_mistakes_are_named_with_their_line(
-    tmp_path: Path, old: str, new: str, message: str
-) -> None:
+def test_mistakes_are_named_with_their_line(tmp_path, old, new, message):
     assert old in GOOD
     path = written(tmp_path, GOOD.replace(old, new))
     with pytest.raises(UserError, match=f"mine.yaml, {message}"):

@@ -58,17 +58,14 @@ def test_a_request_is_recorded_so_that_any_folder_can_take_it_up(tmp_path):
     assert recorded(request) == replace(TOYS, data=str(tmp_path.resolve()))
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"limit": 0}, "--limit must be 1 or more"),
-        ({"segment_s": 0.0}, "must be above 0"),
-        ({"precision": "tf32"}, "--precision tf32 is for GPUs; use --device cuda"),
-        ({"precision": "fp16"}, "--precision fp16 is for GPUs; use --device cuda"),
-        ({"device": "cuda"}, "--device cuda: PyTorch finds no CUDA device"),
-        ({}, r"opus needs the Python package 'av'.*snacbench chec"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"limit": 0}, "--limit must be 1 or more"),
+    ({"segment_s": 0.0}, "must be above 0"),
+    ({"precision": "tf32"}, "--precision tf32 is for GPUs; use --device cuda"),
+    ({"precision": "fp16"}, "--precision fp16 is for GPUs; use --device cuda"),
+    ({"device": "cuda"}, "--device cuda: PyTorch finds no CUDA device"),
+    ({}, r"opus needs the Python package 'av'.*snacbench chec"),
+])  # fmt: skip
 def test_what_makes_no_sense_or_is_not_here_is_refused(monkeypatch, change, message):
     torch, found = pytest.importorskip("torch"), importlib.util.find_spec
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -86,14 +83,11 @@ def test_only_pytorch_codecs_take_device_precision_and_batch():
     assert plan_codecs(replace(gpu, batch=None))[0][1].batch is None
 
 
-@pytest.mark.parametrize(
-    ("codec", "name"),
-    [
-        ("snac-24khz", "snac-24khz-local"),
-        ("snac-24khz@0.42", "snac-24khz-local@0.422kbps"),
-        ("snac-32khz", "snac-32khz"),
-    ],
-)
+@pytest.mark.parametrize(("codec", "name"), [
+    ("snac-24khz", "snac-24khz-local"),
+    ("snac-24khz@0.42", "snac-24khz-local@0.422kbps"),
+    ("snac-32khz", "snac-32khz"),
+])  # fmt: skip
 def test_a_file_that_differs_from_its_pinned_digest_loses_the_published_name(tmp_path, codec, name):
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "pytorch_model.bin").write_bytes(b"weights of one's own")

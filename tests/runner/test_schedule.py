@@ -137,17 +137,14 @@ FAULTS = [f"IndexError: {n} of 3\nlines (mine.py:7)" for n in range(5)]
 
 
 @pytest.mark.parametrize("resumed", [False, True])
-@pytest.mark.parametrize(
-    ("reasons", "before", "stopped"),
-    [
-        (FAULTS[:3], FAULTS[4], True),
-        ([DIED_TWICE] * 3, DIED_TWICE, True),
-        (FAULTS, "", False),
-        (FAULTS, "IndexError: elsewhere (mine.py:8)", False),
-        ([*FAULTS[:2], "IndexError: x (mine.py:8)", "", ""], FAULTS[4], False),
-        ([f"the decode is silent: {n}" for n in range(5)], "", False),
-    ],
-)
+@pytest.mark.parametrize(("reasons", "before", "stopped"), [
+    (FAULTS[:3], FAULTS[4], True),
+    ([DIED_TWICE] * 3, DIED_TWICE, True),
+    (FAULTS, "", False),
+    (FAULTS, "IndexError: elsewhere (mine.py:8)", False),
+    ([*FAULTS[:2], "IndexError: x (mine.py:8)", "", ""], FAULTS[4], False),
+    ([f"the decode is silent: {n}" for n in range(5)], "", False),
+])  # fmt: skip
 def test_a_codec_that_fails_on_excerpts_and_alike_on_its_first_clips_is_stopped(
     folder, monkeypatch, reasons, before, stopped, resumed
 ):
@@ -206,14 +203,11 @@ def test_a_schedule_made_anew_at_any_point_does_the_rest_and_no_more(folder, ste
     assert len(set(done + rest)) == len(done + rest) == 17
 
 
-@pytest.mark.parametrize(
-    ("how", "limits", "chunks"),
-    [
-        ({"device": "cuda", "batch": None}, {"MAX_BATCH": 2, "CHUNK_BATCHES": 1}, "ab cd e"),
-        ({"device": "cuda", "batch": None}, {"CHUNK_S": 7.0}, "abc d e"),  # so much audio
-        ({"batch": 2}, {"CHUNK_S": 7.0}, "ab cd e"),  # on the CPU no more than a batch
-    ],
-)
+@pytest.mark.parametrize(("how", "limits", "chunks"), [
+    ({"device": "cuda", "batch": None}, {"MAX_BATCH": 2, "CHUNK_BATCHES": 1}, "ab cd e"),
+    ({"device": "cuda", "batch": None}, {"CHUNK_S": 7.0}, "abc d e"),  # so much audio
+    ({"batch": 2}, {"CHUNK_S": 7.0}, "ab cd e"),  # on the CPU no more than a batch
+])  # fmt: skip
 def test_the_gpu_codes_in_chunks_of_like_length_while_the_cpu_scores(
     folder, monkeypatch, how, limits, chunks
 ):

@@ -1,7 +1,5 @@
 """Which signal goes where, what decodes are compared over, and how late each comes."""
 
-from __future__ import annotations
-
 import gc
 import weakref
 from dataclasses import replace
@@ -137,14 +135,11 @@ def test_a_set_level_metric_keeps_embeddings_or_says_why_not(monkeypatch, tmp_pa
     assert (type(lost), lost.reference, lost.reason) == (Embedded, "", "not decoded")
 
 
-@pytest.mark.parametrize(
-    ("domain", "transcript", "expected"),
-    [
-        ("speech", "three words here", ("ok", 3.5, "")),
-        ("speech", None, ("skipped", None, "words compares words, the test set states no")),
-        ("music", "la la", ("skipped", None, "words is for speech, the clip is music")),
-    ],
-)
+@pytest.mark.parametrize(("domain", "transcript", "expected"), [
+    ("speech", "three words here", ("ok", 3.5, "")),
+    ("speech", None, ("skipped", None, "words compares words, the test set states no")),
+    ("music", "la la", ("skipped", None, "words is for speech, the clip is music")),
+])  # fmt: skip
 def test_words_reach_the_metric(monkeypatch, tmp_path, domain, transcript, expected):
     def heard_by(options):
         assert (options.asr, options.offline) == ("parrot", True)
@@ -310,18 +305,15 @@ def test_a_source_is_limited_downmixed_or_refused():
     assert np.array_equal(mono.samples, limited.mean(axis=0, keepdims=True))
 
 
-@pytest.mark.parametrize(
-    ("codec", "channels", "parts", "rule"),
-    [
-        ("snac-24khz", 1, [1], "mono"),
-        ("snac-24khz", 2, [1, 1], "each channel alone"),
-        ("encodec-48khz@6", 1, [2], "mono in both channels"),
-        ("encodec-48khz@6", 2, [2], "stereo"),
-        ("opus@24", 1, [1], "mono"),
-        ("opus@24", 2, [2], "stereo"),
-        ("identity", 2, [2], "stereo"),
-    ],
-)
+@pytest.mark.parametrize(("codec", "channels", "parts", "rule"), [
+    ("snac-24khz", 1, [1], "mono"),
+    ("snac-24khz", 2, [1, 1], "each channel alone"),
+    ("encodec-48khz@6", 1, [2], "mono in both channels"),
+    ("encodec-48khz@6", 2, [2], "stereo"),
+    ("opus@24", 1, [1], "mono"),
+    ("opus@24", 2, [2], "stereo"),
+    ("identity", 2, [2], "stereo"),
+])  # fmt: skip
 def test_what_a_codec_gets(codec, channels, parts, rule):
     spec = spec_of(codec)
     inputs, found = signals.codec_inputs(broadband(0.2, 44_100, channels=channels), spec)

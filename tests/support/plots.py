@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SI_SDR = MetricSpec("si_sdr", "dB", "higher", (-1e9, 1e9), 44_100, "nobody")
 MEL = replace(SI_SDR, name="mel_dac7", unit="log10", better="lower")
 DURATION_S = 4.0
+NO_RATES = (0.0, np.nan, np.nan, np.nan, np.nan)  # nor a condition
 STATES = ("ok", "undefined", "skipped", "failed")
 
 
@@ -51,11 +52,8 @@ def under(specs: Sequence[CodecSpec], *texts: str) -> list[CodecSpec]:
 def many(count: int = 14, name: str = "model-{}") -> list[CodecSpec]:
     """As many models of seven families, three rates each."""
     families = ("snac", "dac", "encodec", "lyra", "mimi", "opus", "new")
-    return [
-        spec(name.format(i), rate * (1 + i / count), families[i % 7], codebooks=4)
-        for i in range(count)
-        for rate in (1.0, 3.0, 9.0)
-    ]
+    points = ((i, rate * (1 + i / count)) for i in range(count) for rate in (1.0, 3.0, 9.0))
+    return [spec(name.format(i), kbps, families[i % 7], codebooks=4) for i, kbps in points]
 
 
 def quality(of: CodecSpec, clips: int) -> np.ndarray:
@@ -88,7 +86,8 @@ def run_rows(
         values = quality(one, clips)
         for i, domain in enumerate(domain_of):
             bits = coded(i, one, domain).bits.total
-            column.coded[i] = (True, True, DOMAINS.index(domain), 0, DURATION_S, bits, 0.0, np.nan)
+            known = True, True, DOMAINS.index(domain), 0, DURATION_S, bits
+            column.coded[i] = (*known, 0.0, *NO_RATES)
         column.speed = speed(one)
         for metric in metrics:
             cells = np.zeros(clips, [*((name, "?") for name in STATES), ("value", "f8")])
