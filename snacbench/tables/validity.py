@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -112,15 +113,14 @@ def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
     scores = {}
     for m in metrics or known:
         of = [c.scores[m][clip] if m in c.scores else None for c, clip in pairs]
-        values = np.array([one["value"] if one and one["ok"] else np.nan for one in of])
+        values = np.array([np.nan if one is None or not one["ok"] else one["value"] for one in of])
         scores[m] = np.where(np.isfinite(values), -values if m in lower else values, np.nan)
         if lacking := int(np.isnan(scores[m]).sum()):
             notes.append(f"{m} has no finite score of {lacking} of the {len(cells)} rated cells")
-    rates = {
-        name: kbps_of(codec.coded[np.unique(cells["clip"][cells["codec"] == name])])
-        or codec.spec.nominal_kbps
-        for name, codec in codecs.items()
-    }
+    rates = dict[str, float | None]()
+    for name, codec in codecs.items():
+        coded = codec.coded[np.unique(cells["clip"][cells["codec"] == name])]
+        rates[name] = kbps_of(coded[coded["ok"]]) or codec.spec.nominal_kbps
     if without := [name for name, rate in rates.items() if rate is None]:
         notes.append(f"in no band of rates, as none is known: {_some(without)}")
     kbps = cells["codec"].map(rates).fillna(-1.0)
@@ -129,19 +129,13 @@ def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
     ]
     cells["family"] = [codec.spec.family for codec, _ in pairs]
     cells["domain"] = [rows.clips[clip].domain for _, clip in pairs]
-    items, item = np.unique(cells["item"], return_inverse=True)
-    clustering = cluster_clips([rows.clips[clip].cluster for _, clip in pairs])
-    few = clustering.few and len(items) > clustering.count
-    numbers = (
-        item,
-        np.unique(cells["codec"], return_inverse=True)[1],
-        item if few else clustering.index,
-    )
+    units = cluster_clips([rows.clips[clip].cluster or f"\0{clip}" for _, clip in pairs]).index
+    numbers = [np.unique(cells[of], return_inverse=True)[1] for of in ("item", "codec")]
     groups = {}
     for group, chosen in _groups(cells, list(edges)):
         of_group = np.where(chosen, table.to_numpy(), np.nan)
         groups[group] = {
-            scope: agreements(Rated(of_group, scores, *numbers), scope, coefficient)
+            scope: agreements(Rated(of_group, scores, *numbers, units), scope, coefficient)
             for scope in LEAST
         }
     return Validity(groups, coefficient, tuple(notes))
@@ -165,7 +159,8 @@ def _matched(
     """Listener, item, number of its clip, codec, and score; notes say what has none."""
     specs, ids = {c.spec.name: c.spec for c in rows.codecs}, {c: n for n, c in enumerate(rows.ids)}
     tails = [clip.rpartition("/")[2] for clip in ids]
-    ends = {tail: n for n, tail in enumerate(tails) if tails.count(tail) == 1}
+    often = Counter(tails)
+    ends = {tail: n for n, tail in enumerate(tails) if often[tail] == 1}
     gone: dict[str, set[str]] = {"codecs": set(), "clips": set(), "anchors": set()}
     matched = False
     for r in ratings:
