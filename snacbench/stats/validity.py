@@ -35,7 +35,7 @@ Coefficient = Literal["spearman", "kendall"]
 LEAST: Mapping[Scope, Mapping[str, int]] = {
     "cells": {"cells": 10, "items": 5},
     "within items": {"cells": 15, "items": 5},
-    "conditions": {"items": 5, "conditions": 6},
+    "conditions": {"items": 5, "conditions": 7},
 }
 """With less of these, nothing is computed."""
 LEAST_IN_ITEM = 3  # conditions, for a correlation within it
