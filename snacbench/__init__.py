@@ -1,12 +1,11 @@
 """Evaluation and benchmarking of neural audio codecs."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from snacbench.api.bundles import verify
     from snacbench.api.run import Comparison, Run, compare, load, merge, run, score_files
     from snacbench.api.signals import (
         OpenCodec,
@@ -25,13 +24,14 @@ if TYPE_CHECKING:
     from snacbench.types import Audio, Encoded
 
 _HOMES = (
-    "errors", "progress", "request", "types", "api.signals", "api.run", "api.validity",
+    "errors", "progress", "request", "types", "api.signals", "api.run", "api.bundles",
+    "api.validity",
 )  # fmt: skip
 __all__ = [
     "Audio", "Comparison", "Encoded", "Notes", "OpenCodec", "Progress", "Request", "Run",
     "SnacbenchError", "Undefined", "UserError", "__version__", "check_codec", "codec", "compare",
     "decode", "encode", "load", "merge", "metric", "names", "run", "score", "score_files",
-    "validity",
+    "validity", "verify",
 ]  # fmt: skip
 
 

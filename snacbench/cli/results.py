@@ -1,7 +1,5 @@
 """Verbs that read runs: ``table``, ``plot``, ``report``, ``compare``, ``rates``, ``validity``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -204,7 +202,7 @@ def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
     if form == "terminal":
         show_tables(answer.tables)
         failed = "failed: the candidate is worse, or has lost clips"
-        out.print("passed" if answer.passed else failed, style="bold")
+        out().print("passed" if answer.passed else failed, style="bold")
         for line in answer.failures:
             show_line(f"  {line}")
     else:
@@ -259,6 +257,10 @@ def rates(
     if of:
         found = loaded[0].savings(of, beside=loaded[1:], **options)
         click.echo(savings_json(found) if form == "json" else savings_text(found), nl=False)
+        named = {*of, *options["against"]}
+        specs = [spec for one in loaded for spec in one.folder.run.codecs]
+        if out := sum(bool(spec.condition) and spec.model not in named for spec in specs):
+            say(f"{out} points under conditions left out; name their models, as opus+loss@5%")
     else:
         rows = [one.rows for one in loaded]
         _print(ladder_tables(rows, by=by or "all", codebooks=codebooks), form)

@@ -1,7 +1,5 @@
 """The report's section on listening tests: what listeners said, and which metrics agree."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass

@@ -17,21 +17,15 @@ CODECS = {"a@1kbps": 30.0, "a@2kbps": 50.0, "b": 70.0}
 
 
 def condition(name, mean, domain="all", **fields):
-    given = ConditionSummary(
-        name, domain, mean, mean - 4, mean + 4, None, None, mean, mean - 9, mean + 9, 12, 4, 3
-    )
-    return replace(given, **fields)
+    ends = (mean - 4, mean + 4, None, None, mean, mean - 9, mean + 9)
+    return replace(ConditionSummary(name, domain, mean, *ends, 12, 4, 3), **fields)
 
 
 SUMMARY = ListeningSummary(
     "t1", f"A test {EVIL}", "mushra", False, 5, 4, 3, 0.95,
-    conditions=(
-        *(condition(n, m, kbps=1.0 + m / 10) for n, m in CODECS.items()),
-        condition("reference", 99.0),
-        condition("anchor35", 20.0),
-    ),
-    text=f"In a MUSHRA listening test {EVIL}",
-    notes=("4 listeners are few.",),
+    conditions=(*(condition(n, m, kbps=1.0 + m / 10) for n, m in CODECS.items()),
+                condition("reference", 99.0), condition("anchor35", 20.0)),
+    text=f"In a MUSHRA listening test {EVIL}", notes=("4 listeners are few.",),
 )  # fmt: skip
 ANSWERS = ComparisonSummary("a@1kbps", "b", 0.25, 0.1, 0.4, 0.03, 0.03, 5, (3, 2, 10))
 PAIRS = replace(SUMMARY, test="t2", form="ab", conditions=(), comparisons=(ANSWERS,))
@@ -51,10 +45,8 @@ def ratings(listener="x", *, kept=True):
 @pytest.fixture
 def run(tmp_path):
     """Two metrics that agree with the listeners fully, `down` by falling."""
-    scores = {
-        name: {"up": mean + np.arange(3.0), "down": -mean - np.arange(3.0)}
-        for name, mean in CODECS.items()
-    }
+    up = {name: mean + np.arange(3.0) for name, mean in CODECS.items()}
+    scores = {name: {"up": values, "down": -values} for name, values in up.items()}
     return make_run(tmp_path / "run", scores)
 
 
@@ -80,9 +72,8 @@ def test_the_page_has_figure_table_and_paragraph(run, tmp_path):
 def test_pairs_trials_and_simulated_listeners(run, tmp_path):
     run.append([PAIRS, TRIALS, *ratings(), replace(SUMMARY, simulated=True)])
     pairs, trials, simulated = listening_sections(run, RunRows.load(run), tmp_path)
-    assert re.search(
-        r"a@1kbps over b</th><td>25 <span[^>]*>\[10, 40\]</span></td><td>3 : 2 : 10<", pairs.table
-    )
+    row = r"a@1kbps over b</th><td>25 <span[^>]*>\[10, 40\]</span></td><td>3 : 2 : 10<"
+    assert re.search(row, pairs.table)
     assert re.search(r"b from hidden reference</th><td>75", trials.table)
     assert "&lt; 0.001" in trials.table
     assert (pairs.agreement, trials.form) == ("", "ABX")

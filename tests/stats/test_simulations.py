@@ -100,14 +100,11 @@ def test_below_5_clusters_they_cover_the_mean_of_these_clusters():
     assert 0.94 <= np.mean(held) <= 0.96
 
 
-@pytest.mark.parametrize(
-    ("design", "repetitions", "most"),
-    [
-        (Design(12, "equal", "normal", 0.3), 400, 0.08),
-        (Design(20, "equal", "normal", 0.3), 400, 0.08),
-        *earnest(product((6, 12, 20, 30), SIZES[:2], ("normal", "exponential"), (0.3,)), 0.055),
-    ],
-)
+@pytest.mark.parametrize(("design", "repetitions", "most"), [
+    (Design(12, "equal", "normal", 0.3), 400, 0.08),
+    (Design(20, "equal", "normal", 0.3), 400, 0.08),
+    *earnest(product((6, 12, 20, 30), SIZES[:2], ("normal", "exponential"), (0.3,)), 0.055),
+])  # fmt: skip
 def test_few_families_of_equal_codecs_raise_an_alarm(design, repetitions, most, record_property):
     """Families of 15 pairs of equally good codecs, with any Holm p value up to 0.05."""
     codecs, block, false_alarms = 6, 50, 0
@@ -127,20 +124,17 @@ KBPS = (6.0, 12.0, 24.0, 48.0)
 QUALITY = {"a": (2.0, 2.8, 3.5, 4.0), "b": (2.3, 3.2, 3.7, 4.1)}
 
 
-@pytest.mark.parametrize(
-    ("repetitions", "draws", "low", "high"),
-    [(120, 199, 0.87, 0.985), pytest.param(1000, 999, 0.92, 0.98, marks=pytest.mark.slow)],
-)
+@pytest.mark.parametrize(("repetitions", "draws", "low", "high"), [
+    (120, 199, 0.87, 0.985), pytest.param(1000, 999, 0.92, 0.98, marks=pytest.mark.slow),
+])  # fmt: skip
 @pytest.mark.parametrize("speakers", [20, 10])
 def test_intervals_of_rates_cover(speakers, repetitions, draws, low, high, record_property):
     """Two codecs over four rates and one of a single rate; scores correlate within clips."""
     names = [f"clip{i}" for i in range(100)]
     speaker = np.arange(100) % speakers
     clusters = {name: f"s{g}" for name, g in zip(names, speaker, strict=True)}
-    exact_a, exact_b = (
-        RateCurve("exact", tuple(map(RatePoint, KBPS, ({"x": q} for q in quality))))
-        for quality in QUALITY.values()
-    )
+    points = (map(RatePoint, KBPS, ({"x": q} for q in quality)) for quality in QUALITY.values())
+    exact_a, exact_b = (RateCurve("exact", tuple(of)) for of in points)
     true_delta = bd_rate(exact_a, exact_b).value
     true_match = matched_rate(RateCurve("single", (RatePoint(1.0, {"x": 3.0}),)), exact_a).kbps
     deltas, matches = 0, 0

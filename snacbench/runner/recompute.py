@@ -1,0 +1,239 @@
+"""Scores of a run computed again by the runner, where audio, weights and packages are here.
+
+The run begins once more in a temporary folder, with all its rows but those that were drawn: what
+the schedule finds missing there is what is to be computed.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from snacbench import rows
+from snacbench.errors import MissingPackage, TestSetError, UserError, WeightsUnavailable
+from snacbench.files import sha256_of_file
+from snacbench.plugins import select_metrics
+from snacbench.progress import SILENT, Progress
+from snacbench.request import Request
+from snacbench.runner import plan, versions
+from snacbench.runner.pool import LOG, LocalWorkers, default_jobs, run_jobs
+from snacbench.runner.schedule import CHECK, Schedule
+from snacbench.selectors import split_selectors
+from snacbench.store.agree import first_difference
+from snacbench.store.bundle import Bundle
+from snacbench.store.consistency import Finding, named
+from snacbench.store.ledger import Ledger
+from snacbench.store.run_folder import ROW_FILES, RunFolder
+from snacbench.testsets import open_test_set
+from snacbench.testsets.testset import hash_of
+from snacbench.types import Clip, Metric
+from snacbench.weights.of_metrics import digests_of
+from snacbench.weights.policy import parse_policy
+
+_KINDS = {
+    MissingPackage: "package missing", WeightsUnavailable: "no weights", TestSetError: "no audio"
+}  # fmt: skip
+# On another machine: of bits; of scores by their unit, of others 2 % and 0.01 at least.
+_BITS_WITHIN, _WITHIN = 0.05, {"dB": 0.5, "MOS": 0.05, "MOS-LQO": 0.05}
+Drawn = Sequence[tuple[int, rows.Score]]  # with the lines that they stand in
+_SCORES = (rows.Score, rows.Embedded)
+_STAY = (rows.Calibration, rows.Agreement, rows.SpotCheck, rows.ClipMeasures, rows.Coded, *_SCORES)
+
+
+def recompute(  # noqa: PLR0913 - keyword-only options of one verb
+    told: Bundle,
+    number: int,
+    *,
+    data: str | Path = "",
+    root: Sequence[str] = (),
+    weights: Sequence[str] = (),
+    seed: int = 0,
+    jobs: int | None = None,
+    progress: Progress = SILENT,
+) -> None:
+    """Compute so many scores of a bundle again, drawn by `seed`, with the codings under them.
+
+    `data` and `root` say where clips are, which are found by digest, `weights` where models are; by
+    default as the run was asked. Nothing is fetched, and nothing written to the bundle's folder.
+    Where machine or packages are others than the run's, scores must be within a tolerance, else the
+    same to the last digit.
+
+    Raises UserError if `weights` cannot be understood.
+    """
+    folder = told.folder
+    assert folder is not None  # of a bundle that could be unpacked
+    run, every = folder.run, (one for kind in _SCORES for one in _numbered(folder, kind))
+    # By a hash of what they are of, in whatever order they lie.
+    drawn = heapq.nsmallest(
+        number, every, key=lambda one: hash_of(f"{seed}\0{named(vars(one[1]))}")
+    )
+    base = "embedded" if any(c.weights.source == "embedded" for c in run.codecs) else "published"
+    models = tuple(weights) if any("=" not in text for text in weights) else (base, *weights)
+    request = replace(run.request, data=str(data or run.request.data), root=tuple(root))
+    request = replace(request, weights=models, offline=True, keep_codes=False, keep_decoded=True)
+    here, able = _Here(folder, request), list[tuple[int, rows.Score]]()
+    for one in drawn:
+        if why := here.why_not(one[1]):
+            told.left.setdefault(why, []).append(named(vars(one[1])))
+        else:
+            able.append(one)
+    with TemporaryDirectory(prefix="snacbench-") as temporary:
+        again = here.begun_again(Path(temporary) / "run", [row for _, row in able])
+        codecs = [here.codecs[name] for name in {row.codec: None for _, row in able}]
+        ledger = Ledger(again, again.run.codecs, again.run.metrics)
+        schedule = Schedule(ledger, list(again.read(Clip)), request, codecs)
+        lanes = {plan.CPU: jobs or default_jobs(), plan.CUDA: 1, CHECK: 1}
+        for stage in (stage for stage, steps in schedule.steps.items() if steps):
+            progress.begin(stage, schedule.steps[stage])
+        for job, made in run_jobs(schedule.next, LocalWorkers(lanes, again.path / LOG)):
+            progress.step(*schedule.done(job, made))
+        otherwise = here.otherwise()
+        told.found += _differences(folder, again, able, told, otherwise)
+    told.facts |= {
+        "drawn": "\n".join(named(vars(row)) for _, row in drawn),
+        "recomputed": f"{len(able)} of {len(drawn)} scores; {told.facts['recomputed']}",
+        "tolerances": otherwise and f"0.5 dB, 0.05 MOS, else 2 %: {otherwise}",
+        "not recomputed": "\n".join(f"{len(of)} scores: {why}" for why, of in told.left.items()),
+    }
+
+
+def _numbered(folder: RunFolder, kind: type[Any]) -> Iterator[tuple[int, Any]]:
+    """Rows of a kind with the lines that they stand in, but no scores of earlier versions."""
+    current = {spec.name: spec.version for spec in folder.run.metrics}
+    for line, row in enumerate(folder.read(kind), start=1):
+        if not isinstance(row, rows.Score) or current[row.metric] == row.version:
+            yield line, row
+
+
+class _Here:
+    """What of a run is at hand on this machine: clips, codecs and metrics that are asked for."""
+
+    def __init__(self, folder: RunFolder, request: Request) -> None:
+        self.folder, self.run, self.request = folder, folder.run, request
+        self.clips, self.codecs = dict[str, Clip](), dict[str, plan.PlannedCodec]()
+        self.metrics, self._files = dict[str, Metric](), dict[str, Path]()
+        self._clips = {clip.id: clip for clip in folder.read(Clip)}
+        policy = parse_policy(request.weights, offline=True)  # which families the run took, too
+        self._policy = replace(policy, base="published") if policy.base == "embedded" else policy
+        self._planned = dict[str, plan.PlannedCodec]()
+        for selector in () if request.outside else split_selectors(request.codecs):
+            with suppress(UserError):  # a checkpoint of one's own that is not here
+                found, *_ = plan.plan_codecs(replace(request, codecs=selector))
+                self._planned |= {codec.spec.name: codec for codec in found}
+        self._no_files = f"no file of its sha256 in {request.data}"
+        try:
+            there = open_test_set(request.data, domain=request.domain, root=request.root)
+            self._files = {clip.sha256: clip.path for clip in there.clips}
+        except UserError as error:
+            self._no_files = str(error)
+
+    def why_not(self, row: rows.Score) -> str:
+        """Why a score cannot be computed again here; empty if it can."""
+        clip, codec, metric = row.clip, row.codec, row.metric
+        try:
+            self.clips[clip] = self.clips.get(clip) or self._clip(clip)
+            self.codecs[codec] = self.codecs.get(codec) or self._codec(codec)
+            self.metrics[metric] = self.metrics.get(metric) or self._metric(metric)
+        except UserError as error:
+            return f"{_KINDS.get(type(error), 'not possible here')}: {error}"
+        return ""
+
+    def _clip(self, name: str) -> Clip:
+        digest = self._clips[name].sha256 if name in self._clips else ""
+        if not (path := self._files.get(digest)) or sha256_of_file(path) != digest:
+            raise TestSetError(self._no_files)
+        return replace(self._clips[name], path=path)
+
+    def _codec(self, name: str) -> plan.PlannedCodec:
+        planned = self._planned.get(name) or self._planned.get(name.replace(plan.LOCAL, ""))
+        if planned is None:
+            raise UserError(f"{name} is no codec of this machine")
+        plan.check_packages([planned])
+        if planned.device == plan.CUDA:
+            plan.check_device(self.request)
+        (codec,) = plan.locate_all([planned], self._policy)
+        specs = codec.spec, next(spec for spec in self.run.codecs if spec.name == name)
+        if len({(s.name, s.streams, *sorted(s.weights.sha256.items())) for s in specs}) > 1:
+            raise WeightsUnavailable(f"those of {name} that are here are others")
+        return codec
+
+    def _metric(self, name: str) -> Metric:
+        recorded = tuple((m, digests_of(info)) for m, info in self.run.metric_weights.items())
+        options = replace(self.request.metric_options, recorded=recorded)
+        metric = select_metrics([name])[0].configured(options)
+        versions.make_ready([metric])
+        then = next(spec.version for spec in self.run.metrics if spec.name == name)
+        if metric.spec.version != then:
+            raise UserError(f"{name} has version {metric.spec.version}, in the run {then}")
+        return metric
+
+    def begun_again(self, path: Path, drawn: Sequence[rows.Score]) -> RunFolder:
+        """The run as it was before these scores, and the codings under them, in a new folder."""
+        known: dict[str, Mapping[str, Any]]
+        known = {"clip": self.clips, "codec": self.codecs, "metric": self.metrics}
+        specs = tuple(spec for spec in self.run.codecs if spec.name in self.codecs)
+        metrics = tuple(spec for spec in self.run.metrics if spec.name in self.metrics)
+        run = replace(self.run, codecs=specs, metrics=metrics, request=self.request)
+        folder = RunFolder.create(path, run, list(self.clips.values()))
+        gone: set[tuple[str, ...]] = {(row.clip, row.codec) for row in drawn}
+        gone |= {(row.clip, row.codec, row.metric) for row in drawn}
+
+        def stays(row: object) -> bool:
+            of = {what: name for what in known if (name := getattr(row, what, ""))}
+            return all(of[what] in known[what] for what in of) and tuple(of.values()) not in gone
+
+        for kind in _STAY:
+            folder.append(filter(stays, self.folder.read(kind)))
+        return folder
+
+    def otherwise(self) -> str:
+        """What of machine and packages is other than where the run was made; empty: nothing."""
+        then = {**self.run.machine, **self.run.packages}
+        now, facts = versions.machine() | versions.package_versions(), [*self.run.packages]
+        facts = [f for f in ("processor", "architecture", *facts) if now.get(f) != then.get(f)]
+        said = [f"{fact} {now.get(fact)}, not {then.get(fact)}" for fact in facts]
+        models = {codec.spec.model: codec.model for codec in self.codecs.values()}
+        computed = versions.versions_of_codecs(models), self.run.codec_versions
+        if found := first_difference(*computed):
+            said.append("{1} of {0} {2}, not {3}".format(*found))
+        if self.run.device == plan.CUDA or (self.request.batch or 1) > 1:
+            said.append("sums in batches and on a GPU are rounded in any order")
+        return "; ".join(said)
+
+
+def _differences(
+    folder: RunFolder, again: RunFolder, able: Drawn, told: Bundle, otherwise: str
+) -> Iterator[Finding]:
+    """Codings and scores that came out otherwise than they must; all scores are entered."""
+    alike = list[bool]()
+    pairs = {(row.clip, row.codec) for _, row in able}
+    coded = {(row.clip, row.codec): row for row in again.read(rows.Coded)}
+    for line, then in _numbered(folder, rows.Coded):
+        if (then.clip, then.codec) in pairs:
+            now, said = coded[then.clip, then.codec], named(vars(then))
+            before, after = (row.bits.total if row.bits else 0 for row in (then, now))
+            same = now.decoded_sha256 == then.decoded_sha256
+            alike.append(same)
+            far = abs(after - before) > (_BITS_WITHIN * before if otherwise else 0)
+            if now.status != then.status or far or not (same or otherwise):
+                said += f": {then.status}, {before} bits, audio {str(then.decoded_sha256)[:12]}; "
+                said += f"again {now.status} {now.reason}, {after}, {str(now.decoded_sha256)[:12]}"
+                yield Finding(ROW_FILES[rows.Coded], said, line)
+    told.facts["recomputed"] = f"{len(alike)} codings, {sum(alike)} to the same audio bit by bit"
+    scored = {named(vars(row)): row for kind in _SCORES for row in again.read(kind)}
+    units = {spec.name: spec.unit for spec in folder.run.metrics}
+    for line, row in able:
+        name, value = named(vars(row)), row.value or 0.0
+        score, most = scored[name], _WITHIN.get(units[row.metric], max(0.01, 0.02 * abs(value)))
+        told.scores.append((name, row.value, score.value))
+        same = score == replace(row, reason=score.reason)
+        close = bool(otherwise) and abs((score.value or 0.0) - value) <= most
+        if score.status != row.status or not (same or close):
+            said = f"{name}: {row.value} ({row.status}), again {score.value} ({score.status})"
+            within = f"within {most:g}" if otherwise else "the same"
+            yield Finding(ROW_FILES[type(row)], f"{said}; expected {within}", line)

@@ -1,0 +1,238 @@
+"""A run as one file to hand over: a zip without audio, the same bytes for the same run.
+
+Beside rows it holds ``bundle.json``, with a short digest of every row so that a changed one can be
+named, and ``MANIFEST``, the sha256 of all other members as ``sha256sum -c`` reads it. The sha256 of
+``MANIFEST`` is the bundle's id (docs/bundles.md).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from snacbench import __version__
+from snacbench.errors import StoreError
+from snacbench.files import atomic, writing
+from snacbench.rows import Embedded
+from snacbench.store.consistency import Consistency, Finding, named
+from snacbench.store.embeddings import embeddings_name, kept
+from snacbench.store.jsonl import to_jsonable
+from snacbench.store.run_folder import RUN_FILE, RunFolder
+
+_ABOUT, _MANIFEST, _FORMAT, _SHORT = "bundle.json", "MANIFEST", 1, 8  # digits of a row's digest
+_MEMBER = re.compile(
+    r"MANIFEST|[\w-]+\.(jsonl?|csv|txt|yaml)|embeddings/[0-9a-f]{2}/[0-9a-f]{64}\.npy", re.ASCII
+)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, KeyError)
+# Bytes of all members unpacked, of one in memory, and how many times its size in the zip one is.
+_MOST, _MOST_TEXT, _MOST_TIMES = 2**36, 2**28, 300
+# Names, words and numbers, which are no places; a path; the folders in the middle of a sentence.
+_NAMES = {"id", "clip", "codec", "metric", "name", "transcript", "speaker", "cluster", "packed"}
+_PATH = re.compile(r"([^/\s,]*[=:])?~?/(?!/)[^,]*?([^/,]*)/?")
+_FOLDERS = re.compile(r"(?<![\w/.])~?/(?:[^\s/,;:'\"()]+/)+|(?<=file=)%2F(?:[^@\s]*%2F)?")
+
+
+@dataclass
+class Bundle:
+    """A bundle that was written, or unpacked into `folder`: `ok` unless something was `found`.
+
+    `hidden` counts by member the rows of which the folders of paths were left out, `missing` the
+    codings and scores that the run lacks, `same` by member the lines that are as they were written.
+    `facts` say by label what was checked and what was not. Of scores that were computed again,
+    `scores` tell what they are of, then and now, and `left` by reason which were not.
+    """
+
+    path: Path
+    id: str = ""
+    folder: RunFolder | None = None
+    missing: int = 0
+    version: str = __version__
+    hidden: Counter[str] = field(default_factory=Counter)
+    same: Counter[str] = field(default_factory=Counter)
+    found: list[Finding] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
+    scores: list[tuple[str, float | None, float | None]] = field(default_factory=list)
+    left: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.found
+
+
+def write_bundle(
+    folder: RunFolder, target: Path, texts: Mapping[str, str], *, partial: bool = False
+) -> Bundle:
+    """Write a run, and texts by the names of their members, as a bundle, whole or not at all.
+
+    Raises StoreError if rows of the run contradict each other, it is not finished and not
+    `partial`, or the file cannot be written.
+    """
+    rows, made = Consistency(folder), Bundle(target, folder=folder)
+    if wrong := rows.found or ([] if partial else rows.missing):
+        what = "contradicts itself" if rows.found else "is not finished"
+        advice = "make it again" if rows.found else "go on with --resume, or export it as --partial"
+        raise StoreError(f"{folder.path} {what} ({len(wrong)} times: {wrong[0]}); {advice}")
+    members: dict[str, Iterable[bytes]] = {name: [text.encode()] for name, text in texts.items()}
+    record = json.dumps(to_jsonable(folder.run), indent=1, ensure_ascii=False)
+    members[RUN_FILE] = [_without_places(RUN_FILE, record.encode() + b"\n", made.hidden)]
+    for row in folder.read(Embedded):
+        for digest in filter(None, (row.reference, row.degraded)):
+            kept(folder.path, digest)  # is what it was
+            members[embeddings_name(digest)] = _lines(folder.path / embeddings_name(digest))
+    for name in rows.counts:
+        members[name] = _lines(folder.path / name, made.hidden)
+    sizes, shorts, digests = Counter[str](), dict[str, str](), dict[str, str]()
+
+    def add(name: str, lines: Iterable[bytes]) -> None:
+        info, digest, short = zipfile.ZipInfo(name), sha256(), list[str]()  # of 1980
+        info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+        with archive.open(info, "w", force_zip64=True) as stream:
+            for line in lines:
+                sizes[name] += stream.write(line)
+                digest.update(line)
+                short.append(sha256(line).hexdigest()[:_SHORT])
+        digests[name] = digest.hexdigest()
+        shorts.update({name: "".join(short)} if name in rows.counts else {})
+
+    whole = atomic(target, sync=True)
+    with writing(f"{target}"), whole as file, zipfile.ZipFile(file, "w") as archive:
+        for name in sorted(members):
+            add(name, members[name])
+        about = {"format": _FORMAT, "snacbench": __version__, "run": folder.run.id}
+        about |= {"created": folder.run.started_utc, "missing": len(rows.missing)}
+        about |= {"hidden": made.hidden, "sizes": dict(sizes), "rows": shorts}
+        add(_ABOUT, [json.dumps(about, indent=1).encode()])
+        add(_MANIFEST, [f"{digests[n]}  {n}\n".encode() for n in sorted(digests)])
+        archive.comment = digests[_MANIFEST].encode()
+    made.id, made.missing = digests[_MANIFEST], len(rows.missing)
+    return made
+
+
+def _lines(path: Path, hidden: Counter[str] | None = None) -> Iterator[bytes]:
+    """The lines of a file; of rows, of which places are `hidden`, those that are complete."""
+    with path.open("rb") as stream:
+        for line in stream:
+            if hidden is None:
+                yield line
+            elif line.endswith(b"\n"):
+                yield _without_places(path.name, line, hidden)
+
+
+def _without_places(member: str, line: bytes, hidden: Counter[str]) -> bytes:
+    """JSON without the folders of the machine that it is from; as it is where it names none."""
+
+    def plain(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: plain(inner, name) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [plain(inner, key) for inner in value]
+        if not isinstance(value, str) or (key in _NAMES and "%2F" not in value):
+            return value
+        if found := _PATH.fullmatch(value):  # which may hold spaces
+            return (found[1] or "") + found[2]
+        return _FOLDERS.sub("", value.replace(f"{Path.home()}/", "~/"))
+
+    told = json.loads(line) if b"/" in line or b"%2F" in line else None
+    if (now := plain(told)) == told:
+        return line
+    hidden[member] += 1
+    how = 1 if line.startswith(b"{\n") else None
+    return json.dumps(now, indent=how, ensure_ascii=False).encode() + b"\n"
+
+
+def open_bundle(path: Path, into: Path) -> Bundle:
+    """Unpack a bundle into an empty folder and compare each member and row with its digest.
+
+    Nothing is unpacked of what is no bundle, and there is no `folder` then. Raises StoreError if
+    the file cannot be read, or the folder not be written.
+    """
+    opened = Bundle(path)
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            opened.found += _dangers(archive.infolist(), path.stat().st_size)
+            if opened.ok:
+                _unpack(archive, into, opened)
+    except OSError as error:
+        raise StoreError(
+            f"cannot read {path} ({error.strerror or error}); name a bundle"
+        ) from error
+    except (*_DAMAGED, StoreError) as error:
+        opened.found.append(Finding(path.name, f"it is no whole bundle: {error}"))
+    return opened
+
+
+def _dangers(members: list[zipfile.ZipInfo], size_bytes: int) -> Iterator[Finding]:
+    names = Counter(info.filename for info in members)
+    for info in members:
+        name, most = info.filename, max(2**20, _MOST_TIMES * info.compress_size)
+        most = min(most, _MOST if name.endswith((".jsonl", ".npy")) else _MOST_TEXT)
+        if info.orig_filename != name or not _MEMBER.fullmatch(name) or names[name] > 1:
+            yield Finding(name, "no bundle has such a member, or it is there twice")
+        elif info.file_size > most:
+            yield Finding(name, f"{info.compress_size} bytes that would become {info.file_size}")
+    whole, packed = (sum(getattr(i, f"{k}_size") for i in members) for k in ("file", "compress"))
+    if whole > _MOST or packed > size_bytes:
+        yield Finding(_MANIFEST, "members lie over each other, or are too large together")
+
+
+def _unpack(archive: zipfile.ZipFile, into: Path, opened: Bundle) -> None:
+    manifest, about = archive.read(_MANIFEST), json.loads(archive.read(_ABOUT))
+    opened.id, opened.missing = sha256(manifest).hexdigest(), about["missing"]
+    opened.version, names = about["snacbench"], archive.namelist()
+    if about["format"] > _FORMAT:
+        raise ValueError(f"its format is {about['format']}, this snacbench reads {_FORMAT}")
+    if archive.comment != opened.id.encode():
+        opened.found.append(Finding(_MANIFEST, "it was changed: the archive states another id"))
+    said = {line[66:]: line[:64] for line in manifest.decode().splitlines()}
+    for name in sorted({*said, *names} - {_MANIFEST}):
+        if name not in said or name not in names:
+            what = "taken away" if name in said else "added: MANIFEST does not name it"
+            opened.found.append(Finding(name, f"this file was {what}"))
+            continue
+        now, digest = list[str](), sha256()
+        (into / name).parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(name) as stream, (into / name).open("wb") as file:
+            while line := stream.readline(_MOST_TEXT):
+                file.write(line)
+                digest.update(line)
+                now.append(sha256(line).hexdigest()[:_SHORT])
+        found, then = digest.hexdigest(), re.findall("." * _SHORT, about["rows"].get(name, ""))
+        if found != said[name] or (name.endswith(".npy") and Path(name).stem != found):
+            whose = "".join(f"; it is {other}" for other, its in said.items() if its == found)
+            text = f"this file was changed: sha256 {found[:16]}, not {said[name][:16]}{whose}"
+            opened.found.append(Finding(name, text))
+        rows = name.endswith(".jsonl") and then != now
+        changes = list(_changes(into / name, then, now)) if rows else []
+        opened.found, opened.same[name] = opened.found + changes, len(now) - len(changes)
+    opened.folder = RunFolder.open(into)
+
+
+def _changes(path: Path, then: list[str], now: list[str]) -> Iterator[Finding]:
+    """Which rows of a file are not as they were, by the digests of all of them."""
+    left, strange = Counter(then), set[int]()
+    for number, digest in enumerate(now, start=1):
+        left[digest] -= 1
+        strange |= {number} if left[digest] < 0 else set()
+    gone = [number for number, digest in enumerate(then, start=1) if left[digest] > 0]
+    if len(gone) > len(strange) or not strange:
+        lines = ", ".join(map(str, gone[:9]))
+        text = f"{len(gone) - len(strange)} rows are missing, among lines {lines} as they were"
+        text = text if gone else "its rows are in another order"
+        yield Finding(path.name, text)
+    what = "changed" if len(strange) <= len(gone) else "changed or added" if gone else "added"
+    for number, line in enumerate(_lines(path), start=1):
+        if number in strange:
+            try:
+                told = named(json.loads(line)) or "no row"
+            except (ValueError, AttributeError, TypeError):
+                told = "no row"
+            yield Finding(path.name, f"{told}: this row was {what}", number)
