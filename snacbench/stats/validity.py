@@ -26,7 +26,7 @@ from scipy import stats
 from scipy.special import stdtr
 
 from snacbench.stats.clusters import FEW_CLUSTERS
-from snacbench.stats.intervals import t_quantile
+from snacbench.stats.intervals import LEVEL, t_quantile
 from snacbench.stats.pairs import holm
 from snacbench.types import Floats
 
@@ -64,8 +64,8 @@ class Agreement:
     """How a metric ranks as listeners do, -1 to 1 (fully); no `value` where `reason` says why.
 
     `low` and `high` end a 95 % interval; the counts are what it rests on. The best metric's value
-    is higher by `behind`, on the cells that both have; `p_holm` is of no difference, by Holm's
-    method over all pairs of metrics. The best has neither, nor have those over conditions.
+    is higher by `behind` on the cells that both have (or lower); `p_holm` is of no difference, by
+    Holm's method over all pairs of metrics. The best has neither, nor have those over conditions.
     """
 
     metric: str
@@ -79,6 +79,11 @@ class Agreement:
     behind: float | None = None
     p_holm: float | None = None
     reason: str = ""
+
+    @property
+    def below(self) -> bool:
+        """Whether it is shown to be below the best."""
+        return (self.behind or 0.0) > 0 and (self.p_holm or 0.0) <= 1 - LEVEL
 
 
 def correlations(x: Floats, y: Floats, coefficient: Coefficient = "spearman") -> Floats:

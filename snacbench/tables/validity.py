@@ -18,7 +18,7 @@ from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import LEVEL, Interval
 from snacbench.stats.validity import LEAST, Agreement, Coefficient, Rated, Scope, agreements
 from snacbench.tables.run_rows import RunRows, kbps_of
-from snacbench.tables.table_model import Cell, Column, Row, Table
+from snacbench.tables.table_model import Cell, Column, Mark, Row, Table
 
 BANDS = "0-6,6-16,16-64,64-"
 COEFFICIENTS: Mapping[Coefficient, str] = {"spearman": "Spearman's ρ", "kendall": "Kendall's τ"}
@@ -76,10 +76,8 @@ def _cell(one: Agreement, best: Agreement) -> Cell:
     if one.value is None:
         return Cell(text="too few" if "few" in one.reason else "–", notes=(one.reason,))
     ends = Interval(one.value, one.low, one.high, LEVEL, one.cells, one.items, "")
-    if one is best:
-        return Cell(one.value, ends, one.cells, ("best",))
-    below = one.p_holm is not None and one.p_holm <= 1 - LEVEL
-    return Cell(one.value, ends, one.cells, ("significant",) if below else ())
+    mark: tuple[Mark, ...] = ("best",) if one is best else ("significant",) * one.below
+    return Cell(one.value, ends, one.cells, mark)
 
 
 def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
@@ -90,6 +88,7 @@ def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
     bands: str = BANDS,
     coefficient: Coefficient = "spearman",
     anchors: bool = False,
+    by: Sequence[str] = ("band", "family", "domain"),
 ) -> Validity:
     """Compare metrics of a run, by default all, with ratings of its clips and codecs.
 
@@ -132,7 +131,7 @@ def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
     units = cluster_clips([rows.clips[clip].cluster or f"\0{clip}" for _, clip in pairs]).index
     numbers = [np.unique(cells[of], return_inverse=True)[1] for of in ("item", "codec")]
     groups = {}
-    for group, chosen in _groups(cells, list(edges)):
+    for group, chosen in _groups(cells, by, list(edges)):
         of_group = np.where(chosen, table.to_numpy(), np.nan)
         groups[group] = {
             scope: agreements(Rated(of_group, scores, *numbers, units), scope, coefficient)
@@ -182,14 +181,16 @@ def _matched(
         raise UserError(f"no rating is of a clip and codec of the run {rows.name}: {told}")
 
 
-def _groups(cells: pd.DataFrame, bands: list[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def _groups(
+    cells: pd.DataFrame, by: Sequence[str], bands: list[str]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Each group's name, and which cells are in it."""
     yield "all", np.ones(len(cells), bool)
-    for by in ("band", "family", "domain"):
-        there = set(cells[by]) - {""}
-        names = [b for b in bands if b in there] if by == "band" else sorted(there)
-        for name in names if cells[by].nunique() > 1 else ():
-            yield name, (cells[by] == name).to_numpy()
+    for column in by:
+        there = set(cells[column]) - {""}
+        names = [b for b in bands if b in there] if column == "band" else sorted(there)
+        for name in names if cells[column].nunique() > 1 else ():
+            yield name, (cells[column] == name).to_numpy()
 
 
 def _some(names: Iterable[str]) -> str:
