@@ -36,6 +36,7 @@ _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, 
 _MOST, _MOST_TEXT, _MOST_TIMES = 2**36, 2**28, 300
 # Names, words and numbers, which are no places; a path; the folders in the middle of a sentence.
 _NAMES = {"id", "clip", "codec", "metric", "name", "transcript", "speaker", "cluster", "packed"}
+_PLACE = re.compile(rb"(?<![\w/.])~?/|%2F")
 _PATH = re.compile(r"([^/\s,]*[=:])?~?/(?!/)[^,]*?([^/,]*)/?")
 _FOLDERS = re.compile(r"(?<![\w/.])~?/(?:[^\s/,;:'\"()]+/)+|(?<=file=)%2F(?:[^@\s]*%2F)?")
 
@@ -141,8 +142,7 @@ def _without_places(member: str, line: bytes, hidden: Counter[str]) -> bytes:
             return (found[1] or "") + found[2]
         return _FOLDERS.sub("", value.replace(f"{Path.home()}/", "~/"))
 
-    told = json.loads(line) if b"/" in line or b"%2F" in line else None
-    if (now := plain(told)) == told:
+    if not _PLACE.search(line) or (now := plain(told := json.loads(line))) == told:
         return line
     hidden[member] += 1
     how = 1 if line.startswith(b"{\n") else None
