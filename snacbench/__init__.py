@@ -1,7 +1,5 @@
 """Evaluation and benchmarking of neural audio codecs."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.2.0"
@@ -19,16 +17,21 @@ if TYPE_CHECKING:
         names,
         score,
     )
+    from snacbench.api.validity import validity
     from snacbench.errors import SnacbenchError, Undefined, UserError
     from snacbench.progress import Notes, Progress
     from snacbench.request import Request
     from snacbench.types import Audio, Encoded
 
-_HOMES = ("errors", "progress", "request", "types", "api.signals", "api.run", "api.bundles")
+_HOMES = (
+    "errors", "progress", "request", "types", "api.signals", "api.run", "api.bundles",
+    "api.validity",
+)  # fmt: skip
 __all__ = [
     "Audio", "Comparison", "Encoded", "Notes", "OpenCodec", "Progress", "Request", "Run",
     "SnacbenchError", "Undefined", "UserError", "__version__", "check_codec", "codec", "compare",
-    "decode", "encode", "load", "merge", "metric", "names", "run", "score", "score_files", "verify",
+    "decode", "encode", "load", "merge", "metric", "names", "run", "score", "score_files",
+    "validity", "verify",
 ]  # fmt: skip
 
 

@@ -5,8 +5,6 @@ by holding it. A fetcher that is killed leaves nothing else. The next one goes o
 knows a digest of the file, and begins anew if it does not.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os
@@ -17,15 +15,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from time import sleep
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from snacbench import __version__
 from snacbench.errors import CannotKeep, DigestMismatch, DownloadError
 from snacbench.files import lock
+from snacbench.later import requests
 from snacbench.progress import Progress, Silent
-
-if TYPE_CHECKING:
-    import requests
 
 OFFLINE_VARIABLES = ("SNACBENCH_OFFLINE", "HF_HUB_OFFLINE")
 _BUSY = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
@@ -208,7 +204,6 @@ class _Part:
 
     def _try_once(self) -> None:
         """One request for what is missing; returns when all has come."""
-        import requests
         from urllib3 import exceptions
 
         if not self.known:  # nothing would tell whether two pieces are of one file
@@ -248,7 +243,7 @@ class _Part:
         if total is not None and self.size != total:
             raise _Again(f"broke off after {self.size} of {total} bytes")
 
-    def _begin(self, response: requests.Response) -> int | None:
+    def _begin(self, response: "requests.Response") -> int | None:
         """Look at the head of a response: is it the rest of the file, is there room; its size."""
         import urllib3
 
@@ -286,13 +281,12 @@ class _Part:
         return total
 
 
-def _session() -> requests.Session:
+def _session() -> "requests.Session":
     """A session that asks ~/.netrc for nothing: what it names would replace a token."""
-    import requests
 
     class Session(requests.Session):
         def rebuild_auth(
-            self, prepared_request: requests.PreparedRequest, response: requests.Response
+            self, prepared_request: "requests.PreparedRequest", response: "requests.Response"
         ) -> None:
             """At a redirect: keep the token on its host, and there alone."""
             urls = response.request.url, prepared_request.url

@@ -3,8 +3,6 @@
 Whatever is raised outside this tree is our bug and ends with exit code 3.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

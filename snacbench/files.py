@@ -5,8 +5,6 @@ killed leaves nothing under the target's name, and no two writers, of threads or
 a file.
 """
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os

@@ -4,19 +4,24 @@ A list of metrics or of test sets imports the files that declare these, and comp
 need not wait for numpy and its like.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import av
+    import librosa
     import numpy as np
     import pandas as pd
+    import requests
     import soundfile
     import soxr
     import torch
+    import transformers
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from numpy.typing import NDArray
+    from scipy import fft
 else:
 
     class _Later:
@@ -36,8 +41,12 @@ else:
             setattr(self, attribute, value)  # found at once from now on
             return value
 
-    packages = ("av", "numpy", "pandas", "soundfile", "soxr", "torch")
-    av, np, pd, soundfile, soxr, torch = map(_Later, packages)
-    NDArray = Any  # in annotations alone
+    names = ("av", "librosa", "numpy", "pandas", "scipy.fft", "soundfile", "soxr", "torch")
+    av, librosa, np, pd, fft, soundfile, soxr, torch = map(_Later, names)
+    requests, transformers = map(_Later, ("requests", "transformers"))
+    Axes = Figure = Line2D = NDArray = Any  # in annotations alone
 
-__all__ = ["NDArray", "av", "np", "pd", "soundfile", "soxr", "torch"]
+__all__ = [
+    "Axes", "Figure", "Line2D", "NDArray", "av", "fft", "librosa", "np", "pd", "requests",
+    "soundfile", "soxr", "torch", "transformers",
+]  # fmt: skip

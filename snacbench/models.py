@@ -1,7 +1,5 @@
 """What a codec file declares: models, where their weights come from, families, openers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Packages of others: what is not installed here, or does not load, in words."""
 
-from __future__ import annotations
-
 import functools
 import importlib
 import importlib.util

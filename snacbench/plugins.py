@@ -8,8 +8,6 @@ said (`refused`); everything else works. A Python file of one's own declares ``M
 (`models_in_file`) and needs no package around it.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import pkgutil
@@ -73,7 +71,6 @@ class Origin:
     module: Path | None = None
 
     def __str__(self) -> str:
-        """Package and version."""
         return f"{self.package} {self.version}".strip()
 
 
@@ -158,9 +155,8 @@ def select_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
         return tuple(metric for metric in known.values() if metric.spec.default)
     for name in names:
         if name not in known:
-            raise UnknownName(
-                f"no metric named {name!r}; {did_you_mean(name, known)}{left_out('metrics')}"
-            )
+            text = f"no metric named {name!r}; {did_you_mean(name, known)}{left_out('metrics')}"
+            raise UnknownName(text)
     return tuple(known[name] for name in dict.fromkeys(names))
 
 
@@ -220,10 +216,8 @@ def running(kind: Kind, name: str) -> Iterator[None]:
 
 
 def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:
-    """What a module declares.
-
-    Raises `TypeError` if it declares something else.
-    """
+    """What a module declares."""
+    # Raises `TypeError` if it declares something else.
     for attribute, path in _DECLARATIONS[kind].items():
         home, _, type_ = path.rpartition(".")
         expected = getattr(importlib.import_module(f"snacbench.{home}"), type_)
@@ -233,9 +227,8 @@ def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:
             if isinstance(item, CodecModel | MetricModel) and not isinstance(item, expected):
                 continue  # a module may bring codecs and metrics, and models of both
             if not isinstance(item, expected):
-                raise TypeError(
-                    f"{attribute} holds a {type(item).__name__}, expected {expected.__name__}"
-                )
+                text = f"{attribute} holds a {type(item).__name__}, expected {expected.__name__}"
+                raise TypeError(text)
             yield item
 
 

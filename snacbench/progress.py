@@ -1,7 +1,5 @@
 """What is shown to whoever waits: one protocol for runs, test sets and downloads."""
 
-from __future__ import annotations
-
 from typing import Literal, Protocol
 
 Unit = Literal["", "bytes"]

@@ -33,9 +33,9 @@ class Expected:
     domain: str = "all"
 
 
-# Options of a machine, and of what is kept of a run: with others, it is the same run.
+# Options of a machine, of what is kept of a run, and of points beside: it is the same run.
 _SAME_RUN = frozenset(
-    ("root", "device", "batch", "keep_codes", "keep_decoded", "speed_budget_s",
+    ("root", "device", "batch", "keep_codes", "keep_decoded", "speed_budget_s", "conditions",
      "allow_missing_metrics")
 )  # fmt: skip
 

@@ -43,6 +43,18 @@ class Bits:
 
 
 @dataclass(frozen=True)
+class RateOverTime:
+    """Rates in kbps (1000 bit/s) that a clip's packets or segments keep to for so much of its time.
+
+    Totals over channels.
+    """
+
+    low_kbps: float  # 5 %
+    median_kbps: float
+    high_kbps: float  # 95 %
+
+
+@dataclass(frozen=True)
 class Calibration:
     """Row: how late a codec's decoded audio comes after its declared delay has been removed."""
 
@@ -109,10 +121,11 @@ class Coded:
     `encode_s` and `decode_s` are wall-clock seconds, a record of the run and no speed (`Speed`):
     other workers ran beside, and the first clip of a length pays for what later ones find ready.
     `batch` is how many signals the codec took at once: above 1 they are the clip's share of it. Of
-    points that share one encoding, each has an equal share.
+    points that share one encoding, each has an equal share; a cascade's are of all its passes.
     Of files decoded elsewhere, `removed_delay_s` is the delay that was taken away, and `fitted_s`
     what was then added at the end (if negative, cut off) to make them as long as the clip.
-    `realised` is what the `condition` came to on this clip, in the unit of its strength.
+    `realised` is what the `condition` came to on this clip, in the unit of its strength; None where
+    that is infinite. `rate` is None where the rate cannot vary, or nobody can tell when it does.
     """
 
     clip: str
@@ -137,6 +150,8 @@ class Coded:
     fitted_s: float | None = None
     condition: str = ""
     realised: float | None = None
+    rate: RateOverTime | None = None
+    tokens: int | None = None  # code indices, where how many there are varies
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ checkpoint of one's own under the name that its author gives it, ``my_codec.py@1
 Python file declares, ``NAME=my_codec.py`` one of several.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -27,7 +25,7 @@ from snacbench.plugins import (
 )
 from snacbench.types import CodecSpec
 
-_POINT_ITEM = re.compile(r"([\d.+-]+[a-z]*|full)$", re.IGNORECASE)
+_POINT_ITEM = re.compile(r"([\d.+-]+(e-?\d+)?[a-z%]*|full)$", re.IGNORECASE)
 _RATE_ITEM = re.compile(r"\d+(?:\.\d+)?(?:kbps)?", re.IGNORECASE)
 _OWN = re.compile(  # NAME=PREFIX:PATH or NAME=FILE.py
     r"(?:(?P<name>[^=:/@]+)=)?(?:(?P<prefix>[A-Za-z][\w-]*):(?P<path>.+)|(?P<file>[^:=]+\.py))"
@@ -79,11 +77,9 @@ def model_named(selector: str) -> CodecModel:
 
 @cache
 def _opened(selector: str) -> tuple[CodecModel, ...]:
-    """What lies at the path of ``[NAME=]PREFIX:PATH``, or is declared in ``[NAME=]FILE.py``.
-
-    Raises `UnknownName` if nothing opens such a path; `UserError` if there is nothing at the path,
-    or the name is taken or not a name.
-    """
+    """What lies at the path of ``[NAME=]PREFIX:PATH``, or is declared in ``[NAME=]FILE.py``."""
+    # Raises `UnknownName` if nothing opens such a path; `UserError` if there is nothing at the
+    # path, or the name is taken or not a name.
     found = _OWN.fullmatch(selector)
     assert found, selector
     name, prefix = found["name"] or "", found["prefix"]
@@ -144,9 +140,8 @@ def select(
                     "another: NAME=PREFIX:PATH"
                 )
     if not chosen:
-        raise UnknownName(
-            f"no codec named; there are: {', '.join([*codec_families(), *codec_models()])}"
-        )
+        why = f"no codec named; there are: {', '.join([*codec_families(), *codec_models()])}"
+        raise UnknownName(why)
     return tuple(chosen.values())
 
 
@@ -154,7 +149,8 @@ def among(specs: Sequence[CodecSpec], text: str) -> list[CodecSpec]:
     """Those of some operating points, such as a run's, that a list of selectors names.
 
     A selector is a name, a model, a family, a pattern (``*-mini@*``), the beginning of names, or a
-    model or family with a rate or a number of codebooks: ``opus@14``. Raises `UnknownName` if one
+    model or family with a rate or a number of codebooks: ``opus@14``. Points under a condition are
+    those of selectors that end in it: ``opus+loss@5%``, ``*+loss@*``. Raises `UnknownName` if one
     of them names none.
     """
     chosen: dict[str, CodecSpec] = {}
@@ -170,6 +166,13 @@ def among(specs: Sequence[CodecSpec], text: str) -> list[CodecSpec]:
 
 
 def _is_named(spec: CodecSpec, selector: str) -> bool:
+    if spec.condition:
+        base = spec.without_condition
+        ends = [found.start() for found in re.finditer(r"\+", selector)]
+        return any(
+            fnmatch(spec.condition, selector[end + 1 :]) and _is_named(base, selector[:end])
+            for end in ends
+        )
     name, point = _split_point(selector)
     of_its_model = name in (spec.model, spec.family)
     if point is None or "*" in point:
@@ -208,9 +211,8 @@ def _expand(
         models = [m for key, m in codec_models().items() if name and key.startswith(name)]
         if not models:
             names = [*codec_families(), *codec_models()]
-            raise UnknownName(
-                f"no codec named {name!r}; {did_you_mean(name, names)}{left_out('codecs')}"
-            )
+            text = f"no codec named {name!r}; {did_you_mean(name, names)}{left_out('codecs')}"
+            raise UnknownName(text)
     for model in models:
         yield from ((model, spec) for spec in _points(model, point))
 

@@ -9,8 +9,6 @@ The configuration file (``~/.config/snacbench/config.toml``, or ``$SNACBENCH_CON
     musdb18-hq = "/data/musdb18hq"
 """
 
-from __future__ import annotations
-
 import functools
 import os
 from dataclasses import dataclass, field

@@ -5,8 +5,6 @@ UTF-8 is read as Windows-1252, and a note says so. Tables follow RFC 4180, with 
 they like; a quote is one only at the beginning of a cell.
 """
 
-from __future__ import annotations
-
 import codecs
 import csv
 import io

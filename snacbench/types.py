@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -175,7 +176,9 @@ class CodecSpec:
 
     `streams` are codes per second of audio, coarse to fine. `nominal_kbps` is the rate that its
     authors would state: codes only, no padding, no side information. `latency_s` is how far the
-    decoder's output must lag the input by its algorithm.
+    decoder's output must lag the input by its algorithm. Where a code stands for up to
+    `max_segment_frames` frames, those of the streams are base frames, and the streams' rates the
+    most that there can be; `nominal_kbps` is then a mean that the authors state, or None.
     """
 
     name: str  # ``model@point``, for example ``encodec-24khz@6kbps``; unique within a run
@@ -195,19 +198,35 @@ class CodecSpec:
     condition: str = ""  # that it runs under, ``loss@5%``; then `name` and `model` end in it
     packet_s: float | None = None  # duration of a packet of codecs that make packets themselves
     concealment: str = ""  # what its own decoder does about lost packets; empty: nothing
+    max_segment_frames: int = 1  # base frames that a code of every stream may stand for
     weights: WeightsInfo = WeightsInfo()
     licence: str = ""
     citation: str = ""
 
     @property
     def tokens_per_s(self) -> float | None:
-        """Code indices per second over all streams; None for codecs without codebooks."""
-        return float(sum(s.frame_rate_hz for s in self.streams)) if self.streams else None
+        """Code indices per second over all streams; None without codebooks, or if it varies."""
+        known = self.streams and self.max_segment_frames == 1
+        return float(sum(s.frame_rate_hz for s in self.streams)) if known else None
+
+    def under(self, condition: str) -> CodecSpec:
+        """The same operating point under a condition, by its name: a point of its own."""
+        name, model = f"{self.name}+{condition}", f"{self.model}+{condition}"
+        return replace(self, name=name, model=model, condition=condition)
+
+    @property
+    def without_condition(self) -> CodecSpec:
+        """The same operating point under no condition."""
+        if not (of := self.condition):
+            return self
+        name, model = self.name.removesuffix(f"+{of}"), self.model.removesuffix(f"+{of}")
+        return replace(self, name=name, model=model, condition="")
 
 
 def nominal_kbps_of(streams: Sequence[Stream]) -> float:
     """Nominal rate in kbps of a set of streams: whole bits per index, nothing else."""
-    return float(sum(s.bit_per_s for s in streams)) / BITS_PER_KILOBIT
+    alike = ((stream, len(list(same))) for stream, same in groupby(streams))
+    return float(sum(count * stream.bit_per_s for stream, count in alike)) / BITS_PER_KILOBIT
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,6 +238,9 @@ class Encoded:
     `packets` are the payload of codecs that produce a bitstream themselves (Opus), of which
     `payload_bits` count where they are files that wrap a bitstream or fill it up; None: all.
     `lost` tells of each packet in turn whether it did not arrive; empty: all have.
+    `segment_lengths` say how many base frames each code stands for, 1 to the spec's
+    `max_segment_frames`, where that varies and the decoder must be told: int32 of the codes' shape,
+    side information of whole bits per length.
     """
 
     num_samples: int  # that the decoder must return, at `rate_hz`
@@ -229,6 +251,7 @@ class Encoded:
     packets: tuple[bytes, ...] = ()
     payload_bits: int | None = None
     lost: tuple[bool, ...] = ()
+    segment_lengths: Codes | None = None
 
 
 @runtime_checkable

@@ -1,7 +1,5 @@
 """Units and their conversions: 1 kbps is 1000 bit/s, everywhere."""
 
-from __future__ import annotations
-
 import math
 
 BITS_PER_KILOBIT = 1000

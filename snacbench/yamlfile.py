@@ -1,7 +1,5 @@
 """Reading a YAML file into a model; every mistake is named with its file and line."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args

@@ -1,7 +1,5 @@
 """Signals and places that many tests share."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

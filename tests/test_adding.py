@@ -1,19 +1,25 @@
 """The pages on how to add something: the one file that each shows is installed, found and used."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 import snacbench as sb
 from snacbench import plugins
+from snacbench.bitstream.container import parse
+from snacbench.rows import Bits, Coded, SpotCheck
+from snacbench.store.run_folder import RunFolder
+from snacbench.tables.from_runs import summary_frame
+from snacbench.tables.run_rows import RunRows, scores_frame
 from snacbench.testsets import open_test_set
 from snacbench.types import Audio
-from tests.support.command_line import write_wav
+from snacbench.units import bits_per_code
+from tests.conftest import broadband
+from tests.support.command_line import FAST, call, run_in, write_wav
 from tests.support.plots import run_rows
 from tests.support.plugged import install
 
@@ -46,13 +52,82 @@ def sine(peak: float) -> Audio:
 
 
 def test_a_codec(added):
-    added("adding-a-codec", "codecs")
+    added("adding-a-codec", "codecs", of=2)
     codec = sb.codec("mulaw")
     assert codec.spec.nominal_kbps == 128
     decoded = codec.roundtrip(sine(1.0))
     assert (decoded.rate_hz, decoded.samples.shape) == (16_000, (1, 16_000))
     scored = sb.score(sine(1.0), decoded, metrics=["si_sdr"])
     assert scored["value"].item() > 30  # dB
+
+
+@pytest.fixture(scope="module")
+def hum(tmp_path_factory):
+    """A run of the codec with segments: of a tone in silence, and of noise."""
+    folder = tmp_path_factory.mktemp("hum")
+    text = (DOCS / "adding-a-codec.md").read_text("utf-8")
+    (folder / "hum.py").write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[1])
+    wave = 0.3 * np.sin(2 * np.pi * 440 * np.arange(32_000) / 16_000)
+    for name, samples in (
+        ("music/tone", wave),
+        ("speech/noise", broadband(2.0, 16_000).samples[0]),
+    ):
+        path = folder / f"clips/{name}.wav"
+        path.parent.mkdir(parents=True)
+        soundfile.write(path, np.where(np.arange(32_000) < 16_000, 0, samples), 16_000)
+    codecs = ("--codecs", "hum.py@16frames,hum.py@4frames,lowpass@3.5kHz", "--data", "clips")
+    run_in(folder, "run", *codecs, "--keep-codes", "-o", "r", *FAST)
+    return RunFolder.open(folder / "r")
+
+
+def test_a_codec_with_segments_has_the_rates_of_its_file(hum):
+    rows = [row for row in hum.read(Coded) if row.codes and row.tokens]
+    assert len(rows) == 4
+    assert all(row.passed for row in hum.read(SpotCheck))
+    for row in rows:
+        summary = parse((hum.path / row.codes).read_bytes())
+        (lengths,) = summary.parts[0].encoded.segment_lengths
+        longest = int(row.codec.removeprefix("hum@").removesuffix("frames"))
+        assert (lengths.sum(), lengths.max()) == (100, longest)  # 2 s at 50 Hz; silence
+        *parts, whole = summary.costs.values()
+        assert sum(parts) == whole == (hum.path / row.codes).stat().st_size
+        count, each = len(lengths), bits_per_code(longest)
+        assert summary.bits == row.bits == Bits(8 * count, each * count)
+        assert (summary.costs["side_info"], row.tokens) == (-(-each * count // 8), 2 * count)
+        by_frame = np.sort(np.repeat(50 * (8 + each) / lengths / 1000, lengths))
+        assert [*vars(row.rate).values()] == pytest.approx([*by_frame[[4, 49, 94]]])
+    highest = {(row.codec, row.domain): row.rate.high_kbps for row in rows}
+    assert highest["hum@16frames", "music"] < highest["hum@16frames", "speech"] == 0.6
+
+
+def test_a_codec_with_segments_goes_through_tables_coders_and_resume(hum):
+    from snacbench.plots.drawing import plot
+
+    rows = list(hum.read(Coded))
+    row = next(r for r in rows if (r.codec, r.domain) == ("hum@16frames", "music"))
+    of = "codec == 'hum@16frames' and domain == 'music'"
+    (found,) = summary_frame([RunRows.load(hum)]).query(of).to_dict("records")
+    ends = [found[f"over_time_kbps{end}"] for end in ("_low", "", "_high")]
+    assert ends == pytest.approx([*vars(row.rate).values()])
+    of_clips = scores_frame(hum).query(of)["tokens_per_s"]
+    assert {*of_clips, found["tokens_per_s"]} == {row.tokens / 2.0}
+    for verb, said, *options in (
+        ("entropy", "context", "--codecs", "hum"),
+        ("rates", "Spread of the rates, speech", "--by", "domain", "--codebooks"),
+        ("table", "- Over time: the rate within clips"),
+    ):
+        assert said in call(verb, hum.path, *options).output
+    lines = [
+        x for x in plot(RunRows.load(hum), "rates").axes[0].lines if x.get_gid() == "over_time"
+    ]
+    assert [*lines[1].get_xdata()] == pytest.approx(ends[::2])  # the second domain is music
+    assert len(lines) == 4
+    run_in(hum.path.parent, "check-codec", "hum.py@16frames")
+    file = hum.path / "coded.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:1]))
+    run_in(hum.path.parent, "run", "--resume", "r", "--jobs", "1")
+    again = {(r.codec, r.clip): (r.bits, r.rate, r.codes_sha256) for r in hum.read(Coded)}
+    assert again == {(r.codec, r.clip): (r.bits, r.rate, r.codes_sha256) for r in rows}
 
 
 def test_a_metric(added):
@@ -82,11 +157,9 @@ def test_a_corpus(added, tmp_path):
         text.parent.mkdir(parents=True, exist_ok=True)
         text.write_text(f"says {name}\n")
     found = open_test_set("tiny", root=[str(tmp_path)])
-    assert [(c.id, c.cluster, c.transcript, c.licence) for c in found.clips] == [
-        ("tiny/anna/001", "anna", "says anna/001", "CC0-1.0"),
-        ("tiny/anna/002", "anna", "says anna/002", "CC0-1.0"),
-        ("tiny/ben/001", "ben", "says ben/001", "CC0-1.0"),
-    ]
+    told = [(c.id, c.cluster, c.transcript, c.licence) for c in found.clips]
+    expected = [("anna", "001"), ("anna", "002"), ("ben", "001")]
+    assert told == [(f"tiny/{w}/{n}", w, f"says {w}/{n}", "CC0-1.0") for w, n in expected]
     assert found.missing == ("tiny: 3 files, a complete copy has 4",)
 
 

@@ -1,7 +1,5 @@
 """What `import snacbench` offers: runs, scores of single signals, codecs and metrics."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -17,7 +15,7 @@ from tests.conftest import broadband
 from tests.support.command_line import write_raw
 
 COLUMNS = [
-    "clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s",
+    "clip", "domain", "cluster", "codec", "model", "condition", "kbps", "tokens_per_s",
     "metric", "value", "status", "reason",
 ]  # fmt: skip
 X = broadband(1.0, 16_000, seed=1)
@@ -76,9 +74,7 @@ def test_a_run_is_loaded_scored_and_resumed(made: sb.Run) -> None:
         sb.run("opus@14", metric="pesq")
 
 
-def test_tables_plots_comparisons_and_reports(
-    made: sb.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tables_plots_comparisons_and_reports(made: sb.Run, tmp_path, monkeypatch):
     assert "snac-mini" in made.table(by="all")
     assert "opus" not in made.table(by="all", codecs="snac-mini", caption=False)
     assert made.plot("quality-rate", metric="mel_dac7").axes
@@ -92,9 +88,7 @@ def test_tables_plots_comparisons_and_reports(
     assert "1 is silent.<" in page.read_text("utf-8")
 
 
-def test_two_runs_in_one_process_do_not_touch_each_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_two_runs_in_one_process_do_not_touch_each_other(tmp_path, monkeypatch, capfd):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     before = dict(os.environ)
     options = {"limit": 1, "metrics": "si_sdr", "jobs": 1, "speed_budget_s": 0.0}

@@ -90,7 +90,7 @@ def test_bytes_are_kept_as_they_come(host, target, headers):
     assert host.headers[0]["accept-encoding"] == "identity"
 
 
-def test_a_token_goes_to_the_host_it_is_for_and_no_password_file_replaces_it(
+def test_a_token_goes_to_its_host_and_no_password_file_replaces_it(
     host, target, tmp_path, monkeypatch
 ):
     token = {"Authorization": "Bearer secret"}
@@ -105,10 +105,9 @@ def test_a_token_goes_to_the_host_it_is_for_and_no_password_file_replaces_it(
         assert "authorization" not in storage.headers[0]
 
 
-@pytest.mark.parametrize(
-    ("fault", "note"),
-    [({"cut_after": HALF}, "the connection broke"), ({"stall_after": HALF}, "ReadTimeoutError")],
-)
+@pytest.mark.parametrize(("fault", "note"), [
+    ({"cut_after": HALF}, "the connection broke"), ({"stall_after": HALF}, "ReadTimeoutError"),
+])  # fmt: skip
 def test_a_stream_that_ends_early_goes_on_where_it_was(host, target, fault, note):
     host.replies["/f"] = [Reply(BODY, ranges=True, **fault), Reply(BODY, ranges=True)]
     watched = Watched()
@@ -137,14 +136,11 @@ def test_what_a_failed_fetch_left_is_used_by_the_next_if_the_server_can(host, ta
     assert left_in(target.parent) == ["file.bin"]
 
 
-@pytest.mark.parametrize(
-    ("left", "note"),
-    [
-        (b"x" * HALF, "set/file.bin: what was left of an earlier try is of no use; anew"),
-        (BODY + b"more", "/f: the server cannot go on from an earlier try; again in 0.01 s"),
-        (BODY, ""),  # lacks only the last step
-    ],
-)
+@pytest.mark.parametrize(("left", "note"), [
+    (b"x" * HALF, "set/file.bin: what was left of an earlier try is of no use; anew"),
+    (BODY + b"more", "/f: the server cannot go on from an earlier try; again in 0.01 s"),
+    (BODY, ""),  # lacks only the last step
+])  # fmt: skip
 def test_a_part_is_taken_as_it_is_or_thrown_away_once(host, target, left, note):
     target.parent.mkdir()
     (target.parent / ".file.bin.partial").write_bytes(left)
@@ -183,13 +179,10 @@ def test_a_busy_server_is_asked_again_as_it_wishes_and_a_refusal_is_final(
     assert waited == slept
 
 
-@pytest.mark.parametrize(
-    ("known", "message"),
-    [
-        ({"sha256": "0" * 64}, f"/f has sha256 {SHA256}, expected {'0' * 64}; the file was n"),
-        ({"size_bytes": 10}, f"/f has {len(BODY)} bytes, expected 10"),
-    ],
-)
+@pytest.mark.parametrize(("known", "message"), [
+    ({"sha256": "0" * 64}, f"/f has sha256 {SHA256}, expected {'0' * 64}; the file was n"),
+    ({"size_bytes": 10}, f"/f has {len(BODY)} bytes, expected 10"),
+])  # fmt: skip
 def test_another_digest_or_size_leaves_nothing(host, target, known, message):
     for headers in ({}, {"Content-Length": ""}):
         host.replies["/f"] = Reply(BODY, headers=headers)
@@ -199,14 +192,11 @@ def test_another_digest_or_size_leaves_nothing(host, target, known, message):
     assert host.asked == ["GET /f"] * 2
 
 
-@pytest.mark.parametrize(
-    ("error", "cause", "text"),
-    [
-        ("SSLError", "why", "no trusted connection"),
-        ("ReadTimeout", "ReadTimeoutError", r"the connection broke \(R.*\), tried 4 times"),
-        ("", "", rf"broke off after 4 of {len(BODY)} bytes, tried"),  # the client overlooks it
-    ],
-)
+@pytest.mark.parametrize(("error", "cause", "text"), [
+    ("SSLError", "why", "no trusted connection"),
+    ("ReadTimeout", "ReadTimeoutError", r"the connection broke \(R.*\), tried 4 times"),
+    ("", "", rf"broke off after 4 of {len(BODY)} bytes, tried"),  # the client overlooks it
+])  # fmt: skip
 def test_what_the_client_raises_is_put_into_words(host, target, monkeypatch, error, cause, text):
     kind = getattr(urllib3.exceptions, cause, None)
     host.replies["/f"] = Reply(BODY)

@@ -9,19 +9,9 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+from snacbench import settings as given
 from snacbench.errors import StoreError, UserError
 from snacbench.files import atomic, lock, sha256_of_file, write_bytes, write_text, writing
-from snacbench.settings import (
-    _temporary,
-    asr_selector,
-    cache_folder,
-    cache_warning,
-    config_file,
-    is_writable,
-    let_libraries_cache,
-    settings,
-    state_folder,
-)
 
 
 def test_a_file_or_a_folder_appears_when_it_is_complete(tmp_path):
@@ -93,7 +83,7 @@ def test_a_lock_that_is_held_is_refused_or_waited_for(tmp_path):
     assert path.exists()
 
 
-FOLDERS = {"CACHE": cache_folder, "STATE": state_folder, "CONFIG": config_file}
+FOLDERS = {"CACHE": given.cache_folder, "STATE": given.state_folder, "CONFIG": given.config_file}
 
 
 @pytest.fixture
@@ -108,20 +98,19 @@ def home(tmp_path, monkeypatch):
         monkeypatch.delenv(f"XDG_{kind}_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "file").touch()
-    _temporary.cache_clear()
+    given._temporary.cache_clear()
     return tmp_path
 
 
 def test_the_file_and_the_environment(home, monkeypatch):
     monkeypatch.setenv("SNACBENCH_CONFIG", str(home / "config.toml"))
-    assert (settings().roots, asr_selector()) == ({}, "")
-    (home / "config.toml").write_text(
-        'asr = "wav2vec2"\n[roots]\ndaps = "~/daps"\n"musdb18-hq" = "/data/musdb"\n'
-    )
-    assert settings().roots == {"daps": home / "daps", "musdb18-hq": Path("/data/musdb")}
-    assert asr_selector() == "wav2vec2"
+    assert (given.settings().roots, given.asr_selector()) == ({}, "")
+    roots = '[roots]\ndaps = "~/daps"\n"musdb18-hq" = "/data/musdb"\n'
+    (home / "config.toml").write_text(f'asr = "wav2vec2"\n{roots}')
+    assert given.settings().roots == {"daps": home / "daps", "musdb18-hq": Path("/data/musdb")}
+    assert given.asr_selector() == "wav2vec2"
     monkeypatch.setenv("SNACBENCH_ASR", "pocketsphinx")
-    assert asr_selector() == "pocketsphinx"
+    assert given.asr_selector() == "pocketsphinx"
     for text, said in (
         ("[roots\n", "cannot read the configuration file .*config.toml"),
         ("[root]\ndaps = '/d'\n", r"config.toml: root: .*expected a table \[roots\]"),
@@ -129,7 +118,7 @@ def test_the_file_and_the_environment(home, monkeypatch):
     ):
         (home / "config.toml").write_text(text)
         with pytest.raises(UserError, match=said):
-            settings()
+            given.settings()
 
 
 def test_folders_follow_the_environment(home, monkeypatch):
@@ -149,15 +138,15 @@ def test_folders_follow_the_environment(home, monkeypatch):
 
 def test_libraries_keep_their_files_where_they_can(home, monkeypatch):
     monkeypatch.setenv("SNACBENCH_CACHE", str(home / "cache"))
-    let_libraries_cache()
+    given.let_libraries_cache()
     assert os.environ["NUMBA_CACHE_DIR"] == str(home / "cache" / "numba")
     assert "MPLCONFIGDIR" not in os.environ
     monkeypatch.setenv("HOME", str(home / "file" / "home"))
     monkeypatch.setenv("NUMBA_CACHE_DIR", "/mine")
-    let_libraries_cache()
+    given.let_libraries_cache()
     assert os.environ["NUMBA_CACHE_DIR"] == "/mine"
     assert os.environ["MPLCONFIGDIR"] == str(home / "cache" / "matplotlib")
-    assert cache_warning() == ""
+    assert given.cache_warning() == ""
 
     # Without any folder a temporary one is used.
     monkeypatch.setenv("SNACBENCH_CACHE", str(home / "file" / "cache"))
@@ -165,9 +154,9 @@ def test_libraries_keep_their_files_where_they_can(home, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(home / "gone"))
         with pytest.raises(UserError, match=r"no folder for temporary files .*TMPDIR"):
-            let_libraries_cache()
-    let_libraries_cache()
+            given.let_libraries_cache()
+    given.let_libraries_cache()
     found = Path(os.environ["NUMBA_CACHE_DIR"])
     assert found.parent == Path(tempfile.gettempdir())
-    assert is_writable(found)
-    assert f"{home / 'file' / 'cache'} may not be written" in cache_warning()
+    assert given.is_writable(found)
+    assert f"{home / 'file' / 'cache'} may not be written" in given.cache_warning()

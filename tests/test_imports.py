@@ -1,7 +1,5 @@
 """The import table of docs/architecture.md, held by walking the code's own imports."""
 
-from __future__ import annotations
-
 import ast
 import re
 import subprocess

@@ -34,14 +34,11 @@ def told(name, attribute=""):
     return str(missing_package(raised.value) or "a bug of ours")
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("raise OSError('libfake.so: undefined symbol: _Z3foo')", "OSError: libfake.so: undefined"),
-        ("raise RuntimeError('\\n\\nfor NumPy 1\\nmore')", "(RuntimeError: for NumPy 1)"),
-        ("from numpy import no_such_name", "numpy"),
-    ],
-)
+@pytest.mark.parametrize(("text", "reason"), [
+    ("raise OSError('libfake.so: undefined symbol: _Z3foo')", "OSError: libfake.so: undefined"),
+    ("raise RuntimeError('\\n\\nfor NumPy 1\\nmore')", "(RuntimeError: for NumPy 1)"),
+    ("from numpy import no_such_name", "numpy"),
+])  # fmt: skip
 def test_whatever_a_package_raises_while_it_loads_names_it(site, text, reason):
     put(site, "fake_lib", text)
     sentence = told("fake_lib")

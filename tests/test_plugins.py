@@ -12,13 +12,6 @@ from snacbench.models import CodecFamily, CodecModel, CodecOpener, HostedFile, W
 from snacbench.plots.drawing import Plot, write_plots
 from snacbench.plots.plot_data import Options
 from snacbench.plugins import codec_models, codec_openers, select_metrics
-from snacbench.selectors import (
-    family_models,
-    model_named,
-    select,
-    split_selectors,
-    with_absolute_paths,
-)
 from snacbench.tables.from_runs import tables_of
 from snacbench.tables.layouts.parts import Layout
 from snacbench.testsets.corpora.corpus import Corpus
@@ -53,15 +46,15 @@ def outside(monkeypatch):
 
 @pytest.mark.usefixtures("outside")
 def test_another_package_adds_codecs_and_metrics_by_entry_points(monkeypatch):
-    assert [spec.name for _, spec in select("loud@2")] == ["loud@2kbps"]
-    assert [spec.name for _, spec in select("shouts")] == ["loud@2kbps"]
+    assert [spec.name for _, spec in selectors.select("loud@2")] == ["loud@2kbps"]
+    assert [spec.name for _, spec in selectors.select("shouts")] == ["loud@2kbps"]
     assert [m.spec.name for m in select_metrics(["ear"])] == ["ear"]
     # A point that is made under another model's name is refused.
-    (stolen,) = (spec for _, spec in select("opus@14"))
+    (stolen,) = (spec for _, spec in selectors.select("opus@14"))
     made = replace(codec_models()["loud"], free_point=lambda text: stolen)
     monkeypatch.setitem(plugins.discovered("codecs").items, "loud", made)
     with pytest.raises(UserError, match="loud@14 cannot be used: it has the operating point opus@"):
-        select("loud@14")
+        selectors.select("loud@14")
 
 
 def test_prefixes_families_and_metrics_keep_their_names_too():
@@ -95,21 +88,17 @@ def _drawn(plot, options):
             raise found
 
 
-@pytest.mark.parametrize(
-    ("kind", "item", "use"),
-    [
-        ("corpora", corpus("shaky"), lambda item: corpus_set(item, Path())),
-        ("layouts", Layout("shaky", "", lambda runs: 1 / 0, "domain"), lambda i: tables_of([], i)),
-        ("plots", Plot("shaky", "", lambda *_: 1 / 0), lambda item: _drawn(item, Options())),
-    ],
-)
+@pytest.mark.parametrize(("kind", "item", "use"), [
+    ("corpora", corpus("shaky"), lambda item: corpus_set(item, Path())),
+    ("layouts", Layout("shaky", "", lambda runs: 1 / 0, "domain"), lambda i: tables_of([], i)),
+    ("plots", Plot("shaky", "", lambda *_: 1 / 0), lambda item: _drawn(item, Options())),
+])  # fmt: skip
 def test_what_fails_in_a_plug_in_is_no_bug_of_snacbench(monkeypatch, kind, item, use):
     with pytest.raises(ZeroDivisionError):
         use(item)
     monkeypatch.setitem(plugins.discovered(kind).origins, "shaky", plugins.Origin("rival", "2.0"))
-    with pytest.raises(
-        UserError, match=r"plug-in shaky .* of rival 2.0 failed: ZeroDivisionError: .*py:\d+"
-    ):
+    failed = r"plug-in shaky .* of rival 2.0 failed: ZeroDivisionError: .*py:\d+"
+    with pytest.raises(UserError, match=failed):
         use(item)
 
 
@@ -120,15 +109,12 @@ def test_a_set_level_metric_has_both_embeddings_and_a_known_distance(distance, e
     assert "a set-level metric has embed, and a distance of frechet, kernel" in said
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"name": "my codec"}, "my codec is left out: it is no name"),
-        ({"name": None}, "it declares what cannot be used (TypeError"),
-        ({"points": ()}, "none of its operating points is a default"),
-        ({"points": ("loud",)}, "its points are not all of type CodecSpec"),
-    ],
-)
+@pytest.mark.parametrize(("changed", "message"), [
+    ({"name": "my codec"}, "my codec is left out: it is no name"),
+    ({"name": None}, "it declares what cannot be used (TypeError"),
+    ({"points": ()}, "none of its operating points is a default"),
+    ({"points": ("loud",)}, "its points are not all of type CodecSpec"),
+])  # fmt: skip
 @pytest.mark.usefixtures("outside")
 def test_what_is_no_codec_is_left_out(changed, message):
     item = replace(codec_models()["loud"], **changed)
@@ -136,8 +122,7 @@ def test_what_is_no_codec_is_left_out(changed, message):
 
 
 def test_every_name_of_this_package_is_declared_once_and_metrics_are_chosen_by_it(monkeypatch):
-    chosen = select_metrics(["stoi", "si_sdr", "stoi"])
-    assert [m.spec.name for m in chosen] == ["stoi", "si_sdr"]
+    assert [m.spec.name for m in select_metrics(["stoi", "si_sdr", "stoi"])] == ["stoi", "si_sdr"]
     with pytest.raises(UnknownName, match=r"no metric named 'si_sdd'; did you mean si_sdr"):
         select_metrics(["si_sdd"])
     answers, take = [], plugins.Discovered.take
@@ -154,14 +139,13 @@ def test_every_name_of_this_package_is_declared_once_and_metrics_are_chosen_by_i
 
 def test_a_python_file_may_declare_several_models(tmp_path):
     path = tmp_path / "mine.py"
-    path.write_text(
-        plugged.codec("one") + "ONE = MODELS\n" + plugged.codec("two") + "MODELS += ONE"
-    )
-    assert [spec.name for _, spec in select(f"{path}")] == ["two", "one"]
-    ((model, spec),) = select(f"two={path}")
+    one, two = plugged.codec("one"), plugged.codec("two")
+    path.write_text(f"{one}ONE = MODELS\n{two}MODELS += ONE")
+    assert [spec.name for _, spec in selectors.select(f"{path}")] == ["two", "one"]
+    ((model, spec),) = selectors.select(f"two={path}")
     assert (model.selector, model.load(spec, None, "cpu").spec) == (f"two={path}", spec)
     with pytest.raises(UserError, match="declares no codec three; there are: two, one"):
-        select(f"three={path}")
+        selectors.select(f"three={path}")
 
 
 @pytest.mark.parametrize(("code", "message"), [
@@ -179,22 +163,22 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(tmp_path, code, messa
     path = tmp_path / "broken.py"
     path.write_text(code)
     with pytest.raises(UserError, match=message):
-        select(f"{path}@16")
+        selectors.select(f"{path}@16")
     with pytest.raises(UserError, match=r"there is no"):
-        select(f"{tmp_path}/x.py")
+        selectors.select(f"{tmp_path}/x.py")
     path.unlink()
     path.mkdir()
     with pytest.raises(UserError, match=r"cannot read .*broken.py .Is a"):
-        select(f"{path}")
+        selectors.select(f"{path}")
 
 
 def names(text, **options):
-    return [spec.name for _, spec in select(text, **options)]
+    return [spec.name for _, spec in selectors.select(text, **options)]
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES["split"])
 def test_a_number_after_a_comma_continues_the_rates_before_it(text, expected):
-    assert split_selectors(text) == expected
+    assert selectors.split_selectors(text) == expected
 
 
 @pytest.mark.parametrize(("selector", "expected"), CASES["chosen"])
@@ -203,14 +187,15 @@ def test_families_models_and_points(selector, expected):
 
 
 def test_families_may_stand_for_embedded_models_and_need_weights():
-    chosen = select("dac,snac,encodec", families="embedded")
+    chosen = selectors.select("dac,snac,encodec", families="embedded")
     assert {model.name for model, _ in chosen} == {"dac-mini", "snac-mini", "encodec-mini"}
     assert [len(spec.streams) for model, spec in chosen if model.name == "dac-mini"] == [2, 3, 6, 9]
-    assert [m.name for m, _ in select("dac@3q", families="embedded")] == ["dac-mini"]
+    assert [m.name for m, _ in selectors.select("dac@3q", families="embedded")] == ["dac-mini"]
     snac = ["snac-24khz", "snac-32khz", "snac-44khz"]
-    assert [m.name for m in family_models("snac,opus,toys")] == snac
-    assert [m.name for m in family_models("dac@8,encodec")] == ["dac-44khz", "encodec-24khz"]
-    assert family_models("snac-24khz,opus@8,identity") == ()
+    assert [m.name for m in selectors.family_models("snac,opus,toys")] == snac
+    names = [model.name for model in selectors.family_models("dac@8,encodec")]
+    assert names == ["dac-44khz", "encodec-24khz"]
+    assert selectors.family_models("snac-24khz,opus@8,identity") == ()
 
 
 @pytest.fixture
@@ -219,12 +204,8 @@ def file(tmp_path, monkeypatch):
 
     def open_(path, name):
         name = name or path.stem
-        points = tuple(
-            CodecSpec(
-                f"{name}@{n / 2:g}kbps", name, "toy", 8000, (1,), (Stream(50, 1024),) * n, n / 2
-            )
-            for n in (1, 2)
-        )
+        points = tuple(CodecSpec(f"{name}@{n / 2:g}kbps", name, "toy", 8000, (1,),
+                                 (Stream(50, 1024),) * n, n / 2) for n in (1, 2))  # fmt: skip
         source = WeightsSource("own", str(path), (HostedFile(path.name, str(path)),))
         return CodecModel(name, "toy", points, (points[-1].name,), lambda *_: None, source)
 
@@ -245,18 +226,17 @@ def test_a_path_is_a_model_with_points_like_any_other(file, monkeypatch):
     assert names(f"{own}@1q,full") == ["A@0.5kbps", "A@1kbps"]
     assert names(f"{own}@0.51,B=toy:exp 1/net.bin") == ["A@0.5kbps", "B@1kbps"]
     assert names(f"{own},A=toy:{file}") == ["A@1kbps"]  # the same model twice is one
-    assert family_models(f"{own}@1q") == ()
-    text = with_absolute_paths(f"opus@14,{own}@1q,toy:~/x,m.py@8,B=~/m.py")
-    expected = f"opus@14,A=toy:{file}@1q,toy:{home}/x,{Path.cwd()}/m.py@8,B={home}/m.py"
-    assert text == expected
-    ((model, _),) = select(own)
+    assert selectors.family_models(f"{own}@1q") == ()
+    text = selectors.with_absolute_paths(f"opus@14,{own}@1q,toy:~/x,m.py@8,B=~/m.py")
+    assert text == f"opus@14,A=toy:{file}@1q,toy:{home}/x,{Path.cwd()}/m.py@8,B={home}/m.py"
+    ((model, _),) = selectors.select(own)
     monkeypatch.chdir("/")  # a worker finds the model again from any folder
     assert model.selector == f"A=toy:{file}"
-    assert model_named(model.selector).name == "A"
+    assert selectors.model_named(model.selector).name == "A"
 
 
 @pytest.mark.parametrize(("text", "error", "message"), CASES["refused"])
 @pytest.mark.usefixtures("file")
 def test_what_names_no_codec_and_what_cannot_be_opened(text, error, message):
     with pytest.raises(getattr(errors, error), match=message):
-        select(text)
+        selectors.select(text)

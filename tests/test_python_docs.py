@@ -1,7 +1,5 @@
 """The examples of docs/python.md, run one after another as a reader would."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -16,7 +14,7 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert len(blocks) == 5
     names: dict[str, object] = {}
     for number, block in enumerate(blocks):
-        quick = block.replace("limit=1,", "limit=1, speed_budget_s=0,")
+        quick = block.replace("limit=1,", "limit=1, segment_s=2.0, jobs=1, speed_budget_s=0,")
         exec(compile(quick, f"{PAGE.name}, example {number + 1}", "exec"), names)
     assert (tmp_path / "runs" / "today" / "run.json").is_file()
     assert (tmp_path / "report" / "index.html").is_file()

@@ -1,7 +1,5 @@
 """The committed reference runs: small, without traces of a machine, and tabulated without torch."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys
@@ -19,10 +17,8 @@ from snacbench.tables.side_by_side import entries_of
 from tools import make_results
 
 RUNS = sorted(p.parent for p in make_results.RESULTS.glob("*/run.json"))
-BLOCKED = (
-    "torch", "torchaudio", "snac", "dac", "audiotools", "encodec", "visqol", "pesq", "pystoi",
-    "av", "ai_edge_litert", "transformers",
-)  # fmt: skip
+BLOCKED = ("torch", "torchaudio", "snac", "dac", "audiotools", "encodec", "visqol", "pesq",
+           "pystoi", "av", "ai_edge_litert", "transformers")  # fmt: skip
 
 
 def test_tables_are_drawn_where_torch_cannot_be_imported() -> None:
@@ -46,9 +42,7 @@ def test_tables_are_drawn_where_torch_cannot_be_imported() -> None:
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
-def test_they_are_small_name_no_machine_and_histograms_alone_give_what_stands_in_the_summary(
-    run: Path,
-) -> None:
+def test_they_are_small_name_no_machine_and_histograms_alone_give_what_the_summary_has(run):
     assert sum(path.stat().st_size for path in run.iterdir()) < make_results.MOST_BYTES
     assert not list(make_results.revealing(run))
     assert not (run / "decoded").exists()

@@ -13,6 +13,8 @@ from snacbench.textfile import Text, read_heading, read_records, read_table, rea
 from snacbench.yamlfile import read_yaml
 from tests.support.cases import cases
 
+CASES = cases(__file__)
+GOOD = CASES["good"]
 WORDS = "naïve – “café”"
 
 
@@ -22,29 +24,23 @@ def put(folder, data):
     return path
 
 
-@pytest.mark.parametrize(
-    ("data", "text", "strange"),
-    [
-        *((WORDS.encode(name), WORDS, "") for name in ("utf-8", "utf-8-sig", "utf-16", "utf-32")),
-        (WORDS.encode("cp1252"), WORDS, "1"),
-        (b"\xfe\xff" + WORDS.encode("utf-16-be"), WORDS, ""),
-        ("a\n".encode("utf-8-sig") + "b\n".encode("utf-8-sig"), "a\nb\n", ""),  # joined files
-        ("é\n".encode() + "é\n".encode("cp1252") + b"\x81\n", "é\né\n\x81\n", "2, 3"),
-    ],
-)
+@pytest.mark.parametrize(("data", "text", "strange"), [
+    *((WORDS.encode(name), WORDS, "") for name in ("utf-8", "utf-8-sig", "utf-16", "utf-32")),
+    (WORDS.encode("cp1252"), WORDS, "1"),
+    (b"\xfe\xff" + WORDS.encode("utf-16-be"), WORDS, ""),
+    ("a\n".encode("utf-8-sig") + "b\n".encode("utf-8-sig"), "a\nb\n", ""),  # joined files
+    ("é\n".encode() + "é\n".encode("cp1252") + b"\x81\n", "é\né\n\x81\n", "2, 3"),
+])  # fmt: skip
 def test_encodings_of_files_and_lines(tmp_path, data, text, strange):
     note = f"not UTF-8, read as Windows-1252: x.csv, line {strange}" if strange else ""
     assert read_text(put(tmp_path, data)) == Text(text, note)
 
 
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"a\nb\0c", r"cannot read the text .*x\.csv \(line 2 holds a NUL byte.*expected UTF-8"),
-        (b"\xff\xfea", r"cannot read the text .*x\.csv \(.*decode"),
-        (None, r"cannot read the text .*gone \(No such file"),
-    ],
-)
+@pytest.mark.parametrize(("data", "message"), [
+    (b"a\nb\0c", r"cannot read the text .*x\.csv \(line 2 holds a NUL byte.*expected UTF-8"),
+    (b"\xff\xfea", r"cannot read the text .*x\.csv \(.*decode"),
+    (None, r"cannot read the text .*gone \(No such file"),
+])  # fmt: skip
 def test_what_is_no_text(tmp_path, data, message):
     path = tmp_path / "gone" if data is None else put(tmp_path, data)
     with pytest.raises(TestSetError, match=message):
@@ -63,8 +59,7 @@ def test_what_python_writes_is_read(tmp_path_factory, data):
     heading = ["a", "b", "c"]
     rows = data.draw(st.lists(st.tuples(*[texts] * 3), max_size=5))
     stream = io.StringIO()
-    writer = csv.writer(stream, delimiter=separator)
-    writer.writerows([heading, *rows])
+    csv.writer(stream, delimiter=separator).writerows([heading, *rows])
     wanted = [heading, *(list(row) for row in rows if any(map(str.strip, row)))]
     assert cells(tmp_path_factory.mktemp("csv"), stream.getvalue()) == wanted
 
@@ -85,19 +80,7 @@ def test_a_table_written_with_spaces_after_commas(tmp_path):
     assert cells(tmp_path, "a,b\nx, y\n") == [["a", "b"], ["x", " y"]]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('a,b\n1,2\n3,"x\n5,6\n', "line 3: the quote that opens here is not closed"),
-        ('a,b\n1,"x\n3,"y"\n', "line 2: the quote that opens here is not closed where a cell ends"),
-        (
-            'a,b\n1,"x\n3,4\n5,y"\n',
-            "line 2: the quote that opens here encloses line 3, which looks",
-        ),
-        ('a,b,c\n"1\n2","x\n3,4,z\n5,6,7\n', "line 2: the quote that opens here is not closed"),
-        ('a,b\n"1\n2","x\n3,4\n5"\n', "line 3: the quote that opens here encloses line 4"),
-    ],
-)
+@pytest.mark.parametrize(("text", "message"), CASES["quotes"])
 def test_open_quotes_are_named_by_the_line_they_open_in(tmp_path, text, message):
     with pytest.raises(UserError, match=rf"x\.csv, {message}"):
         cells(tmp_path, text)
@@ -112,13 +95,10 @@ def test_names_of_columns(tmp_path):
     assert read_table(put(tmp_path, ""), (), noun="table").columns == ()
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("path,Path\na,b\n", "line 1: the column 'path' comes twice"),
-        ("path,id\na,b\na,b,c\n", "line 3: 3 cells under 2 columns"),
-    ],
-)
+@pytest.mark.parametrize(("text", "message"), [
+    ("path,Path\na,b\n", "line 1: the column 'path' comes twice"),
+    ("path,id\na,b\na,b,c\n", "line 3: 3 cells under 2 columns"),
+])  # fmt: skip
 def test_tables_that_cannot_be(tmp_path, text, message):
     with pytest.raises(UserError, match=rf"x\.csv, {message}"):
         read_table(put(tmp_path, text), ("path", "id"), noun="table")
@@ -149,10 +129,6 @@ class Tree(BaseModel):
     name: str
     branches: list[Branch] = []
     by_name: dict[str, int] = {}
-
-
-CASES = cases(__file__)
-GOOD = CASES["good"]
 
 
 def reading(folder, content):

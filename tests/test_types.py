@@ -15,16 +15,13 @@ def test_audio_knows_its_channels_length_and_duration_and_cannot_be_changed():
         audio.samples[0, 0] = 1.0
 
 
-@pytest.mark.parametrize(
-    ("samples", "rate_hz", "found"),
-    [
-        (np.zeros(4, np.float32), 8000, r"of shape \(channels, time\), found float32 \(4,\)"),
-        (np.zeros((1, 4), np.int16), 8000, r"must be float32 .* found int16 \(1, 4\)"),
-        (np.zeros((0, 5), np.float32), 8000, "no samples: 0 channels of 5 samples"),
-        (np.zeros((1, 4), np.float32), 0, "rate must be positive, found 0 Hz"),
-        (np.array([[0, np.nan, np.inf]], np.float32), 8000, "2 of 3 samples are NaN or infinite"),
-    ],
-)
+@pytest.mark.parametrize(("samples", "rate_hz", "found"), [
+    (np.zeros(4, np.float32), 8000, r"of shape \(channels, time\), found float32 \(4,\)"),
+    (np.zeros((1, 4), np.int16), 8000, r"must be float32 .* found int16 \(1, 4\)"),
+    (np.zeros((0, 5), np.float32), 8000, "no samples: 0 channels of 5 samples"),
+    (np.zeros((1, 4), np.float32), 0, "rate must be positive, found 0 Hz"),
+    (np.array([[0, np.nan, np.inf]], np.float32), 8000, "2 of 3 samples are NaN or infinite"),
+])  # fmt: skip
 def test_what_is_no_audio(samples, rate_hz, found):
     with pytest.raises(AudioError, match=found):
         Audio(samples, rate_hz)

@@ -88,7 +88,7 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
         Called with the plan and None before anything is computed, and again with the run's folder.
     **asked
         Other fields of `Request`, for example ``metrics=["pesq_wb"]``, ``weights="embedded"``,
-        ``device="cuda"``, ``limit=10``, ``seed=1``, ``jobs=4``.
+        ``conditions=["loss@1%,5%"]``, ``device="cuda"``, ``limit=10``, ``seed=1``, ``jobs=4``.
     """
     from snacbench.runner import engine
 
@@ -250,8 +250,9 @@ class Run:
     def scores(self) -> pd.DataFrame:
         """A tidy frame of all scores, one line per clip, codec and metric.
 
-        Columns: ``clip``, ``domain``, ``cluster``, ``codec``, ``model``, ``kbps`` (bits spent over
-        the clip's duration), ``tokens_per_s``, ``metric``, ``value``, ``status``, ``reason``.
+        Columns: ``clip``, ``domain``, ``cluster``, ``codec``, ``model``, ``condition`` (empty:
+        none), ``kbps`` (bits spent over the clip's duration), ``tokens_per_s``, ``metric``,
+        ``value``, ``status``, ``reason``.
         """
         return scores_frame(self.folder)
 
@@ -582,6 +583,8 @@ def normal(given: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = tuple(part.strip() for part in parts if part.strip())
             if name == "weights":
                 found[name] = absolute_weights(found[name])
+        elif name == "conditions":  # whose strengths are separated by commas
+            found[name] = (value,) if isinstance(value, str) else tuple(map(str, value))
         elif name == "asr" and value and ":" in value:  # a folder, looked for from elsewhere, too
             kind, _, folder = value.partition(":")
             found[name] = f"{kind}:{Path(folder).expanduser().absolute()}" if folder else value

@@ -1,7 +1,5 @@
 """Single signals: scored by metrics, sent through one codec, written as what a codec sends."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -65,21 +63,14 @@ def score(
     *,
     rate_hz: int | None = None,
     **asked: Any,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Score one signal, or every file of a folder, against its reference as a run would.
 
-    The frame has the columns of `Run.scores`; ``reason`` says why a value is missing.
-
-    Parameters
-    ----------
-    reference, degraded : path, Audio or array
-        Two files, two folders whose files match by name, or arrays of shape (time,) or
-        (channels, time) at `rate_hz`, which may have different lengths.
-    metrics : str or sequence of str
-        Names; none: the default set.
-    **asked
-        What `score_files` takes: ``name`` (of the codec in the frame), ``align``, ``domain``,
-        ``asr``, ``weights``, ``jobs``; no ``out``, as no run is kept.
+    `reference` and `degraded` are two files, two folders whose files match by name, or arrays of
+    shape (time,) or (channels, time) at `rate_hz`, which may have different lengths. No `metrics`:
+    the default set. `asked` is what `score_files` takes: ``name`` (of the codec in the frame),
+    ``align``, ``domain``, ``asr``, ``weights``, ``jobs``; no ``out``, as no run is kept. The frame
+    has the columns of `Run.scores`; ``reason`` says why a value is missing.
     """
     if "out" in asked:
         raise UserError("score keeps no run, so it takes no out; score_files makes one")

@@ -1,7 +1,5 @@
 """Delay: how late one signal is against another, and taking it away."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from scipy.fft import irfft, next_fast_len, rfft
@@ -56,11 +54,8 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> Flo
     bands that a codec fills with noise count as much as those it codes. Channels, of which both
     have as many, are summed. Of long signals the same 30 s from the middle count.
 
-    Returns
-    -------
-    array, shape (2 * max_lag + 1,)
-        Entry ``max_lag + d`` is for the degraded signal coming `d` samples late. Normalised:
-        1 for equal signals at their true lag; 0 everywhere if one does not vary.
+    Shape (2 * max_lag + 1,): entry ``max_lag + d`` is for the degraded signal coming `d` samples
+    late. Normalised: 1 for equal signals at their true lag; 0 everywhere if one does not vary.
     """
     length = round(30.0 * reference.rate_hz)
     start = max(0, min(reference.num_samples, degraded.num_samples) - length) // 2
@@ -155,7 +150,7 @@ def advanced(audio: Audio, samples: int) -> Audio:
     return Audio(np.ascontiguousarray(fit_length(shifted, audio.num_samples)), audio.rate_hz)
 
 
-def _energy(half_spectrum: NDArray[np.complex128]) -> float:
+def _energy(half_spectrum: "NDArray[np.complex128]") -> float:
     return float(np.sum(half_spectrum.real**2 + half_spectrum.imag**2))
 
 
@@ -171,6 +166,5 @@ def _peak(curve: Floats) -> tuple[int, float]:
 
 
 def _moving_sums(values: Floats, length: int) -> Floats:
-    """Sums of each stretch of so many values."""
     gained = np.cumsum(values[length:] - values[: len(values) - length])
     return np.concatenate([[0.0], gained]) + float(values[:length].sum())

@@ -1,7 +1,5 @@
 """Changing the number of channels, the same way for references and for decoded audio."""
 
-from __future__ import annotations
-
 from snacbench.errors import AudioError
 from snacbench.later import np
 from snacbench.types import Audio

@@ -10,8 +10,6 @@ Sources: RIFF/WAVE and RF64 (EBU Tech 3306), AIFF-C, RFC 9639 (FLAC), RFC 3533 (
 the tags that the encoders Xing and VBRI introduced.
 """
 
-from __future__ import annotations
-
 import re
 import struct
 from collections.abc import Iterator
@@ -75,7 +73,10 @@ def extent_of(stream: BinaryIO, size: int, *, thorough: bool = True) -> Extent:
     `thorough` looks through the whole file, for the end of Ogg streams and further recordings;
     else the header alone is read.
     """
-    start = _after_id3(stream, 0)
+    start = 0  # behind the tags of ID3v2
+    while (tag := _at(stream, start, 10))[:3] == b"ID3" and len(tag) == 10:
+        length = sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
+        start += 10 + length + (10 if tag[5] & 0x10 else 0)
     head = _at(stream, start, 32)
     again = None
     for magic, place in _STARTS.items():
@@ -115,14 +116,6 @@ def _found(stream: BinaryIO, wanted: re.Pattern[bytes], place: int) -> Iterator[
             if match.start() < beyond:
                 yield match
         data = data[beyond:]
-
-
-def _after_id3(stream: BinaryIO, place: int) -> int:
-    """Where what follows ID3v2 tags begins."""
-    while (tag := _at(stream, place, 10))[:3] == b"ID3" and len(tag) == 10:
-        size = sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
-        place += 10 + size + (10 if tag[5] & 0x10 else 0)
-    return place
 
 
 def _chunked(stream: BinaryIO, size: int, start: int) -> Extent:

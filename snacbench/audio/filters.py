@@ -1,7 +1,5 @@
 """The one low-pass filter: of the codec `lowpass` and of the anchors of listening tests."""
 
-from __future__ import annotations
-
 import math
 
 from snacbench.later import np

@@ -6,8 +6,6 @@ bytes alone. Its length is what decoding gives, and what its header states must 
 memory is taken.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import stat
@@ -23,7 +21,7 @@ from typing import Any
 from snacbench.audio.containers import Extent, extent_of
 from snacbench.errors import AudioError, SnacbenchError
 from snacbench.files import write_bytes, writing
-from snacbench.later import np, soundfile
+from snacbench.later import av, np, soundfile
 from snacbench.packages import missing_package
 from snacbench.types import Audio, Clip, FloatSamples
 
@@ -101,16 +99,9 @@ def probe(path: Path) -> Header:
 def read(path: Path, *, start: int = 0, num_samples: int | None = None) -> Audio:
     """Read an audio file, or the segment ``[start, start + num_samples)`` of it.
 
-    Returns
-    -------
-    Audio
-        At the file's own rate and channels, float32; samples of float files may lie beyond +-1.
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, unreadable, not audio, shorter than its header or the segment
-        says, empty, or holds samples that are not finite or no audio at any level.
+    At the file's own rate and channels, float32; samples of float files may lie beyond +-1. Raises
+    `AudioError` if the file is missing, unreadable, not audio, shorter than its header or the
+    segment says, empty, or holds samples that are not finite or no audio at any level.
     """
     # A segment is part of a file that was looked at as a whole before.
     with _opened(path, thorough=num_samples is None) as (header, blocks):
@@ -149,8 +140,6 @@ def read_clip(clip: Clip) -> Audio:
 
 
 # ------------------------------------------------------------------------------- opening files
-
-
 @contextmanager
 def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
     """An audio file that is whole as far as its header tells; whatever fails is an `AudioError`."""
@@ -183,9 +172,8 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
                     found = (
                         f"{extent.held} of the {extent.stated} {extent.unit} that its header states"
                     )
-                raise AudioError(
-                    f"{path} holds {found}: the file is truncated or damaged; fetch it again"
-                )
+                text = f"{path} holds {found}: the file is truncated or damaged; fetch it again"
+                raise AudioError(text)
             with _decoder(path, stream, status.st_size, extent) as opened:
                 yield opened
     except SnacbenchError:  # a package that does not load is not the file's fault
@@ -255,9 +243,7 @@ def _check_claim(path: Path, rate_hz: int, channels: int, samples: int, size: in
 
 
 # ---------------------------------------------------------------------------------- libsndfile
-
-
-def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Extent) -> _Opened:
+def _by_libsndfile(path: Path, file: "soundfile.SoundFile", size: int, extent: Extent) -> _Opened:
     frames, channels, rate_hz = int(file.frames), int(file.channels), int(file.samplerate)
     _check_claim(path, rate_hz, channels, frames, size)
 
@@ -287,12 +273,8 @@ def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Ext
 
 
 # -------------------------------------------------------------------------------------- FFmpeg
-
-
 def _ffmpeg(stream: FileIO) -> Any:
     """An open container of FFmpeg; by descriptor, so that no name tells a format or a protocol."""
-    import av
-
     return av.open(
         f"file:/proc/self/fd/{stream.fileno()}",
         options={"format_whitelist": ",".join(f"{_FFMPEG_STATED} {_FFMPEG_ESTIMATED}".split())},
@@ -301,7 +283,6 @@ def _ffmpeg(stream: FileIO) -> Any:
 
 
 def _decodable(path: Path) -> Iterator[Any]:
-    """Frames of a file as far as FFmpeg decodes it."""
     with suppress(Exception), path.open("rb", buffering=0) as stream, _ffmpeg(stream) as container:
         yield from container.decode(audio=0)
 
@@ -390,8 +371,6 @@ def _frames(
 
 
 # ------------------------------------------------------------------------------------- writing
-
-
 def write_flac(path: Path, audio: Audio) -> int:
     """Write audio as 24-bit FLAC, whole or not at all, and return how many samples clipped.
 

@@ -1,7 +1,5 @@
 """Levels: loudness after ITU-R BS.1770-4 (pyloudnorm), peak, full scale, and flat tops."""
 
-from __future__ import annotations
-
 import math
 
 from snacbench.later import NDArray, np
@@ -68,7 +66,7 @@ def beyond_full_scale(audio: Audio) -> int:
     return int(np.count_nonzero((audio.samples < -1) | (audio.samples > _HIGHEST)))
 
 
-def clipped_samples(audio: Audio) -> NDArray[np.bool_]:
+def clipped_samples(audio: Audio) -> "NDArray[np.bool_]":
     """Which samples belong to flat tops: at least three in a row at their channel's extreme.
 
     A flat top ends steeply: the sample beside it lies at least ten quantisation steps (of 16 bits,

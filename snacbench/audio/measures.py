@@ -6,8 +6,6 @@ dither. Where the spectrum falls steeply and nothing is above, as resamplers and
 leave it (a brick wall), the fall is the bandwidth.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from snacbench.audio.levels import clipped_samples, loudness_lufs, peak_dbfs
@@ -82,7 +80,7 @@ def measure(audio: Audio) -> Measures:
 
 
 def effective_bandwidth(
-    audio: Audio, *, spoilt: NDArray[np.bool_] | None = None
+    audio: Audio, *, spoilt: "NDArray[np.bool_] | None" = None
 ) -> tuple[float | None, bool]:
     """Effective bandwidth of a clip at its own rate, in Hz, and whether it ends in a brick wall.
 
@@ -114,7 +112,7 @@ def effective_bandwidth(
     return min(upper_hz, audio.rate_hz / 2), edge is not None
 
 
-def _bands(audio: Audio, spoilt: NDArray[np.bool_] | None) -> _Bands | None:
+def _bands(audio: Audio, spoilt: "NDArray[np.bool_] | None") -> _Bands | None:
     """Bands of about 100 Hz, in Hann windows of about 45 ms; None if there is nothing to see."""
     from scipy.fft import rfft  # here: whoever lists test sets measures none
     from scipy.ndimage import uniform_filter1d
@@ -164,13 +162,11 @@ def _bands(audio: Audio, spoilt: NDArray[np.bool_] | None) -> _Bands | None:
 
 
 def _brickwall(bands: _Bands, top: int) -> int | None:
-    """The last band before the deepest steep fall; None if none falls so, or the clip is short.
-
-    The fall is taken from the median level over a fifth of the frequency to the loudest band of
-    the kilohertz beyond, across a tenth of the frequency: 20 dB there are more than 130 dB an
-    octave, far more than sounds, rooms, microphones and tape have. Calls of birds and whistles
-    end as steeply, but the hiss under them goes on; a brick wall cuts the hiss as well.
-    """
+    """The last band before the deepest steep fall; None if none falls so, or the clip is short."""
+    # The fall is taken from the median level over a fifth of the frequency to the loudest band of
+    # the kilohertz beyond, across a tenth of the frequency: 20 dB there are more than 130 dB an
+    # octave, far more than sounds, rooms, microphones and tape have. Calls of birds and whistles
+    # end as steeply, but the hiss under them goes on; a brick wall cuts the hiss as well.
     if bands.frames < _FEWEST_FRAMES:
         return None
     level = np.maximum(bands.level_db, max(bands.dither_db, bands.loudest_db - _LEAKAGE_DB))

@@ -1,7 +1,5 @@
 """The one resampler of a run: soxr at its very-high-quality setting."""
 
-from __future__ import annotations
-
 from snacbench.later import np, soxr
 from snacbench.types import Audio
 
@@ -27,7 +25,7 @@ def resample(audio: Audio, rate_hz: int) -> Audio:
     return Audio(out, rate_hz)
 
 
-def fit_length(samples: np.ndarray, num_samples: int) -> np.ndarray:
+def fit_length(samples: "np.ndarray", num_samples: int) -> "np.ndarray":
     """Cut, or extend with zeros, along the last axis (time)."""
     missing = num_samples - samples.shape[-1]
     if missing <= 0:

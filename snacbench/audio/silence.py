@@ -5,8 +5,6 @@ two steps of 16 bits: zeros, a constant, dither. The source sounds in a frame wh
 the band that the codec keeps, is at least -70 dBFS and within 30 dB of its loudest frame there.
 """
 
-from __future__ import annotations
-
 from snacbench.audio.align import cross_correlation, strongest
 from snacbench.audio.resample import resample
 from snacbench.later import NDArray, np
@@ -80,7 +78,7 @@ def _frames(samples: FloatSamples, rate_hz: int) -> FloatSamples:
     return np.asarray(windows[np.minimum(starts, len(samples) - size)])
 
 
-def _sounding(samples: FloatSamples, rate_hz: int, band_hz: float) -> NDArray[np.bool_]:
+def _sounding(samples: FloatSamples, rate_hz: int, band_hz: float) -> "NDArray[np.bool_]":
     """In which frames a signal sounds below `band_hz`; a constant offset is no sound."""
     frames = _frames(samples, rate_hz).astype(np.float64)
     size = frames.shape[1]

@@ -10,19 +10,23 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from snacbench.bitstream import wire
-from snacbench.errors import BitstreamError, UserError
+from snacbench.errors import BitstreamError, CodecError, UserError
 from snacbench.files import write_bytes, writing
+from snacbench.rate.bits import side_info_bits
 from snacbench.rate.coding.coders import CODERS, PACKED, Coder, StreamShape, coder_named, shapes_of
 from snacbench.rate.coding.trained import Tables
 from snacbench.rows import Bits
-from snacbench.types import Encoded
+from snacbench.types import Codes, Encoded
 from snacbench.units import BITS_PER_BYTE, bits_per_code, kbps
 
 MAGIC = b"SNCB"
-VERSION = 1
+VERSION, VERSION_WITH_LENGTHS = 1, 2  # where the lengths of segments travel
 # How the source's channels went to the codec. New ways are added at the end.
 CHANNEL_MODES = ("mono", "stereo", "all channels", "mono in both channels", "each channel alone")
 MAX_CHANNELS = 64
@@ -51,7 +55,7 @@ class Header:
     `channels` and `num_samples` are the source's, and `channel_mode` is how its channels were given
     to the codec, as `Coded` has it. `seed` is of the decoder's random numbers for part 0; part i
     takes seed + i. `coder` names the `Coder` of the codes; `tables_sha256` is the digest of its
-    trained tables.
+    trained tables. `max_segment_frames` is above 1 where parts have segment lengths.
     """
 
     codec: str
@@ -64,6 +68,7 @@ class Header:
     seed: int
     coder: str = "packed"
     tables_sha256: str = ""
+    max_segment_frames: int = 1
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class Summary:
             encoded, held = part.encoded, BITS_PER_BYTE * sum(map(len, part.encoded.packets))
             total += Bits(
                 sum(s.channels * s.frames * bits_per_code(s.codebook_size) for s in part.shapes),
-                len(encoded.side_info) * BITS_PER_BYTE,
+                side_info_bits(encoded, self.header.max_segment_frames),
                 held if encoded.payload_bits is None else encoded.payload_bits,
             )
         return total
@@ -128,9 +133,10 @@ class Summary:
         ``header`` is all that a stream in a session would send once: magic, names, digests, rates,
         codebook sizes, checksum; ``container`` the lengths of parts, packets and streams.
         """
+        bits = partial(side_info_bits, max_segment_frames=self.header.max_segment_frames)
         parts = {
             "codes": sum(self.stream_bytes),
-            "side_info": sum(len(part.encoded.side_info) for part in self.parts),
+            "side_info": sum(-(-bits(part.encoded) // BITS_PER_BYTE) for part in self.parts),
             "packets": sum(len(packet) for part in self.parts for packet in part.encoded.packets),
             "container": sum(part.table_bytes for part in self.parts),
         }
@@ -170,6 +176,7 @@ def write(bitstream: Bitstream, coder: Coder) -> bytes:
         )
     weights = sorted(header.weights_sha256.items())
     tables = [header.tables_sha256] if header.tables_sha256 else []
+    most = header.max_segment_frames
     told = b"".join(
         (
             wire.text(header.codec),
@@ -183,6 +190,7 @@ def write(bitstream: Bitstream, coder: Coder) -> bytes:
             *map(_digest, tables),
             wire.number(len(sizes)),
             wire.runs([(k,) for k in sizes]),
+            wire.numbers([most] if most > 1 else ()),
         )
     )
     body = wire.number(len(told)) + told + wire.number(len(bitstream.parts))
@@ -194,8 +202,9 @@ def write(bitstream: Bitstream, coder: Coder) -> bytes:
         if shapes:
             body += wire.runs([(shape.channels, shape.frames) for shape in shapes])
             body += wire.runs([(len(stream),) for stream in streams])
-        body += b"".join((part.side_info, *part.packets, *streams))
-    unsigned = MAGIC + bytes([VERSION]) + wire.number(len(body)) + body
+        body += b"".join((part.side_info, _packed_lengths(part, most), *part.packets, *streams))
+    version = VERSION if most == 1 else VERSION_WITH_LENGTHS
+    unsigned = MAGIC + bytes([version]) + wire.number(len(body)) + body
     data = unsigned + _checksum(unsigned)
     try:
         parse(data)  # nothing is written that could not be read
@@ -242,7 +251,7 @@ def parse(data: bytes) -> Summary:
 
     Raises `BitstreamError` unless it is a whole, undamaged file of a known version.
     """
-    cursor = wire.Cursor(_body(data))
+    cursor, with_lengths = wire.Cursor(_body(data)), data[len(MAGIC)] == VERSION_WITH_LENGTHS
     told = wire.Cursor(cursor.take(cursor.length("the length of the header"), "the header"))
     codec, weights = told.text("the codec's name"), dict[str, str]()
     for _ in range(told.number("the number of weights files", most=MAX_WEIGHTS_FILES)):
@@ -266,10 +275,13 @@ def parse(data: bytes) -> Summary:
     )
     count = told.number("the number of streams", most=MAX_STREAMS)
     sizes = told.runs("codebook sizes", least=(2,), most=(MAX_CODEBOOK_SIZE,), rows=count)
+    if with_lengths:
+        most = told.number("the longest segment", least=2, most=MAX_CODEBOOK_SIZE)
+        header = replace(header, max_segment_frames=most)
     told.end("the header")
     codebook_sizes = tuple(size for (size,) in sizes)
     parts = tuple(
-        _read_part(cursor, codebook_sizes, header.codec_rate_hz)
+        _read_part(cursor, codebook_sizes, header)
         for _ in range(cursor.number("the number of parts", least=1, most=MAX_PARTS))
     )
     cursor.end("the last part")
@@ -285,10 +297,10 @@ def _body(data: bytes) -> memoryview:
     ends = f"truncated: the file ends after {len(data)}"
     if len(data) <= len(MAGIC):
         raise _spoilt(f"{ends} bytes")
-    if data[len(MAGIC)] != VERSION:
+    if data[len(MAGIC)] not in (VERSION, VERSION_WITH_LENGTHS):
         raise BitstreamError(
             f"the file has version {data[len(MAGIC)]} of the format and this snacbench reads "
-            f"{VERSION}; use the snacbench that wrote it, or a newer one"
+            f"{VERSION} and {VERSION_WITH_LENGTHS}; use the snacbench that wrote it, or a newer one"
         )
     cursor = wire.Cursor(memoryview(data))
     try:
@@ -324,17 +336,41 @@ def _digest(sha256: str) -> bytes:
     return bytes.fromhex(sha256)
 
 
-def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int], rate_hz: int) -> StoredPart:
+def _packed_lengths(part: Encoded, most: int) -> bytes:
+    """A part's segment lengths; BitstreamError unless they are the codes', or there are none."""
+    lengths, shapes = part.segment_lengths, {codes.shape for codes in part.codes}
+    if (lengths is None) != (most == 1) or (lengths is not None and shapes != {lengths.shape}):
+        raise BitstreamError(
+            f"a part has {'no' if lengths is None else lengths.shape} segment lengths of up to "
+            f"{most} frames for codes of shapes {sorted(shapes)}; every code has one, or none has"
+        )
+    return b"" if lengths is None else PACKED.encode((lengths - 1,), (most,))[0]
+
+
+def _read_lengths(cursor: wire.Cursor, rows: Sequence[wire.Row], most: int) -> Codes | None:
+    """The inverse."""
+    if most == 1:
+        return None
+    if len(set(rows)) != 1:
+        raise wire.impossible("codes of segments are of several shapes, or there are none")
+    shape = StreamShape(most, *rows[0])
+    size = -(-shape.channels * shape.frames * bits_per_code(most) // BITS_PER_BYTE)
+    packed = bytes(cursor.take(size, "the array of segment lengths"))
+    try:
+        return PACKED.decode((packed,), (shape,))[0] + np.int32(1)
+    except CodecError as error:
+        raise wire.impossible(f"of segment lengths, {error}") from error
+
+
+def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int], header: Header) -> StoredPart:
     """The inverse, but for the coder's work; BitstreamError where it is impossible."""
     began = cursor.place
     num_samples = cursor.number("the length of a part", least=1)
     channels = cursor.number("the channels of a part", least=1, most=MAX_CHANNELS)
     counted = cursor.number("the bits of the packets that count")
     side_info = cursor.length("the length of the side information")
-    packets = [
-        cursor.length("the length of a packet")
-        for _ in range(cursor.length("the number of packets"))
-    ]
+    count = cursor.length("the number of packets")
+    packets = [cursor.length("the length of a packet") for _ in range(count)]
     rows: tuple[wire.Row, ...] = ()
     lengths: tuple[wire.Row, ...] = ()
     if count := len(codebook_sizes):
@@ -344,11 +380,13 @@ def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int], rate_hz: int)
         left = (cursor.left,)
         lengths = cursor.runs("the lengths of streams", least=(0,), most=left, rows=count)
     table_bytes = cursor.place - began
+    sent = bytes(cursor.take(side_info, "the side information"))
     encoded = Encoded(
         num_samples,
         channels,
-        rate_hz,
-        side_info=bytes(cursor.take(side_info, "the side information")),
+        header.codec_rate_hz,
+        segment_lengths=_read_lengths(cursor, rows, header.max_segment_frames),
+        side_info=sent,
         packets=tuple(bytes(cursor.take(size, "a packet")) for size in packets),
         payload_bits=counted - 1 if counted else None,
     )

@@ -1,7 +1,5 @@
 """``snacbench list`` and ``show``: what there is, and what is known of it without running it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from itertools import groupby
@@ -10,18 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from snacbench.cli.terminal import out, show_facts, show_rows
+from snacbench import plugins
+from snacbench.cli.terminal import show_facts, show_rows
 from snacbench.cli.verbs import offline_option, option, weights_option
 from snacbench.errors import UserError
 from snacbench.models import CodecModel
-from snacbench.plugins import (
-    codec_families,
-    codec_models,
-    codec_openers,
-    metric_models,
-    metrics,
-    refused,
-)
 from snacbench.selectors import select
 from snacbench.types import CodecSpec
 from snacbench.weights.policy import WeightsPolicy, state_of
@@ -38,34 +29,35 @@ def list_(what: str) -> None:
     """List the codecs, metrics, test sets or recipes there are."""
     if what == "codecs":
         rows: list[tuple[str, ...]] = []
-        for model in codec_models().values():
+        for model in plugins.codec_models().values():
             point = model.points[0]
             rate = str(point.rate_hz or "the clip's")
             channels = " or ".join(map(str, point.channels)) or "any"
-            rows.append((model.name, model.family, rate, channels, _points(model), point.licence))
-        show_rows(("codec", "family", "Hz", "channels", "points, kbps", "licence"), rows)
+            licence = point.licence.partition(" (")[0]
+            rows.append((model.name, model.family, rate, channels, licence, _points(model)))
+        show_rows(("codec", "family", "Hz", "channels", "licence", "points, kbps"), rows)
         click.echo("\nfamily names and what they stand for (published; embedded):")
-        for family in codec_families().values():
+        for family in plugins.codec_families().values():
             click.echo(f"  {family.name}: {family.published}; {family.embedded or 'the same'}")
         click.echo("\nmodels of your own, as [NAME=]PREFIX:PATH (docs/own-checkpoints.md):")
         click.echo(
             "  FILE.py opens the codecs that a Python file declares (docs/outside-codecs.md)"
         )
-        for opener in codec_openers().values():
+        for opener in plugins.codec_openers().values():
             click.echo(f"  {opener.prefix}:PATH opens {opener.summary}")
-        show_refused(refused("codecs"))
+        show_refused(plugins.refused("codecs"))
     elif what == "metrics":
         rows, published = [], WeightsPolicy("published")
-        for spec, metric in ((metric.spec, metric) for metric in metrics().values()):
+        for spec, metric in ((metric.spec, metric) for metric in plugins.metrics().values()):
             domains = "all" if len(spec.domains) > 1 else spec.domains[0]
             told = (spec.unit, f"{spec.better} is better", str(spec.rate_hz), domains)
-            models = [metric_models()[name] for name in metric.models]
+            models = [plugins.metric_models()[name] for name in metric.models]
             runs = "; ".join(f"{m.name}, {m.licence}, {state_of(m, published)}" for m in models)
             if metric.configure and not models:
                 runs = "needs transcripts and a recogniser, which --asr names"
             rows.append((spec.name, *told, "default" if spec.default else "", runs))
         show_rows(("metric", "unit", "direction", "Hz", "domains", "", "runs a model"), rows)
-        show_refused(refused("metrics"))
+        show_refused(plugins.refused("metrics"))
     elif what == "sets":
         from snacbench.testsets.corpora import corpora
         from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
@@ -75,7 +67,7 @@ def list_(what: str) -> None:
         show_rows(("set", "what it is"), rows)
         click.echo("\n--data also takes a folder of audio files or a manifest (.csv)")
         click.echo("'snacbench sets list' says which corpora are on this disk")
-        show_refused(refused("corpora"))
+        show_refused(plugins.refused("corpora"))
     else:
         import yaml
 
@@ -125,7 +117,7 @@ def codec(name: str, measure: bool, **options: Any) -> None:
     chosen, costs = _measured(name, options) if measure else (select(name), {})
     for index, (model, spec) in enumerate(chosen):
         if index:
-            out.print()
+            click.echo()
         streams = []
         for stream, group in groupby(spec.streams):
             count, rate_hz = len(list(group)), float(stream.frame_rate_hz)
@@ -136,7 +128,7 @@ def codec(name: str, measure: bool, **options: Any) -> None:
         latency = "not known, or the whole file, if the model normalises over all of it"
         if spec.latency_s is not None:
             latency = f"{spec.latency_s * 1000:.1f} ms algorithmic"
-        weights, source = "none needed", model.source
+        weights, source, longest = "none needed", model.source, spec.max_segment_frames
         if source is not None:
             own = ", ".join(file.url_path for file in source.files)
             known = {"embedded": "embedded in snacbench", "own": own}
@@ -149,6 +141,7 @@ def codec(name: str, measure: bool, **options: Any) -> None:
             "channels": " or ".join(map(str, spec.channels)) or "any",
             "nominal rate": number(spec.nominal_kbps, "kbps"),
             "streams": "; ".join(streams) or "-",
+            "segments": f"1 to {longest} base frames" if longest > 1 else "",
             "tokens per second": number(spec.tokens_per_s),
             "2,048-token context": f"{context_s:.2f} s of audio" if context_s else "-",
             "latency": latency,
@@ -164,7 +157,7 @@ def codec(name: str, measure: bool, **options: Any) -> None:
         show_facts(facts)
 
 
-def _measured(name: str, options: Mapping[str, Any]) -> tuple[Points, dict[str, Cost]]:
+def _measured(name: str, options: Mapping[str, Any]) -> "tuple[Points, dict[str, Cost]]":
     """The operating points, and what each costs as processes of their own measure it."""
     from snacbench.request import Request
     from snacbench.rows import Cost
@@ -181,9 +174,7 @@ def _measured(name: str, options: Mapping[str, Any]) -> tuple[Points, dict[str, 
     return points, {row.codec: row for row in found if isinstance(row, Cost)}
 
 
-def _cost_facts(cost: Cost) -> dict[str, str]:
-    """What was measured of a codec, in words."""
-
+def _cost_facts(cost: "Cost") -> dict[str, str]:
     def parts(values: Mapping[str, float], unit: str, factor: float = 1.0) -> str:
         listed = [f"{part} {factor * value:.4g}" for part, value in values.items()]
         return f"{factor * sum(values.values()):.4g} {unit} ({', '.join(listed)})" if values else ""
@@ -217,7 +208,6 @@ def recipe(name: str) -> None:
 
 
 def _points(model: CodecModel) -> str:
-    """The operating points of a model, in a few words."""
     named = [
         f"{p.nominal_kbps:.3g}" if p.nominal_kbps else p.name.partition("@")[2] or "-"
         for p in model.points

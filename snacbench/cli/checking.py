@@ -1,7 +1,5 @@
 """``snacbench check`` and ``check-codec``: what is here and works, and what a codec promises."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any

@@ -1,7 +1,5 @@
 """Verbs for the files of one codec: ``encode``, ``decode``, ``info``."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from itertools import groupby
@@ -14,7 +12,7 @@ from snacbench.api.signals import decode as decode_file
 from snacbench.api.signals import encode as encode_file
 from snacbench.audio.levels import beyond_full_scale
 from snacbench.bitstream.container import Summary, load, parse
-from snacbench.cli.terminal import ProgressBar, out, show_facts, show_line, show_rows
+from snacbench.cli.terminal import ProgressBar, show_facts, show_line, show_rows
 from snacbench.cli.verbs import PATH, offline_option, option, weights_option
 from snacbench.errors import BitstreamError
 from snacbench.rate.coding.coders import CODERS
@@ -112,7 +110,6 @@ def _read(file: Path) -> tuple[Summary, CodecSpec | None]:
 
 
 def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
-    """A file's header, and a table of bytes and rates."""
     header = summary.header
     channels = counted(header.channels, "channel")
     first = zip(summary.codebook_sizes, summary.frames[0], strict=True)
@@ -132,7 +129,7 @@ def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
         "seed": str(header.seed) if header.seed else "",
     }
     show_facts(facts)
-    out.print()
+    click.echo()
     written = {"actual": -(-summary.bits.total // BITS_PER_BYTE), **summary.costs}
     rows = [["nominal", "", f"{spec.nominal_kbps:.3f}"]] if spec and spec.nominal_kbps else []
     rows += [

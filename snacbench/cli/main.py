@@ -3,8 +3,6 @@
 Exit codes: 0 all rows ok; 1 some rows failed; 2 the user's mistake; 3 our bug; 130 interrupted.
 """
 
-from __future__ import annotations
-
 import errno
 import io
 import sys

@@ -1,7 +1,5 @@
 """``snacbench mushra``: from a run to a listening test, its answers and their statistics."""
 
-from __future__ import annotations
-
 import io
 import math
 import socket
@@ -39,8 +37,7 @@ _EXPORT = option(
 @click.argument("run", type=PATH)
 @option("-o --out target", PATH, "New folder for the test.", required=True)
 @option(
-    "--systems",
-    help="Codecs of the run: opus@14,lyra.  [default: all, or 9 by turns of models]",
+    "--systems", help="Codecs of the run: opus@14,lyra.  [default: all, or 9 by turns of models]"
 )
 @option("--items num_items", click.IntRange(1), "Items.  [default: 1.5 a system, 6 at least]")
 @option("--item items", help="A clip that is to be an item; repeatable.", multiple=True)
@@ -82,7 +79,6 @@ def stimuli(test: Path, export: str | None) -> None:
 
 
 def _show_items(test: ListeningTest, facts: Facts, export: str | None) -> None:
-    """What listeners will hear, and what to know of it."""
     rows = [[i.id, i.clip, f"{i.duration_s:.2f}"] for i in (*test.items, *test.training)]
     terminal.show_rows(["item", "clip", "s"], rows)
     for name, known in facts.items.items():
@@ -151,7 +147,7 @@ def power(
         cells = f"{difference:g} {question.unit}", needed, needed * question.votes
         rows.append((*map(str, cells), f"{100 * found:.1f}{error} %"))
     terminal.show_rows(["difference", "listeners who count", "votes", "power"], rows)
-    terminal.out.print()
+    click.echo()
     assumed = "" if form.startswith("mushra") else ", as a share of the scale: assumed"
     facts = {
         "design": f"{FORMS[form].label}: {items} items, {systems} systems, {question.pages} pages "

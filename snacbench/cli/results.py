@@ -1,6 +1,4 @@
-"""Verbs that read runs: ``table``, ``plot``, ``report``, ``compare``, ``rates``."""
-
-from __future__ import annotations
+"""Verbs that read runs: ``table``, ``plot``, ``report``, ``compare``, ``rates``, ``validity``."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +8,22 @@ import click
 
 from snacbench.api.run import compare as compare_runs
 from snacbench.api.run import load, tables, writer_named
+from snacbench.api.validity import compared
 from snacbench.cli.terminal import ProgressBar, out, say, show_line, show_tables
-from snacbench.cli.verbs import PATH, comma_separated, label_option, option, pairs
+from snacbench.cli.verbs import (
+    PATH,
+    comma_separated,
+    jobs_option,
+    label_option,
+    metric_weights_option,
+    option,
+    pairs,
+)
 from snacbench.errors import UserError
 from snacbench.plots import drawing
 from snacbench.plots.plot_data import GroupedBy, PlotData, Rate, Width
 from snacbench.plots.plot_data import Options as PlotOptions
+from snacbench.plots.style import write_figure
 from snacbench.tables.from_runs import Options
 from snacbench.tables.gate import KBPS, comparison_json, comparison_markdown
 from snacbench.tables.ladder import ladder_tables
@@ -194,7 +202,7 @@ def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
     if form == "terminal":
         show_tables(answer.tables)
         failed = "failed: the candidate is worse, or has lost clips"
-        out.print("passed" if answer.passed else failed, style="bold")
+        out().print("passed" if answer.passed else failed, style="bold")
         for line in answer.failures:
             show_line(f"  {line}")
     else:
@@ -249,6 +257,49 @@ def rates(
     if of:
         found = loaded[0].savings(of, beside=loaded[1:], **options)
         click.echo(savings_json(found) if form == "json" else savings_text(found), nl=False)
+        named = {*of, *options["against"]}
+        specs = [spec for one in loaded for spec in one.folder.run.codecs]
+        if out := sum(bool(spec.condition) and spec.model not in named for spec in specs):
+            say(f"{out} points under conditions left out; name their models, as opus+loss@5%")
     else:
         rows = [one.rows for one in loaded]
         _print(ladder_tables(rows, by=by or "all", codebooks=codebooks), form)
+
+
+@click.command
+@click.argument("run", required=False, type=PATH)
+@option("--ratings", PATH, "A listening test's folder, or its CSV.  [default: those in RUN]")
+@option("--test", PATH, "Test whose answers a CSV holds.  [default: the one beside it]")
+@option("--no-screening screening", True, "Do not apply the rules of BS.1534-3.", flag_value=False)
+@option("--map", "", "Without RUN: a data set's layout, by name or a YAML file.", metavar="NAME")
+@option("--root", PATH, "Where the data set of --map lies.")
+@option("-o --out", PATH, "Run that becomes of it, new or to go on with.  [default: below runs]")
+@option("--metrics", help="Names.  [default: all of RUN; for --map the default set]", **_MANY)
+@option("--bands", "0-6,6-16,16-64,64-", "Of rates in kbps, their upper ends not included.")
+@option("--coefficient", ["spearman", "kendall"], "Rank correlation.")
+@option("--anchors", bool, "Also on anchors, which raise every correlation.")
+@option("--plot figure", PATH, "Also draw it into a file .svg, .pdf or .png.")
+@option("--format form", ["terminal", *WRITERS])
+@metric_weights_option
+@jobs_option
+def validity(figure: Path | None, form: str, **options: Any) -> None:
+    """Which metric to believe: how each ranks decodes, beside how listeners do.
+
+    \b
+    snacbench validity RUN                            after mushra analyse
+    snacbench validity RUN --ratings mushra.csv
+    snacbench validity --map odaq --root ODAQ -o RUN  scores its files first
+
+    Rank correlations with mean ratings over all cells, within items, and over conditions, by band
+    of rates, family of codecs and domain. docs/validity.md says what intervals cover.
+    """  # noqa: D301
+    if figure and figure.suffix[1:] not in drawing.FORMATS:
+        raise UserError(f"--plot takes a name that ends in .svg, .pdf or .png; found {figure}")
+    with ProgressBar() as bar:
+        found = compared(**options, progress=bar)
+    _print([found.table()], form)
+    if figure:
+        from snacbench.plots._validity import validity_figure
+
+        write_figure(validity_figure(found), figure.with_suffix(""), [figure.suffix[1:]])
+        say(f"wrote {figure}")

@@ -40,6 +40,12 @@ from snacbench.types import DOMAINS
 @click.argument("recipe", required=False)
 @option("--codecs", help="Families, models, rates, own: snac,dac-44khz@2.67,NAME=dac:PATH")
 @option("--data", "quick", "Set, corpus, manifest or folder.")
+@option(
+    "--condition conditions",
+    help="Also under it: loss@1%,5%, loss:burst=3@5%, flips@1e-4, level@-20dB, noise@10dB, "
+    "reverb@0.5s, cascade@3; may be repeated.",
+    multiple=True,
+)
 @option("--metrics", "", "Names, comma-separated.  [default: the default set]")
 @weights_option
 @option("-o --out", PATH, "New run folder.")
@@ -102,7 +108,7 @@ def run(
     def make(bar: terminal.ProgressBar) -> Run:
         def look(plan: Plan, folder: RunFolder | None) -> None:
             if folder is None or "resume" in given:
-                terminal.show_facts(summary_of(plan), to=terminal.err)
+                terminal.show_facts(summary_of(plan), to=terminal.err())
                 if timed:
                     terminal.show_line(f"estimate    {estimate(with_weights(plan, bar), bar)}")
                 if plan_only or timed:
@@ -215,7 +221,7 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
     notes = Notes()
     made = merge_runs([load(path) for path in runs], target, progress=notes)
     terminal.show_tables(tables_of([made.rows]))
-    terminal.out.print()
+    click.echo()
     for text in (*notes.texts, str(target)):
         terminal.show_line(text)
 

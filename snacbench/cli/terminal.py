@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import click
 
 from snacbench.later import pd
 from snacbench.progress import Unit
 
-if TYPE_CHECKING:  # take numpy and scipy along, for which a list should not wait
+if TYPE_CHECKING:  # packages for which a list should not wait
+    from rich.console import Console
     from rich.progress import Task
 
     from snacbench.tables.table_model import Table as Numbers
@@ -21,8 +23,24 @@ if TYPE_CHECKING:  # take numpy and scipy along, for which a list should not wai
 _SECONDS_BETWEEN_LINES = 15.0
 _LINES_SHOWN, _FAILURES_SHOWN = 20, 8
 
-out = Console(width=None if Console().is_terminal else 200, highlight=False, emoji=False)
-err = Console(stderr=True, highlight=False, emoji=False)
+_WIDTH = 200  # where there is no terminal
+
+
+@cache
+def out() -> Console:
+    """Standard output."""
+    from rich.console import Console
+
+    width = None if Console().is_terminal else _WIDTH
+    return Console(width=width, highlight=False, emoji=False)
+
+
+@cache
+def err() -> Console:
+    """Standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 class ProgressBar:
@@ -41,8 +59,8 @@ class ProgressBar:
             parts.TimeElapsedColumn(),
             parts.TextColumn("ETA"),
             parts.TimeRemainingColumn(),
-            console=err,
-            disable=not err.is_terminal,
+            console=err(),
+            disable=not err().is_terminal,
         )
         self._tasks: dict[str, Task] = {}
         self._printed_s = time.monotonic()
@@ -85,12 +103,11 @@ class ProgressBar:
             say(text)
 
     def _line(self, text: str) -> None:
-        if not err.is_terminal:
+        if not err().is_terminal:
             say(text)
 
 
 def _count(task: Task) -> str:
-    """How much of a stage is done, in words."""
     scale, digits, unit = (1e6, 1, " MB") if task.fields["unit"] else (1, 0, "")
     of = f" of {task.total / scale:.{digits}f}" if task.total is not None else ""
     failed = f", {task.fields['failed']} failed" if task.fields["failed"] else ""
@@ -108,12 +125,12 @@ def _state(task: Task) -> str:
 
 def say(text: str, *, style: str | None = None) -> None:
     """A line for a person, on standard error, as it is: no markup, no wrapping."""
-    err.print(text, style=style, markup=False, soft_wrap=True)
+    err().print(text, style=style, markup=False, soft_wrap=True)
 
 
 def show_line(text: str) -> None:
     """A line on standard output, as it is."""
-    out.print(text, markup=False, soft_wrap=True)
+    out().print(text, markup=False, soft_wrap=True)
 
 
 def show_warnings(sentences: Sequence[str]) -> None:
@@ -130,33 +147,37 @@ def show_first(lines: Sequence[str]) -> None:
         show_line(f"  ... and {len(lines) - _LINES_SHOWN} more")
 
 
-def show_facts(facts: Mapping[str, str], *, to: Console = out) -> None:
+def show_facts(facts: Mapping[str, str], *, to: Console | None = None) -> None:
     """Labels and their texts, aligned; labels without text are left out."""
+    from rich.table import Table
+    from rich.text import Text
+
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     for label, text in facts.items():
         if text:
             grid.add_row(Text(label), Text(text))
-    to.print(grid)
+    (to or out()).print(grid)
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    out.print(table)
+    """A plain table, whose last column is wrapped."""
+    widths = [max(map(len, texts)) for texts in zip(columns, *rows, strict=True)][:-1]
+    terminal = shutil.get_terminal_size((_WIDTH, 0)).columns
+    room = max(terminal - sum(widths) - 2 * len(widths), len(columns[-1]), 20)
+    for row in (columns, *rows):
+        for index, last in enumerate(textwrap.wrap(row[-1], room) or [""]):
+            cells = [("" if index else text).ljust(w) for text, w in zip(row, widths, strict=False)]
+            click.secho("  ".join((*cells, last)).rstrip(), bold=row is columns)
 
 
 def show_tables(tables: Sequence[Numbers]) -> None:
     """Tables with their notes, as wide as the terminal."""
     from snacbench.tables.writers import to_terminal
 
-    for part in to_terminal(tables, width=out.width):
-        out.print(part)
+    for part in to_terminal(tables, width=out().width):
+        out().print(part)
 
 
 def show_failures(failed: pd.DataFrame) -> None:

@@ -1,7 +1,5 @@
 """``snacbench sets``: known corpora and manifests, what is there and whether it is whole."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -159,9 +157,8 @@ def fetch(name: str, root: Path, offline: bool) -> None:
 
     corpus = _corpus(name)
     if not corpus.downloads:
-        raise TestSetError(
-            f"{name} cannot be fetched by a program. Where to get it: {corpus.where}"
-        )
+        text = f"{name} cannot be fetched by a program. Where to get it: {corpus.where}"
+        raise TestSetError(text)
     for item in corpus.downloads:
         with ProgressBar() as bar:
             line = fetch_item(item, root, progress=bar, offline=offline)

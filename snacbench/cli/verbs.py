@@ -1,7 +1,5 @@
 """The verbs, whose modules are imported when they are called, and options that several share."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable, Mapping
 from functools import reduce
@@ -57,6 +55,7 @@ _VERBS = {
     "compare": ("results:compare", "Compare two runs clip by clip; exit 1 if the second is worse."),
     "rates": ("results:rates", "What codecs really need: rates from nominal to entropy-coded."),
     "entropy": ("running:entropy", "Bytes that entropy coders make of the codes that a run kept."),
+    "validity": ("results:validity", "Which metric to believe: each beside listeners' ratings."),
     "merge": ("running:merge", "Join runs of one test set, or shards of it, into a new one."),
     "export": ("bundle_verbs:export", "A run as one file to hand over, with digests of every row."),
     "verify": ("bundle_verbs:verify", "Check such a file, and compute rows of it again."),
@@ -115,7 +114,6 @@ def mushra() -> None:
 
 
 # ------------------------------------------------------------------------ what options may hold
-
 PATH: Any = click.Path(path_type=Path)
 
 
@@ -168,7 +166,6 @@ def pairs(example: str, kind: Callable[[str], Any] = str) -> Callable[..., dict[
 
 
 # --------------------------------------------------------------------------- options of several
-
 weights_option: Decorator = option(
     "--weights",
     ("auto",),

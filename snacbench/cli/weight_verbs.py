@@ -1,7 +1,5 @@
 """``snacbench weights``: published weights on this disk: what is here, fetch it, check it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import click
@@ -183,7 +181,6 @@ def _named(names: Sequence[str]) -> list[HasWeights]:
             except UnknownName as error:
                 running = [name for name, metric in metrics().items() if metric.models]
                 known = [*codec_families(), *codec_models(), *of_metrics, *running]
-                raise UnknownName(
-                    f"no codec, metric or model named {name!r}; {did_you_mean(name, known)}"
-                ) from error
+                text = f"no codec, metric or model named {name!r}; {did_you_mean(name, known)}"
+                raise UnknownName(text) from error
     return list(models.values())

@@ -249,8 +249,6 @@ def fuse_weight_norm(model: torch.nn.Module) -> None:
 
 
 # ------------------------------------------------------------------------- checkpoints of one's own
-
-
 def find(path: Path, family: str) -> dict[str, Path]:
     """The weights file at a path and the configuration beside it, by name.
 

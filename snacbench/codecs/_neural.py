@@ -29,9 +29,8 @@ from snacbench.weights import embedded
 Told = Mapping[str, Any]  # arguments of a network, as its files tell them
 Quantised = tuple[Sequence[Any], Sequence[bytes]]
 
+
 # --------------------------------------------------------------------- what is known beforehand
-
-
 @dataclass(frozen=True)
 class Shape:
     """What all rates follow from: specs state it, and a network must have it.
@@ -53,8 +52,6 @@ class Shape:
 
 
 # ------------------------------------------------------------------------------- a loaded codec
-
-
 @dataclass(frozen=True)
 class NeuralCodec(ABC):
     """A loaded network at one operating point; it computes in batches, one signal being one of one.
@@ -295,8 +292,6 @@ class PackageCodec(NeuralCodec):
 
 
 # --------------------------------------------------------------------------- networks and devices
-
-
 def ready_device(name: str) -> torch.device:
     """The device to run on, with reduced-precision matrix products (TF32) switched off.
 

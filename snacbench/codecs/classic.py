@@ -8,15 +8,21 @@ decoder differs audibly in the SILK and hybrid modes.
 MP3 and AAC are late by a constant that their first packet's time stamp declares (1,105 and 1,024
 samples); it is removed. An MP3 frame's header is part of its packet, the container of AAC (ADTS
 would add 56 bit per frame) is not.
+
+A lost packet of Opus is concealed by libopus itself (RFC 6716, 4.4). FFmpeg does not hand that
+down, so what may have lost packets is decoded by the same library without FFmpeg: `Encoded.lost`
+says so, and a packet that the decoder refuses then counts as lost. MP3's and AAC's decoders do not
+get a lost packet, and silence takes its place.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 from snacbench.audio.resample import fit_length
@@ -45,6 +51,8 @@ class _Format:
     listed_kbps: Sequence[int]
     licence: str
     citation: str
+    packet_samples: int
+    concealment: str = "silence"
     any_kbps: tuple[float, float] | None = None
     pre_skip: bool = False
     sample_format: str = "fltp"  # planar; interleaved are ``flt``
@@ -60,6 +68,8 @@ class _Format:
             channels=(1, 2),
             nominal_kbps=float(kbps),
             latency_s=self.latency_samples / RATE_HZ,
+            packet_s=self.packet_samples / RATE_HZ,
+            concealment=self.concealment,
             settings={"bit_per_s": round(kbps * 1000), **self.options},
             licence=self.licence,
             citation=self.citation,
@@ -90,8 +100,7 @@ class ClassicCodec:
         """Encode until the last packets carry the end of the delayed signal."""
         encoder = _encoder(self.format, audio.channels, self.spec.settings["bit_per_s"])
         if self.format.pre_skip:
-            header = _header(self.format, audio.channels)
-            (delay,) = struct.unpack_from("<H", header, 10)  # of libopus, in samples at 48 kHz
+            delay = _pre_skip(self.format, audio.channels)
             packets = _encoded_blocks(encoder, audio.samples, audio.num_samples + delay)
         else:
             packets = _encoded_blocks(encoder, audio.samples, audio.num_samples)
@@ -102,21 +111,12 @@ class ClassicCodec:
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Decode without a flush; deterministic, so the seed is not used."""
         form, channels = self.format, encoded.channels
-        decoder: Any = av.CodecContext.create(form.decoder, "r")
-        decoder.sample_rate, decoder.layout = RATE_HZ, _LAYOUTS[channels]
-        if header := _header(form, channels):
-            decoder.extradata = header
-        decoder.open()
-        blocks = [np.zeros((channels, 0), np.float32)]
-        for payload in encoded.packets:
-            for frame in decoder.decode(av.Packet(payload)):
-                block = frame.to_ndarray()
-                if not frame.format.is_planar:
-                    block = block.reshape(-1, channels).T
-                scale = np.float32(1 / 32_768 if block.dtype == np.int16 else 1)
-                blocks.append(block.astype(np.float32) * scale)
+        if form.pre_skip and encoded.lost:
+            blocks, start = _by_libopus(encoded), _pre_skip(form, channels)
+        else:
+            blocks = [np.zeros((channels, 0), np.float32), *_by_ffmpeg(form, encoded)]
+            start = 0 if form.pre_skip else declared_delay(form, channels)
         decoded = np.concatenate(blocks, axis=1)
-        start = 0 if form.pre_skip else declared_delay(form, channels)
         kept = decoded[:, start : start + encoded.num_samples]
         if kept.shape[1] < encoded.num_samples:
             raise CodecError(
@@ -124,6 +124,58 @@ class ClassicCodec:
                 f"delay of {start}"
             )
         return Audio(np.ascontiguousarray(kept), RATE_HZ)
+
+
+def _by_ffmpeg(form: _Format, encoded: Encoded) -> Iterator[FloatSamples]:
+    """Decoded packets; zeros for what is lost, or then refused."""
+    channels, hole = encoded.channels, np.zeros((encoded.channels, form.packet_samples), np.float32)
+    decoder: Any = av.CodecContext.create(form.decoder, "r")
+    decoder.sample_rate, decoder.layout = RATE_HZ, _LAYOUTS[channels]
+    if header := _header(form, channels):
+        decoder.extradata = header
+    decoder.open()
+    for payload, lost in zip_longest(encoded.packets, encoded.lost):
+        if lost:
+            yield hole
+            continue
+        try:
+            frames = decoder.decode(av.Packet(payload))
+        except av.FFmpegError:
+            if not encoded.lost:
+                raise
+            frames = []
+        blocks = []
+        for frame in frames:
+            block = frame.to_ndarray()
+            if not frame.format.is_planar:
+                block = block.reshape(-1, channels).T
+            scale = np.float32(1 / 32_768 if block.dtype == np.int16 else 1)
+            blocks.append(block.astype(np.float32) * scale)
+        whole = [b.shape for b in blocks] == [hole.shape] and np.isfinite(blocks[0]).all()
+        yield from blocks if whole or not encoded.lost else [hole]
+
+
+def _by_libopus(encoded: Encoded) -> list[FloatSamples]:
+    """Decoded packets, those that are lost or refused concealed by libopus."""
+    import ctypes
+
+    library = _libopus()
+    if library is None:
+        raise CodecError(
+            "lost packets of Opus are concealed by the libopus of PyAV's wheel, which is not here; "
+            "install av as a wheel: pip install --force-reinstall --only-binary=:all: av"
+        )
+    state = ctypes.create_string_buffer(library.opus_decoder_get_size(encoded.channels))
+    library.opus_decoder_init(state, RATE_HZ, encoded.channels)
+    samples = np.zeros((_OPUS.packet_samples, encoded.channels), np.int16)
+    into = (samples.ctypes.data_as(ctypes.c_void_p), len(samples), 0)
+    blocks = []
+    for payload, lost in zip(encoded.packets, encoded.lost, strict=True):
+        done = 0 if lost else library.opus_decode(state, payload, len(payload), *into)
+        if done != len(samples):
+            library.opus_decode(state, None, 0, *into)
+        blocks.append(samples.T.astype(np.float32) * np.float32(1 / 32_768))
+    return blocks
 
 
 def _encoder(form: _Format, channels: int, bit_per_s: int = 64_000) -> Any:
@@ -158,6 +210,11 @@ def _header(form: _Format, channels: int) -> bytes:
     return bytes(_encoder(form, channels).extradata or b"")
 
 
+def _pre_skip(form: _Format, channels: int) -> int:
+    """Samples at 48 kHz by which libopus is late; FFmpeg's decoder takes them away itself."""
+    return int(struct.unpack_from("<H", _header(form, channels), 10)[0])
+
+
 @cache
 def declared_delay(form: _Format, channels: int) -> int:
     """Samples at 48 kHz by which an encoder says it is late: its first packet's time stamp."""
@@ -173,16 +230,24 @@ def _libavcodec_versions() -> Mapping[str, str]:
 
 
 @cache
-def _libopus_versions() -> Mapping[str, str]:
-    """Version of libopus inside PyAV's wheel, by what it says itself."""
+def _libopus() -> Any:
+    """The library inside PyAV's wheel; None where PyAV comes from elsewhere."""
     import ctypes
     from pathlib import Path
 
+    found = sorted(Path(av.__file__).parent.parent.glob("av.libs/libopus-*"))
+    return ctypes.CDLL(str(found[0])) if found else None
+
+
+@cache
+def _libopus_versions() -> Mapping[str, str]:
+    """Version of libopus inside PyAV's wheel, by what it says itself."""
+    import ctypes
+
     said = "unknown: PyAV was not installed from a wheel"
-    for library in Path(av.__file__).parent.parent.glob("av.libs/libopus-*"):
-        get_version = ctypes.CDLL(str(library)).opus_get_version_string
-        get_version.restype = ctypes.c_char_p
-        said = str(get_version().decode())
+    if library := _libopus():
+        library.opus_get_version_string.restype = ctypes.c_char_p
+        said = str(library.opus_get_version_string().decode())
     return {"libopus": said, "pyav": av.__version__, "opus options": str(_OPUS.options)}
 
 
@@ -192,6 +257,8 @@ _OPUS = _Format(
     encoder="libopus",
     decoder="libopus",
     latency_samples=960 + 312,  # a frame of 20 ms and the look-ahead
+    packet_samples=960,
+    concealment="libopus",
     listed_kbps=(6, 8, 12, 14, 16, 24, 32, 48, 64, 96, 128),
     licence="BSD-3-Clause",
     citation="Valin, Vos, Terriberry: Definition of the Opus Audio Codec, RFC 6716, 2012",
@@ -212,6 +279,7 @@ _MP3 = _Format(
     encoder="libmp3lame",
     decoder="mp3float",
     latency_samples=1_152 + 1_105,
+    packet_samples=1_152,
     # The bit rates of MPEG-1 layer III; at 48 kHz there is nothing below 32 kbps.
     listed_kbps=(32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     licence="LGPL-2.0-or-later (LAME)",
@@ -223,6 +291,7 @@ _AAC = _Format(
     encoder="aac",
     decoder="aac",
     latency_samples=3 * 1_024,  # a frame, its overlap, and the one that window switching looks at
+    packet_samples=1_024,
     listed_kbps=(16, 24, 32, 48, 64, 96, 128, 192, 256),
     licence="LGPL-2.1-or-later (FFmpeg)",
     citation="ISO/IEC 13818-7 and 14496-3, low complexity",

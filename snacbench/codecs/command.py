@@ -5,8 +5,6 @@ the coded file, which is the one packet of the `Encoded`; how many of its bits c
 function to say. ``docs/outside-codecs.md`` shows how to describe a codec of one's own.
 """
 
-from __future__ import annotations
-
 import io
 import os
 import re
@@ -22,7 +20,6 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-from snacbench.audio.containers import extent_of
 from snacbench.audio.resample import fit_length
 from snacbench.errors import CodecError, MissingPackage, UserError
 from snacbench.files import sha256_of_file
@@ -42,8 +39,6 @@ _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}
 
 
 # ---------------------------------------------------------------------------- which bits count
-
-
 def whole_file(header_bytes: int = 0) -> Bits:
     """Every byte of the coded file counts, but for a header."""
     return lambda coded, settings: (len(coded) - header_bytes) * BITS_PER_BYTE
@@ -62,38 +57,37 @@ def frames(coded: bytes, bytes_per_frame: int, bits_per_frame: int) -> int:
     unused = (1 << (bytes_per_frame * BITS_PER_BYTE - bits_per_frame)) - 1
     starts = range(0, len(coded), bytes_per_frame)
     if any(int.from_bytes(coded[i : i + bytes_per_frame], "big") & unused for i in starts):
-        raise CodecError(
-            f"frames of {bytes_per_frame} bytes use more than the first {bits_per_frame} bits"
-        )
+        text = f"frames of {bytes_per_frame} bytes use more than the first {bits_per_frame} bits"
+        raise CodecError(text)
     return len(starts) * bits_per_frame
 
 
 def ogg_packets() -> Bits:
-    """Packets of an Ogg stream count, without its pages and without its headers."""
-    return lambda coded, settings: sum(packet_sizes(coded)) * BITS_PER_BYTE
+    """Packets of an Ogg stream count as a decoder gets them, without its pages and its headers.
 
-
-def packet_sizes(coded: bytes) -> list[int]:
-    """Sizes in bytes of what FFmpeg hands to the decoder of an Ogg file with one stream, in order.
-
-    Raises `CodecError` where it is no such file, or was cut off.
+    Raises `CodecError` where the file is none with one stream, or was cut off.
     """
-    try:
-        with av.open(io.BytesIO(coded), "r", "ogg") as container:
-            streams = len(container.streams)
-            sizes = [packet.size for packet in container.demux() if packet.size]
-    except av.error.FFmpegError as error:
-        raise CodecError(f"the coded file is no Ogg stream ({error.strerror})") from error
-    if streams != 1:
-        raise CodecError(f"the Ogg file holds {streams} streams, expected one")
-    if extent_of(io.BytesIO(coded), len(coded)).is_cut:  # FFmpeg leaves half a page out in silence
-        raise CodecError(f"the Ogg file ends after {len(coded)} bytes without the mark of its end")
-    return sizes
+
+    def weighed(coded: bytes, settings: Mapping[str, Value]) -> int:
+        from snacbench.audio.containers import extent_of  # a list of codecs need not wait for it
+
+        try:
+            with av.open(io.BytesIO(coded), "r", "ogg") as container:
+                streams = len(container.streams)
+                size = sum(packet.size for packet in container.demux())
+        except av.error.FFmpegError as error:
+            raise CodecError(f"the coded file is no Ogg stream ({error.strerror})") from error
+        if streams != 1:
+            raise CodecError(f"the Ogg file holds {streams} streams, expected one")
+        if extent_of(io.BytesIO(coded), len(coded)).is_cut:  # of which FFmpeg says nothing
+            end = f"the Ogg file ends after {len(coded)} bytes without the mark of its end"
+            raise CodecError(end)
+        return size * BITS_PER_BYTE
+
+    return weighed
 
 
 # ----------------------------------------------------------------------------------- the codec
-
-
 @dataclass(frozen=True)
 class Point:
     """An operating point: a rate in kbps, a name, or both; and values for placeholders."""
@@ -210,7 +204,9 @@ class CommandCodec:
             raise UserError(f"{self.name}, point {point.label}: {error}") from error
         return replace(spec, latency_s=latency_s)
 
-    def _load(self, spec: CodecSpec, weights: LocatedWeights | None, device: str) -> LoadedCommand:
+    def _load(
+        self, spec: CodecSpec, weights: LocatedWeights | None, device: str
+    ) -> "LoadedCommand":
         codec = LoadedCommand(spec, self)
         for line in (self.encode, self.decode):
             codec.program(line)
@@ -241,10 +237,9 @@ class LoadedCommand:
                 whole = np.clip(whole, -full_scale, full_scale - 1)
                 # As 32-bit integers, of which soundfile keeps the upper bits.
                 samples = whole.astype(np.int32) << (32 - bits)
-            held = io.BytesIO()
             options = {"format": container.upper(), "subtype": _SUBTYPES[sample_format]}
-            soundfile.write(held, samples.T, audio.rate_hz, endian="LITTLE", **options)
-            Path(str(values["input"])).write_bytes(held.getvalue())
+            place = str(values["input"])
+            soundfile.write(place, samples.T, audio.rate_hz, endian="LITTLE", **options)
             self.run(self.file.encode, values, writes="coded")
             coded = Path(str(values["coded"])).read_bytes()
         weighed: Any = self.file.bits(coded, self.spec.settings)  # of a function of the user
@@ -272,9 +267,8 @@ class LoadedCommand:
                     str(values["output"]), dtype="float32", always_2d=True, **options
                 )
             except soundfile.LibsndfileError as error:
-                raise self._error(
-                    f"the decoder's output is no {container} file ({error})"
-                ) from error
+                text = f"the decoder's output is no {container} file ({error})"
+                raise self._error(text) from error
         if (rate_hz, read.shape[1]) != (encoded.rate_hz, encoded.channels):
             raise self._error(
                 f"the decoder wrote {rate_hz} Hz, {read.shape[1]} channels; expected "
@@ -377,9 +371,8 @@ class LoadedCommand:
         if found := shutil.which(name):
             return Path(found).absolute()  # programs run in another folder
         advice = f"; install it: {self.file.install}" if self.file.install else ""
-        raise MissingPackage(
-            f"{self.spec.model} needs the program {name}, which is not installed{advice}"
-        )
+        text = f"{self.spec.model} needs the program {name}, which is not installed{advice}"
+        raise MissingPackage(text)
 
     def run(self, line: str, values: Mapping[str, Value], *, writes: str = "") -> str:
         """Run a command line, which `writes` the file of a placeholder; what it printed."""
@@ -400,9 +393,8 @@ class LoadedCommand:
             try:
                 out, err = process.communicate(timeout=self.file.timeout_s)
             except subprocess.TimeoutExpired as error:
-                raise self._error(
-                    f"{name} did not end within {self.file.timeout_s:g} s (timeout_s){shown}"
-                ) from error
+                text = f"{name} did not end within {self.file.timeout_s:g} s (timeout_s){shown}"
+                raise self._error(text) from error
             finally:
                 # Not asked whether it ended: what it started may hold the pipes, and goes too.
                 if process.returncode is None:
@@ -434,8 +426,6 @@ def _work_folder() -> Iterator[Path]:
 
 
 # ------------------------------------------------------------------------------- two that ship
-
-
 def _mode(kbps: float, name: str, frame: int, bits: int, delay: int = 160) -> Point:
     """A mode of Codec 2: samples and used bits per frame, delay in samples."""
     settings: dict[str, Value] = {"mode": name, "frame": frame, "bits": bits, "delay": delay}

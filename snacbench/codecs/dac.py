@@ -5,8 +5,6 @@ overlapping one-second windows send more codes than the nominal rate and change 
 The model's label is not its rate: "8kbps" at 24 kHz means 24 kbps at full depth.
 """
 
-from __future__ import annotations
-
 import inspect
 import warnings
 from collections.abc import Mapping, Sequence

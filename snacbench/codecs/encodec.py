@@ -4,8 +4,6 @@ The 48 kHz model codes one-second segments that overlap by 1 % and sends a scale
 its true code rate is the nominal one over 0.99, plus 32 bits per segment.
 """
 
-from __future__ import annotations
-
 import math
 import struct
 from collections.abc import Mapping, Sequence
@@ -19,13 +17,7 @@ from snacbench.codecs._checkpoint import CONFIG, Checkpoint, fitting
 from snacbench.codecs._neural import Shape, Told
 from snacbench.errors import CodecError, UserError, WeightsMismatch
 from snacbench.later import torch
-from snacbench.models import (
-    CodecFamily,
-    CodecModel,
-    CodecOpener,
-    HostedFile,
-    WeightsSource,
-)
+from snacbench.models import CodecFamily, CodecModel, CodecOpener, HostedFile, WeightsSource
 from snacbench.types import CodecSpec, Encoded, Stream, nominal_kbps_of
 from snacbench.weights import embedded
 
@@ -51,7 +43,7 @@ _PUBLISHED: dict[str, dict[str, Any]] = {
 # The authors put the leading digits into the names; all digits of the first are as several
 # projects that use it state them.
 _SHA256 = {
-    "encodec_24khz-d7cc33bc.th": "d7cc33bcf1aad7f2dad9836f36431530744abeace3ca033005e3290ed4fa47bf",
+    "encodec_24khz-d7cc33bc.th": "d7cc33bcf1aad7f2dad9836f36431530744abeace3ca033005e3290ed4fa47bf"
 }
 
 

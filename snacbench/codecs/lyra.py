@@ -2,13 +2,20 @@
 
 The interpreters keep a stream's state in variables that cannot be reset, so every clip gets
 fresh ones, which takes about 3 ms.
+
+Lost packets are concealed as Google's decoder does it (lyra_decoder.cc and noise_estimator.cc of
+v1.3.2): features of zeros for up to 80 ms, then within 40 ms a fade to comfort noise, and as long a
+fade back when packets arrive again. The noise has the spectrum of the background, which is tracked
+in what was received by minimum statistics. It differs in this: the noise is drawn from a decode's
+seed and shaped by filters and an overlap of our own, and packets arrive in time, one per 20 ms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +80,17 @@ class LyraCodec:
         return Encoded(audio.num_samples, channels=1, rate_hz=RATE_HZ, codes=codes)
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
-        """Decode; deterministic, so the seed is not used."""
+        """Decode; the seed is that of comfort noise, where many packets in a row are lost."""
         decoder, quantizer = self._interpreter(_DECODER), self._quantizer("decode")
+        rows = np.concatenate(encoded.codes).T
+        conceal = _Concealment(seed) if any(encoded.lost) else None
         blocks = []
-        for row in np.concatenate(encoded.codes).T:
+        for row, lost in zip(rows, encoded.lost or (False,) * len(rows), strict=True):
             indices = np.full((_MAX_QUANTIZERS, 1, 1), -1, np.int32)  # -1: not sent
             indices[: len(row), 0, 0] = row
             features = quantizer(encoding_indices=indices)["output_0"]
-            blocks.append(_invoke(decoder, features)[0])
+            decoded = partial(_invoke, decoder, np.zeros_like(features) if lost else features)
+            blocks.append(conceal.block(decoded, lost) if conceal else decoded()[0])
         samples = np.trunc(np.concatenate(blocks) * _FULL_SCALE)  # as Lyra casts to int16
         samples = np.clip(samples, -_FULL_SCALE, _FULL_SCALE - 1) / _FULL_SCALE
         exact = fit_length(samples[np.newaxis].astype(np.float32), encoded.num_samples)
@@ -109,6 +119,79 @@ def _invoke(interpreter: Any, value: FloatSamples) -> FloatSamples:
     return result
 
 
+class _Concealment:
+    """Which of a decoder's output and comfort noise is heard, 20 ms after 20 ms."""
+
+    _CONCEALED, _FADE = 4, 2  # blocks of 20 ms
+    _BANDS, _FFT, _HIGHEST_HZ = 160, 1024, 0.495 * RATE_HZ
+    _STEP_S, _LEAST, _SPREAD = _HOP / RATE_HZ, 500.0, 0.3
+
+    def __init__(self, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.lost, self.faded, self.direction, self.heard = 0, 0, -1, 0
+        # Each bin lies between the centres of two mel bands, and is shared by them.
+        hz = np.fft.rfftfreq(self._FFT, 1 / RATE_HZ)[:, np.newaxis]
+        place = np.log1p(hz / 700) / np.log1p(self._HIGHEST_HZ / 700) * (self._BANDS + 1) - 1
+        self.mel = np.maximum(0, 1 - np.abs(place - np.arange(self._BANDS)))
+        self.window = np.sin(np.pi * (np.arange(2 * _HOP) + 0.5) / (2 * _HOP))
+        self.before = self.tail = np.zeros(_HOP, np.float32)
+        # Logarithms of magnitudes over ten, per band: the background, how far it varies, and what
+        # it is estimated from.
+        self.floor, self.bound = np.zeros(self._BANDS), np.zeros(self._BANDS)
+        self.smooth = self.square = self.lowest = self.floor
+
+    def block(self, decode: Callable[[], FloatSamples], lost: bool) -> FloatSamples:
+        """The next block, of the decoder's, which is called only if any of it is heard."""
+        if not lost:
+            self.lost, self.direction = 0, -1
+        elif self.lost == self._CONCEALED:
+            self.direction = 1
+        self.lost = min(self.lost + lost, self._CONCEALED)
+        if self.direction == 1 and self.faded == self._FADE:
+            return self._noise()
+        decoded = decode()[0]
+        if not lost:
+            self._hear(np.trunc(decoded * _FULL_SCALE))
+        if self.direction == -1 and self.faded == 0:
+            return decoded
+        steps = self.faded + self.direction * np.arange(_HOP) / _HOP
+        self.faded += self.direction
+        share = (1 + np.cos(np.pi * steps / self._FADE)) / 2
+        return decoded * share + self._noise() * (1 - share)
+
+    def _hear(self, block: FloatSamples) -> None:
+        """Track the background: in each band the lowest smoothed level of the last 1 to 2 s."""
+        frame, self.before = np.concatenate([self.before, block]) * self.window**2, block
+        magnitudes = np.abs(np.fft.rfft(frame, self._FFT)) @ self.mel
+        level = np.log(np.maximum(magnitudes, self._LEAST)) / 10
+        if (np.abs(level - self.floor) <= self.bound).all():  # background again
+            self.bound = self.bound * 0.5**self._STEP_S
+            return
+        if not self.heard:
+            self.smooth, self.square, self.lowest = level, level**2, level
+        near = ((self.smooth.mean() - level.mean()) / self._SPREAD) ** 2
+        near = near + ((self.smooth - self.floor) / self._SPREAD) ** 2
+        weight = 0.5 ** (self._STEP_S / 0.7) * np.exp(-near)
+        self.smooth = weight * self.smooth + (1 - weight) * level
+        self.square = weight * self.square + (1 - weight) * level**2
+        again = self.heard % round(1 / self._STEP_S) == 0
+        self.floor = np.minimum(self.lowest if again else self.floor, self.smooth)
+        self.lowest = self.smooth if again else np.minimum(self.lowest, self.smooth)
+        variance = np.maximum(0, self.square - self.smooth**2)
+        self.bound = 0.9 * np.sqrt(variance * np.log(self._BANDS))
+        self.heard += 1
+
+    def _noise(self) -> FloatSamples:
+        """A block of noise of the background's magnitudes and random phases."""
+        magnitudes = self.mel @ (np.exp(10 * self.floor) / np.maximum(self.mel.sum(axis=0), 1e-9))
+        phases = np.exp(2j * np.pi * self.random.random(len(magnitudes)))
+        # The window of `_hear` has passed 3/8 of the power of its 640 samples.
+        gain = np.sqrt(self._FFT / (0.375 * 2 * _HOP)) / _FULL_SCALE
+        whole = np.fft.irfft(magnitudes * phases)[: 2 * _HOP] * self.window * gain
+        block, self.tail = self.tail + whole[:_HOP], whole[_HOP:]
+        return block
+
+
 def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> LyraCodec:
     codec = LyraCodec(spec, files_of(spec, weights))
     for name, path in codec.folder_files.items():
@@ -131,6 +214,8 @@ _POINTS = tuple(
         streams=streams,
         nominal_kbps=nominal_kbps_of(streams),
         latency_s=_HOP / RATE_HZ,
+        packet_s=_HOP / RATE_HZ,
+        concealment="zero features, then comfort noise",
         settings={"quantizers": len(streams)},
         licence="Apache-2.0",
         citation=(

@@ -6,8 +6,6 @@ and fewer than all levels can be decoded (marked as truncated: SNAC is trained w
 dropout).
 """
 
-from __future__ import annotations
-
 import inspect
 import math
 from collections.abc import Sequence
@@ -67,12 +65,12 @@ class SnacCodec(neural.PackageCodec):
         from snac import SNAC
 
         class SeededNoise(torch.nn.Module):
-            def __init__(self, linear: torch.nn.Module) -> None:
+            def __init__(self, linear: "torch.nn.Module") -> None:
                 super().__init__()
                 self.linear = linear
                 self.generators: list[torch.Generator] = []
 
-            def forward(self, x: torch.Tensor) -> torch.Tensor:
+            def forward(self, x: "torch.Tensor") -> "torch.Tensor":
                 shape = (1, 1, x.shape[-1])
                 noise = torch.cat([torch.randn(shape, generator=g) for g in self.generators])
                 return x + noise.to(x) * self.linear(x)

@@ -4,8 +4,6 @@ They send the samples themselves, as 32-bit floats, and impair at the decoder: `
 all, `lowpass` by a linear-phase filter without delay, `noise` by white noise at a stated ratio.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from dataclasses import dataclass, replace
@@ -17,16 +15,9 @@ from snacbench.models import CodecFamily, CodecModel, LocatedWeights
 from snacbench.types import Audio, CodecSpec, Encoded
 
 _IDENTITY = CodecSpec(
-    name="identity",
-    model="identity",
-    family="toys",
-    rate_hz=None,
-    channels=(),
-    latency_s=0.0,
-    anchor=True,
-    licence="MIT",
-    citation="snacbench",
-)
+    name="identity", model="identity", family="toys", rate_hz=None, channels=(), latency_s=0.0,
+    anchor=True, licence="MIT", citation="snacbench",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -78,27 +69,19 @@ def _number(text: str, unit: str, wanted: str, above: float = -math.inf) -> floa
     return float(found[1])
 
 
+_CUT_OFF = "cut-off; write for example lowpass@3.5kHz"
+_RATIO = "signal-to-noise ratio; write for example noise@20dB"
 MODELS = (
     CodecModel("identity", "toys", points=(_IDENTITY,), default=("identity",), load=_load),
     CodecModel(
-        "lowpass",
-        "toys",
-        points=(_lowpass_point(3.5), _lowpass_point(7.0)),
-        default=("lowpass@3.5kHz", "lowpass@7kHz"),
-        load=_load,
-        free_point=lambda text: _lowpass_point(
-            _number(text, "kHz", "cut-off; write for example lowpass@3.5kHz", above=0)
-        ),
+        "lowpass", "toys", points=(_lowpass_point(3.5), _lowpass_point(7.0)),
+        default=("lowpass@3.5kHz", "lowpass@7kHz"), load=_load,
+        free_point=lambda text: _lowpass_point(_number(text, "kHz", _CUT_OFF, above=0)),
     ),
     CodecModel(
-        "noise",
-        "toys",
-        points=tuple(map(_noise_point, (0, 10, 20, 30, 40))),
-        default=("noise@20dB",),
-        load=_load,
-        free_point=lambda text: _noise_point(
-            _number(text, "dB", "signal-to-noise ratio; write for example noise@20dB")
-        ),
+        "noise", "toys", points=tuple(map(_noise_point, (0, 10, 20, 30, 40))),
+        default=("noise@20dB",), load=_load,
+        free_point=lambda text: _noise_point(_number(text, "dB", _RATIO)),
     ),
-)
+)  # fmt: skip
 FAMILY = CodecFamily("toys", published="identity,lowpass,noise")

@@ -6,8 +6,6 @@ changed their names between releases; it translates old names itself, and then n
 over on either side.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, ClassVar, Self
@@ -16,7 +14,7 @@ from snacbench.codecs import _checkpoint as checkpoints
 from snacbench.codecs import _neural as neural
 from snacbench.codecs._neural import Shape
 from snacbench.errors import WeightsMismatch
-from snacbench.later import torch
+from snacbench.later import torch, transformers
 from snacbench.models import HostedFile, LocatedWeights, WeightsSource
 from snacbench.types import CodecSpec, Encoded, Stream
 
@@ -32,16 +30,13 @@ class TransformersCodec(neural.NeuralCodec):
     @classmethod
     def load(cls, spec: CodecSpec, weights: LocatedWeights | None, device: str) -> Self:
         """The codec; `WeightsMismatch` where files are another model's, or leave a tensor over."""
-        import transformers
-
         transformers.utils.logging.set_verbosity_error()  # what does not fit is reported below
         transformers.utils.logging.disable_progress_bar()
         files, kind = checkpoints.files_of(spec, weights), f"{cls.NAME}Model"
         described = checkpoints.read_config(files[CONFIG])
         if (found := described.get("model_type")) != (expected := cls.NAME.lower()):
-            raise WeightsMismatch(
-                f"{files[CONFIG]} describes a model of type {found}, expected {expected}"
-            )
+            text = f"{files[CONFIG]} describes a model of type {found}, expected {expected}"
+            raise WeightsMismatch(text)
         tensors = checkpoints.load_tensors(files[WEIGHTS])
         try:
             config = getattr(transformers, f"{cls.NAME}Config").from_dict(described)
@@ -129,36 +124,25 @@ def _source(repository: str, sha256: str = "") -> WeightsSource:
     return WeightsSource("hub", repository, files)
 
 
+_32KHZ = Encodec32.points(
+    "encodec-32khz", Shape(32_000, (Stream(Fraction(32_000, 640), 2_048),) * 4),
+    # Trained without quantiser dropout (audiocraft: ``encodec_large_nq4_s640``).
+    trained_from=4,
+    latency_samples=5_428,  # found by propagating gradients back through the model
+    params_m=57.9, licence="CC-BY-NC-4.0 (as audiocraft's weights; the model card states none)",
+)  # fmt: skip
+_MIMI = Mimi.points(
+    "mimi", Shape(24_000, (Stream(Fraction(24_000, 1_920), 2_048),) * 32),
+    # Quantiser dropout trained smaller depths, but the authors speak of 8, 16 and 32 codebooks
+    # only (kyutai-labs/moshi, issues 122, 144 and 189).
+    trained_from=8,
+    latency_samples=1_920,  # causal: one frame of 80 ms, as the authors' README states
+    params_m=96.1, licence="CC-BY-4.0",
+)  # fmt: skip
+# As in the hub's commit 4966e19, which corrected the first upload.
+_SHA256 = "0e78f34d2ff3259f29bd51f7a99060151fe4ba5776fee216f58847f06082f1ca"
 MODELS = (
-    Encodec32.declared(
-        Encodec32.points(
-            "encodec-32khz",
-            Shape(32_000, (Stream(Fraction(32_000, 640), 2_048),) * 4),
-            # Trained without quantiser dropout (audiocraft: ``encodec_large_nq4_s640``).
-            trained_from=4,
-            latency_samples=5_428,  # found by propagating gradients back through the model
-            params_m=57.9,
-            licence="CC-BY-NC-4.0 (as audiocraft's weights; the model card states none)",
-        ),
-        # As in the hub's commit 4966e19, which corrected the first upload.
-        _source(
-            "facebook/encodec_32khz",
-            "0e78f34d2ff3259f29bd51f7a99060151fe4ba5776fee216f58847f06082f1ca",
-        ),
-    ),
-    Mimi.declared(
-        Mimi.points(
-            "mimi",
-            Shape(24_000, (Stream(Fraction(24_000, 1_920), 2_048),) * 32),
-            # Quantiser dropout trained smaller depths, but the authors speak of 8, 16 and 32
-            # codebooks only (kyutai-labs/moshi, issues 122, 144 and 189).
-            trained_from=8,
-            latency_samples=1_920,  # causal: one frame of 80 ms, as the authors' README states
-            params_m=96.1,
-            licence="CC-BY-4.0",
-        ),
-        _source("kyutai/mimi"),
-        # What the paper evaluates (section 3.3: 8 codebooks, 1.1 kbps) and Moshi speaks with.
-        default=7,
-    ),
+    Encodec32.declared(_32KHZ, _source("facebook/encodec_32khz", _SHA256)),
+    # What the paper evaluates (section 3.3: 8 codebooks, 1.1 kbps) and Moshi speaks with.
+    Mimi.declared(_MIMI, _source("kyutai/mimi"), default=7),
 )

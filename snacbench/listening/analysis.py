@@ -7,8 +7,6 @@ to the t interval on listener means. `listening.screening` decided who counts;
 docs/listening-tests.md explains the choices and how well they hold.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -224,8 +222,6 @@ def item_effects(study: Study, *, level: float = 0.95) -> list[Record]:
 
 
 # ------------------------------------------------------------------------------ systems compared
-
-
 @dataclass(frozen=True)
 class Comparison:
     """Two conditions compared within each listener, and what is `told` of them besides.
@@ -441,8 +437,6 @@ COMPARE = {"mushra": pairs_of, "single": pairs_of, "ab": preferences, "abx": ide
 
 
 # ------------------------------------------------------------------------------ all in one place
-
-
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """What came of a study; what its form does not have is empty.

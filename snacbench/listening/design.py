@@ -1,7 +1,5 @@
 """From a run to a listening test: its systems, items, excerpts, its file, and who hears what."""
 
-from __future__ import annotations
-
 import hashlib
 import math
 import os
@@ -88,7 +86,8 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
         )
     run, shown, seen = RunSignals(folder), progress or Silent(), Counter[str]()
     codecs = chosen_systems(systems, folder.run.codecs)
-    left = [c.name for c in folder.run.codecs if not (systems or c.anchor or c in codecs)]
+    plain = [c for c in folder.run.codecs if not (c.anchor or c.condition)]
+    left = [c.name for c in plain if not (systems or c in codecs)]
     if left:
         shown.note(
             f"a page holds {MAX_SYSTEMS} systems: the run's models took turns, which leaves out "
@@ -151,11 +150,7 @@ def check_free(target: Path) -> None:
 
 
 def make_test(
-    target: Path,
-    test: ListeningTest,
-    *,
-    webmushra: bool = False,
-    progress: Progress | None = None,
+    target: Path, test: ListeningTest, *, webmushra: bool = False, progress: Progress | None = None
 ) -> Facts:
     """Write a test's folder, its file and its stimuli, whole or not at all.
 
@@ -174,18 +169,16 @@ def make_test(
 
 
 # ------------------------------------------------------------------------------ systems and clips
-
-
 def chosen_systems(selectors: Sequence[str], codecs: Sequence[CodecSpec]) -> tuple[CodecSpec, ...]:
     """Codecs of a run that selectors name, in the order asked for.
 
-    Without selectors all but anchors; if these are more than nine, models take turns, each with its
-    next operating point, in the order of the run. `UserError` if the run has no such codec, or more
-    than nine are named, or there are none at all.
+    Without selectors all but anchors and points under conditions; if these are more than nine,
+    models take turns, each with its next operating point, in the order of the run. `UserError` if
+    the run has no such codec, or more than nine are named, or there are none at all.
     """
     seen, turn = Counter[str](), dict[str, int]()  # of a model, its first point, its second, ...
     for spec in codecs:
-        if not (selectors or spec.anchor):
+        if not (selectors or spec.anchor or spec.condition):
             turn[spec.name], seen[spec.model] = seen[spec.model], seen[spec.model] + 1
     taken = sorted(turn, key=turn.__getitem__)[:MAX_SYSTEMS]
     chosen = {spec.name: spec for spec in codecs if spec.name in taken}
@@ -194,9 +187,8 @@ def chosen_systems(selectors: Sequence[str], codecs: Sequence[CodecSpec]) -> tup
             chosen |= {spec.name: spec for spec in among(codecs, selector)}
         except UnknownName as error:
             known = did_you_mean(selector, [spec.name for spec in codecs])
-            raise UnknownName(
-                f"--systems {selector}: the run has no such codec; {known}"
-            ) from error
+            text = f"--systems {selector}: the run has no such codec; {known}"
+            raise UnknownName(text) from error
     if not chosen:
         raise UserError("the run has no codecs besides anchors; name some with --systems")
     if len(chosen) > MAX_SYSTEMS:
@@ -311,8 +303,6 @@ def choose_excerpt(audio: Audio, wanted_s: float = DEFAULT_EXCERPT_S) -> tuple[f
 
 
 # ----------------------------------------------------------------------------------- who hears what
-
-
 @dataclass(frozen=True)
 class Page:
     """One page of one listener.
@@ -338,20 +328,14 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
 
     A pure function of the test and the number. What is dealt out are trials: an item in MUSHRA, an
     item with what is judged on it else. Listeners are served in rounds of as many as there are
-    trials, each shuffled anew:
+    trials, each shuffled anew. Where everybody gets all trials, the orders of a round are the rows
+    of a Williams design (Aust. J. Sci. Res. A 2, 1949): every trial comes at every place equally
+    often, and (over one round for an even number of trials, over two for an odd one) directly after
+    every other. Where everybody gets some, they are consecutive ones of a shuffled circle, on which
+    the next listener goes on: over a round every trial comes at every place exactly once.
 
-    - Where everybody gets all trials, the orders of a round are the rows of a Williams design
-      (Aust. J. Sci. Res. A 2, 1949): every trial comes at every place equally often, and (over one
-      round for an even number of trials, over two for an odd one) directly after every other.
-    - Where everybody gets some, they are consecutive ones of a shuffled circle of trials. Over a
-      round every trial comes at every place exactly once. Consecutive listeners go on where the
-      last one ended, so that a test that ends early has heard its trials almost equally often.
-
-    Where one condition is judged at a time, no item follows itself as long as that can be: the
-    circle is dealt with its items apart, which costs no balance, and in the row of a Williams
-    design a page that follows its own item changes places with another.
-
-    The conditions of a page are shuffled per listener and page, unless the reference comes first.
+    Where one condition is judged at a time, no item follows itself as long as that can be. The
+    conditions of a page are shuffled per listener and page, unless the reference comes first.
     """
     trials, form = trials_of(test, test.items), FORMS[test.form]
     count = len(trials)
@@ -444,7 +428,6 @@ def _random(test: ListeningTest, *of: object) -> np.random.Generator:
 
 
 # ---------------------------------------------------------------------------------------- test.yaml
-
 _HEAD = f"""\
 # A listening test, made by 'snacbench mushra design'; {DOCS} explains every field.
 # Texts, questions and pages may be changed until the first listener has begun. After a change of

@@ -7,8 +7,6 @@ Satterthwaite's, by the expected information (Giesbrecht and Burns, Biometrics 4
 least. For balanced data all this is the analysis of variance.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -82,13 +80,11 @@ def mixed_model(
 def _moments(
     gram: Floats, ends: NDArray[np.intp], spread: Floats, n: int
 ) -> tuple[float, Floats, Floats, Floats, Floats, Floats]:
-    """The restricted deviance of variances, its slopes, and twice the information on them.
-
-    Besides, the fixed effects' covariance and estimates, and the products of the columns of random
-    and fixed effects by the inverse covariance V of n ratings. `gram` has those of all columns,
-    the ratings last. With P for that inverse less the fixed effects, what has the residual in it
-    follows from P V P = P.
-    """
+    """The restricted deviance of variances, its slopes, and twice the information on them."""
+    # Besides, the fixed effects' covariance and estimates, and the products of the columns of
+    # random and fixed effects by the inverse covariance V of n ratings. `gram` has those of all
+    # columns, the ratings last. With P for that inverse less the fixed effects, what has the
+    # residual in it follows from P V P = P.
     q, of, rest = ends[-1], spread[:-1], spread[-1]
     scale = np.repeat(np.sqrt(of / rest), np.diff(ends, prepend=0))
     root = linalg.cholesky(scale[:, None] * gram[:q, :q] * scale + np.eye(q), lower=True)

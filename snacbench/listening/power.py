@@ -7,8 +7,6 @@ level / pairs. The difference is that of the systems' means on the items of the 
 would show it is a question of the number of items.
 """
 
-from __future__ import annotations
-
 import math
 from bisect import bisect_left
 from dataclasses import dataclass

@@ -3,20 +3,23 @@
 Tables and reports find the rows beside the objective metrics.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import jinja2
+
 from snacbench.errors import UserError
 from snacbench.files import writing
 from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, REFERENCE, RESERVED
+from snacbench.later import pd
 from snacbench.listening.analysis import Analysis, Estimate
 from snacbench.listening.design import practice_of
 from snacbench.listening.read import Source
 from snacbench.listening.screening import count
 from snacbench.listening.study import Record, duplicates, safe_cell
+from snacbench.plots._ratings import figures_of
+from snacbench.plots.style import paper_style, write_figure
 from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.store.run_folder import RUN_FILE, RunFolder
 from snacbench.tables.listening_tables import listening_tables, p_text
@@ -37,154 +40,88 @@ def paragraph(source: Source, analysis: Analysis) -> str:
 
     What a CSV does not tell, such as levels, is not said.
     """
-    sentences = [
-        *_design(source, analysis),
-        *_listeners(analysis),
-        *(_statistics(analysis) if analysis.screening.kept else ()),
-        *_results(analysis),
-    ]
-    return " ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences)
+    form = analysis.study.form
+    told = {"form": FORMS[form], "ab": form == "ab", "abx": form == "abx", "test": source.test}
+    told |= {"count": count, "listed": listed, "p": _p, "level": analysis.level}
+    told |= _of_design(source, analysis) | _of_listeners(analysis) | _of_results(analysis)
+    text = Path(__file__).with_name("paragraph.txt.j2").read_text("utf-8")
+    lines = jinja2.Template(text, trim_blocks=True, undefined=jinja2.StrictUndefined).render(told)
+    return " ".join(line[:1].upper() + line[1:] for line in lines.splitlines() if line)
 
 
-def _design(source: Source, analysis: Analysis) -> Iterator[str]:
+def _of_design(source: Source, analysis: Analysis) -> dict[str, object]:
     asked, test, study = source.study, source.test, analysis.study
     known = {name: study.kbps.get(name) for name in study.systems}
     names = [n if kbps is None else f"{n} at {kbps:.3g} kbps" for n, kbps in known.items()]
     rated = {r.condition for r in asked.ratings}
-    form = FORMS[study.form]
-    again = form.kind == "single" and form.open_reference
+    again = FORMS[study.form].kind == "single" and FORMS[study.form].open_reference
     hidden = {
         REFERENCE: "the reference itself" if again else "the hidden reference",
         ANCHOR35: "a 3.5 kHz low-pass anchor",
         ANCHOR70: "a 7 kHz low-pass anchor",
     }
     systems = f"{count(len(names), 'system')} ({', '.join(names)})"
-    heard = listed([systems, *(text for name, text in hidden.items() if name in rated)])
     on = {answer.item for answer in asked.answers}
     domains = Counter(asked.domains.get(item, "unknown") for item in on)
     kinds = [f"{domains[d]} {d}" for d in DOMAINS if domains[d] and d != "unknown"]
     items = count(len(on), "item") + (f" ({', '.join(kinds)})" if kinds else "")
+    told: dict[str, object] = {"heard": [systems, *(hidden[n] for n in hidden if n in rated)]}
     if test:
         items += f" of at most {max(item.duration_s for item in test.items):.3g} s"
-    yield form.asked.format(heard=heard, items=items)
-    if not test:
-        return
-    loudness = f"{test.level.loudness_lufs:g} LUFS".replace("-", "−")
-    peak = f"{test.level.true_peak_dbtp:g} dBTP".replace("-", "−")
-    if test.level.match_per_condition:
-        yield (
-            f"every condition was set to {loudness} on its own, which hides errors of level that "
-            "a system makes."
-        )
-    else:
-        yield (
-            f"one gain per item, for all its conditions, set the reference to {loudness}, or as "
-            f"much lower as kept all true peaks at or below {peak}."
-        )
-    if pages := test.pages_per_listener:
-        yield f"each listener was given a balanced random subset of {count(pages, 'page')}."
-    if test.training:
-        yield f"{count(len(practice_of(test)), 'training page')} came first, and did not count."
+        told["loudness"] = f"{test.level.loudness_lufs:g} LUFS".replace("-", "−")
+        told["peak"] = f"{test.level.true_peak_dbtp:g} dBTP".replace("-", "−")
+        told["practised"] = len(practice_of(test))
+    return told | {"items": items}
 
 
-def _listeners(analysis: Analysis) -> Iterator[str]:
+def _of_listeners(analysis: Analysis) -> dict[str, object]:
     screening = analysis.screening
-    before, kept = len(screening.before), len(screening.kept)
-    who = count(before, "listener")
     rules = Counter(e.rule for e in screening.exclusions)
     reasons = _REASONS | {rule: whom for rule, (whom, _) in screening.asked.items()}
-    if before == kept:
-        yield f"{who} took part; none was excluded."
-    else:
-        why = listed([f"{rules[rule]} {text}" for rule, text in reasons.items() if rules[rule]])
-        several = sum(n > 1 for n in Counter(e.listener for e in screening.exclusions).values())
-        why += f", {several} of them more than one of these" if several else ""
-        verb = "was" if before - kept == 1 else "were"
-        yield f"of {who}, {before - kept} {verb} excluded ({why}), which leaves {kept}."
-    if FORMS[analysis.study.form].by_bs1534:
-        there = {r.condition for r in analysis.whole.ratings}
-        if not screening.rules:
-            yield "the post-screening of BS.1534-3 was not applied."
-        elif REFERENCE not in there:
-            yield "there was no hidden reference to screen listeners by."
-        elif ANCHOR70 not in there:
-            yield "listeners were screened by the hidden reference alone."
-    if screening.transparent_items and screening.rules:
-        yield (
-            f"on {count(len(screening.transparent_items), 'item')} the 7 kHz anchor was not held "
-            "against listeners, since more than 25 % of them rated it above 90."
-        )
-    if named := [f"{reasons[rule]} ({rules[rule]} did)" for rule in screening.asked]:
-        yield f"it was also a rule to exclude who {' or '.join(named)}."
-
-
-def _statistics(analysis: Analysis) -> Iterator[str]:
-    form = FORMS[analysis.study.form]
+    why = [f"{rules[rule]} {text}" for rule, text in reasons.items() if rules[rule]]
+    several = sum(n > 1 for n in Counter(e.listener for e in screening.exclusions).values())
+    more = f", {several} of them more than one of these" if several else ""
     complete = analysis.means and analysis.ratings.complete
-    by = "a t interval on listener means" if complete else "jackknife over listeners, t"
-    yield (
-        f"{form.numbers} are means in which every item counts the same, with "
-        f"{100 * analysis.level:g} % confidence intervals over listeners ({by})."
-    )
-    if analysis.comparisons:
-        friedman = "Friedman's test over listeners and by " if analysis.friedman else ""
-        noun = "system" if analysis.study.form == "abx" else "pair"
-        yield form.tested.format(friedman=friedman, pairs=count(len(analysis.comparisons), noun))
+    return {
+        "screening": screening,
+        "before": len(screening.before),
+        "kept": len(screening.kept),
+        "why": listed(why) + more if why else "",
+        "there": {r.condition for r in analysis.whole.ratings},
+        "asked": [f"{reasons[rule]} ({rules[rule]} did)" for rule in screening.asked],
+        "by": "a t interval on listener means" if complete else "jackknife over listeners, t",
+    }
 
 
-def _results(analysis: Analysis) -> Iterator[str]:
+def _of_results(analysis: Analysis) -> dict[str, object]:
     compared, alpha, form = analysis.comparisons, 1 - analysis.level, FORMS[analysis.study.form]
-    if not (compared or analysis.overall):
-        yield "no answers are left to report."
-    if analysis.overall:
-        means = sorted(analysis.overall, key=lambda m: (m.condition in RESERVED, -m.mean))
-        digits = form.digits
-        named = [f"{m.condition} {_number(m.mean, digits)}{_ends(m, 1, digits)}" for m in means]
-        yield f"{form.mean}s were {listed(named)}."
-    if test := analysis.friedman:
-        alike = "differed" if test.p_value <= alpha else "did not differ significantly"
-        yield (
-            f"systems {alike} (Friedman: chi-square({test.systems - 1}) = {test.statistic:.1f}, "
-            f"{_p(test.p_value)}, Kendall's W = {test.w:.2f})."
-        )
+    means = sorted(analysis.overall, key=lambda m: (m.condition in RESERVED, -m.mean))
     shares = [f"{100 * c.estimate.mean:.0f} %{_ends(c.estimate, 100, 0)}" for c in compared]
-    if analysis.study.form == "abx":
-        for one, share in zip(compared, shares, strict=True):
-            above = sum(result["p_holm"] <= alpha for result in one.by_listener)
-            yield (
-                f"listeners told {one.pair[0]} from the reference in {one.answers[0]} of "
-                f"{sum(one.answers)} trials ({share}; {_p(one.p_holm)} after correction); {above} "
-                f"of {count(len(one.by_listener), 'listener')} {'was' if above == 1 else 'were'} "
-                "above chance."
-            )
-        return
-    if analysis.study.form == "ab" and compared:
-        named = [f"{' over '.join(c.pair)} {s}" for c, s in zip(compared, shares, strict=True)]
-        yield f"preferences were {listed(named)}."
     better: dict[str, list[str]] = {}
     for one in compared:
         # In AB by listeners, who are what the sign test counts.
-        sides = [one.told[side] for side in ("for_first", "for_second") if one.answers]
+        sides = [one.told[s] for s in ("for_first", "for_second") if one.answers and s in one.told]
         difference = sides[0] - sides[1] if sides else one.estimate.mean
         if one.p_holm is not None and one.p_holm <= alpha and difference:
             winner, loser = one.pair if difference > 0 else one.pair[::-1]
             better.setdefault(winner, []).append(loser)
-    found, won = sum(map(len, better.values())), form.won
-    if compared and not found:
-        yield f"after correction, no pair differed at a family-wise level of {alpha:.2g}."
-    elif compared:
-        ranked = sorted(better.items(), key=lambda pair: -len(pair[1]))
-        named = [f"{winner} {won} {listed(losers)}" for winner, losers in ranked]
-        rest = count(len(compared) - found, "pair")
-        other = f"; the other {rest} did not differ significantly" if found < len(compared) else ""
-        yield f"at a family-wise level of {alpha:.2g}, {'; '.join(named)}{other}."
-    if modelled := analysis.mixed[1]:
-        differ = [f"{p['first']} and {p['second']}" for p in modelled if p["p_holm"] <= alpha]
-        yield (
-            "in a linear mixed model (REML; listeners, items and their interactions random, "
-            f"Satterthwaite's degrees of freedom), {len(differ)} of {count(len(modelled), 'pair')} "
-            f"differed after Holm's correction{': ' * bool(differ)}{'; '.join(differ)}."
-        )
+    ranked, modelled = sorted(better.items(), key=lambda pair: -len(pair[1])), analysis.mixed[1]
+    by_friedman = "Friedman's test over listeners and by " if analysis.friedman else ""
+    digits = form.digits
+    return {
+        "alpha": alpha,
+        "friedman": analysis.friedman,
+        "by_friedman": by_friedman,
+        "compared": list(zip(compared, shares, strict=True)),
+        "means": [f"{m.condition} {_number(m.mean, digits)}{_ends(m, 1, digits)}" for m in means],
+        "preferred": [
+            f"{' over '.join(c.pair)} {s}" for c, s in zip(compared, shares, strict=True)
+        ],
+        "better": [f"{winner} {form.won} {listed(losers)}" for winner, losers in ranked],
+        "found": sum(map(len, better.values())),
+        "modelled": modelled,
+        "differ": [f"{p['first']} and {p['second']}" for p in modelled if p["p_holm"] <= alpha],
+    }
 
 
 def _p(p: float | None) -> str:
@@ -210,15 +147,10 @@ def listed(words: Sequence[str]) -> str:
 
 
 # ------------------------------------------------------------------------------ files
-
-
 def write_all(
     analysis: Analysis, summary: ListeningSummary, scores: Sequence[ListenerScore], folder: Path
 ) -> list[Path]:
     """Write everything into a folder, in place of what an earlier analysis left there."""
-    from snacbench.plots._ratings import figures_of
-    from snacbench.plots.style import paper_style, write_figure
-
     tables, numbers = listening_tables(summary), records_of(analysis)
     out = [f"Excluded {one.listener}: {one.reason}" for one in analysis.screening.exclusions]
     notes = "\n".join(f"- {escaped(note)}" for note in (*summary.notes, *out))
@@ -251,13 +183,11 @@ def write_all(
 
 def csv_text(records: Sequence[Record]) -> str:
     """Records as CSV: numbers in full, what is not known empty, no cell a formula."""
-    from pandas import DataFrame
-
     safe = [
         {key: safe_cell(v) if isinstance(v, str) else v for key, v in record.items()}
         for record in records
     ]
-    return str(DataFrame(safe, dtype=object).to_csv(index=False, lineterminator="\n"))
+    return str(pd.DataFrame(safe, dtype=object).to_csv(index=False, lineterminator="\n"))
 
 
 def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:
@@ -284,8 +214,6 @@ def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:
 
 
 # ------------------------------------------------------------------------------ rows of the run
-
-
 def published(source: Source, analysis: Analysis) -> tuple[ListeningSummary, list[ListenerScore]]:
     """The rows that an analysis comes to; comments and questionnaires stay out of them."""
     study, answered, kept = source.study, analysis.study, set(analysis.screening.kept)
@@ -311,7 +239,6 @@ def published(source: Source, analysis: Analysis) -> tuple[ListeningSummary, lis
 
 
 def _notes(source: Source, analysis: Analysis) -> Iterator[str]:
-    """What a reader must know of the figures, in sentences."""
     screening, form = analysis.screening, analysis.study.form
     for note in source.notes:
         yield f"{note[:1].upper()}{note[1:]}."

@@ -4,8 +4,6 @@ webMUSHRA is here of 1.4 and later. People join the files of several servers: th
 again between the lines.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -158,12 +156,10 @@ def _question(name: str) -> str:
 
 
 def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:
-    """The study that lines tell of; and how many ratings came twice, as one's browser sent them.
-
-    It is named by the test's id in the file, or else after the file; webMUSHRA's systems are in the
-    order of their names, since its lines are in each listener's own. Answers that cannot be, to
-    several tests, and two different scores for the same thing are a `UserError`.
-    """
+    """The study that lines tell of; and how many ratings came twice, as one's browser sent them."""
+    # It is named by the test's id in the file, or else after the file; webMUSHRA's systems are in
+    # the order of their names, since its lines are in each listener's own. Answers that cannot be,
+    # to several tests, and two different scores for the same thing are a `UserError`.
     test, *others = dict.fromkeys(cells.get("test", "") for _, cells in rows)
     if others:
         raise UserError(
@@ -232,9 +228,8 @@ def _said(path: Path, at: int, cells: Mapping[str, str]) -> tuple[Rating | Choic
     except ValidationError as error:
         first = error.errors()[0]
         column = str(first["loc"][0])
-        raise UserError(
-            f"{path}, line {at}: {column}: {first['msg']}, found {cells.get(column, '')!r}"
-        ) from error
+        why = f"{path}, line {at}: {column}: {first['msg']}, found {cells.get(column, '')!r}"
+        raise UserError(why) from error
 
 
 def _fitted(study: Study, test: ListeningTest) -> Study:

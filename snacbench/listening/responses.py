@@ -7,8 +7,6 @@ anything is heard, so that the file alone says who heard what, in which order. N
 where a listener came from; tokens are kept as digests.
 """
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import json
@@ -133,19 +131,6 @@ def open_responses(folder: Path, test: ListeningTest, *, create: bool = True) ->
 
 
 @contextmanager
-def read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """One unchanging view of the responses, also while a server writes on; or `StoreError`."""
-    with (
-        _readable(path, there=True),
-        closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as sql,
-    ):
-        sql.row_factory = sqlite3.Row
-        sql.execute("BEGIN")
-        _check_version(sql, path)
-        yield sql
-
-
-@contextmanager
 def _readable(path: Path, *, there: bool) -> Iterator[None]:
     """What SQLite cannot do with a file is a `StoreError`; so is one that is to be there."""
     if there and not path.is_file():
@@ -191,7 +176,6 @@ def one_line(text: str, limit: int) -> str:
 
 
 # ------------------------------------------------------------------------------ sessions
-
 Key = Annotated[str, Field(min_length=1, max_length=64)]
 Comment = Annotated[str, AfterValidator(partial(one_line, limit=MAX_COMMENT))]
 Answer = Annotated[str, AfterValidator(partial(one_line, limit=MAX_ANSWER))]
@@ -364,10 +348,8 @@ def begin(
 
 
 def _invitation(sql: sqlite3.Connection, invite: str | None) -> str | None:
-    """Digest of the invitation to use up; None where the test is open to all.
-
-    Whoever did not consent yet may use theirs again: the first answer may have been lost.
-    """
+    """Digest of the invitation to use up; None where the test is open to all."""
+    # Whoever did not consent yet may use theirs again: the first answer may have been lost.
     if not sql.execute("SELECT 1 FROM invitations LIMIT 1").fetchone():
         return None
     if not invite:
@@ -527,8 +509,6 @@ def entrance(responses: Responses, most: int | None = None) -> dict[str, bool]:
 
 
 # ------------------------------------------------------------------------------ the answers so far
-
-
 def read_study(test: ListeningTest, folder: Path) -> Study:
     """All responses to a test so far, also while it is served; `StoreError` if there are none.
 
@@ -537,7 +517,12 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
     """
     people: list[Listener] = []
     answers: list[Rating | Choice] = []
-    with read_only(folder / ANSWERS_FILE if folder.is_dir() else folder) as sql:
+    path = folder / ANSWERS_FILE if folder.is_dir() else folder
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    with _readable(path, there=True), closing(sqlite3.connect(uri, uri=True)) as sql:
+        sql.row_factory = sqlite3.Row
+        sql.execute("BEGIN")  # one unchanging view, also while a server writes on
+        _check_version(sql, path)
         rows = sql.execute("SELECT * FROM listeners WHERE consented_utc IS NOT NULL ORDER BY id")
         for listener in (Session.model_validate(dict(row)) for row in rows):
             name = listener.name

@@ -7,8 +7,6 @@ against all who came to the screening. Who left early does not count either: who
 withdrawn. Every other rule is off unless it is asked for.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence

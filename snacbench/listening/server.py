@@ -4,8 +4,6 @@ Whoever listens is known by a bearer token alone. No cookie exists, so that no o
 for a listener; nothing sent tells which condition a sound is, its bytes apart.
 """
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import io
@@ -44,15 +42,7 @@ from snacbench.files import sha256_of_file
 from snacbench.forms import FORMS
 from snacbench.listening import responses as sessions
 from snacbench.listening.design import pages_of
-from snacbench.listening.responses import (
-    Answer,
-    Body,
-    Key,
-    Refused,
-    Responses,
-    open_responses,
-    token_digest,
-)
+from snacbench.listening.responses import Body, Refused, Responses
 from snacbench.listening.screening import screen
 from snacbench.listening.stimuli import read_facts, stimulus_file
 from snacbench.listening.study import duplicates, write_tidy
@@ -98,8 +88,6 @@ _TOLD |= {"shared_computer", "address_parameters", "record_device"}
 
 
 # ------------------------------------------------------------- what holds for every request, first
-
-
 class Limiter:
     """So many requests at once for each key, and so many per second from then on.
 
@@ -215,8 +203,6 @@ class Guard:
 
 
 # ------------------------------------------------------------------------------ what is served
-
-
 @dataclass(frozen=True)
 class Service:
     """A test that is being served.
@@ -239,7 +225,7 @@ def open_service(folder: Path, *, max_listeners: int | None = None) -> Service:
     """Read and check all that a test needs to be served, else `UserError`."""
     test = read_test(folder)
     stimuli, words = served_stimuli(folder, test), page_texts(folder, test.language)
-    return Service(test, open_responses(folder, test), stimuli, words, max_listeners)
+    return Service(test, sessions.open_responses(folder, test), stimuli, words, max_listeners)
 
 
 def page_texts(folder: Path, language: str) -> dict[str, str]:
@@ -298,13 +284,13 @@ class _Consent(Body):
 
 
 class _Questionnaire(Body):
-    answers: Annotated[dict[Key, Answer], Field(max_length=100)]
+    answers: Annotated[dict[sessions.Key, sessions.Answer], Field(max_length=100)]
 
 
 def new_admin_token(responses: Responses) -> str:
     """A new token for the admin, in place of any older one; only its digest is kept."""
     token = secrets.token_urlsafe(32)
-    responses.set_fact(ADMIN_FACT, token_digest(token))
+    responses.set_fact(ADMIN_FACT, sessions.token_digest(token))
     return token
 
 
@@ -369,7 +355,7 @@ class _Endpoints:
 
     async def _check_admin(self, request: Request) -> None:
         token, expected = _token_of(request), await self._do(Responses.fact, ADMIN_FACT)
-        if expected is None or not compare_digest(token_digest(token), expected):
+        if expected is None or not compare_digest(sessions.token_digest(token), expected):
             raise Refused(401, "admin", "This is not the admin's token")
 
     async def facts(self, request: Request) -> Response:
@@ -471,10 +457,8 @@ class _Endpoints:
 
 
 def _progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
-    """How far a test has come: its listeners and its items; as JSON for the admin's page.
-
-    Whose answers count is decided in the analysis, which can be run at any time.
-    """
+    """How far a test has come: its listeners and its items; as JSON for the admin's page."""
+    # Whose answers count is decided in the analysis, which can be run at any time.
     study = sessions.read_study(test, responses.path)
     known = {one.id: one.record for one in study.listeners}
     known |= {check["listener"]: check for check in screen(study)[1].checks}

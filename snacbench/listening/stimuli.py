@@ -4,8 +4,6 @@ All conditions of an item are at 48 kHz, in time with the reference to a sample 
 of one length, one gain and one size in bytes. ``stimuli.json`` says what was measured on each.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math
@@ -128,9 +126,8 @@ def read_facts(folder: Path, test: ListeningTest) -> Facts:
     try:
         facts = from_json(path.read_bytes(), Facts, origin=str(path))
     except (OSError, StoreError) as error:
-        raise UserError(
-            f"{folder} has no stimuli yet: no {FACTS_FILE} that can be read; {again}"
-        ) from error
+        text = f"{folder} has no stimuli yet: no {FACTS_FILE} that can be read; {again}"
+        raise UserError(text) from error
     if facts.design_sha256 != design_sha256(test):
         raise UserError(
             f"the stimuli in {folder} are not those of its test.yaml, which was changed after they "
@@ -146,10 +143,12 @@ class RunSignals:
         self.folder, self.mono = folder, folder.run.request.channels == "mono"
         self.clips = {clip.id: clip for clip in folder.read(Clip)}
         self.coded = {(row.clip, row.codec): row for row in folder.read(Coded)}
-        self.calibrations = {row.codec: row for row in folder.read(Calibration)}
+        found = {row.codec: row for row in folder.read(Calibration)}
+        base = {spec.name: spec.without_condition.name for spec in folder.run.codecs}
+        self.calibrations = {name: found[of] for name, of in base.items() if of in found}
 
     @classmethod
-    def behind(cls, folder: Path, test: ListeningTest) -> RunSignals:
+    def behind(cls, folder: Path, test: ListeningTest) -> "RunSignals":
         """The signals of the run that the test in a folder was made from; else `UserError`."""
         path = Path(os.path.normpath(folder.absolute() / test.run))
         try:
@@ -190,9 +189,8 @@ class RunSignals:
             raise AudioError(f"the run in {self.folder.path} has no clip {clip_id}")
         audio = read_clip(clip)
         if sha256_of_file(clip.path) != clip.sha256:
-            raise AudioError(
-                f"{clip.path} is no longer the file that the run coded: its sha256 has changed"
-            )
+            text = f"{clip.path} is no longer the file that the run coded: its sha256 has changed"
+            raise AudioError(text)
         audio = limited(audio)
         return downmix(audio) if self.mono else audio
 
@@ -218,8 +216,6 @@ class RunSignals:
 
 
 # ------------------------------------------------------------------------- cuts, levels and files
-
-
 def cut(audio: Audio, start_s: float, duration_s: float) -> Audio:
     """The excerpt with raised-cosine fades of 5 ms at both ends; shorter where the clip ends."""
     start = round(start_s * audio.rate_hz)
@@ -271,8 +267,6 @@ def gains(signals: Mapping[str, Audio], level: Level) -> tuple[dict[str, float],
 
 
 # ------------------------------------------------------------------------------------ making them
-
-
 def make_stimuli(folder: Path, test: ListeningTest, *, progress: Progress | None = None) -> Facts:
     """Make the stimuli of a test in its folder, in place of older ones.
 

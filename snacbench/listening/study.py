@@ -5,8 +5,6 @@ where one begins as a formula does, an apostrophe stands before it, which is tak
 the line is read.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Mapping, Sequence

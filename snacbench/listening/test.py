@@ -4,8 +4,6 @@ Conditions go by the names of webMUSHRA: ``reference``, ``anchor35``, ``anchor70
 by the name of its operating point, such as ``opus@14kbps``.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import cache

@@ -11,8 +11,6 @@ without encoding them, in which ``&`` would end them: what a listener chooses is
 beforehand; what is typed cannot be, so that no free text is required.
 """
 
-from __future__ import annotations
-
 import hashlib
 import html
 import json
@@ -31,6 +29,7 @@ from snacbench.listening.test import Item, ListeningTest, Question, texts_of
 
 FOLDER = "webmushra"
 _CONFIGS = "configs"
+_TOLD = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))  # alike in every test
 
 
 def export_webmushra(folder: Path, test: ListeningTest, facts: Facts) -> Path:
@@ -97,18 +96,11 @@ def configuration(test: ListeningTest, facts: Facts) -> dict[str, Any]:
     def rating_page(item: Item, name: str) -> dict[str, Any]:
         rated = [condition for condition in test.conditions if condition != REFERENCE]
         return {
-            "type": "mushra",
+            **_TOLD["rating"],
             "id": item.id,
             "name": name,
             "content": words["rate"],  # without this field its page breaks
-            "showWaveform": True,
-            "enableLooping": True,
-            "strict": True,
-            "randomize": True,
-            "showConditionNames": False,
             "reference": sound(item, REFERENCE),
-            "createAnchor35": False,
-            "createAnchor70": False,
             "stimuli": {posted(condition): sound(item, condition) for condition in rated},
         }
 
@@ -126,30 +118,23 @@ def configuration(test: ListeningTest, facts: Facts) -> dict[str, Any]:
         "testname": test.title,
         "testId": test.id,
         "language": texts.language,
-        "bufferSize": 2048,
-        "stopOnErrors": True,
-        "showButtonPreviousPage": False,
-        "remoteService": "service/write.php",
+        **_TOLD["test"],
         "pages": [
             text_page("generic", "welcome", test.title, test.welcome),
             text_page("consent", "consent", words["consent"], consent, mustConsent=True),
             {
-                "type": "volume",
-                "id": "volume",
+                **_TOLD["volume"],
                 "name": words["volume"],
                 "content": words["set volume"],
                 "stimulus": sound(test.items[0], REFERENCE),
-                "defaultVolume": 0.5,
             },
             *(rating_page(item, words["training"]) for item in test.training),
             ["random", *(rating_page(item, words["rating"]) for item in test.items)],
             {
-                "type": "finish",
+                **_TOLD["finish"],
                 "name": words["finish"],
                 "content": words["questions"],
                 "popupContent": words["thanks"],
-                "showResults": False,
-                "writeResults": True,
                 "questionnaire": [question(asked) for asked in test.questionnaire],
             },
         ],

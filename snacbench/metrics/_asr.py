@@ -5,8 +5,6 @@ configuration file). None is chosen for the user: word error rates of two recogn
 different quantities, and the weakest one would otherwise be everybody's default.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +16,7 @@ from typing import Any, Protocol
 
 from snacbench.errors import Undefined, UserError, did_you_mean
 from snacbench.files import sha256_of_file
-from snacbench.later import np, torch
+from snacbench.later import np, torch, transformers
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.packages import check_installed, missing_package
 from snacbench.settings import ASR_VARIABLE, asr_selector
@@ -136,9 +134,8 @@ def _code_in(known: Iterable[str], language: str, name: str) -> str:
             f"{name} knows English alone ({ENGLISH!r}), and the clip is in {language!r}; name "
             "whisper-large-v3 or faster-whisper:FOLDER with --asr"
         )
-    raise Undefined(
-        f"{name} knows {len(codes)} languages, and the clip is in {language!r}; leave it out"
-    )
+    text = f"{name} knows {len(codes)} languages, and the clip is in {language!r}; leave it out"
+    raise Undefined(text)
 
 
 class PocketSphinx:
@@ -255,37 +252,23 @@ def _of_the_hub(name: str, repository: str, commit: str, weights: str, *more: st
 _MODELS = (
     # Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022. Greedy
     # search, without timestamps.
-    _Published(
-        _of_the_hub(
-            "whisper-large-v3",
-            "openai/whisper-large-v3",
-            "06f233fe06e710322aca913c1bc4249a0d71fce1",
-            "model.safetensors",
-            *("added_tokens.json", "generation_config.json", "merges.txt", "tokenizer.json"),
-        ),
-        30.0,
-        {"task": "transcribe", "num_beams": 1, "do_sample": False},
-    ),
+    _Published(_of_the_hub(
+        "whisper-large-v3", "openai/whisper-large-v3", "06f233fe06e710322aca913c1bc4249a0d71fce1",
+        "model.safetensors",
+        "added_tokens.json", "generation_config.json", "merges.txt", "tokenizer.json",
+    ), 30.0, {"task": "transcribe", "num_beams": 1, "do_sample": False}),
     # Hsu et al., "HuBERT", IEEE/ACM TASLP 29, 2021. The likeliest letter each 20 ms, without a
     # language model, so that it spells what it hears. The commit holds no other form of weights.
-    _Published(
-        _of_the_hub(
-            "hubert-large",
-            "facebook/hubert-large-ls960-ft",
-            "ece5fabbf034c1073acae96d5401b25be96709d8",
-            "pytorch_model.bin",
-        )
-    ),
+    _Published(_of_the_hub(
+        "hubert-large", "facebook/hubert-large-ls960-ft",
+        "ece5fabbf034c1073acae96d5401b25be96709d8", "pytorch_model.bin",
+    )),
     # Baevski, Zhou, Mohamed, Auli: "wav2vec 2.0", NeurIPS 2020. As HuBERT, and smaller.
-    _Published(
-        _of_the_hub(
-            "wav2vec2",
-            "facebook/wav2vec2-base-960h",
-            "22aad52d435eb6dbaf354bdad9b0da84ce7d6156",
-            "model.safetensors",
-        )
-    ),
-)
+    _Published(_of_the_hub(
+        "wav2vec2", "facebook/wav2vec2-base-960h", "22aad52d435eb6dbaf354bdad9b0da84ce7d6156",
+        "model.safetensors",
+    )),
+)  # fmt: skip
 PUBLISHED = {published.model.name: published for published in _MODELS}
 
 
@@ -336,8 +319,6 @@ class OfTheHub:
 
     def load(self) -> Any:
         """The model, read anew."""
-        import transformers
-
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         with TemporaryDirectory() as together:  # files may lie in several caches

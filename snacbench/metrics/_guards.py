@@ -4,8 +4,6 @@ A metric that has no value for a pair has no value, and the row says why. It nev
 that stands for "none".
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -19,26 +17,13 @@ DEGRADED = "degraded signal"
 
 # What specs have in common: of a distance, and of what is heard of a voice.
 DISTANCE = MetricSpec(
-    name="",
-    unit="1",
-    better="lower",
-    range=(0.0, math.inf),
-    rate_hz=44_100,
-    citation="",
-    default=False,
-    ladder=("noise", "low-pass", "clipping"),
-)
+    name="", unit="1", better="lower", range=(0.0, math.inf), rate_hz=44_100, citation="",
+    default=False, ladder=("noise", "low-pass", "clipping"),
+)  # fmt: skip
 VOICE = MetricSpec(
-    name="",
-    unit="1",
-    better="higher",
-    range=(1.0, 5.0),
-    rate_hz=16_000,
-    citation="",
-    domains=("speech",),
-    any_length=True,
-    default=False,
-)
+    name="", unit="1", better="higher", range=(1.0, 5.0), rate_hz=16_000, citation="",
+    domains=("speech",), any_length=True, default=False,
+)  # fmt: skip
 
 
 def guarded(  # noqa: PLR0913 - keyword-only rules of one metric
@@ -91,9 +76,8 @@ def set_level(
         with np.errstate(over="ignore"):
             found = np.asarray(embed(audio)).astype(np.float16)
         if not np.isfinite(found).all():
-            raise Undefined(
-                f"embeddings of {spec.name} must be finite float16, up to 65504; found others"
-            )
+            text = f"embeddings of {spec.name} must be finite float16, up to 65504; found others"
+            raise Undefined(text)
         return found
 
     def prepared(reference: Audio) -> tuple[Embeddings, Callable[[Audio], Embeddings]]:
@@ -116,11 +100,9 @@ def _accept(
     min_s: float = 0.0,
     silence_too: bool = False,
 ) -> None:
-    """Check rate, channels, length and duration, and that no channel is silent.
-
-    A degraded signal must have its `reference`'s channels and, unless any will do, its length. It
-    may be silent where that has a score: silence is like nothing, but at a distance from all.
-    """
+    """Check rate, channels, length and duration, and that no channel is silent."""
+    # A degraded signal must have its `reference`'s channels and, unless any will do, its length. It
+    # may be silent where that has a score: silence is like nothing, but at a distance from all.
     which = REFERENCE if reference is None else DEGRADED
     if audio.rate_hz != spec.rate_hz:
         raise Undefined(
@@ -144,9 +126,8 @@ def _accept(
             "or pad the degraded signal to the reference's length"
         )
     if audio.duration_s < min_s:
-        raise Undefined(
-            f"too short: the {which} lasts {audio.duration_s:.3f} s, {min_s:.3f} s are needed"
-        )
+        text = f"too short: the {which} lasts {audio.duration_s:.3f} s, {min_s:.3f} s are needed"
+        raise Undefined(text)
     for channel, samples in enumerate(audio.samples):
         # A constant offset carries as much sound as zeros.
         if not silence_too and np.all(samples == samples[0]):

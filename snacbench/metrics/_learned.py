@@ -4,11 +4,9 @@ A run says where weights are by ``--weights MODEL=DIR`` (or a folder that holds 
 fetched from their host, checked and locked, as those of codecs are.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +56,15 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
         configure=lambda options: again(options=options),
         models=(model.name,),
     )
+
+
+@cache
+def tensor_names(of: str) -> list[tuple[str, str]]:
+    """How the tensors of a published file are renamed, replacement after replacement."""
+    import yaml  # here: lists of metrics read none
+
+    told = yaml.safe_load(Path(__file__).with_name("tensor_names.yaml").read_text("utf-8"))
+    return [(theirs, ours) for theirs, ours in told[of]]
 
 
 def network(model: MetricModel, load: Load, options: MetricOptions) -> Any:

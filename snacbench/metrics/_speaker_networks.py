@@ -4,8 +4,6 @@ What a loader returns takes mono audio at 16 kHz and gives a vector. Imports tor
 where a network is loaded.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import math
@@ -21,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snacbench.errors import Undefined
-from snacbench.metrics._learned import Files
+from snacbench.later import librosa, transformers
+from snacbench.metrics._learned import Files, tensor_names
 from snacbench.types import Audio, FloatSamples
 
 Embed = Callable[[Audio], Tensor]
@@ -52,8 +51,6 @@ def _under(prefix: str, state: State) -> State:
 
 
 # ------------------------------------------------------------------------------------- ECAPA-TDNN
-
-
 class Ecapa:
     """From features of shape (1, features, frames) to a vector, by tensors under these names.
 
@@ -153,39 +150,6 @@ def fbank(samples: Tensor, bands: int = 80) -> Tensor:
 
 
 # ------------------------------------------------------------------------------------------ WavLM
-
-# What Microsoft's files call the parts, and what torchaudio and `Ecapa` do.
-_WAVLM = (
-    (r"^(layer_norm)\.", r"encoder.feature_projection.\1."),
-    (r"^post_extract_proj\.", "encoder.feature_projection.projection."),
-    (r"(conv_layers\.\d)\.0\.", r"\1.conv."),
-    (r"(conv_layers\.\d)\.2\.1\.", r"\1.layer_norm."),
-    (r"^encoder\.pos_conv\.0\.", "encoder.transformer.pos_conv_embed.conv."),
-    (r"^encoder\.(layers|layer_norm)\.", r"encoder.transformer.\1."),
-    (r"\.self_attn_layer_norm\.", ".layer_norm."),
-    (r"\.self_attn\.grep_linear\.", ".attention.gru_rel_pos_linear."),
-    (r"\.self_attn\.grep_a$", ".attention.gru_rel_pos_const"),
-    (r"\.self_attn\.relative_attention_bias\.", ".attention.rel_attn_embed."),
-    (r"\.self_attn\.out_proj\.", ".attention.attention.out_proj."),
-    (r"\.self_attn\.qkv_proj\.", ".attention.attention.in_proj_"),
-    (r"\.fc1\.", ".feed_forward.intermediate_dense."),
-    (r"\.fc2\.", ".feed_forward.output_dense."),
-)
-_HEAD = (
-    *((rf"^layer{number + 1}\.", f"blocks.{number}.") for number in range(4)),
-    (r"\.Conv1dReluBn(\d)\.", r".tdnn\1."),
-    (r"\.Res2Conv1dReluBn\.convs\.(\d)\.", r".res2net_block.blocks.\1.conv."),
-    (r"\.Res2Conv1dReluBn\.bns\.(\d)\.", r".res2net_block.blocks.\1.norm."),
-    (r"\.SE_Connect\.linear", ".se_block.conv"),
-    (r"\.bn\.", ".norm."),
-    (r"^conv\.", "mfa.conv."),
-    (r"^pooling\.linear1\.", "asp.tdnn.conv."),
-    (r"^pooling\.linear2\.", "asp.conv."),
-    (r"^bn\.", "asp_bn."),
-    (r"^linear\.", "fc."),
-)
-
-
 def wavlm_large(files: Files) -> Embed:
     """WavLM Large and on top of it ECAPA-TDNN, fine-tuned together.
 
@@ -201,7 +165,7 @@ def wavlm_large(files: Files) -> Embed:
         for name, value in state.items()
         if not name.startswith("feature_extract.")
     }
-    head = Ecapa(dict(_renamed(wide, _HEAD)), speechbrain=False)
+    head = Ecapa(dict(_renamed(wide, tensor_names("ecapa_on_wavlm"))), speechbrain=False)
 
     @torch.inference_mode()
     def embed(audio: Audio) -> Tensor:
@@ -220,7 +184,7 @@ def _wavlm_of(state: State) -> Any:
         joined[name.replace(".q_", ".qkv_")] = torch.cat(parts)
     with torch.device("meta"):
         network = torchaudio.models.wavlm_large()
-    network.load_state_dict(dict(_renamed(joined, _WAVLM)), assign=True)
+    network.load_state_dict(dict(_renamed(joined, tensor_names("wavlm"))), assign=True)
     return network.eval()
 
 
@@ -242,14 +206,14 @@ def hidden_states(wavlm: Any, samples: Tensor) -> Tensor:
 
 def wavlm_base_plus(files: Files) -> Embed:
     """WavLM Base+ and an x-vector head, with the feature extractor that its publisher states."""
-    from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMForXVector
 
     def told(name: str) -> Any:
         return json.loads(files[name].read_text("utf-8"))
 
-    extractor: Any = Wav2Vec2FeatureExtractor.from_dict(told("preprocessor_config.json"))
-    config: Any = WavLMConfig.from_dict(told("config.json"))
-    network = WavLMForXVector(config).eval()
+    described, config = told("preprocessor_config.json"), told("config.json")
+    extractor: Any = transformers.Wav2Vec2FeatureExtractor.from_dict(described)
+    config = transformers.WavLMConfig.from_dict(config)
+    network = transformers.WavLMForXVector(config).eval()
     del network.objective  # of its training
     state = _read(files["pytorch_model.bin"])
     network.load_state_dict({k: v for k, v in state.items() if not k.startswith("objective.")})
@@ -263,7 +227,6 @@ def wavlm_base_plus(files: Files) -> Embed:
 
 
 # ------------------------------------------------------------------------------------ Resemblyzer
-
 _WINDOW = 480  # of the voice detector, 30 ms
 _SMOOTHED, _KEPT = 8, 6  # windows that vote together, and of silence that stay between voices
 _HOP, _FRAMES, _STEP = 160, 160, 77  # samples; frames of a partial utterance, 1.3 of which a second
@@ -317,8 +280,6 @@ def voiced(samples: FloatSamples) -> FloatSamples:
 
 def mel_partials(samples: FloatSamples) -> Tensor:
     """Mel spectra of partial utterances, of shape (partial utterances, frames, bands)."""
-    import librosa
-
     frames = math.ceil((len(samples) + 1) / _HOP)
     starts = list(range(0, max(1, frames - _FRAMES + _STEP + 1), _STEP))
     covered = (len(samples) - starts[-1] * _HOP) / (_FRAMES * _HOP)

@@ -16,14 +16,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from snacbench.errors import Undefined
-from snacbench.later import NDArray, np
-from snacbench.metrics._visqol_spectrogram import (
-    Similarity,
-    bands_of,
-    best_positions,
-    compare,
-    similarities,
-)
+from snacbench.later import NDArray, fft, np
+from snacbench.metrics import _visqol_spectrogram as spectrogram
 
 # Largest error of a correlation in single precision, as a share of the product of the norms; the
 # largest measured is 2e-7.
@@ -85,8 +79,6 @@ class Envelope:
 
         A lag of more than half the reference is taken for a mistake and given as 0.
         """
-        from scipy import fft
-
         if not len(degraded):
             return 0
         longest, envelope = max(len(self.signal), len(degraded)), _single_envelope(degraded)
@@ -106,8 +98,6 @@ class Envelope:
 
 def _best_of(lags: NDArray[np.intp], reference: Signal, degraded: Signal) -> np.intp:
     """Lag of the highest correlation in double precision; of equal ones the lowest."""
-    from scipy import fft
-
     x, y = upper_envelope(reference), upper_envelope(degraded)
 
     def correlation_at(lag: int) -> float:
@@ -236,7 +226,7 @@ class Reference:
 
     def __init__(self, signal: Signal, rate_hz: int, *, speech: bool) -> None:
         self.signal, self.rate_hz = signal, rate_hz
-        self.bands = bands_of(rate_hz, speech=speech)
+        self.bands = spectrogram.bands_of(rate_hz, speech=speech)
         self.patch_frames = SPEECH_FRAMES if speech else AUDIO_FRAMES
         self.patch_s = self.bands.hop_s * self.patch_frames
         amplitudes = self.bands.amplitudes(signal)
@@ -286,25 +276,25 @@ class Reference:
             energies=np.array([similarity.energies for similarity, _ in matches]).mean(axis=0),
         )
 
-    def _matches(self, degraded: Signal, levels: Levels) -> list[tuple[Similarity, int]]:
-        """Find the patches in the degraded signal, then shift within each to be more alike.
-
-        Gives how alike each and its like are, and as how many frames it counts.
-        """
+    def _matches(
+        self, degraded: Signal, levels: Levels
+    ) -> list[tuple[spectrogram.Similarity, int]]:
+        """Find the patches in the degraded signal, then shift within each to be more alike."""
+        # Gives how alike each and its like are, and as how many frames it counts.
         # But for the last ones that lie half a patch and more behind the signal's end.
         latest = len(levels) + self.patch_frames // 2
         patches = [patch for patch in self.patches if patch.start <= latest]
         reference_db, degraded_db = _above_floor(self.levels, levels)
         starts, frames = np.array([patch.start for patch in patches]), self.patch_frames
         reach = REACH_PATCHES * frames
-        everywhere = similarities(
+        everywhere = spectrogram.similarities(
             reference=reference_db, degraded=degraded_db, starts=starts, frames=frames, reach=reach
         )
-        positions, lost = best_positions(everywhere, starts, reach)
+        positions, lost = spectrogram.best_positions(everywhere, starts, reach)
         degraded_db = np.pad(degraded_db, [(0, frames), (0, 0)])
         matches = []
         for patch, position, is_lost in zip(patches, positions, lost, strict=True):
-            similarity = compare(
+            similarity = spectrogram.compare(
                 reference=reference_db[patch.start : patch.start + frames],
                 degraded=degraded_db[position : position + frames],
             )
@@ -325,7 +315,7 @@ class Reference:
             else:
                 our_levels = self._levels_of(ours, self.levels)
             reference_db, degraded_db = _above_floor(our_levels, self._levels_of(theirs, levels))
-            similarity = compare(reference=reference_db, degraded=degraded_db)
+            similarity = spectrogram.compare(reference=reference_db, degraded=degraded_db)
             if similarity.overall >= matches[index][0].overall:
                 start_s = patch.start_s + max(lag, 0) / self.rate_hz
                 count = self._frames_from(start_s, len(ours) / self.rate_hz)
@@ -337,11 +327,9 @@ class Reference:
         return math.ceil((start_s + duration_s - start_s) / self.bands.hop_s)
 
     def _levels_of(self, part: Piece, levels: Levels) -> Levels:
-        """Levels of a part of a signal, of which the levels are known at every hop.
-
-        Filters start from rest in every frame. So a frame has the same level wherever its signal
-        is cut.
-        """
+        """Levels of a part of a signal, of which the levels are known at every hop."""
+        # Filters start from rest in every frame. So a frame has the same level wherever its signal
+        # is cut.
         if part.start is None or part.start % self.bands.hop:
             return _levels(self.bands.amplitudes(part.samples))
         first = part.start // self.bands.hop
@@ -352,7 +340,6 @@ class Reference:
 
 
 def _levels(amplitudes: Levels) -> Levels:
-    """Levels in dB; silence is at the floor."""
     return np.maximum(10 * np.log10(np.maximum(amplitudes, 10 ** (FLOOR_DB / 10))), FLOOR_DB)
 
 

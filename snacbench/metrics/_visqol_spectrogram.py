@@ -1,18 +1,15 @@
 """ViSQOL's spectrograms: how they are made, how alike two pieces are, and where a patch fits best.
 
-Spectrogram: the amplitude of every gammatone band in frames of 80 ms every 20 ms. Google's program
-runs a windowed frame through the filters from rest, and takes the root mean square of the W samples
-that come out while it lasts. Nothing but that mean is used, so no filter is run::
+Spectrogram: the amplitude of every gammatone band in frames of 80 ms every 20 ms: the root mean
+square of the W samples that come out of a filter while a windowed frame goes through it from rest.
+Nothing but that mean is used, so no filter is run::
 
     energy in the frame = |X|^2 @ |H|^2 / M  -  sum of (frame @ ringing)^2
 
 with X the transform of the frame, padded with zeros to M samples, H the filter's response, and
 ringing what it puts out after the frame, a combination of eight known waves. ``docs/metrics.md``
-has the derivation and the errors, which are those of single precision.
-
-The filters are gammatones of fourth order, spaced evenly on the scale of hearing: Slaney, "An
-Efficient Implementation of the Patterson-Holdsworth Auditory Filter Bank", Apple Technical Report
-35, 1993: four sections with the same pair of poles and one zero each, a gain of one at the centre.
+has the derivation and the errors. Filters: Slaney, "An Efficient Implementation of the
+Patterson-Holdsworth Auditory Filter Bank", Apple Technical Report 35, 1993.
 
 Neurogram similarity index (NSIM), at most 1: Hines, Harte: "Speech intelligibility prediction using
 a neurogram similarity index measure", Speech Communication 54(2), 2012, equation 2. With means m,
@@ -20,10 +17,8 @@ variances v and covariance c under a Gaussian window of 3 x 3 cells, which repea
 
     NSIM = (2 m_x m_y + C1) / (m_x^2 + m_y^2 + C1)  *  (c + C3) / (sqrt(v_x v_y) + C3)
 
-Each of its four parts is an inner product of a few numbers of one frame with a few of the other:
-the covariance that of the nine deviations from the local mean, times the root of their weight. So
-for one band, all frames of the reference against all frames of the degraded signal are four
-products of thin matrices, for which single precision is enough.
+Each of its four parts is an inner product of a few numbers of one frame with a few of the other: so
+for one band, all frames of both signals are four products of thin matrices in single precision.
 """
 
 from __future__ import annotations
@@ -35,7 +30,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from snacbench.later import NDArray, np
+from snacbench.later import NDArray, fft, np
 from snacbench.types import Floats
 
 FRAME_S, HOPS_PER_FRAME = 0.08, 4
@@ -73,9 +68,8 @@ COMPARED_AT_ONCE = 128
 
 Single: TypeAlias = "NDArray[np.float32]"
 
+
 # ----------------------------------------------------------------------------------- spectrograms
-
-
 @dataclass(frozen=True)
 class Gammatone:
     """One filter: its centre in radians per sample, and the decay per sample of its ringing.
@@ -186,8 +180,6 @@ class Bands:
 
         The signal has the shape (time,), the result (frames, bands).
         """
-        from scipy import fft
-
         # A power of two loses nothing, and keeps very loud and very faint signals representable.
         scale = 2.0 ** -np.frexp(np.abs(signal).max())[1] if signal.any() else 1.0
         frames = np.lib.stride_tricks.sliding_window_view(
@@ -215,13 +207,9 @@ def bands_of(rate_hz: int, *, speech: bool) -> Bands:
 
 
 def _ringing_vectors(filter_: Gammatone, window: Floats) -> Floats:
-    """Vectors, shape (frame, up to 8); products with a frame, squared, add up to mean ringing.
-
-    Sample j of the frame adds h[n - j] to output sample n. So its share in wave q of the ringing,
-    where q begins with the frame's end, is the correlation of q with the impulse response h.
-    """
-    from scipy import fft
-
+    """Vectors, shape (frame, up to 8); products with a frame, squared, add up to mean ringing."""
+    # Sample j of the frame adds h[n - j] to output sample n. So its share in wave q of the ringing,
+    # where q begins with the frame's end, is the correlation of q with the impulse response h.
     frame = len(window)
     # After 40 time constants 1e-13 of a wave is left, the power of three included.
     lasting = min(3 * frame, round(40 / filter_.decay))
@@ -238,8 +226,6 @@ def _ringing_vectors(filter_: Gammatone, window: Floats) -> Floats:
 
 
 # ------------------------------------------------------------------------------------ similarity
-
-
 @dataclass(frozen=True, eq=False)
 class Similarity:
     """How alike two patches are, band by band: arrays of shape (bands,).
@@ -321,11 +307,9 @@ def similarities(
 
 
 def _sums_over_bands(pairs: Sequence[tuple[Single, Single]]) -> Single:
-    """NSIM of frames of the reference with frames of the degraded signal, summed over bands.
-
-    Every pair has `_numbers` of both, shapes (bands, 16, rows) and (bands, 16, columns), and adds
-    its rows to the result, shape (rows, columns).
-    """
+    """NSIM of frames of the reference with frames of the degraded signal, summed over bands."""
+    # Every pair has `_numbers` of both, shapes (bands, 16, rows) and (bands, 16, columns), and adds
+    # its rows to the result, shape (rows, columns).
     ends = np.cumsum([reference.shape[2] for reference, _ in pairs]).tolist()
     bands, _, columns = pairs[0][1].shape
     sums = np.zeros((ends[-1], columns), np.float32)
@@ -344,11 +328,9 @@ def _sums_over_bands(pairs: Sequence[tuple[Single, Single]]) -> Single:
 
 
 def _numbers(cells: Floats, *, of_reference: bool) -> Iterator[Single]:
-    """The sixteen numbers of every frame and band of a signal, shape (bands, 16, frames).
-
-    Three times: for frames that begin a patch, lie inside, and end one. Inside a patch a frame has
-    two neighbours; at the edge of a patch it is its own neighbour.
-    """
+    """The sixteen numbers of every frame and band of a signal, shape (bands, 16, frames)."""
+    # Three times: for frames that begin a patch, lie inside, and end one. Inside a patch a frame
+    # has two neighbours; at the edge of a patch it is its own neighbour.
     bands, frames = cells.shape[::-1]
     padded = np.pad(cells.T, 1, mode="edge")
     earlier, same, later = slice(0, -2), slice(1, -1), slice(2, None)

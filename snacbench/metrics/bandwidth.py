@@ -5,22 +5,14 @@ codec's nominal band, half its rate, says what it could keep; this says what it 
 than what the source holds.
 """
 
-from __future__ import annotations
-
 from snacbench.errors import Undefined
 from snacbench.metrics._guards import guarded
 from snacbench.types import Audio, MetricSpec
 
 BANDWIDTH = MetricSpec(
-    name="bandwidth_khz",
-    unit="kHz",
-    better="higher",
-    range=(0.0, 24.0),
-    rate_hz=48_000,
-    citation="snacbench, docs/metrics.md",
-    any_length=True,
-    default=False,
-)
+    name="bandwidth_khz", unit="kHz", better="higher", range=(0.0, 24.0), rate_hz=48_000,
+    citation="snacbench, docs/metrics.md", any_length=True, default=False,
+)  # fmt: skip
 
 
 def bandwidth_khz(degraded: Audio) -> float:

@@ -5,8 +5,6 @@ the background and all of it are (Reddy, Gopal, Cutler: "DNSMOS P.835", ICASSP 2
 P.808 the overall quality ("DNSMOS", ICASSP 2021). They are those of the package ``speechmos``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, lru_cache
@@ -21,13 +19,10 @@ from snacbench.types import Audio, Metric, MetricSpec
 MIN_DURATION_S = 1.0
 
 OVERALL = replace(
-    VOICE,
-    name="dnsmos_ovrl",
-    unit="MOS",
-    citation="Reddy, Gopal, Cutler: DNSMOS P.835, ICASSP 2022",
-    implementation="speechmos",
+    VOICE, name="dnsmos_ovrl", unit="MOS",
+    citation="Reddy, Gopal, Cutler: DNSMOS P.835, ICASSP 2022", implementation="speechmos",
     requires=("speechmos", "onnxruntime", "librosa"),
-)
+)  # fmt: skip
 P808 = replace(OVERALL, name="dnsmos_p808", citation="Reddy, Gopal, Cutler: DNSMOS, ICASSP 2021")
 
 

@@ -10,8 +10,6 @@ Praat's autocorrelation method with its standard settings but for the range of 6
 (Boersma, IFA Proceedings 17, 1993), by ``praat-parselmouth``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -25,23 +23,14 @@ LOWEST_HZ, HIGHEST_HZ = 65.0, 600.0
 MIN_DURATION_S = 0.1  # Praat wants three periods of the lowest pitch, and some frames beside them
 
 F0_RMSE = replace(
-    DISTANCE,
-    name="f0_rmse_cents",
-    unit="cent",
-    rate_hz=16_000,
-    domains=("speech",),
+    DISTANCE, name="f0_rmse_cents", unit="cent", rate_hz=16_000, domains=("speech",),
     citation="RMS of the pitch's ratio; pitch after Boersma, IFA Proceedings 17, 1993",
-    implementation="praat-parselmouth",
-    requires=("parselmouth",),
-    ladder=(),
-)
+    implementation="praat-parselmouth", requires=("parselmouth",), ladder=(),
+)  # fmt: skip
 VOICING = replace(
-    F0_RMSE,
-    name="voicing_error",
-    unit="1",
-    range=(0.0, 1.0),
+    F0_RMSE, name="voicing_error", unit="1", range=(0.0, 1.0),
     citation="Chu and Alwan, ICASSP 2009, equation 2; pitch after Boersma 1993",
-)
+)  # fmt: skip
 
 
 def rmse_cents(reference_hz: Floats, degraded_hz: Floats) -> float:

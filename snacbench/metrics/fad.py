@@ -13,8 +13,6 @@ mel bands that VGGish hears, over the same 0.96 s. For machines without weights:
 figures of it, and none of them is a FAD or KAD that papers report.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -40,28 +38,20 @@ _REPOSITORY, _FILE = "harritaylor/torchvggish", "vggish-10086976.pth"
 _SHA256 = "10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b"
 _HOSTED = HostedFile(_FILE, f"{_REPOSITORY}/releases/download/v0.1/{_FILE}", _SHA256)
 VGGISH = MetricModel(
-    "vggish",
-    WeightsSource("github", _REPOSITORY, (_HOSTED,), revision="v0.1"),
-    licence="Apache-2.0",
-    requires=("torch",),
-)
+    "vggish", WeightsSource("github", _REPOSITORY, (_HOSTED,), revision="v0.1"),
+    licence="Apache-2.0", requires=("torch",),
+)  # fmt: skip
 
 FAD = replace(
-    DISTANCE,
-    name="fad_vggish",
-    rate_hz=RATE_HZ,
+    DISTANCE, name="fad_vggish", rate_hz=RATE_HZ,
     citation="Kilgour, Zuluaga, Roblek, Sharifi: Frechet Audio Distance, Interspeech 2019",
-    requires=("torch",),
-    distance="frechet",
-    ladder=(),
-)
+    requires=("torch",), distance="frechet", ladder=(),
+)  # fmt: skip
 KAD = replace(
-    FAD,
-    name="kad_vggish",
-    range=(-math.inf, math.inf),
+    FAD, name="kad_vggish", range=(-math.inf, math.inf),
     citation="Chung, Eu, Lee, Choi, Nam, Chon: KAD: No More FAD!, arXiv:2502.15602",
     distance="kernel",
-)
+)  # fmt: skip
 FAD_LOGMEL, KAD_LOGMEL = (
     replace(spec, name=spec.name.replace("vggish", "logmel"), requires=()) for spec in (FAD, KAD)
 )
@@ -101,7 +91,7 @@ def _mel_filters() -> Floats:
 class Vggish:
     """The network by its tensors, under the names of torchvggish."""
 
-    tensors: Mapping[str, torch.Tensor]
+    tensors: "Mapping[str, torch.Tensor]"
 
     def __call__(self, examples: Floats) -> Embeddings:
         """Embeddings of examples, shape (examples, 128)."""

@@ -8,8 +8,6 @@ Without its sign, because a codec that makes half of the clips louder and half s
 otherwise come out as one that leaves loudness alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,16 +17,10 @@ from snacbench.metrics._guards import DEGRADED, DISTANCE, REFERENCE, guarded, ve
 from snacbench.types import Audio
 
 LOUDNESS_DIFF = replace(
-    DISTANCE,
-    name="loudness_diff_lu",
-    unit="LU",
-    rate_hz=48_000,
-    mono=False,
-    citation="ITU-R BS.1770-4 (2015), annex 1",
-    implementation="pyloudnorm",
-    requires=("pyloudnorm",),
-    ladder=("noise", "clipping"),
-)
+    DISTANCE, name="loudness_diff_lu", unit="LU", rate_hz=48_000, mono=False,
+    citation="ITU-R BS.1770-4 (2015), annex 1", implementation="pyloudnorm",
+    requires=("pyloudnorm",), ladder=("noise", "clipping"),
+)  # fmt: skip
 
 
 def _prepare(reference: Audio) -> Callable[[Audio], float]:

@@ -8,10 +8,8 @@ Gray, Markel: "Distance Measures for Speech Processing", IEEE TASSP 24(5), 1976,
 (their d_2, of power spectra instead of models). Hann windows of 2048 samples, 512 apart.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from snacbench.later import np
 from snacbench.metrics._guards import DISTANCE, guarded
@@ -24,21 +22,13 @@ HOP = 512
 POWER_FLOOR = 1e-7
 
 LSD = replace(
-    DISTANCE,
-    name="lsd",
-    unit="dB",
-    citation="Gray and Markel, IEEE TASSP 24(5), 1976, section III",
+    DISTANCE, name="lsd", unit="dB", citation="Gray and Markel, IEEE TASSP 24(5), 1976, section III"
 )
 
 
-def _prepare(reference: Audio) -> Callable[[Audio], float]:
-    of_reference = _power_db(reference)
-
-    def compare(degraded: Audio) -> float:
-        difference = of_reference - _power_db(degraded)
-        return float(np.sqrt(np.mean(difference**2, axis=1)).mean())
-
-    return compare
+def _distance_db(reference_db: Floats, degraded: Audio) -> float:
+    difference = reference_db - _power_db(degraded)
+    return float(np.sqrt(np.mean(difference**2, axis=1)).mean())
 
 
 def _power_db(audio: Audio) -> Floats:
@@ -50,4 +40,9 @@ def _power_db(audio: Audio) -> Floats:
     return np.asarray(10 * np.log10(np.maximum(power, POWER_FLOOR)))
 
 
-METRICS = (guarded(LSD, _prepare, min_s=WINDOW / LSD.rate_hz, silence_has_score=True),)
+METRICS = (
+    guarded(
+        LSD, lambda reference: partial(_distance_db, _power_db(reference)),
+        min_s=WINDOW / LSD.rate_hz, silence_has_score=True,
+    ),
+)  # fmt: skip

@@ -9,15 +9,13 @@ Kubichek: "Mel-Cepstral Distance Measure for Objective Speech Quality Assessment
 equation 1. Frames are compared as they stand: codecs keep time.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Callable
 from dataclasses import replace
 
 from snacbench.errors import Undefined
-from snacbench.later import np
+from snacbench.later import librosa, np
 from snacbench.metrics._guards import DISTANCE, guarded, versions_of
 from snacbench.types import Audio, Floats
 
@@ -27,14 +25,10 @@ BANDS, COEFFICIENTS = 40, 24
 ENERGY_FLOOR = 1e-10
 
 MCD = replace(
-    DISTANCE,
-    name="mcd",
-    unit="dB",
-    rate_hz=RATE_HZ,
-    domains=("speech",),
+    DISTANCE, name="mcd", unit="dB", rate_hz=RATE_HZ, domains=("speech",),
     citation="Kubichek, IEEE PACRIM 1993, equation 1; 24 coefficients of 40 mel bands",
     requires=("librosa",),
-)
+)  # fmt: skip
 
 
 def _prepare(reference: Audio) -> Callable[[Audio], float]:
@@ -62,7 +56,7 @@ def _cepstra(energies: Floats) -> Floats:
     return np.asarray(_db(energies) @ cosines)
 
 
-def _db(energy: Floats | np.float64) -> Floats:
+def _db(energy: "Floats | np.float64") -> Floats:
     return np.asarray(10 * np.log10(np.maximum(energy, ENERGY_FLOOR)))
 
 
@@ -76,9 +70,7 @@ def _mel_energies(audio: Audio) -> Floats:
 @functools.cache
 def _mel_filters() -> Floats:
     """Slaney's mel filters of unit area up to 8 kHz, shape (257, 40)."""
-    from librosa import filters
-
-    found: Floats = filters.mel(sr=RATE_HZ, n_fft=WINDOW, n_mels=BANDS, dtype=np.float64).T
+    found: Floats = librosa.filters.mel(sr=RATE_HZ, n_fft=WINDOW, n_mels=BANDS, dtype=np.float64).T
     return found
 
 

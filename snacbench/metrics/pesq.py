@@ -5,8 +5,6 @@ ITU-T P.862 (2001) with the mappings to MOS-LQO of P.862.1 (narrowband) and P.86
 so that nothing of the reference is kept but the signal.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -22,27 +20,16 @@ MIN_DURATION_S = 0.25
 MAX_DURATION_S = 20.0
 
 WIDEBAND = MetricSpec(
-    name="pesq_wb",
-    unit="MOS-LQO",
-    better="higher",
-    range=(1.0, 4.644),
-    rate_hz=16_000,
-    domains=("speech",),
-    citation="ITU-T P.862.2 (2007), before Corrigendum 2",
-    implementation="pesq",
-    requires=("pesq",),
-    ladder=("noise", "low-pass", "clipping"),
-)
+    name="pesq_wb", unit="MOS-LQO", better="higher", range=(1.0, 4.644), rate_hz=16_000,
+    domains=("speech",), citation="ITU-T P.862.2 (2007), before Corrigendum 2",
+    implementation="pesq", requires=("pesq",), ladder=("noise", "low-pass", "clipping"),
+)  # fmt: skip
 NARROWBAND = replace(
-    WIDEBAND,
-    name="pesq_nb",
-    range=(1.0, 4.549),
-    rate_hz=8_000,
-    citation="ITU-T P.862 (2001) and P.862.1 (2003)",
-    default=False,
+    WIDEBAND, name="pesq_nb", range=(1.0, 4.549), rate_hz=8_000,
+    citation="ITU-T P.862 (2001) and P.862.1 (2003)", default=False,
     # What a low-pass above 3.4 kHz takes away, a telephone never had.
     ladder=("noise", "clipping"),
-)
+)  # fmt: skip
 
 
 def _prepare(reference: Audio, mode: str) -> Callable[[Audio], float]:

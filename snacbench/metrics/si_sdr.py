@@ -8,11 +8,9 @@ and the mean over channels. Le Roux, Wisdom, Erdogan, Hershey: "SDR - half-baked
 ICASSP 2019.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from snacbench.errors import Undefined
 from snacbench.later import np
@@ -25,44 +23,34 @@ from snacbench.types import Audio, Floats, MetricSpec
 _ROUNDING = 1e-28
 
 SI_SDR = MetricSpec(
-    name="si_sdr",
-    unit="dB",
-    better="higher",
-    range=(-math.inf, math.inf),
-    rate_hz=44_100,
-    mono=False,
-    citation="Le Roux et al., ICASSP 2019",
+    name="si_sdr", unit="dB", better="higher", range=(-math.inf, math.inf), rate_hz=44_100,
+    mono=False, citation="Le Roux et al., ICASSP 2019",
     ladder=("noise", "low-pass", "clipping", "shift"),
-)
+)  # fmt: skip
 SI_SDR_ALIGNED = replace(SI_SDR, name="si_sdr_aligned", aligned=True, version="2")
 SI_SDR_22K = replace(SI_SDR, name="si_sdr_22k", rate_hz=22_050, default=False)
 
 
-def _prepare(reference: Audio) -> Callable[[Audio], float]:
-    of_reference = _centred(reference)
-
-    def compare(degraded: Audio) -> float:
-        in_db = []
-        for x, y in zip(of_reference, _centred(degraded), strict=True):
-            scale = float(x @ y) / float(x @ x)
-            target = scale * x
-            target_energy = float(target @ target)
-            residual = np.subtract(y, target, out=target)
-            residual_energy = float(residual @ residual)
-            if residual_energy <= _ROUNDING * target_energy:
-                raise Undefined(
-                    "the SI-SDR is infinite: the degraded signal equals the reference up to a "
-                    "factor; signals that differ are needed"
-                )
-            if target_energy <= _ROUNDING * residual_energy:
-                raise Undefined(
-                    "the SI-SDR is minus infinity: the degraded signal holds nothing of the "
-                    "reference; signals that correlate are needed"
-                )
-            in_db.append(10 * math.log10(target_energy / residual_energy))
-        return float(np.mean(in_db))
-
-    return compare
+def _ratio_db(reference: Floats, degraded: Audio) -> float:
+    in_db = []
+    for x, y in zip(reference, _centred(degraded), strict=True):
+        scale = float(x @ y) / float(x @ x)
+        target = scale * x
+        target_energy = float(target @ target)
+        residual = np.subtract(y, target, out=target)
+        residual_energy = float(residual @ residual)
+        if residual_energy <= _ROUNDING * target_energy:
+            raise Undefined(
+                "the SI-SDR is infinite: the degraded signal equals the reference up to a factor; "
+                "signals that differ are needed"
+            )
+        if target_energy <= _ROUNDING * residual_energy:
+            raise Undefined(
+                "the SI-SDR is minus infinity: the degraded signal holds nothing of the reference; "
+                "signals that correlate are needed"
+            )
+        in_db.append(10 * math.log10(target_energy / residual_energy))
+    return float(np.mean(in_db))
 
 
 def _centred(audio: Audio) -> Floats:
@@ -70,4 +58,7 @@ def _centred(audio: Audio) -> Floats:
     return samples - samples.mean(axis=1, keepdims=True)
 
 
-METRICS = tuple(guarded(spec, _prepare) for spec in (SI_SDR, SI_SDR_ALIGNED, SI_SDR_22K))
+METRICS = tuple(
+    guarded(spec, lambda reference: partial(_ratio_db, _centred(reference)))
+    for spec in (SI_SDR, SI_SDR_ALIGNED, SI_SDR_22K)
+)

@@ -14,8 +14,6 @@ frames are transformed at a time, as many as stay in the processor's cache; mel 
 and distances that use the same windows share spectra.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import warnings
@@ -24,7 +22,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from snacbench.errors import Undefined
-from snacbench.later import NDArray, np, torch
+from snacbench.later import NDArray, librosa, np, torch
 from snacbench.metrics._guards import DISTANCE, guarded, versions_of
 from snacbench.types import Audio, MetricSpec
 
@@ -38,9 +36,8 @@ _SPECTRA_KEPT = 4
 # shape (bins or bands, frames), float32.
 Pieces: TypeAlias = "tuple[NDArray[np.float32], ...]"
 
+
 # ------------------------------------------------------------------------------------- the options
-
-
 @dataclass(frozen=True)
 class Scale:
     """One resolution of a form, in samples: the window lies in the middle of the transform."""
@@ -125,13 +122,11 @@ def _mean_distance(a: Pieces, b: Pieces, norm: str) -> float:
     return total / count
 
 
-def _energy(piece: NDArray[np.float32]) -> float:
+def _energy(piece: "NDArray[np.float32]") -> float:
     return float(np.square(piece, dtype=np.float64).sum())
 
 
 # ------------------------------------------------------------------------------------- the spectra
-
-
 def _features(form: Form, audio: Audio) -> Iterator[tuple[Pieces, Pieces]]:
     """Logarithms and plain values of every scale; empty where a form has no use for them."""
     for scale in form.scales:
@@ -145,7 +140,7 @@ def _features(form: Form, audio: Audio) -> Iterator[tuple[Pieces, Pieces]]:
         yield logs, plain if form.magnitude_weight or form.convergence_weight else ()
 
 
-def _bands(form: Form, scale: Scale, audio: Audio) -> Iterator[NDArray[np.float32]]:
+def _bands(form: Form, scale: Scale, audio: Audio) -> "Iterator[NDArray[np.float32]]":
     filters = _mel_filters(form, audio.rate_hz, scale) if scale.bands else None
     added = np.float32(form.power_added)
     floor = np.float32(math.sqrt(form.power_floor))
@@ -174,7 +169,7 @@ def magnitude(audio: Audio, scale: Scale, window: str, edge: int) -> Pieces:
 
 
 @functools.cache
-def _window(scale: Scale, shape: str) -> torch.Tensor:
+def _window(scale: Scale, shape: str) -> "torch.Tensor":
     """A window of a form, zeros before and after it."""
     from scipy.signal import get_window
 
@@ -190,14 +185,13 @@ def _window(scale: Scale, shape: str) -> torch.Tensor:
 @functools.cache
 def _mel_filters(form: Form, rate_hz: int, scale: Scale) -> Any:
     """Mel filters, sparse, shape (bands, bins)."""
-    from librosa import filters
     from scipy.sparse import csr_array
 
     with warnings.catch_warnings():
         # Short windows leave some bands without a bin. They stay empty in both signals, and in
         # the published figures.
         warnings.filterwarnings("ignore", message="Empty filters")
-        made = filters.mel(
+        made = librosa.filters.mel(
             sr=rate_hz,
             n_fft=scale.fft,
             n_mels=scale.bands,
@@ -210,8 +204,6 @@ def _mel_filters(form: Form, rate_hz: int, scale: Scale) -> Any:
 
 
 # --------------------------------------------------------------------------------------- the forms
-
-
 def _quarters(*scales: tuple[int, int]) -> tuple[Scale, ...]:
     """Scales of (window, bands), a quarter window apart."""
     return tuple(Scale(window, window // 4, window, bands) for window, bands in scales)
@@ -233,96 +225,62 @@ BIGVGAN = replace(HIFIGAN, scales=(Scale(1024, 256, 1024, 100),))
 VOCOS = replace(_ONE, scales=(Scale(1024, 256, 1024, 100),), clamp=1e-7, mel="htk")
 # Della Libera et al.: "FocalCodec", NeurIPS 2025. Decibels as of power, but of magnitudes.
 FOCALCODEC = Form(
-    (Scale(1024, 320, 1024, 80),),
-    log_weight=10.0,
-    clamp=1e-10,
-    norm="l2",
-    window="torch hann",
+    (Scale(1024, 320, 1024, 80),), log_weight=10.0, clamp=1e-10, norm="l2", window="torch hann",
     mel="htk",
-)
+)  # fmt: skip
 # Yamamoto et al.: "Parallel WaveGAN", ICASSP 2020, table 1. Means of three resolutions.
 _PWG = Form(
-    (Scale(1024, 120, 600), Scale(2048, 240, 1200), Scale(512, 50, 240)),
-    log="ln",
-    window="torch hann",
-    power_floor=1e-7,
-)
+    (Scale(1024, 120, 600), Scale(2048, 240, 1200), Scale(512, 50, 240)), log="ln",
+    window="torch hann", power_floor=1e-7,
+)  # fmt: skip
 PWG_CONVERGENCE = replace(_PWG, convergence_weight=1 / 3)
 PWG_LOG = replace(_PWG, log_weight=1 / 3)
 
 MEL_DAC7 = replace(
-    DISTANCE,
-    name="mel_dac7",
-    unit="log10",
-    mono=False,
-    citation="Kumar et al., NeurIPS 2023, section 3.5 (7 scales, summed)",
-    version="2",
-    default=True,
-    requires=("torch", "librosa"),
-)
+    DISTANCE, name="mel_dac7", unit="log10", mono=False,
+    citation="Kumar et al., NeurIPS 2023, section 3.5 (7 scales, summed)", version="2",
+    default=True, requires=("torch", "librosa"),
+)  # fmt: skip
 MEL_DAC_DEFAULT = replace(
-    MEL_DAC7,
-    name="mel_dac_default",
-    unit="log10 + linear",
+    MEL_DAC7, name="mel_dac_default", unit="log10 + linear",
     citation="MelSpectrogramLoss of descript-audio-codec 1.0.0 with its default arguments",
     default=False,
-)
+)  # fmt: skip
 STFT_DAC = replace(
-    MEL_DAC7,
-    name="stft_dac",
-    unit="log10 + linear",
+    MEL_DAC7, name="stft_dac", unit="log10 + linear",
     citation="Kumar et al., NeurIPS 2023, table 3 (after Engel et al., ICLR 2020)",
     requires=("torch",),
-)
+)  # fmt: skip
 _ON_MONO = replace(MEL_DAC7, version="1", mono=True, default=False)
 MEL_CODECBENCH = replace(
-    _ON_MONO,
-    name="mel_codecbench",
-    unit="log10 + linear",
-    rate_hz=16_000,
+    _ON_MONO, name="mel_codecbench", unit="log10 + linear", rate_hz=16_000,
     citation="evaluate_mel_loss of CodecBench, reconstruct_evaluation/mel_loss.py",
-)
+)  # fmt: skip
 MEL_HIFIGAN = replace(
-    _ON_MONO,
-    name="mel_hifigan",
-    unit="ln",
-    rate_hz=22_050,
+    _ON_MONO, name="mel_hifigan", unit="ln", rate_hz=22_050,
     citation="mel_spectrogram of HiFi-GAN, meldataset.py, as config_v1.json has it for the loss",
-)
+)  # fmt: skip
 MEL_BIGVGAN = replace(
-    MEL_HIFIGAN,
-    name="mel_bigvgan",
-    rate_hz=24_000,
+    MEL_HIFIGAN, name="mel_bigvgan", rate_hz=24_000,
     citation="mel_spectrogram of BigVGAN, meldataset.py, as bigvgan_24khz_100band.json has it",
-)
+)  # fmt: skip
 MEL_VOCOS = replace(
-    _ON_MONO,
-    name="mel_vocos",
-    unit="ln",
-    rate_hz=24_000,
+    _ON_MONO, name="mel_vocos", unit="ln", rate_hz=24_000,
     citation="MelSpecReconstructionLoss of Vocos 0.1.0 with its default arguments",
-)
+)  # fmt: skip
 MEL_FOCALCODEC = replace(
-    _ON_MONO,
-    name="mel_focalcodec",
-    unit="10 log10",
-    rate_hz=16_000,
+    _ON_MONO, name="mel_focalcodec", unit="10 log10", rate_hz=16_000,
     citation="MelDistance of audiocodecs (FocalCodec's evaluation), metrics/mel_distance.py",
-)
+)  # fmt: skip
 STFT_PWG_CONVERGENCE = replace(
-    _ON_MONO,
-    name="stft_pwg_convergence",
-    unit="1",
-    rate_hz=24_000,
+    _ON_MONO, name="stft_pwg_convergence", unit="1", rate_hz=24_000,
     citation="Yamamoto et al., ICASSP 2020, table 1; SpectralConvergenceLoss of ParallelWaveGAN",
     requires=("torch",),
-)
+)  # fmt: skip
 STFT_PWG_LOG = replace(
-    STFT_PWG_CONVERGENCE,
-    name="stft_pwg_log",
-    unit="ln",
+    STFT_PWG_CONVERGENCE, name="stft_pwg_log", unit="ln",
     citation="Yamamoto et al., ICASSP 2020, table 1; LogSTFTMagnitudeLoss of ParallelWaveGAN",
-)
+)  # fmt: skip
 
 
 def _at(spec: MetricSpec, rate_hz: int) -> MetricSpec:

@@ -5,8 +5,6 @@ a reference (Kumar et al.: "TorchAudio-Squim", ICASSP 2023, arXiv 2304.01448). I
 with the weights of its pipeline ``SQUIM_OBJECTIVE``.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from functools import lru_cache
@@ -24,13 +22,10 @@ MAX_DURATION_S = 20.0  # takes 2 GB, and 40 s take 7: memory grows with the squa
 _FILE = "squim_objective_dns2020.pth"
 
 STOI = replace(
-    VOICE,
-    name="squim_stoi",
-    range=(0.0, 1.0),
-    citation="Kumar et al.: TorchAudio-Squim, ICASSP 2023",
-    implementation="torchaudio",
+    VOICE, name="squim_stoi", range=(0.0, 1.0),
+    citation="Kumar et al.: TorchAudio-Squim, ICASSP 2023", implementation="torchaudio",
     requires=("torch", "torchaudio"),
-)
+)  # fmt: skip
 # The network's last layer ends between 1 and what wideband PESQ makes of a raw score of 4.5.
 PESQ = replace(STOI, name="squim_pesq", unit="MOS-LQO", range=(1.0, 4.644))
 SI_SDR = replace(STOI, name="squim_si_sdr", unit="dB", range=(-math.inf, math.inf))
@@ -39,11 +34,9 @@ SI_SDR = replace(STOI, name="squim_si_sdr", unit="dB", range=(-math.inf, math.in
 _SHA256 = "2c54586fea83fb5eb5394d710038ee89f55cab7011a5bf730bebed4c8777e828"
 _HOSTED = HostedFile(_FILE, f"torchaudio/models/{_FILE}", _SHA256)
 MODEL = MetricModel(
-    "squim-objective",
-    WeightsSource("pytorch", "torchaudio/models", (_HOSTED,), revision=""),
-    licence="CC-BY-4.0",
-    requires=STOI.requires,
-)
+    "squim-objective", WeightsSource("pytorch", "torchaudio/models", (_HOSTED,), revision=""),
+    licence="CC-BY-4.0", requires=STOI.requires,
+)  # fmt: skip
 MODELS = (MODEL,)
 
 

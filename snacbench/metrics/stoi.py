@@ -10,8 +10,6 @@ TASLP 24(11), 2016, equations 1 to 7. Equal to the package ``pystoi``, which tak
 reference.
 """
 
-from __future__ import annotations
-
 import functools
 import sys
 from collections.abc import Callable
@@ -34,23 +32,15 @@ _EPS = sys.float_info.epsilon
 Comparison = Callable[[Floats], float]
 
 STOI = MetricSpec(
-    name="stoi",
-    unit="1",
-    better="higher",
-    range=(-1.0, 1.0),
-    # The rate of the method itself, so that nothing is resampled twice.
-    rate_hz=RATE_HZ,
-    domains=("speech",),
-    citation="Taal et al., IEEE TASLP 19(7), 2011",
+    name="stoi", unit="1", better="higher", range=(-1.0, 1.0),
+    rate_hz=RATE_HZ,  # of the method itself, so that nothing is resampled twice
+    domains=("speech",), citation="Taal et al., IEEE TASLP 19(7), 2011",
     ladder=("noise", "low-pass", "clipping"),
-)
+)  # fmt: skip
 ESTOI = replace(
-    STOI,
-    name="estoi",
-    version="2",
-    citation="Jensen and Taal, IEEE TASLP 24(11), 2016",
+    STOI, name="estoi", version="2", citation="Jensen and Taal, IEEE TASLP 24(11), 2016",
     default=False,
-)
+)  # fmt: skip
 
 
 def _plain(reference_runs: Floats) -> Comparison:
@@ -79,10 +69,8 @@ def _extended(reference_runs: Floats) -> Comparison:
 
 
 def _unit(values: Floats, axis: int) -> Floats:
-    """Values with mean 0 and norm 1 along an axis; zeros where they do not vary.
-
-    pystoi fills what does not vary with random numbers, which correlate with nothing on average.
-    """
+    """Values with mean 0 and norm 1 along an axis; zeros where they do not vary."""
+    # pystoi fills what does not vary with random numbers, which correlate with nothing on average.
     centred = values - values.mean(axis=axis, keepdims=True)
     norm = np.linalg.norm(centred, axis=axis, keepdims=True)
     rounding = _EPS * (1 + np.abs(values).max(axis=axis, keepdims=True))

@@ -7,8 +7,6 @@ layers that give each frame a score, of which the mean counts. The weights are t
 use: tarepan/SpeechMOS made them of the authors' checkpoint, and keeps one domain and one judge.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from functools import partial
@@ -16,7 +14,7 @@ from typing import Any
 
 from snacbench.later import torch
 from snacbench.metrics._guards import VOICE
-from snacbench.metrics._learned import Compare, Files, learned
+from snacbench.metrics._learned import Compare, Files, learned, tensor_names
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.types import Audio
 
@@ -24,40 +22,23 @@ from snacbench.types import Audio
 MIN_DURATION_S = 1.0
 
 UTMOS = replace(
-    VOICE,
-    name="utmos",
-    unit="MOS",
+    VOICE, name="utmos", unit="MOS",
     range=(-math.inf, math.inf),  # 1 to 5 are rated, and nothing limits what is predicted
     citation="Saeki et al.: UTMOS (strong learner), Interspeech 2022",
     requires=("torch", "torchaudio"),
-)
+)  # fmt: skip
 
 _FILE = "utmos22_strong_step7459_v1.pt"
 # As four evaluation programs of other people pin it, one of them by the hub's record of a copy.
 _SHA256 = "38aa51ab79e2a4e09a1449758a4b37e9cbb2e8235a49662a732d33a9ba1e9bff"
 _HOSTED = HostedFile(_FILE, f"tarepan/SpeechMOS/releases/download/v1.0.0/{_FILE}", _SHA256)
 MODEL = MetricModel(
-    "utmos22-strong",
-    WeightsSource("github", "tarepan/SpeechMOS", (_HOSTED,), revision="v1.0.0"),
-    licence="MIT",
-    requires=UTMOS.requires,
-)
+    "utmos22-strong", WeightsSource("github", "tarepan/SpeechMOS", (_HOSTED,), revision="v1.0.0"),
+    licence="MIT", requires=UTMOS.requires,
+)  # fmt: skip
 MODELS = (MODEL,)
 
 
-# What fairseq calls the parts of wav2vec 2.0, and what torchaudio does; first come, first served.
-_NAMES = {
-    "encoder.pos_conv.0.": "encoder.transformer.pos_conv_embed.conv.",
-    "conv_layers.0.2.": "conv_layers.0.layer_norm.",
-    ".0.weight": ".conv.weight",
-    "encoder.layer_norm.": "encoder.transformer.layer_norm.",
-    "encoder.layers.": "encoder.transformer.layers.",
-    "self_attn_layer_norm.": "layer_norm.",
-    "self_attn.": "attention.",
-    "fc1.": "feed_forward.intermediate_dense.",
-    "fc2.": "feed_forward.output_dense.",
-    "post_extract_proj.": "encoder.feature_projection.projection.",
-}
 _OF_TRAINING = "wav2vec2.mask_emb"
 
 
@@ -104,7 +85,7 @@ def ours(name: str) -> str:
         return name
     if inner.startswith("layer_norm."):
         return f"wav2vec2.encoder.feature_projection.{inner}"
-    for theirs, own in _NAMES.items():
+    for theirs, own in tensor_names("wav2vec2"):
         inner = inner.replace(theirs, own)
     return f"wav2vec2.{inner}"
 
@@ -126,18 +107,11 @@ def _of_reference(network: Any, reference: Audio) -> Compare:
 
 METRICS = (
     learned(
-        UTMOS,
-        MODEL,
-        load,
-        lambda network, _reference: partial(naturalness, network),
+        UTMOS, MODEL, load, lambda network, _reference: partial(naturalness, network),
         min_degraded_s=MIN_DURATION_S,
     ),
     learned(
-        replace(UTMOS, name="utmos_reference"),
-        MODEL,
-        load,
-        _of_reference,
-        min_s=MIN_DURATION_S,
+        replace(UTMOS, name="utmos_reference"), MODEL, load, _of_reference, min_s=MIN_DURATION_S,
         silence_has_score=True,  # of the degraded signal, which is not heard
     ),
-)
+)  # fmt: skip

@@ -6,8 +6,6 @@ QoMEX 2020. The stages are those of Google's program, the numbers its own to 1e-
 the package ``visqol-python``; nothing of it is imported.
 """
 
-from __future__ import annotations
-
 import functools
 import importlib.util
 import threading
@@ -46,40 +44,27 @@ TAU = 0.5
 _LOCK = threading.Lock()
 
 AUDIO = MetricSpec(
-    name="visqol_audio",
-    unit="MOS-LQO",
-    better="higher",
-    range=(1.0, 5.0),
-    rate_hz=48_000,
+    name="visqol_audio", unit="MOS-LQO", better="higher", range=(1.0, 5.0), rate_hz=48_000,
     citation="Chinen et al., QoMEX 2020; audio mode, support vector regression",
-    any_length=True,
-    requires=("visqol",),
+    any_length=True, requires=("visqol",),
     # Neither mapping is monotone in the similarities: on more noise, and on less bandwidth, the
     # support vectors and the lattice can answer a higher score.
     ladder=("clipping",),
-)
+)  # fmt: skip
 SPEECH = replace(
-    AUDIO,
-    name="visqol_speech",
-    rate_hz=16_000,
-    domains=("speech",),
+    AUDIO, name="visqol_speech", rate_hz=16_000, domains=("speech",),
     citation="Chinen et al., QoMEX 2020; speech mode, lattice network",
     requires=("visqol", "ai_edge_litert"),
-)
+)  # fmt: skip
 SPEECH_EXPONENTIAL = replace(
-    SPEECH,
-    name="visqol_speech_exponential",
-    citation="Chinen et al., QoMEX 2020; speech mode, exponential fit scaled to 5",
-    default=False,
-    requires=(),
-    ladder=("noise", "low-pass", "clipping"),
-)
+    SPEECH, name="visqol_speech_exponential",
+    citation="Chinen et al., QoMEX 2020; speech mode, exponential fit scaled to 5", default=False,
+    requires=(), ladder=("noise", "low-pass", "clipping"),
+)  # fmt: skip
 SPEECH_EXPONENTIAL_UNSCALED = replace(
-    SPEECH_EXPONENTIAL,
-    name="visqol_speech_exponential_unscaled",
-    range=(1.0, 4.016),
+    SPEECH_EXPONENTIAL, name="visqol_speech_exponential_unscaled", range=(1.0, 4.016),
     citation="Chinen et al., QoMEX 2020; speech mode, exponential fit",
-)
+)  # fmt: skip
 
 
 def prepared(reference: Audio, mode: Mode) -> Callable[[Audio], float]:
@@ -118,9 +103,8 @@ def mapper(mode: Mode) -> Mapper:
         name = SUPPORT_VECTORS if mode == "audio" else LATTICE
         found = importlib.util.find_spec("visqol")  # importing it would load its compiler
         if found is None or found.origin is None:
-            raise MissingPackage(
-                f"ViSQOL's model {name} comes with the package visqol-python; pip install it"
-            )
+            text = f"ViSQOL's model {name} comes with the package visqol-python; pip install it"
+            raise MissingPackage(text)
         path = Path(found.origin).parent / "model" / name
         return _support_vector_regression(path) if mode == "audio" else _lattice(path)
     scale = FIT_SCALE if mode == "speech_exponential" else 1.0
@@ -133,10 +117,8 @@ def mapper(mode: Mode) -> Mapper:
 
 
 def _support_vector_regression(path: Path) -> Mapper:
-    """Regression with radial basis functions, from the text file that LIBSVM writes.
-
-    Chang, Lin: "LIBSVM: a library for support vector machines", ACM TIST 2(3), 2011, section 2.5.
-    """
+    """Regression with radial basis functions, from the text file that LIBSVM writes."""
+    # Chang, Lin: "LIBSVM: a library for support vector machines", ACM TIST 2(3), 2011, section 2.5.
     header, _, body = path.read_text("ascii").partition("\nSV\n")
     settings = dict(line.split(maxsplit=1) for line in header.splitlines())
     gamma, offset = float(settings["gamma"]), float(settings["rho"])

@@ -8,8 +8,6 @@ Part of the evaluation that comes with Kumar et al.: "High-Fidelity Audio Compre
 RVQGAN", NeurIPS 2023 (``L1Loss`` in ``scripts/evaluate.py`` of descript-audio-codec).
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 
@@ -18,12 +16,10 @@ from snacbench.metrics._guards import DISTANCE, guarded
 from snacbench.types import Audio
 
 WAVEFORM_L1 = replace(
-    DISTANCE,
-    name="waveform_l1",
-    mono=False,
+    DISTANCE, name="waveform_l1", mono=False,
     citation="L1Loss of descript-audio-codec 1.0.0, scripts/evaluate.py",
     ladder=("noise", "low-pass", "clipping", "shift"),
-)
+)  # fmt: skip
 WAVEFORM_L1_22K = replace(WAVEFORM_L1, name="waveform_l1_22k", rate_hz=22_050)
 
 

@@ -8,8 +8,6 @@ by the package ``whisper-normalizer``: English, and all other languages by the r
 those. A clip of which nobody states the language is taken for English.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import unicodedata
@@ -44,16 +42,10 @@ _LANGUAGES = "each clip's own, English where none is stated"
 MIN_DURATION_S = 0.1
 
 WER = replace(
-    VOICE,
-    name="wer",
-    version="4",
-    better="lower",
-    range=(0.0, math.inf),
+    VOICE, name="wer", version="4", better="lower", range=(0.0, math.inf),
     citation="Levenshtein distance in words over their number; texts as Radford et al. 2022",
-    implementation="jiwer",
-    requires=("jiwer", "whisper_normalizer"),
-    needs_transcript=True,
-)
+    implementation="jiwer", requires=("jiwer", "whisper_normalizer"), needs_transcript=True,
+)  # fmt: skip
 CER = replace(WER, name="cer", citation=WER.citation.replace("words", "characters"))
 
 

@@ -1,33 +1,19 @@
 """Figures of a listening test, from its rows: who listened and how it was analysed is done."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from snacbench.forms import FORMS, RESERVED, Form
-from snacbench.plots import style
-from snacbench.plots.against import (
-    Point,
-    bar_lengths,
-    draw_levels,
-    draw_series,
-    legend_entry,
-    log_axis,
-    series_of,
-)
+from snacbench.later import Axes, Figure
+from snacbench.plots import against, style
 from snacbench.plots.per_codec import BOX, draw_row
 from snacbench.plots.plot_data import Options, Width
 from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
 from snacbench.types import CodecSpec
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _MOST_PANELS = 4
 _MOST_LETTERS = 30  # of all words of a scale side by side
@@ -61,8 +47,6 @@ def figures_of(
 
 @dataclass(frozen=True)
 class _Test:
-    """A test's summary, its rows of all items, and the codec of each."""
-
     summary: ListeningSummary
     rows: Sequence[ConditionSummary]
     specs: Sequence[CodecSpec]
@@ -121,7 +105,7 @@ def _draw_scores(test: _Test) -> Figure:
         for place, spec in enumerate(test.specs):
             if one := found.get(test.rows[place].condition):
                 axes.errorbar(
-                    [one.mean], [place], xerr=bar_lengths([test.interval(one)]),
+                    [one.mean], [place], xerr=against.bar_lengths([test.interval(one)]),
                     linestyle="none", elinewidth=0.9, capsize=2.0, capthick=0.9,
                     gid=f"mean:{one.condition}", **look[spec.model].mark(),
                 )  # fmt: skip
@@ -178,17 +162,17 @@ def _draw_rate(test: _Test) -> Figure:
     figure = style.new_figure(test.options(), 2.65)
     axes = figure.add_subplot()
     pairs = list(zip(test.rows, test.specs, strict=True))
-    points = [Point(spec, row.kbps, test.interval(row)) for row, spec in pairs if row.kbps]
-    series = series_of(points, style.looks([point.spec for point in points]), {})
-    draw_series(axes, series)
-    log_axis(axes, [point.x for point in points], style.WIDTH_IN["single"])
+    points = [against.Point(spec, row.kbps, test.interval(row)) for row, spec in pairs if row.kbps]
+    series = against.series_of(points, style.looks([point.spec for point in points]), {})
+    against.draw_series(axes, series)
+    against.log_axis(axes, [point.x for point in points], style.WIDTH_IN["single"])
     low, high = test.form.scale
     axes.set_ylim(low, high + (high - low) / 50)
     axes.set_ylabel(f"{test.form.mean}  better →")
     axes.set_xlabel("actual rate (kbps)")
-    draw_levels(axes, {_labels([spec])[0]: row.mean for row, spec in pairs if not row.kbps})
+    against.draw_levels(axes, {_labels([spec])[0]: row.mean for row, spec in pairs if not row.kbps})
     test.caption(figure, test.options())
-    style.legend_above(figure, [legend_entry(one) for one in series])
+    style.legend_above(figure, [against.legend_entry(one) for one in series])
     return figure
 
 
@@ -210,10 +194,8 @@ def _quality_axis(axes: Axes, form: Form, *, words: bool) -> None:
 
 
 def _draw_answers(test: _Test) -> Figure:
-    """A row per pair: the value with its interval, and beside the name how often what was said.
-
-    AB: for the first, for neither, for the second; ABX: right and wrong.
-    """
+    """A row per pair: the value with its interval, and beside the name how often what was said."""
+    # AB: for the first, for neither, for the second; ABX: right and wrong.
     pairs, options, ab = test.summary.comparisons, test.options("double"), test.summary.form == "ab"
     names = []
     for one in pairs:

@@ -1,15 +1,13 @@
 """Means against rate, tokens or time: a curve per model, marks for single points."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from snacbench.later import Axes, Figure, Line2D
 from snacbench.plots import style
 from snacbench.plots.drawing import Plot
 from snacbench.plots.plot_data import Options, PlotData, point_span
@@ -18,11 +16,6 @@ from snacbench.tables.footnotes import speed_notes
 from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.tables.side_by_side import Span, real_time_factor
 from snacbench.types import CodecSpec
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 _LONGEST_NAME, _TITLE = 30, 14
 _MARGIN = 1.35  # what a logarithmic axis leaves beside its outermost marks, as a factor
@@ -72,12 +65,10 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
     notes: Callable[[Sequence[Point]], Sequence[str]] = lambda _: (),
     domains: Sequence[str] = (),
 ) -> Figure:
-    """Mean score per operating point with its interval, log axis; a line per model.
-
-    A codec must have what is `needed` to be shown. A line stands at `line_at` where points are
-    near; `notes` are what the caption must say of the points. `domains` get a panel each, on one
-    scale of quality; without them there is one, of the domain asked for.
-    """
+    """Mean score per operating point with its interval, log axis; a line per model."""
+    # A codec must have what is `needed` to be shown. A line stands at `line_at` where points are
+    # near; `notes` are what the caption must say of the points. `domains` get a panel each, on one
+    # scale of quality; without them there is one, of the domain asked for.
     several, domains = bool(domains), domains or [options.domain]
     figure, grid, width_in = _panels(options, len(domains), label, several=several)
     named = figure.supylabel if several else grid[0].set_ylabel
@@ -273,7 +264,7 @@ def tokens(data: PlotData, options: Options) -> Figure:
     return _draw(
         data,
         options,
-        lambda spec, _: point_span(spec.tokens_per_s),
+        lambda spec, domain: point_span(data.figure(spec.name, domain, "tokens_per_s")),
         label="tokens per second  ← shorter sequences",
         needed="tokens",
     )

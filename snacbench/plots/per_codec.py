@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from snacbench.plots import style
-from snacbench.plots.against import bar_lengths
+from snacbench.plots.against import bar_lengths, log_axis
 from snacbench.plots.drawing import Plot
 from snacbench.plots.plot_data import Options, PlotData
 from snacbench.tables.ladder import Ladder
@@ -175,6 +176,7 @@ def codebooks(data: PlotData, options: Options) -> Figure:
         if any(book.range_only for book in books)
         else "",
         style.remarks([spec for spec, _ in shown]),
+        style.beside(data, "", options.domain),
     )
     return figure
 
@@ -209,7 +211,46 @@ def _draw_panel(axes: Axes, one: Ladder, colour: str) -> None:
     axes.grid(visible=False, axis="x")
 
 
+def rates(data: PlotData, options: Options) -> Figure:
+    """5 to 95 % of the clips' rates, and of the time within them, by domain."""
+    look, specs = style.looks(data.specs), [s for s in data.specs if data.codecs[s.name].varies]
+    domains = [options.domain] if options.domain != "all" else data.domains or ["all"]
+    of_codecs = style.row_names(data, specs, options)
+    names = [name + f", {d}" * (len(domains) > 1) for name in of_codecs for d in domains]
+    figure, axes = style.rows_figure(options, names, 0.24)
+    ends: list[float] = []
+    for row, (spec, domain) in enumerate(product(specs, domains)):
+        for key, y, width in (("clips", row - 0.12, 4.0), ("over_time", row + 0.16, 1.0)):
+            if span := data.figure(spec.name, domain, f"{key}_kbps"):
+                colour = look[spec.model].colour
+                axes.plot(span[1:], [y, y], color=colour, linewidth=width, gid=key)
+                axes.plot(span[:1], [y], "|", color=style.BLACK, markersize=5)
+                ends += filter(None, span)
+    if ends:
+        style.name_rows(axes, names)
+        log_axis(axes, ends, style.WIDTH_IN[options.width])
+        axes.set_xlabel("rate (kbps)")
+    else:
+        style.say_empty(axes, "no codec of this run has a rate that varies")
+    about = (
+        "thick: 5 to 95 % of the clips' actual rates; thin: 5 to 95 % of the time within clips, as "
+        "the median clip has it; marks: medians"
+    )
+    out = style.left_out(
+        [s.name for s in data.specs if s not in specs], "constant rate, or not known"
+    )
+    style.caption(figure, options, data.called(options.domain), about, out)
+    return figure
+
+
 PLOTS = (
+    Plot(
+        "rates",
+        "spread of the rates between clips and within them, of codecs whose rate varies",
+        rates,
+        ("domain",),
+        useful=lambda data: any(codec.varies for codec in data.codecs.values()),
+    ),
     Plot(
         "codebooks",
         "entropy per codebook beside the bits it takes, a panel per model",

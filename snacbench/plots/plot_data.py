@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal, get_args
 
 from snacbench.errors import UserError, did_you_mean
@@ -58,13 +58,21 @@ def point_span(value: float | None, factor: float = 1.0) -> Span | None:
     return Span(*(factor * value,) * 3) if value else None
 
 
+def _asked(spec: CodecSpec, codecs: Sequence[str], *, conditions: bool) -> bool:
+    """Whether a point is one of those that are named, or that are meant where none is."""
+    names, plain = {spec.name, spec.model}, spec.without_condition
+    names |= {spec.family, plain.name, plain.model} if conditions or plain is spec else set()
+    return not names.isdisjoint(codecs) if codecs else conditions or plain is spec
+
+
 class PlotData:
-    """One or more runs side by side.
+    """One or more runs side by side, without points under `conditions` unless `codecs` name them.
 
     `codecs` are operating points, models or families to draw, none: all; `labels` say what one is
     called on figures. UserError if no run has a codec that they name. A codec that several runs
-    hold is in the first of them only, and `repeated`. `ladder` gives, of a codec and a domain, all
-    rates, with the intervals of its entropy. Where clips are grouped `by` language, speaker, gender
+    hold is in the first of them only, and `repeated`; `set_aside` counts the points under
+    conditions that are left out. `ladder` gives, of a codec and a domain, all rates, with the
+    intervals of its entropy. Where clips are grouped `by` language, speaker, gender
     or corpus, these groups take the place of domains.
     """
 
@@ -75,14 +83,19 @@ class PlotData:
         codecs: Sequence[str] = (),
         labels: Mapping[str, str] | None = None,
         by: GroupedBy = "domain",
+        conditions: bool = False,
     ) -> None:
-        self.labels, self.by = dict(labels or {}), by
+        self.labels, self.by, self._all = dict(labels or {}), by, (runs, codecs)
         specs = [codec.spec for rows in runs for codec in rows.codecs]
         names = dict.fromkeys(n for s in specs for n in (s.name, s.model, s.family))
         for name in (*codecs, *self.labels):
             if name not in names:
                 raise UserError(f"no run has a codec {name!r}; {did_you_mean(name, names)}")
-        wanted = {s.name for s in specs if {s.name, s.model, s.family} & set(codecs) or not codecs}
+        every = {s.name: s for s in specs if _asked(s, codecs, conditions=True)}
+        wanted = {s.name for s in specs if _asked(s, codecs, conditions=conditions)} or {*every}
+        if conditions:  # each line begins without
+            wanted |= {every[name].without_condition.name for name in wanted}
+        self.set_aside = len(every.keys() - wanted)
         self.codecs: dict[str, CodecColumns] = {}
         repeated: dict[str, None] = {}
         kept = []
@@ -95,6 +108,12 @@ class PlotData:
         self.runs, self.repeated = tuple(kept), tuple(repeated)
         self._among, self._block = cache(self._entries_among), cache(self._block_of)
         self._record, self.ladder = cache(self._record_of), cache(self._ladder_of)
+
+    @cached_property
+    def with_conditions(self) -> PlotData:
+        """The same with every point under conditions, and the one without that it belongs to."""
+        runs, codecs = self._all
+        return PlotData(runs, codecs=codecs, labels=self.labels, by=self.by, conditions=True)
 
     @property
     def specs(self) -> list[CodecSpec]:
@@ -163,12 +182,16 @@ class PlotData:
         clips = coded_together(entries, domain).clips.get(codec, ())
         return next(e for e in entries if e.label == codec).record(domain, clips)
 
+    def figure(self, codec: str, domain: str, key: str) -> Any:
+        """One of the figures of `Entry.record`; None: not known."""
+        return self._record(codec, domain).get(key)
+
     def rate(self, codec: str, domain: str, rate: str) -> Span | None:
         """A rate in kbps with the ends of its range; None: not known.
 
         Where there are too few tokens for more than a range, its middle on a logarithmic scale.
         """
-        found = self._record(codec, domain).get(f"{rate}_kbps")
+        found = self.figure(codec, domain, f"{rate}_kbps")
         if isinstance(found, Span):  # codes that never change may take nothing: no place on a log
             middle = math.sqrt(found.low * found.high)
             return found._replace(value=middle) if middle else None

@@ -14,18 +14,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
+
+import yaml
 
 from snacbench.errors import StoreError
+from snacbench.later import Axes, Figure, Line2D
 from snacbench.stats.intervals import Interval
+from snacbench.tables.conditions import left_out_note
 from snacbench.tables.side_by_side import spanned
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
-
     from snacbench.plots.plot_data import Options, PlotData
 
 WIDTH_IN = {"single": 3.5, "double": 7.0}
@@ -65,27 +65,6 @@ _FAMILY_MARKER = {
 }  # fmt: skip
 _OTHER_MARKERS = ("h", ">", "p", "d", "8", "H")
 
-_RC: dict[str, Any] = {
-    # DejaVu Sans comes with matplotlib, so every machine sets the same glyphs.
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
-    "font.size": FONT_PT, "axes.labelsize": FONT_PT, "axes.titlesize": FONT_PT,
-    "xtick.labelsize": SMALL_PT, "ytick.labelsize": SMALL_PT, "legend.fontsize": SMALL_PT,
-    "figure.dpi": 100, "savefig.dpi": 300, "savefig.facecolor": "white",
-    "figure.constrained_layout.w_pad": 0.03, "figure.constrained_layout.h_pad": 0.045,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.linewidth": 0.6,
-    "axes.grid": True, "axes.axisbelow": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.5,
-    "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5, "xtick.minor.size": 1.5, "xtick.minor.width": 0.4,
-    "lines.solid_capstyle": "butt",  # an interval ends where it ends
-    "lines.linewidth": 1.1, "lines.markersize": 4.5, "patch.linewidth": 0.6,
-    "legend.frameon": False, "legend.handlelength": 2.2, "legend.columnspacing": 1.2,
-    "axes.unicode_minus": True, "text.parse_math": False,  # a name may hold a dollar
-    "pdf.fonttype": 42, "ps.fonttype": 42,  # whole fonts, which publishers ask for
-    "svg.fonttype": "none",                 # text stays text
-    "svg.hashsalt": "snacbench",            # names inside a file do not change from run to run
-}  # fmt: skip
-
 
 @contextmanager
 def paper_style() -> Iterator[None]:
@@ -94,7 +73,7 @@ def paper_style() -> Iterator[None]:
 
     with mpl.rc_context():
         mpl.rcdefaults()  # whatever the reader has in a matplotlibrc
-        mpl.rcParams.update(cast(Any, _RC))
+        mpl.rc_file(Path(__file__).with_name("paper.mplstyle"), use_default_template=False)
         yield
 
 
@@ -261,28 +240,14 @@ def write_figure(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Pat
 
 
 # ---------------------------------------------------------------------------------------- words
-
 RATE_LABELS = {
     "actual": "actual rate (kbps)",
     "nominal": "nominal rate (kbps)",
     "entropy": "order-0 entropy (kbps)",
 }
-_METRIC_NAMES = {
-    "estoi": "ESTOI", "stoi": "STOI", "mel_dac7": "mel distance (7 scales)",
-    "mel_dac_default": "mel distance (2 scales)", "stft_dac": "STFT distance",
-    "mel_codecbench": "mel distance (CodecBench)", "mel_hifigan": "mel distance (HiFi-GAN)",
-    "mel_bigvgan": "mel distance (BigVGAN)", "mel_vocos": "mel distance (Vocos)",
-    "mel_focalcodec": "mel distance (FocalCodec)",
-    "stft_pwg_convergence": "spectral convergence", "stft_pwg_log": "log STFT distance",
-    "pesq_nb": "PESQ narrowband", "pesq_wb": "PESQ wideband", "si_sdr": "SI-SDR",
-    "si_sdr_aligned": "SI-SDR, delay removed", "visqol_audio": "ViSQOL audio",
-    "visqol_speech": "ViSQOL speech", "waveform_l1": "waveform distance",
-    "bandwidth_khz": "bandwidth", "wer": "WER", "cer": "CER",
-    "f0_rmse_cents": "F0 error", "mcd": "mel-cepstral distortion",
-    "lsd": "log-spectral distance", "loudness_diff_lu": "loudness difference",
-    "fad_vggish": "FAD (VGGish)", "kad_vggish": "KAD (VGGish)",
-    "dnsmos_ovrl": "DNSMOS overall", "dnsmos_p808": "DNSMOS P.808",
-}  # fmt: skip
+_METRIC_NAMES: dict[str, str] = yaml.safe_load(
+    Path(__file__).with_name("metric_names.yaml").read_text("utf-8")
+)
 _RATES = {"22k": "22.05 kHz", "16k": "16 kHz"}  # a metric's variants at lower rates
 _NAMES_LISTED = 4
 RANGE = "bands across: fewer tokens than codebook entries, so the rate is a range, unreliable"
@@ -373,10 +338,14 @@ def remarks(specs: Sequence[CodecSpec], *, truncated: str = "") -> list[str]:
 
 
 def beside(data: PlotData, metric: str, domain: str) -> list[str]:
-    """Warnings: who lacks clips that others have, and runs on different test sets."""
+    """Who lacks clips that others have, runs on different test sets, what is left out."""
     sets = len({rows.run.set_sha256 for rows in data.runs})
     lost = data.lost(metric, domain) if metric else ""
-    return [lost, "CODECS WERE RUN ON DIFFERENT TEST SETS" if sets > 1 else ""]
+    return [
+        lost,
+        "CODECS WERE RUN ON DIFFERENT TEST SETS" if sets > 1 else "",
+        left_out_note(data.set_aside, "plot robustness").removesuffix("."),
+    ]
 
 
 def left_out(names: Iterable[str], why: str) -> str:

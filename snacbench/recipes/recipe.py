@@ -96,6 +96,7 @@ class Recipe(BaseModel):
     codecs: Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)] | None
     hint: str = ""
     data: str
+    conditions: Names = ()
     metrics: Names = ()
     allow_missing_metrics: bool = False
     weights: Annotated[Names, Field(min_length=1), AfterValidator(_never_falls_back)]

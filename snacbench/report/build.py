@@ -1,7 +1,5 @@
 """Making a report: everything that the page needs, into one folder, whole or not at all."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -32,6 +30,7 @@ from snacbench.report.players import (
 from snacbench.rows import Run
 from snacbench.store.jsonl import to_jsonable
 from snacbench.store.run_folder import RunFolder
+from snacbench.tables.conditions import condition_notes, without_conditions
 from snacbench.tables.footnotes import notes as table_notes
 from snacbench.tables.from_runs import Options as TableOptions
 from snacbench.tables.from_runs import tables_of
@@ -53,14 +52,15 @@ _FILES = "snacbench.report", "files"
 # A folder that can still be sent: of these 60 MB the pictures and scores take some 9.
 _MOST_PREVIEW_BYTES = 49e6
 _LEAST_PREVIEW_S = 5.0  # rather a larger folder than shorter previews
+_CLIPS_UNDER_CONDITIONS = 3
 _SHARE_OF_WORST = 3  # at most one clip in so many is there for being a codec's worst
 _MOST_COLUMNS = 8  # metrics beside each other that a window of 1280 pixels shows
 _VISQOL_AUDIO = "visqol_audio"
 _VISQOL_AUDIO_LEAST_KBPS = 24.0  # what its model was trained on: docs/metrics.md
 _FOR_EVERY_METRIC = "quality-rate"  # the other plots are drawn for the run's first metric
 _ORDER = (
-    _FOR_EVERY_METRIC, "domains", "distribution", "differences", "codebooks", "tokens", "speed",
-    "macs",
+    _FOR_EVERY_METRIC, "domains", "robustness", "distribution", "differences", "codebooks",
+    "tokens", "speed", "macs",
 )  # fmt: skip
 
 
@@ -85,9 +85,8 @@ def build_report(  # noqa: PLR0913 - what can be chosen
         raise StoreError(f"{target} is a file; choose a folder for the report with -o")
     known = all((target / name).is_file() for name in (INDEX, *STATIC_FILES))
     if target.exists() and any(target.iterdir()) and not known:
-        raise StoreError(
-            f"{target} is not empty and holds no report; choose a new or empty folder with -o"
-        )
+        text = f"{target} is not empty and holds no report; choose a new or empty folder with -o"
+        raise StoreError(text)
     rows, progress = RunRows.load(folder), progress or Silent()
     found = sources(folder) if folder.has_decoded else {}
     playable = {
@@ -96,15 +95,19 @@ def build_report(  # noqa: PLR0913 - what can be chosen
         if any(row.decoded and (folder.path / row.decoded).is_file() for row in of.coded.values())
     }
     chosen = chosen_clips(rows, [clip for clip in rows.ids if clip in playable], clips)
+    names = [codec.spec.name for codec in rows.codecs]
+    plain = [codec.spec.name for codec in rows.codecs if not codec.spec.condition]
+    under = clips_under_conditions(len(chosen), len(plain), len(names) - len(plain))
     # Whole clips if they fit into a folder that can be sent, else as much of each as does.
-    fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, len(chosen) * (len(rows.codecs) + 1))
+    signals = len(chosen) * (len(plain) + 1) + len(under) * (len(names) - len(plain))
+    fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, signals)
     durations_s = [clip.duration_s for id_ in chosen if (clip := found[id_].clip)]
     whole = lossless or max(durations_s, default=0) <= fits_s
     preview = Preview(lossless, float("inf") if whole else max(fits_s, _LEAST_PREVIEW_S))
-    names = [codec.spec.name for codec in rows.codecs]
 
     def write(number: int) -> dict[str, Any]:
-        written = write_players(folder, partial, names, preview, number, found[chosen[number]])
+        played = [name if number in under or name in plain else "" for name in names]
+        written = write_players(folder, partial, played, preview, number, found[chosen[number]])
         progress.step("players")
         return written
 
@@ -137,7 +140,7 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
     for metric in rows.clip_metrics[:1]:
         better = next((m.better for m in rows.run.metrics if m.name == metric), "higher")
         lowest = min if better == "higher" else max
-        for values in scores_of([rows], metric, ALL_DOMAINS).values():
+        for values in scores_of(without_conditions([rows])[0], metric, ALL_DOMAINS).values():
             if known := {clip: value for clip, value in values.items() if clip in playable}:
                 worst[lowest(known, key=known.__getitem__)] = None
     chosen = set(list(worst)[: number // _SHARE_OF_WORST])
@@ -152,9 +155,16 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
     return [clip.id for clip in rows.clips if clip.id in chosen]
 
 
+def clips_under_conditions(clips: int, plain: int, conditioned: int) -> set[int]:
+    """On which of so many clips points under conditions are played: spread evenly, at least 3.
+
+    As many as double the signals of points without.
+    """
+    most = max(_CLIPS_UNDER_CONDITIONS, clips * (plain + 1) // max(1, conditioned))
+    return {round(place) for place in np.linspace(0, clips - 1, min(most, clips)).tolist()}
+
+
 # ------------------------------------------------------------------------------------ the page
-
-
 def write_page(  # noqa: PLR0913 - all that stands on it
     folder: RunFolder,
     rows: RunRows,
@@ -179,16 +189,18 @@ def write_page(  # noqa: PLR0913 - all that stands on it
     domains = {clip.id: clip.domain for clip in rows.clips}
     coded = [codec.coded[codec.tried(ALL_DOMAINS)] for codec in rows.codecs]
     longest_s = max((float(of["duration_s"][of["ok"]].sum()) for of in coded), default=0.0)
+    plain, under = without_conditions([rows])[0][0].codecs, {c.spec.condition for c in rows.codecs}
     content = {
         **shown,
         **picture_scale(),
         "run": rows.run,
-        "title": f"{rows.run.test_set}: {len(rows.codecs)} codecs on {len(rows.clips)} clips",
+        "title": f"{rows.run.test_set}: {len(plain)} codecs on {len(rows.clips)} clips",
         "tiles": [
             (f"{len(rows.clips):,}", "clips"),
             (f"{longest_s / 60:.1f}", "minutes of audio"),
-            (f"{len({c.spec.model for c in rows.codecs})}", "models"),
-            (f"{len(rows.codecs)}", "operating points"),
+            (f"{len({c.spec.model for c in plain})}", "models"),
+            (f"{len(plain)}", "operating points"),
+            *([(f"{len(under - {''})}", "conditions")] if any(under) else []),
             (f"{len(rows.metrics)}", "metrics"),
             (f"{sum(int((~of['ok']).sum()) for of in coded):,}", "failed codings"),
         ],
@@ -225,13 +237,18 @@ def summary_tables(
     number is believed stands in each.
     """
     demo = {codec.spec.name for codec in rows.codecs if codec.spec.demonstration}
+    under = {codec.spec.name for codec in rows.codecs if codec.spec.condition}
     found = []
     above = made[0].above if made else ()
     for table in (*(made[:1] if len(made) == 2 else made), *grouped):  # all are of one domain
         domain = " ".join(table.group or ()) or table.title.rpartition(", ")[2]
-        marked = tuple(
-            replace(row, label=f"{row.label} (demo)") if row.label in demo else row
-            for row in table.rows
+        marked, folded = (
+            tuple(
+                replace(row, label=f"{row.label} (demo)") if row.label in demo else row
+                for row in table.rows
+                if (row.label in under) is of_conditions
+            )
+            for of_conditions in (False, True)
         )
         metrics = [column for column in table.columns if column.kind == "mean"]
         count = max(1, -(-len(metrics) // _MOST_COLUMNS))
@@ -249,12 +266,19 @@ def summary_tables(
             for at, (title, part) in enumerate(parts)
             if part
         ]
-        found.append((domain, html_fragment(split)))
+        text = html_fragment(split)
+        if folded:
+            noted = tuple(condition_notes([rows]))
+            more = [
+                replace(one, rows=folded, footnotes=noted, above=()).lettered() for one in split
+            ]
+            heading = f"{len(folded)} operating points under conditions, {domain}"
+            text += f"<details><summary>{heading}</summary>{html_fragment(more)}</details>"
+        found.append((domain, text))
     return sorted(found, key=lambda pair: pair[0] != "all clips")
 
 
 def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], list[str]]:
-    """Draw the run's plots; one for which it holds too little is left out, and why is said."""
     data, known = PlotData([rows]), plots()
     wanted, problems = list[tuple[Plot, PlotOptions]](), list[str]()
     drawn = list[dict[str, str]]()
@@ -278,8 +302,6 @@ def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], l
 
 
 # ---------------------------------------------------------------------------------- every score
-
-
 def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
     """Clips, with the numbers of their players' files in `media`, codecs, metrics, and scores.
 
@@ -312,8 +334,10 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
         codecs.append(
             {
                 "name": spec.name,
-                "model": spec.model,
+                "model": spec.without_condition.model,
                 "kbps": None if kbps is None else round(kbps, 3),
+                "base": spec.without_condition.name,
+                "condition": spec.condition,
                 "anchor": spec.anchor,
                 "demonstration": spec.demonstration,
             }
@@ -342,14 +366,12 @@ def _rounded(values: Cells) -> list[Any]:
 
 
 # ------------------------------------------------------------------------ notes and provenance
-
-
 def notes(rows: RunRows, *, about_sources: Sequence[str] = ()) -> list[str]:
     """Sentences on the numbers and, given `about_sources`, on the recordings."""
     least = _VISQOL_AUDIO_LEAST_KBPS
     below = ", ".join(
         codec.spec.name
-        for codec in rows.codecs
+        for codec in without_conditions([rows])[0][0].codecs
         if _VISQOL_AUDIO in codec.scores and (actual_kbps_of(codec, ALL_DOMAINS) or least) < least
     )
     outside = f"{_VISQOL_AUDIO} was trained on codecs at {least:g} kbps and more; outside of that "

@@ -5,8 +5,6 @@ the audio of a clip comes as a script. Its bytes go into characters, 15 bits eac
 UTF-16: that takes a fifteenth more than the bytes themselves, where base64 takes a third more.
 """
 
-from __future__ import annotations
-
 import codecs
 import io
 import json
@@ -137,7 +135,8 @@ def write_players(  # noqa: PLR0913, PLR0917 - the first four are the same for a
     for index, picture in enumerate(levels):
         if picture is None:
             continue
-        image = spectrogram_image(picture, top_db)
+        # The lightest colour is `top_db`, the darkest 80 dB less.
+        image = _webp((picture - top_db) / RANGE_DB + 1, "magma")
         (pictures / f"{index}.webp").write_bytes(image)
         if index and reference is not None:
             image = change_image(reference=reference, degraded=picture, top_db=top_db)
@@ -215,8 +214,6 @@ def script_json(value: Any) -> str:
 
 
 # ------------------------------------------------------------------------------------ pictures
-
-
 def levels_db(audio: Audio, top_hz: float) -> Picture:
     """Level in dB, arbitrary reference: shape (`HEIGHT`, `WIDTH`), in equal steps of mel and time.
 
@@ -248,11 +245,6 @@ def marks(top_hz: float) -> list[tuple[str, float]]:
         for hz, height in heights
         if height < 97
     ]
-
-
-def spectrogram_image(levels: Picture, top_db: float) -> bytes:
-    """Levels as a WebP picture: the lightest colour is `top_db`, the darkest 80 dB less."""
-    return _webp((levels - top_db) / RANGE_DB + 1, "magma")
 
 
 def change_image(*, reference: Picture, degraded: Picture, top_db: float) -> bytes:

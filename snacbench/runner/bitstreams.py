@@ -26,6 +26,7 @@ from snacbench.errors import (
 from snacbench.later import pd
 from snacbench.plugins import codec_models
 from snacbench.progress import Progress
+from snacbench.rate.bits import check_segments
 from snacbench.rate.coding.coders import CONTEXT_CODERS
 from snacbench.rate.coding.trained import KeptClip
 from snacbench.request import Request
@@ -62,6 +63,7 @@ def bitstream_of(
         num_samples=source.num_samples,
         channel_mode=channel_mode,
         seed=seed if spec.stochastic else 0,
+        max_segment_frames=spec.max_segment_frames if parts[0].segment_lengths is not None else 1,
     )
     return Bitstream(header, tuple(s.codebook_size for s in spec.streams), tuple(parts))
 
@@ -112,8 +114,10 @@ def check_fits(bitstream: Bitstream, spec: CodecSpec) -> None:
     channels, mode = coded_channels(header.channels, spec)
     length = num_samples_at(header.num_samples, header.rate_hz, rate_hz)
     sizes = [stream.codebook_size for stream in spec.streams]
+    lengths = spec.max_segment_frames if parts[0].segment_lengths is not None else 1
     for what, found, expected in (
         ("the codec's rate", header.codec_rate_hz, rate_hz),
+        ("segments of up to", header.max_segment_frames, lengths),
         ("codebook sizes", list(bitstream.codebook_sizes), sizes),
         ("the channel mode", header.channel_mode, mode),
         ("the channels of the parts", [part.channels for part in parts], [*channels]),
@@ -126,10 +130,11 @@ def check_fits(bitstream: Bitstream, spec: CodecSpec) -> None:
             )
     for part in parts:  # a stream lasts about as long as its signal
         duration_s = part.num_samples / part.rate_hz
+        check_segments(part, spec)
         for index, (codes, stream) in enumerate(zip(part.codes, spec.streams, strict=True)):
             coded_s = float(codes.shape[-1] / stream.frame_rate_hz)
             shorter, longer = sorted((duration_s, coded_s))
-            if longer > shorter * _SLACK_RATIO + _SLACK_S:
+            if longer > shorter * _SLACK_RATIO * spec.max_segment_frames + _SLACK_S:
                 raise BitstreamError(
                     f"no file of {spec.name}: stream {index} has {codes.shape[-1]} frames, "
                     f"{coded_s:.1f} s, for a signal of {duration_s:.1f} s"

@@ -1,9 +1,9 @@
 """Clips through one codec, in a worker process: resample, encode, decode, write, weigh.
 
 Where the codes of lower points are the first streams of a higher one's, a clip is encoded once and
-its codes are cut; every point decodes. For a codec that owns a GPU clips go in batches of one
-padded length. While a batch is on the device, threads read and resample the next clips and write
-the last ones: the libraries do both outside of Python's lock.
+its codes are cut; every point decodes, under every condition of what is sent. For a codec that owns
+a GPU clips go in batches of one padded length. While a batch is on the device, threads read and
+resample the next clips and write the last ones: the libraries do both outside of Python's lock.
 """
 
 from __future__ import annotations
@@ -18,19 +18,22 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from snacbench.audio.io import read_clip, write_flac
+from snacbench.audio.levels import limited
 from snacbench.audio.resample import num_samples_at
 from snacbench.audio.silence import missing_sound
 from snacbench.bitstream.container import save, write
+from snacbench.conditions.channel import concealed, transmitted
+from snacbench.conditions.inputs import impaired
 from snacbench.errors import BitstreamError, CodecError, SnacbenchError, UserError
 from snacbench.files import sha256_of_file
 from snacbench.packages import missing_package
-from snacbench.rate.bits import bits_of, histograms_of
+from snacbench.rate.bits import bits_of, histograms_of, rate_over_time
 from snacbench.rate.coding.coders import PACKED
 from snacbench.request import Request
 from snacbench.rows import Bits, Coded
 from snacbench.runner.bitstreams import bitstream_of, check_contract
 from snacbench.runner.loading import BatchCodec, LoadedCodec, is_out_of_memory, load, now
-from snacbench.runner.plan import PlannedCodec
+from snacbench.runner.plan import PlannedCodec, condition_of, passes_of
 from snacbench.runner.pool import Job, Rows
 from snacbench.runner.signal_rules import (
     codec_inputs,
@@ -54,7 +57,8 @@ def row_seed(run_seed: int, *, codec: str, clip: str) -> int:
 class CodingJob(Job):
     """Clips for one codec.
 
-    `cuts` are lower points of the codec's model, which get the first streams of its codes.
+    `cuts` are points that get the codec's codes, or the first streams of them: lower points of its
+    model, and points whose condition changes what is sent. Of a cascade they are its longer ones.
     `refused` is why none is to be coded: the codec has failed its spot check, or was stopped.
     """
 
@@ -70,9 +74,10 @@ class CodingJob(Job):
         """All operating points that the clips are coded at, the one that encodes first."""
         return (self.codec, *self.cuts)
 
-    def seed_of(self, clip: Clip, spec: CodecSpec) -> int:
-        """Seed of a clip's decode."""
-        return row_seed(self.request.seed, codec=spec.name, clip=clip.id)
+    def seed_of(self, clip: Clip, spec: CodecSpec, passed: int = 1) -> int:
+        """Seed of a clip's decode, the same under every condition; of a cascade, in that pass."""
+        name = spec.without_condition.name + f"\0pass {passed}" * (passed > 1)
+        return row_seed(self.request.seed, codec=name, clip=clip.id)
 
     def run(self) -> Rows:
         """Histograms first: a clip counts as coded only once everything about it is on disk."""
@@ -93,34 +98,42 @@ class CodingJob(Job):
 
 def failed_row(spec: CodecSpec, clip: Clip, reason: str) -> Coded:
     """The row of a clip that could not be coded."""
-    return Coded(clip.id, spec.name, "failed", reason, clip.domain, clip.duration_s)
+    failed = Coded(clip.id, spec.name, "failed", reason, clip.domain, clip.duration_s)
+    return replace(failed, condition=spec.condition)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A clip as its run and its codec see it."""
+    """A clip as its run and its codec see it; `realised` tells what its condition came to."""
 
     clip: Clip
     audio: Audio
     inputs: list[Audio]
     channel_mode: str
+    realised: float | None = None
 
 
 @dataclass(frozen=True)
 class Timed:
-    """What a clip's signals became at a point, and the seconds that it took of its batch's."""
+    """What a clip's signals became at a point, and the seconds that it took of its batch's.
+
+    `encoded` is as sent, `realised` what became of a condition on the way.
+    """
 
     encoded: list[Encoded]
     decoded: list[Audio]
     encode_s: float
     decode_s: float
     batch: int = 1
+    realised: float | None = None
 
 
 def source_of(clip: Clip, codec: PlannedCodec, request: Request) -> Source:
-    """Read a clip and bring it to the codec's rate and channels."""
-    audio = source_signal(read_clip(clip), request.channels)
-    return Source(clip, audio, *codec_inputs(audio, codec.spec))
+    """Read a clip, impair it under a condition, and bring it to the codec's rate and channels."""
+    audio, realised = source_signal(read_clip(clip), request.channels), None
+    if (condition := condition_of(codec.spec)) and condition.stage == "input":
+        audio, realised = impaired(audio, condition, seed=request.seed, clip=clip.id)
+    return Source(clip, audio, *codec_inputs(audio, codec.spec), realised)
 
 
 def code_clips(job: CodingJob) -> Rows:
@@ -211,12 +224,14 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
         bits = sum((bits_of(part, spec) for part in came.encoded), Bits())
         target = folder.decoded_path(clip.id, spec.name)
         decoded = decoded_signal(came.decoded, source.audio.channels)
-        band_hz = kept_band_hz(spec, decoded.rate_hz)
-        if missing := missing_sound(reference=source.audio, degraded=decoded, band_hz=band_hz):
-            raise CodecError(missing)
+        condition = condition_of(spec)
+        if condition is None or condition.stage != "channel":  # which may well leave nothing
+            band_hz = kept_band_hz(spec, decoded.rate_hz)
+            if missing := missing_sound(reference=source.audio, degraded=decoded, band_hz=band_hz):
+                raise CodecError(missing)
         clipped = write_flac(target, decoded)
         codes, data, seed = None, b"", job.seed_of(clip, spec)
-        if job.request.keep_codes:
+        if job.request.keep_codes and condition is None:
             mode = source.channel_mode
             try:
                 signal = bitstream_of(spec, source.audio, mode, came.encoded, seed=seed)
@@ -225,6 +240,8 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
                 raise CodecError(f"its codes cannot be kept: {error}") from error
             codes = folder.codes_path(clip.id, spec.name)
             save(codes, data)
+        histograms = histograms_of(came.encoded, clip=clip.id, spec=spec)
+        tokens = sum(int(of_stream.counts.sum()) for of_stream in histograms)
         row = Coded(
             clip=clip.id,
             codec=spec.name,
@@ -243,8 +260,12 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
             batch=came.batch,
             codes=codes.relative_to(job.run_folder).as_posix() if codes else None,
             codes_sha256=hashlib.sha256(data).hexdigest() if codes else None,
+            rate=rate_over_time(came.encoded, spec),
+            tokens=tokens if spec.max_segment_frames > 1 else None,
+            condition=spec.condition,
+            realised=source.realised if came.realised is None else came.realised,
         )
-        return [row, *histograms_of(came.encoded, clip=clip.id, spec=spec)]
+        return [row, *histograms]
     except Exception as error:  # noqa: BLE001 - becomes a failed row
         return [_failed(point, source.clip, error)]
 
@@ -289,35 +310,79 @@ def _timed(
 ) -> list[tuple[Source, PlannedCodec, Timed]]:
     """All signals in one batch, or those of a clip one after another, encoded once for all points.
 
-    Clips are charged an equal share of a batch's time, and points one of the encoding.
+    A cascade encodes what it has decoded, and a longer one goes on from there. Clips are charged an
+    equal share of a batch's time, and points one of all encoding.
     """
     signals = [audio for source in sources for audio in source.inputs]
-    batch = len(signals) if len(sources) > 1 else 1
-    loaded = load(job.codec) if loaded.planned != job.codec else loaded
-    started = now(loaded)
-    encoded = loaded.encode(signals, together=batch > 1)
-    encode_s = (now(loaded) - started) / len(job.points)
-    timed = []
+    together, passed = len(sources) > 1, 1
+    decoded, timed = list[Audio](), list[tuple[Source, PlannedCodec, Timed]]()
+    loaded = load(job.codec) if loaded.planned != job.codec.base else loaded
+    encoded, encode_s = _encode(loaded, signals, together=together)
     for point in job.points:
-        loaded = load(point) if loaded.planned != point else loaded
-        streams = len(point.spec.streams)
-        parts = [replace(e, codes=e.codes[:streams]) for e in encoded] if job.cuts else encoded
-        seeds = [
-            job.seed_of(source.clip, point.spec) + i
-            for source in sources
-            for i in range(len(source.inputs))
-        ]
-        started = now(loaded)
-        if batch > 1:
-            decoded = loaded.decode_batch(parts, seeds=seeds)
-        else:
-            decoded = loaded.decode(parts, seed=seeds[0])
-        decode_s = now(loaded) - started
+        loaded = load(point) if loaded.planned != point.base else loaded
+        spec, decode_s = point.spec, 0.0
+        while passed < passes_of(spec):
+            if not decoded:
+                seeds = _seeds(job, sources, spec, passed)
+                decoded, took_s = _decode(loaded, encoded, seeds, together=together)
+                decode_s += took_s
+            between, decoded = [limited(audio) for audio in decoded], []
+            encoded, took_s = _encode(loaded, between, together=together)
+            encode_s, passed = encode_s + took_s, passed + 1
+        parts = iter([e for _, e in zip(signals, encoded, strict=True)])
+        if job.cuts:
+            parts = (replace(e, codes=e.codes[: len(spec.streams)]) for e in parts)
+        sent = [list(islice(parts, len(source.inputs))) for source in sources]
+        came = [_arrived(job, spec, s.clip, own) for s, own in zip(sources, sent, strict=True)]
+        arrived, seeds = [e for own, _ in came for e in own], _seeds(job, sources, spec, passed)
+        decoded, took_s = _decode(loaded, arrived, seeds, together=together)
         # A batch that comes back with more or fewer signals fails, and its clips are tried alone.
-        pairs = iter([(e, d) for _, e, d in zip(signals, parts, decoded, strict=True)])
-        for source in sources:
-            own = list(islice(pairs, len(source.inputs)))
-            share = len(own) / len(signals)
-            what = [e for e, _ in own], [d for _, d in own]
-            timed.append((source, point, Timed(*what, encode_s * share, decode_s * share, batch)))
-    return timed
+        outputs = iter([d for *_, d in zip(signals, arrived, decoded, strict=True)])
+        for source, own, (got, realised) in zip(sources, sent, came, strict=True):
+            heard, share = list(islice(outputs, len(own))), len(own) / len(signals)
+            if (condition := condition_of(spec)) and condition.stage == "channel":
+                heard = concealed(heard, got, spec, condition)
+            seconds = (decode_s + took_s) * share
+            what = Timed(own, heard, 0.0, seconds, len(signals) if together else 1, realised)
+            timed.append((source, point, what))
+    each_s = encode_s / (len(signals) * len(job.points))
+    return [(s, p, replace(t, encode_s=each_s * len(t.encoded))) for s, p, t in timed]
+
+
+def _arrived(
+    job: CodingJob, spec: CodecSpec, clip: Clip, parts: Sequence[Encoded]
+) -> tuple[Sequence[Encoded], float | None]:
+    """What of a clip's parts the decoder gets, and what came of a condition that is no input's."""
+    condition = condition_of(spec)
+    if condition is None or condition.stage == "input":
+        return parts, None
+    if condition.stage == "cascade":
+        return parts, condition.strength
+    return transmitted(parts, spec, condition, seed=job.request.seed, clip=clip.id)
+
+
+def _seeds(job: CodingJob, sources: Sequence[Source], spec: CodecSpec, passed: int) -> list[int]:
+    """Seeds of the decodes of all signals in a pass."""
+    firsts = [(job.seed_of(source.clip, spec, passed), len(source.inputs)) for source in sources]
+    return [first + i for first, count in firsts for i in range(count)]
+
+
+def _encode(
+    loaded: LoadedCodec, signals: Sequence[Audio], *, together: bool
+) -> tuple[list[Encoded], float]:
+    """What signals are encoded to, in a batch or one after another, and the seconds it took."""
+    started = now(loaded)
+    encoded = loaded.encode(signals, together=together)
+    return encoded, now(loaded) - started
+
+
+def _decode(
+    loaded: LoadedCodec, parts: Sequence[Encoded], seeds: Sequence[int], *, together: bool
+) -> tuple[list[Audio], float]:
+    """What parts are decoded to, in a batch or one after another, and the seconds it took."""
+    started = now(loaded)
+    if together:
+        decoded = loaded.decode_batch(parts, seeds=seeds)
+    else:
+        decoded = loaded.decode(parts, seed=seeds[0])
+    return decoded, now(loaded) - started

@@ -84,7 +84,8 @@ class _Probe:
 
     def __init__(self, codec: Codec, rate_hz: int, length: int) -> None:
         self.codec, self.rate_hz, self.length = codec, rate_hz, length
-        self.network = isinstance(codec, Network)
+        # Codes of segments are not codes of a place.
+        self.network = isinstance(codec, Network) and codec.spec.max_segment_frames == 1
         self.decode: Callable[[Encoded], NDArray[Any]] = (
             codec.fine_decoder()
             if isinstance(codec, Network)

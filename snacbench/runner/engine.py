@@ -137,7 +137,7 @@ def measure_speed(
     codecs = _codecs_again(folder, progress, offline=offline)
     with folder.locked():
         channels = folder.run.request.channels
-        jobs = [SpeedJob(codec, channels, budget_s) for codec in codecs]
+        jobs = [SpeedJob(c, channels, budget_s) for c in codecs if not c.spec.condition]
         _measure(MEASURE_SPEED, jobs, folder, progress)
 
 
@@ -146,7 +146,8 @@ def measure_cost(folder: RunFolder, *, offline: bool = False, progress: Progress
 
     Raises as `measure_speed`.
     """
-    codecs = _codecs_again(folder, progress, offline=offline)
+    every = _codecs_again(folder, progress, offline=offline)
+    codecs = [codec for codec in every if not codec.spec.condition]
     with folder.locked():
         jobs, workers = [CostJob(codec) for codec in codecs], workers_for(codecs)
         _measure("measure cost", jobs, folder, progress, workers=workers)
@@ -240,11 +241,12 @@ def start(plan: Plan, path: Path) -> RunFolder:
         "workers": f"{request.jobs or default_jobs()}, one thread each"
         + (", and one for the GPU" if on_gpu else ""),
         "gpu": versions.gpu() if on_gpu else "",
+        "conditions left out": plan.left_out,
         MISSING: "; ".join(plan.test_set.missing),
         "test set": "; ".join(plan.test_set.notes),
     }
     facts = {name: text for name, text in facts.items() if text}
-    models = {codec.spec.model: codec.model for codec in plan.codecs}
+    models = {codec.spec.model: codec.model for codec in plan.bases}
     for model in models.values():
         facts.update(versions.asked(model.versions, model.name))
     specs = tuple(planned.spec for planned in plan.codecs)
@@ -317,7 +319,10 @@ def execute(
             _say_retried(retried, progress)
         ledger = Ledger(folder, folder.run.codecs, [metric.spec for metric in plan.metrics])
         ledger.append(  # files of the test set that nobody can read count as coded, and failed
-            Coded(broken.id, codec.spec.name, "failed", broken.reason, broken.domain)
+            replace(
+                Coded(broken.id, codec.spec.name, "failed", broken.reason, broken.domain),
+                condition=codec.spec.condition,
+            )
             for broken in plan.test_set.broken
             for codec in plan.codecs
             if not ledger.is_coded(broken.id, codec.spec.name)
@@ -328,7 +333,7 @@ def execute(
             progress.note(f"{_NO_SPEED} {folder.path}")
         elif budget_s := request.speed_budget_s:
             done = {row.codec for row in folder.read(Speed)}
-            untimed = (codec for codec in plan.codecs if codec.spec.name not in done)
+            untimed = (codec for codec in plan.bases if codec.spec.name not in done)
             jobs = [SpeedJob(codec, request.channels, budget_s) for codec in untimed]
             _measure(MEASURE_SPEED, jobs, folder, progress)
 
@@ -447,7 +452,9 @@ def _check_same(
         raise StoreError(f"the codecs or weights of {path} are no longer the same; start a new run")
     versions.check_versions(
         run,
-        codecs=versions.versions_of_codecs({codec.spec.model: codec.model for codec in codecs}),
+        codecs=versions.versions_of_codecs(
+            {codec.spec.model: codec.model for codec in codecs if not codec.spec.condition}
+        ),
         metrics=versions.versions_of_metrics(metrics),
         place=str(path),
     )

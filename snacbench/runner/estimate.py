@@ -49,7 +49,8 @@ def estimate(plan: Plan, progress: Progress = SILENT) -> str:
             took_s, before = time.perf_counter() - before, time.perf_counter()
             if isinstance(job, CodingJob):
                 audio_s = sum(clip.duration_s for clip in job.clips)
-                paces.setdefault(job.codec.selector + str(job.cuts), []).append(took_s / audio_s)
+                encoded = ",".join(point.spec.name for point in job.points)
+                paces.setdefault(encoded, []).append(took_s / audio_s)
             elif isinstance(job, ScoringJob):
                 paces.setdefault("", []).append(took_s / job.clip.duration_s)
             else:

@@ -126,8 +126,10 @@ _held: list[LoadedCodec] = []  # one at most: models go one after another to bou
 def load(planned: PlannedCodec) -> LoadedCodec:
     """A codec, kept until another one is asked for.
 
-    A network that works at several operating points is loaded once for all of them.
+    A network that works at several operating points is loaded once for all of them, under
+    whatever condition.
     """
+    planned = planned.base
     if not (_held and _held[0].adjust(planned)):
         unload()
         _held.append(opened(planned))

@@ -20,13 +20,13 @@ from snacbench.files import sha256_of_file
 from snacbench.plugins import codec_families, codec_models
 from snacbench.progress import Progress, Silent
 from snacbench.request import OutsideFiles, Request
-from snacbench.rows import Coded
+from snacbench.rows import Coded, ListenerScore
 from snacbench.runner.engine import RUNS, describe_run, score_again
 from snacbench.runner.plan import check_weight_names, chosen_metrics
 from snacbench.runner.preparing import residual_delay
 from snacbench.runner.signal_rules import kept_band_hz, source_signal
 from snacbench.runner.versions import make_ready
-from snacbench.store.run_folder import RunFolder, new_folder
+from snacbench.store.run_folder import RUN_FILE, RunFolder, new_folder
 from snacbench.testsets import TestSet, open_test_set
 from snacbench.testsets.folder import Transcripts, files_below
 from snacbench.testsets.testset import clip_of, counted, hash_of, make_set, some_of
@@ -125,6 +125,41 @@ def import_decodes(request: Request, metrics: Sequence[Metric], target: Path) ->
         )
         folder.append([replace(found, delay_s=found.delay_s - removed_s)])
     return folder
+
+
+def score_rated(  # noqa: PLR0913 - what a run is of
+    request: Request,
+    references: TestSet,
+    specs: Sequence[CodecSpec],
+    decodes: Mapping[tuple[str, str], Path],
+    ratings: Sequence[ListenerScore],
+    *,
+    progress: Progress | None = None,
+) -> RunFolder:
+    """Make a run of decodes by clip and codec, made elsewhere and rated; or go on with it.
+
+    Files are fitted as by `import_decodes`, and no delay is taken away. UserError as
+    `engine.score_again`, and if the request's folder holds a run of other clips.
+    """
+    shown, target = progress or Silent(), request.out or new_folder(RUNS, "-rated")
+    metrics = chosen_metrics(request)
+    make_ready(metrics, shown)
+    run = describe_run(replace(request, out=None), references, tuple(specs), metrics, {})
+    if not (target / RUN_FILE).is_file():
+        folder = RunFolder.create(target, run, references.clips)
+    elif (folder := RunFolder.open(target)).run.set_sha256 != run.set_sha256:
+        raise UserError(f"{target} is a run of other clips; name another folder")
+    with folder.locked():
+        done = {(row.clip, row.codec) for row in folder.read(Coded)}
+        for spec in specs:
+            of = {clip: path for (clip, codec), path in decodes.items() if codec == spec.name}
+            left = [c for c in references.clips if c.id in of and (c.id, spec.name) not in done]
+            if left:
+                folder.append(_import(folder, clip, of[clip.id], spec, 0.0) for clip in left)
+                folder.append([residual_delay(spec.name, _signals(references, of))])
+        folder.replace(ListenerScore, ratings, of=lambda row: True)
+    named = request.metrics or None
+    return score_again(folder, named, jobs=request.jobs, offline=request.offline, progress=shown)
 
 
 def _matched(request: Request, outside: OutsideFiles) -> tuple[TestSet, dict[str, Path]]:

@@ -13,6 +13,8 @@ from pathlib import Path
 import soundfile  # noqa: F401 - one that does not load is told before anything is done
 import soxr  # noqa: F401
 
+from snacbench.conditions.channel import applies
+from snacbench.conditions.condition import Condition, condition_named, conditions_of
 from snacbench.errors import (
     MissingPackage,
     TestSetError,
@@ -52,6 +54,17 @@ PRECISION_TEXTS: Mapping[Precision, str] = {
 _DECODED_BYTES_PER_S = 44_100 * 3  # 24-bit FLAC at worst does not compress
 
 
+def condition_of(spec: CodecSpec) -> Condition | None:
+    """What an operating point runs under; None: nothing."""
+    return condition_named(spec.condition) if spec.condition else None
+
+
+def passes_of(spec: CodecSpec) -> int:
+    """How many times an operating point encodes and decodes: in a cascade, more than once."""
+    condition = condition_of(spec)
+    return condition.passes if condition else 1
+
+
 @dataclass(frozen=True)
 class PlannedCodec:
     """An operating point and how it is computed; small enough to send to a worker with every job.
@@ -74,6 +87,11 @@ class PlannedCodec:
         """The model that it is a point of."""
         return model_named(self.selector)
 
+    @property
+    def base(self) -> PlannedCodec:
+        """The same operating point under no condition, which is in the run, too."""
+        return replace(self, spec=self.spec.without_condition) if self.spec.condition else self
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -91,6 +109,21 @@ class Plan:
     decision: str
     whole: TestSet
     lacking: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def bases(self) -> tuple[PlannedCodec, ...]:
+        """Its operating points under no condition."""
+        return tuple(codec for codec in self.codecs if not codec.spec.condition)
+
+    @property
+    def left_out(self) -> str:
+        """Which conditions which operating points cannot have, and why; empty if all can."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for condition in conditions_of(self.request.conditions):
+            for codec in self.bases:
+                if why := applies(codec.spec, condition):
+                    found.setdefault((codec.spec.name, why), []).append(condition.name)
+        return "; ".join(f"{', '.join(of)} of {name}: {why}" for (name, why), of in found.items())
 
 
 def make_plan(request: Request, progress: Progress | None = None) -> Plan:
@@ -170,7 +203,8 @@ def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPoli
     """The operating points that are meant, where their weights come from, and why from there.
 
     Only PyTorch's codecs take a device, a precision and batches; on the CPU, where batches gain
-    nothing, the default is one clip at a time.
+    nothing, the default is one clip at a time. All points come first without a condition, then
+    under one after another, those left out that cannot have it.
     """
     policy, decision = decide(
         parse_policy(request.weights, offline=request.offline), family_models(request.codecs)
@@ -183,6 +217,18 @@ def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPoli
             codec = replace(codec, device=request.device, precision=request.precision, batch=batch)
         codecs.append(codec)
     check_weight_names(request.weights, [codec.spec.model for codec in codecs])
+    codecs += [
+        replace(codec, spec=codec.spec.under(condition.name))
+        for condition in conditions_of(request.conditions)
+        for codec in codecs
+        if not applies(codec.spec, condition)
+    ]
+    names = [codec.spec.name for codec in codecs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(
+            f"two operating points would have the name {twice[0]}: one of a codec's own, and one "
+            "that a condition makes; leave the condition out, or give the codec another name"
+        )
     return tuple(codecs), policy, decision
 
 
@@ -219,7 +265,7 @@ def locate_all(
     weights = {name: locate(model_named(name), policy, shown) for name in selectors}
     located = []
     for planned in codecs:
-        codec = planned
+        codec = planned.base
         if found := weights[codec.selector]:
             spec = replace(codec.spec, weights=found.info)
             if found.info.source == "folder" and found.info.verified is False:
@@ -227,6 +273,8 @@ def locate_all(
                 name = f"{model}{LOCAL}{at}{point}"
                 spec = replace(spec, name=name, model=f"{spec.model}{LOCAL}")
             codec = replace(codec, spec=spec, weights=found)
+        if under := planned.spec.condition:
+            codec = replace(codec, spec=codec.spec.under(under))
         located.append(codec)
     return tuple(located)
 
@@ -277,15 +325,15 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
     """The plan in words, label by label, as the terminal shows it before a run."""
     test_set, request = plan.test_set, plan.request
     domains = sorted({clip.domain for clip in test_set.clips})
-    models = {codec.model.name: codec.model for codec in plan.codecs}
+    models = {codec.model.name: codec.model for codec in plan.bases}
     weights = [f"{name}: {state_of(model, plan.policy)}" for name, model in models.items()]
     for model in models_of(plan.metrics):
         weights.append(
             f"{model.name}: {state_of(model, policy_for(model, request.metric_options))}"
         )
-    rates_hz = [codec.spec.rate_hz for codec in plan.codecs]
+    rates_hz = [codec.spec.rate_hz for codec in plan.bases]
     to_code = (len(test_set.clips) + len(test_set.broken)) * len(plan.codecs)
-    truncated = ", ".join(codec.spec.name for codec in plan.codecs if codec.spec.truncated)
+    truncated = ", ".join(codec.spec.name for codec in plan.bases if codec.spec.truncated)
     reduced = PRECISION_TEXTS[request.precision] if request.precision != "fp32" else ""
     recipe, recipe_name = request.from_recipe, ""
     if recipe is not None:
@@ -304,7 +352,8 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
         "test set": f"{test_set.name}: {len(test_set.clips)} clips, "
         f"{test_set.duration_s / 60:.1f} min ({', '.join(domains)})",
         "shard": f"{request.shard} of {len(plan.whole.clips)} clips" if request.shard else "",
-        "codecs": ", ".join(codec.spec.name for codec in plan.codecs),
+        "codecs": ", ".join(codec.spec.name for codec in plan.bases),
+        "conditions": ", ".join(c.name for c in conditions_of(request.conditions)),
         "weights": "; ".join(weights),
         "decision": plan.decision,
         "metrics": ", ".join(metric.spec.name for metric in plan.metrics),
@@ -317,7 +366,7 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
         "speed": f"measured last, alone, in {request.speed_budget_s:g} s per operating point"
         if request.speed_budget_s
         else "not measured",
-        "left out": "\n".join(refused()),
+        "left out": "\n".join(filter(None, (*refused(), plan.left_out))),
         "codes": "kept as .sncb files" if request.keep_codes else "",
         "decoded audio": "" if request.keep_decoded else "removed once it is scored",
         "missing": "; ".join(test_set.missing),
@@ -331,7 +380,7 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
 
 
 def warnings_before(plan: Plan, folder: Path) -> Iterator[str]:
-    """What to know before a run that will lie in `folder`: too little space, no cache."""
+    """What to know before a run that will lie in `folder`: too little space, what is left out."""
     existing = next((p for p in (folder, *folder.parents) if p.exists()), Path("/"))
     free_bytes = shutil.disk_usage(existing).free
     needed_bytes = plan.test_set.duration_s * len(plan.codecs) * _DECODED_BYTES_PER_S
@@ -342,6 +391,8 @@ def warnings_before(plan: Plan, folder: Path) -> Iterator[str]:
         )
     if text := cache_warning():
         yield text
+    if text := plan.left_out:
+        yield f"left out: {text}"
 
 
 def recorded(request: Request) -> Request:
@@ -350,6 +401,7 @@ def recorded(request: Request) -> Request:
     return replace(
         request,
         codecs=with_absolute_paths(request.codecs),
+        conditions=tuple(condition.name for condition in conditions_of(request.conditions)),
         root=tuple(f"{name}={path}" if name else f"{path}" for name, path in roots.items()),
         data=str(data.resolve()) if data.exists() else request.data,
         out=None,

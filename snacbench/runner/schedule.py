@@ -1,9 +1,10 @@
 """What is to be done next: codecs are prepared, clips are coded in rounds, and scored meanwhile.
 
 Work goes in rounds of clips, and within a round model by model, so that a worker holds one at a
-time; points whose codes are cut from those of a higher one go together. A clip is scored as soon as
-every codec of the run has coded it, by one job that prepares the reference once, while later clips
-are still being coded. Of the rows on disk only their places are kept in memory.
+time; points that can share an encoding go together. What is found out of a point holds under every
+condition. A clip is scored as soon as every codec of the run has coded it, by one job that prepares
+the reference once, while later clips are still being coded. Of the rows on disk only their places
+are kept in memory.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from snacbench.request import Request
 from snacbench.rows import Agreement, Calibration, Coded, SpotCheck
 from snacbench.runner.coding import CodingJob
 from snacbench.runner.loading import MAX_BATCH
-from snacbench.runner.plan import CPU, PlannedCodec
+from snacbench.runner.plan import CPU, PlannedCodec, condition_of, passes_of
 from snacbench.runner.pool import DIED_TWICE, Job, Rows
 from snacbench.runner.preparing import Point, PreparationJob, VerifyJob, clips_to_check
 from snacbench.runner.scoring import DecodeToScore, ScoringJob, unscored
@@ -63,6 +64,7 @@ class Schedule:
         self._ledger, self._request = ledger, request
         self._clips = {clip.id: clip for clip in clips}
         self._specs = {spec.name: spec for spec in run.codecs}
+        self._base = {spec.name: spec.without_condition.name for spec in run.codecs}
         self._recorded = tuple((m, digests_of(info)) for m, info in run.metric_weights.items())
         for clip in [clip for clip in ledger.clips() if clip not in self._clips]:
             ledger.append(  # a file that could not be read is no reference either
@@ -75,7 +77,7 @@ class Schedule:
         self._verdicts = {row.codec: row.reason for row in ledger.folder.read(SpotCheck)}
         self.said: list[str] = []
         names = [codec.spec.name for codec in codecs]
-        for name in names:
+        for name in (codec.spec.name for codec in codecs if not codec.spec.condition):
             self._judge(name)
             if all(ledger.is_coded(clip, name) for clip in self._clips):
                 self._verdicts.setdefault(name, "")
@@ -104,9 +106,10 @@ class Schedule:
             clip, ledger = self._clips[self._ready.popleft()], self._ledger
             decodes = []
             for row, metrics in ledger.unscored(clip.id):
-                found = self._calibrated.get(row.codec)
-                late = found.delay_s if found else 0.0, ledger.knows_delay(clip.id, row.codec)
-                decodes.append(DecodeToScore(row, self._specs[row.codec], metrics, *late))
+                found, spec = self._calibrated.get(self._base[row.codec]), self._specs[row.codec]
+                delay_s = found.delay_s * passes_of(spec) if found else 0.0
+                known = ledger.knows_delay(clip.id, row.codec)
+                decodes.append(DecodeToScore(row, spec, metrics, delay_s, known))
             measure = clip.measures is None and not ledger.is_measured(clip.id)
             place = ledger.folder.path
             return ScoringJob(clip, tuple(decodes), self._request, place, measure, self._recorded)
@@ -133,7 +136,7 @@ class Schedule:
             return SCORE, 1
         assert isinstance(job, CodingJob)
         for row in rows:
-            if isinstance(row, Coded):
+            if isinstance(row, Coded) and not row.condition:
                 self._judge(row.codec)
         coded = (clip.id for clip in job.clips if self._ledger.is_coded_by_all(clip.id))
         self._ready.extend(clip for clip in coded if self._ledger.lacks_scores(clip))
@@ -160,7 +163,7 @@ class Schedule:
         compared = {row.codec for row in self._ledger.folder.read(Agreement)}
         jobs: dict[str, PreparationJob] = {}
         for selector in dict.fromkeys(codec.selector for codec in codecs):
-            points = [codec for codec in codecs if codec.selector == selector]
+            points = [c for c in codecs if c.selector == selector and not c.spec.condition]
             spots = (codec for codec in points if codec.spec.name not in self._verdicts)
             late = [codec for codec in points if codec.spec.name not in self._calibrated]
             names = tuple(codec.spec.name for codec in late)
@@ -187,26 +190,27 @@ class Schedule:
         """Jobs that code what is not coded yet, round by round, model by model.
 
         A model is prepared right before its first clips: the worker has it then. A point codes once
-        there is a verdict on it; until then others do, and where none can, None says that there is
-        no job now.
+        there is a verdict on it, whatever it runs under; until then others do, and where none can,
+        None says that there is no job now.
         """
         clips, folder = list(self._clips.values()), self._ledger.folder.path
-        groups: dict[str, list[PlannedCodec]] = {}  # of a model whose codes are nested all points
-        for codec in codecs:
-            groups.setdefault(codec.selector if codec.nested else codec.spec.name, []).append(codec)
-        for group in groups.values():
-            group.sort(key=lambda codec: -len(codec.spec.streams))  # the deepest encodes
+        models = list(dict.fromkeys(codec.selector for codec in codecs))
+        groups: dict[tuple[str, str], list[PlannedCodec]] = {}
+        for codec in sorted(codecs, key=lambda codec: models.index(codec.selector)):
+            groups.setdefault(_encoded_with(codec), []).append(codec)
+        for group in groups.values():  # the deepest encodes
+            group.sort(key=lambda codec: (-len(codec.spec.streams), passes_of(codec.spec)))
         for start in range(0, max(len(clips), 1), ROUND_CLIPS):
             in_round = clips[start : start + ROUND_CLIPS]
             waiting: deque[list[PlannedCodec]] = deque()
             coming = deque(groups.values())
             while coming or waiting:
-                judged = (g for g in waiting if all(c.spec.name in self._verdicts for c in g))
+                judged = (g for g in waiting if all(map(self._is_judged, g)))
                 if points := next(judged, None):
                     waiting.remove(points)
                     for (first, *cuts), left in self._left(points, in_round):
                         for chunk in _chunks(left, first):
-                            verdict = self._verdicts[first.spec.name]
+                            verdict = self._verdicts[self._base[first.spec.name]]
                             yield CodingJob(
                                 first, chunk, self._request, folder, verdict, tuple(cuts)
                             )
@@ -217,6 +221,9 @@ class Schedule:
                 else:
                     yield None
 
+    def _is_judged(self, codec: PlannedCodec) -> bool:
+        return self._base[codec.spec.name] in self._verdicts
+
     def _left(
         self, group: Sequence[PlannedCodec], clips: Sequence[Clip]
     ) -> Iterator[tuple[list[PlannedCodec], list[Clip]]]:
@@ -224,7 +231,7 @@ class Schedule:
 
         Points that may not code go apart.
         """
-        fit = [codec for codec in group if not self._verdicts[codec.spec.name]]
+        fit = [codec for codec in group if not self._verdicts[self._base[codec.spec.name]]]
         for points in (fit, *([codec] for codec in group if codec not in fit)):
             left: dict[tuple[bool, ...], list[Clip]] = {}
             for clip in clips:
@@ -233,6 +240,22 @@ class Schedule:
             for lacks, those in left.items():
                 if any(lacks):
                     yield list(compress(points, lacks)), those
+
+
+def _encoded_with(codec: PlannedCodec) -> tuple[str, str]:
+    """What points have in common that are encoded together.
+
+    They get the same signals, and differ in how much of the codes they get, in what becomes of that
+    on its way, or in what their decodes are compared with; or they are cascades of one point.
+    """
+    base, condition = codec.base.spec.name, condition_of(codec.spec)
+    shared = codec.selector if codec.nested else base
+    if condition is None or condition.stage == "channel":
+        return shared, ""
+    if condition.stage == "cascade":
+        return base, condition.kind
+    options = tuple(option for option in condition.options if option != "clean")
+    return shared, replace(condition, options=options).name
 
 
 def _fault_of(reason: str) -> str:

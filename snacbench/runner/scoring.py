@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ from snacbench.audio.channels import downmix
 from snacbench.audio.io import read, read_clip
 from snacbench.audio.measures import measure
 from snacbench.audio.resample import resample
+from snacbench.conditions.condition import condition_named
+from snacbench.conditions.inputs import impaired
 from snacbench.errors import (
     AudioError,
     SnacbenchError,
@@ -32,6 +35,7 @@ from snacbench.packages import missing_package
 from snacbench.plugins import metrics as all_metrics
 from snacbench.request import Request
 from snacbench.rows import ClipMeasures, Coded, Delay, Embedded, Score, ScoreStatus
+from snacbench.runner.plan import condition_of
 from snacbench.runner.pool import Job, Rows
 from snacbench.runner.signal_rules import (
     at_rate,
@@ -87,15 +91,23 @@ class ScoringJob(Job):
         except SnacbenchError as error:
             return self.lost(str(error))
         rows: Rows = [ClipMeasures(self.clip.id, measure(audio))] if self.measure else []
-        made = _Once()
-        for decode in self.decodes:
-            rows += _scored(self, decode, source, made)
-        made.clear()  # errors hold the frames that they passed, which hold the audio
+        for _, alike in groupby(sorted(self.decodes, key=_heard_by), key=_heard_by):
+            made = _Once()
+            for decode in alike:
+                rows += _scored(self, decode, source, made)
+            made.clear()  # errors hold the frames that they passed, which hold the audio
         return rows
 
     def lost(self, reason: str) -> Rows:
         """Failed rows of all decodes."""
         return [row for d in self.decodes for row in unscored(d.coded, d.metrics, reason)]
+
+
+def _heard_by(decode: DecodeToScore) -> str:
+    """The condition whose signal is the reference of a decode; empty: the clip as it is."""
+    condition = condition_of(decode.spec)
+    impairs = condition and condition.stage == "input" and not condition.against_clean
+    return decode.spec.condition if impairs else ""
 
 
 def unscored(coded: Coded, metrics: Iterable[str], reason: str) -> list[Score]:
@@ -104,7 +116,7 @@ def unscored(coded: Coded, metrics: Iterable[str], reason: str) -> list[Score]:
 
 
 class _Once(dict[tuple[object, ...], Any]):
-    """What all decodes of a clip share: references, parts of them, and metrics prepared for them.
+    """What decodes of one reference share: parts of it, and metrics prepared for them.
 
     Keys hold the signal itself, which hashes by identity.
     """
@@ -139,8 +151,12 @@ def _scored(
         if sha256_of_file(path) != coded.decoded_sha256:
             raise AudioError(f"{path} is not the file that was decoded: its sha256 has changed")
         reference = source
+        if heard := _heard_by(decode):
+            how: dict[str, Any] = {"seed": request.seed, "clip": coded.clip}
+            reference, _ = made.of(lambda: impaired(source, condition_named(heard), **how), heard)
         if request.reference == "codec-input" and rate_hz is not None:
-            reference = made.of(lambda: resample(source, rate_hz), rate_hz)
+            own = reference
+            reference = made.of(lambda: resample(own, rate_hz), rate_hz, own)
     except SnacbenchError as error:
         yield from unscored(coded, [m.spec.name for m in metrics], str(error))
     else:

@@ -9,8 +9,6 @@ Kolesar, Review of Economics and Statistics 98(4), 2016; overview: Cameron and M
 practitioner's guide to cluster-robust inference", Journal of Human Resources 50(2), 2015, VI.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain

@@ -9,8 +9,6 @@ along the last axis: scipy's interpolators share one x among all curves, but whe
 every draw has another.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -69,9 +67,8 @@ class RateCurve:
         rates = {point.kbps for point in self.points if 0 < point.kbps < math.inf}
         if not rates or len(rates) < len(self.points):
             found = [point.kbps for point in self.points]
-            raise ValueError(
-                f"{self.name}: rates in kbps must be positive and differ, found {found}"
-            )
+            text = f"{self.name}: rates in kbps must be positive and differ, found {found}"
+            raise ValueError(text)
         in_order = tuple(sorted(self.points, key=lambda point: point.kbps))
         object.__setattr__(self, "points", in_order)
 

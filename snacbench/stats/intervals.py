@@ -8,8 +8,6 @@ clusters, as t on the cluster means takes of the unbiased one; for clusters of o
 "expanded percentile" interval of Hesterberg, The American Statistician 69(4), 2015.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,13 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri, stdtrit
 
-from snacbench.stats.clusters import (
-    MANY_CLUSTERS,
-    Clustering,
-    Moments,
-    cluster_clips,
-    moments_of,
-)
+from snacbench.stats.clusters import MANY_CLUSTERS, Clustering, Moments, cluster_clips, moments_of
 from snacbench.types import Floats
 
 DRAWS = 9_999

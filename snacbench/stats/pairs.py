@@ -3,8 +3,6 @@
 Tests take whole clusters as their units, as the intervals do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations

@@ -16,8 +16,6 @@ Both also give the distance with one unit of clips left out at a time, for the j
 bootstrap would not do: clips that are drawn twice make a set poorer, and every draw further away.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple

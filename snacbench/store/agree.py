@@ -1,7 +1,5 @@
 """What two runs must have in common before their rows may stand side by side."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from itertools import chain

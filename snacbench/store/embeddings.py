@@ -5,8 +5,6 @@ is made again after a kill is there already, or is another file: no row ever poi
 process has put in the place of its own.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 from pathlib import Path
@@ -49,8 +47,7 @@ def kept(folder: Path, digest: str) -> Embeddings:
     except OSError as error:
         raise StoreError(f"cannot read {path} ({error.strerror}); {_AGAIN}") from error
     if hashlib.sha256(content).hexdigest() != digest:
-        raise StoreError(
-            f"{path} is not the file that the run wrote: its sha256 has changed; {_AGAIN}"
-        )
+        text = f"{path} is not the file that the run wrote: its sha256 has changed; {_AGAIN}"
+        raise StoreError(text)
     found: Embeddings = np.load(io.BytesIO(content), allow_pickle=False)
     return found

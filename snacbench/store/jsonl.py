@@ -4,8 +4,6 @@ Many rows are read at once: a block of lines is checked as one JSON array, in ha
 lines would take one by one.
 """
 
-from __future__ import annotations
-
 import base64
 import dataclasses
 import json

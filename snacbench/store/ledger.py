@@ -5,8 +5,6 @@ them there are, and where a row begins that is needed again; the rows themselves
 files.
 """
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ class _Clip:
     `delayed` tells for each codec whether its decode's delay is known.
     """
 
-    coded_at: array[int]
+    coded_at: "array[int]"
     scored: bytearray
     delayed: bytearray
     measured: bool = False

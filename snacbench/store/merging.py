@@ -5,8 +5,6 @@ chosen. Timings and speeds are what a machine makes of them: of a row that sever
 first part's are kept; a speed names its machine.
 """
 
-from __future__ import annotations
-
 import math
 import os
 import shutil
@@ -14,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,7 +34,7 @@ _KINDS: dict[type[Any], tuple[str, str]] = {
     rows.Agreement: ("codec computed baseline", "tokens equal"),
     rows.SpotCheck: ("codec", "passed"),
     rows.ClipMeasures: ("clip", ""),
-    rows.Coded: ("clip codec", "status bits seed channel_mode decoded_sha256"),
+    rows.Coded: ("clip codec", "status bits seed channel_mode realised decoded_sha256"),
     rows.CodeHistogram: ("clip codec stream", "codebook_size codes counts"),
     rows.CodedBytes: ("clip codec coder shuffled", "tables_sha256 stream_bytes"),
     rows.Speed: ("codec", ""),
@@ -114,10 +113,8 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
 
 
 def _clips(parts: Sequence[RunFolder]) -> dict[str, Clip]:
-    """Every clip once, as the parts have it in which words were heard, if there are any.
-
-    A StoreError tells clips in which other words were said, or in another language.
-    """
+    """Every clip once, as the parts have it in which words were heard, if there are any."""
+    # A StoreError tells clips in which other words were said, or in another language.
     found = dict[str, tuple[RunFolder, Clip]]()
     hearing = [part for part in parts if any(m.needs_transcript for m in part.run.metrics)]
     for part in (*hearing, *parts):
@@ -160,10 +157,8 @@ def _shards(parts: Sequence[RunFolder]) -> tuple[str, tuple[str, ...]]:
 def _common_rows(
     parts: Sequence[RunFolder], contested: Callable[[Any], bool]
 ) -> tuple[list[object], int]:
-    """Rows that several parts could have, each once, and how many were there more often.
-
-    A StoreError tells two parts that have different ones.
-    """
+    """Rows that several parts could have, each once, and how many were there more often."""
+    # A StoreError tells two parts that have different ones.
     found, repeated = list[object](), 0
     for kind, (key, agreed) in _KINDS.items():
         met: dict[tuple[Any, ...], tuple[RunFolder, Any]] = {}
@@ -213,7 +208,10 @@ def _listening_rows(parts: Sequence[RunFolder]) -> Iterator[object]:
 
 def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
     """Link or copy decoded audio, codes where they were kept, and embeddings."""
-    for name in _files_of(done.folder):
+    coded = ((row.decoded, row.codes) for row in done.folder.read(rows.Coded))
+    ok = (row for row in done.folder.read(rows.Embedded) if row.status == "ok")
+    digests = dict.fromkeys(digest for row in ok for digest in (row.reference, row.degraded))
+    for name in chain(filter(None, chain.from_iterable(coded)), map(embeddings_name, digests)):
         source = next((p for part in parts if (p := part.path / name).is_file()), None)
         target = done.folder.path / name
         if source is None or target.exists():  # already, of a row that a part has twice
@@ -228,22 +226,10 @@ def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
             done.copied += 1
 
 
-def _files_of(folder: RunFolder) -> Iterator[str]:
-    """Names of the files that rows of a run point at."""
-    for coded in folder.read(rows.Coded):
-        yield from filter(None, (coded.decoded, coded.codes))
-    ok = (row for row in folder.read(rows.Embedded) if row.status == "ok")
-    digests = dict.fromkeys(digest for row in ok for digest in (row.reference, row.degraded))
-    yield from map(embeddings_name, digests)
-
-
 # --------------------------------------------------------------------- provenance of a merged run
-
-
 def _joined(
     parts: Sequence[RunFolder], clips: Collection[Clip], shards: str, lacking: Sequence[str]
 ) -> rows.Run:
-    """The provenance of all parts together."""
     runs = [part.run for part in parts]
     facts = _by_part([run.facts for run in runs])
     # What a part says of shards was true of itself.
@@ -262,6 +248,7 @@ def _joined(
         asr=(hearing or runs)[0].request.asr,
         weights=weights,
         codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
+        conditions=tuple(dict.fromkeys(c for run in runs for c in run.request.conditions)),
         merged=tuple(run.id for run in runs),
         shard=shards if lacking else "",
     )
@@ -297,8 +284,6 @@ def _joined(
 
 
 def _union(parts: Sequence[tuple[RunFolder, tuple[Spec, ...]]]) -> tuple[Spec, ...]:
-    """Every spec once, in the order of the parts."""
-
     def essence(spec: CodecSpec | MetricSpec) -> dict[str, Any]:
         if isinstance(spec, CodecSpec):  # its weights' content, not where they lay
             return {**vars(spec), "weights": WeightsInfo(sha256=spec.weights.sha256)}

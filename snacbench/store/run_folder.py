@@ -4,8 +4,6 @@ A process that is killed leaves at most one incomplete last line in each file. R
 the next writer removes it. Everything before it is a complete row, already on disk.
 """
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import json
@@ -77,7 +75,7 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, run: rows.Run, clips: Sequence[Clip]) -> RunFolder:
+    def create(cls, path: Path, run: rows.Run, clips: Sequence[Clip]) -> "RunFolder":
         """Start a run in a new or empty folder: its provenance and its clips come first."""
         if (path / RUN_FILE).exists():
             raise StoreError(
@@ -95,7 +93,7 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, path: Path) -> RunFolder:
+    def open(cls, path: Path) -> "RunFolder":
         """Open an existing run."""
         folder = cls(path)
         if not (path / RUN_FILE).is_file():
@@ -223,9 +221,8 @@ class RunFolder:
                 try:
                     held.enter_context(lock(self.path / _LOCK_FILE, wait=False))
                 except BlockingIOError as error:
-                    raise StoreError(
-                        f"another snacbench is writing to {self.path}; wait for it to end"
-                    ) from error
+                    text = f"another snacbench is writing to {self.path}; wait for it to end"
+                    raise StoreError(text) from error
                 for name in ROW_FILES.values():
                     _drop_incomplete_line(self.path / name)
                 for folder in (_DECODED_FOLDER, _CODES_FOLDER, EMBEDDINGS_FOLDER):
@@ -244,10 +241,8 @@ def _drop_incomplete_line(path: Path) -> None:
 
 
 def _file_name(name: str) -> str:
-    """A name as a path: ids keep their folders, characters that file systems dislike go.
-
-    A part that had to change ends in a digest of what it was, so that no two ids share a file.
-    """
+    """A name as a path: ids keep their folders, characters that file systems dislike go."""
+    # A part that had to change ends in a digest of what it was, so that no two ids share a file.
     parts = []
     for part in name.split("/"):
         safe = re.sub(r"[^\w.@+=-]", "_", part)

@@ -1,7 +1,5 @@
 """What a reader of numbers must know, one sentence each: what they rest on, what was left out."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -9,6 +7,7 @@ import numpy as np
 from snacbench.plugins import metrics as all_metrics
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import MISSING, Speed
+from snacbench.tables.conditions import condition_notes
 from snacbench.tables.layouts.parts import COSTS, EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
 from snacbench.tables.side_by_side import (
@@ -151,9 +150,11 @@ def run_notes(
     metrics: Collection[str] = (),
 ) -> Iterator[str]:
     """What the runs and their codecs are; on entropies and on metrics only where they are shown."""
-    anchors = [entry.label for entry in entries if entry.anchor]
-    if anchors and len(anchors) < len(entries):
+    plain = [entry for entry in entries if not entry.columns.spec.condition]
+    anchors = [entry.label for entry in plain if entry.anchor]
+    if anchors and len(anchors) < len(plain):
         yield f"Neither ranked nor compared, being yardsticks: {', '.join(anchors)}."
+    yield from condition_notes(runs)
     for rows in runs:
         names = {codec.spec.name for codec in rows.codecs}
         yield from codec_notes(rows)
@@ -197,6 +198,7 @@ def codec_notes(rows: RunRows) -> Iterator[str]:
     specs = {codec.spec.name: codec.spec for codec in rows.codecs}
     failed = [check for check in rows.spot_checks if check.codec in specs and not check.passed]
     yield from (f"{check.codec} is not to be believed; {check.reason}." for check in failed)
+    specs = {name: spec for name, spec in specs.items() if not spec.condition}  # each said once
     demo = dict.fromkeys(spec.model for spec in specs.values() if spec.demonstration)
     cut = [spec.name for spec in specs.values() if spec.truncated]
     of = [(spec.name, spec.weights) for spec in specs.values()]
@@ -217,7 +219,7 @@ def delay_notes(rows: RunRows) -> Iterator[str]:
     """Codecs whose decodes come late or inverted, or whose delay was not found on every clip."""
     yield from (f"{text}." for _, text in _late(rows))
     lost, inverted = list[str](), list[str]()
-    for codec in rows.codecs:
+    for codec in (codec for codec in rows.codecs if not codec.spec.condition):
         known = codec.delays[codec.delays["known"]]
         for counts, what in ((lost, ~known["found"]), (inverted, known["inverted"])):
             if what.any():
@@ -242,7 +244,7 @@ def late_warnings(rows: RunRows) -> Iterator[str]:
 
 def _late(rows: RunRows) -> Iterator[tuple[CodecSpec, str]]:
     """By how much, where the middle of the clips, or any of them, is off by 2 ms or more."""
-    for codec in rows.codecs:
+    for codec in (codec for codec in rows.codecs if not codec.spec.condition):
         own_s = codec.delays["own_lag_s"][codec.delays["known"]]
         own_s = own_s[~np.isnan(own_s)]
         middle_s = float(np.quantile(own_s, 0.5, method="lower")) if len(own_s) else 0.0
@@ -259,7 +261,7 @@ def _late(rows: RunRows) -> Iterator[tuple[CodecSpec, str]]:
 def _entropy_notes(rows: RunRows) -> Iterator[str]:
     """Entropies that rest on little: those with a range only, and those to be careful with."""
     ranges, small = [], []
-    for codec in rows.codecs:
+    for codec in (codec for codec in rows.codecs if not codec.spec.condition):
         books = codec.entropies(ALL_DOMAINS)
         if any(book.range_only for book in books):
             ranges.append(codec.spec.name)
@@ -375,9 +377,10 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
         yield from (f"{UNSTABLE} RTF of {s.codec} is unstable: {s.unstable}." for s in unstable)
     broken = [c.speed for c in codecs if c.speed and not c.speed.encode_s]
     yield from (f"Speed of {s.codec} could not be measured: {s.reason}." for s in broken)
-    own = [c.spec.name for c in codecs if not c.speed and c.spec.family != OUTSIDE]
+    able = [c for c in codecs if c.spec.family != OUTSIDE and not c.spec.condition]
+    own = [c.spec.name for c in able if not c.speed]
     if own:
-        whose = "" if len(own) == len(codecs) else f" of {', '.join(own)}"
+        whose = "" if len(own) == len(able) else f" of {', '.join(own)}"
         yield f"Speed{whose} was not measured; 'snacbench speed RUN' does."
 
 

@@ -1,7 +1,5 @@
 """From runs to tables: a layout's columns, filled, marked and annotated."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +9,7 @@ from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.later import pd
 from snacbench.plugins import metrics as known_metrics
 from snacbench.plugins import running
+from snacbench.tables.conditions import in_order, left_out_note, without_conditions
 from snacbench.tables.footnotes import NOT_HERE, table_notes
 from snacbench.tables.layouts import layouts
 from snacbench.tables.layouts.parts import Fact, Layout, Measure, Part
@@ -69,7 +68,9 @@ def tables_of(
     UnknownName if one asked for is no codec of theirs.
     """
     layout = layout or layouts()["default"]
-    entries, specs = entries_of(runs), metric_specs(runs)
+    plain, out = without_conditions(runs)
+    runs, out = (runs, 0) if layout.conditions else (plain, out)
+    entries, specs = in_order(entries_of(runs)), metric_specs(runs)
     seeds = seeds_of(entries, options.group_seeds)
     if seeds and options.significance:
         raise UserError(
@@ -94,12 +95,14 @@ def tables_of(
         unit, better = (spec.unit, spec.better) if spec else ("", None)
         digits = part.digits if options.digits is None else options.digits
         parts.append((part, Column(key, part.heading, unit, better, digits, kind="mean")))
-    judgement = judged(runs)
+    judgement = judged(plain)
     places = _places(runs, options.by or layout.by, complete=options.complete)
-    notes = judgement.below
+    notes = [*judgement.below]
+    if out:
+        notes.append(left_out_note(out, "'snacbench plot RUN robustness' and the default table"))
     shown = [over for over in places if over[0] in (*layout.domains, ALL_DOMAINS)] or places
-    if out := [domain for domain, _ in places if domain not in dict(shown)]:
-        notes.append(f"No table of {', '.join(out)}, for which these metrics are not meant.")
+    if never := [domain for domain, _ in places if domain not in dict(shown)]:
+        notes.append(f"No table of {', '.join(never)}, for which these metrics are not meant.")
     for by in {group[0] for _, group in places if group}:
         clips = {clip.id: group_of(clip, by) for rows in runs for clip in rows.clips}
         if unstated := [*clips.values()].count(NOT_STATED):
@@ -159,7 +162,7 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
     differing, compared = (
         significance(block, metrics, options.baseline) if options.significance else (set(), "")
     )
-    alone = all(entry.anchor for entry in entries)
+    alone = not any(entry.competes for entry in entries)
     one_set = len({entry.rows.run.set_sha256 for entry in entries}) == 1
     rows = []
     for entry in entries:
@@ -174,7 +177,7 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
             elif (entry.label, column.key) in differing:
                 cell = replace(cell, marks=("significant",))
             cells[column.key] = cell
-        rows.append(Row(entry.label, cells, ranked=one_set and (alone or not entry.anchor)))
+        rows.append(Row(entry.label, cells, ranked=one_set and (alone or entry.competes)))
     columns = tuple(column for _, column in parts)
     labels = {entry.label for entry in entries}
     present = {name: members for name, members in seeds.items() if not labels.isdisjoint(members)}
@@ -210,7 +213,7 @@ def summary_frame(
     by: By | Grouping = "domain",
     ci: bool = True,
     group_seeds: Mapping[str, str] | None = None,
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """The summary of runs, one row per codec and domain: the columns of the CSV (docs/tables.md).
 
     Without `ci` the ends of means, ``*_low`` and ``*_high``, are missing.

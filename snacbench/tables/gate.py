@@ -1,7 +1,5 @@
 """Two runs, clip by clip: every metric in every domain, the rates, and whether it is no worse."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -314,10 +312,8 @@ def _comparisons(
     metrics: Iterable[MetricSpec],
     domains: Sequence[str],
 ) -> list[Comparison]:
-    """Without verdicts: differences, with p values that are corrected for all that differ.
-
-    So unchanged codecs change no other number.
-    """
+    """Without verdicts: differences, with p values that are corrected for all that differ."""
+    # So unchanged codecs change no other number.
     asked, differing = [], 0
     for spec in metrics:
         for domain in domains:

@@ -17,17 +17,9 @@ from numpy.typing import NDArray
 from snacbench.rate.entropy import CodebookEntropy, corrected_entropy_bits, held_out_bits
 from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import Interval, jackknife_interval
+from snacbench.tables.conditions import left_out_note, without_conditions
 from snacbench.tables.footnotes import run_notes
-from snacbench.tables.layouts.parts import (
-    EFFICIENCY,
-    ENTROPY,
-    FEW_TOKENS,
-    KBPS,
-    NOMINAL,
-    PLUG_IN_EFFICIENCY,
-    Fact,
-    range_cell,
-)
+from snacbench.tables.layouts import parts as p
 from snacbench.tables.run_rows import ALL_DOMAINS, Cells, RunRows
 from snacbench.tables.side_by_side import By, Entry, coded_together, domains_of, entries_of
 from snacbench.tables.table_model import Cell, Column, Row, Table
@@ -185,6 +177,7 @@ def ladder_tables(
 ) -> list[Table]:
     """All tables of the ladder, domain by domain; with `codebooks` one per codec too."""
     tables: list[Table] = []
+    runs, out = without_conditions(runs)  # whose rates are those of the points without
     for domain in domains_of(runs, by):
         entries = [
             entry
@@ -193,6 +186,7 @@ def ladder_tables(
         ]
         found = [ladder_of(entry, domain) for entry in entries]
         notes = list(run_notes(runs, entries, entropy=True))
+        notes += [left_out_note(out, "'snacbench table RUN'")] if out else []
         if lost := coded_together(entries, domain).lost:
             listed = ", ".join(f"{label} lacks {count}" for label, count in lost.items())
             # Estimates pool all codes of a codec, so each keeps its own clips.
@@ -202,6 +196,7 @@ def ladder_tables(
             )
         counted = [one for one in found if one.books]
         made = [_rates(found, notes), *([_use(counted)] if counted else [])]
+        made += [_spread(found)] if any(entry.columns.varies for entry in entries) else []
         if codebooks:
             made += map(_books, counted)
         where = "all clips" if domain == ALL_DOMAINS else domain
@@ -209,7 +204,7 @@ def ladder_tables(
     return [table.lettered() for table in tables]
 
 
-def _estimate(one: Ladder, fact: Fact, interval: Interval | None, factor: float = 1.0) -> Cell:
+def _estimate(one: Ladder, fact: p.Fact, interval: Interval | None, factor: float = 1.0) -> Cell:
     """An estimate with its interval times a factor, or the range that stands in its place."""
     cell = fact.of(one.entry, one.record)
     if cell.interval:
@@ -217,7 +212,7 @@ def _estimate(one: Ladder, fact: Fact, interval: Interval | None, factor: float 
     if interval and interval.low is not None and interval.high is not None:
         mean, low, high = (factor * x for x in (interval.mean, interval.low, interval.high))
         interval = replace(interval, mean=mean, low=low, high=high)
-    notes = () if all(book.entropy.reliable for book in one.books) else (FEW_TOKENS,)
+    notes = () if all(book.entropy.reliable for book in one.books) else (p.FEW_TOKENS,)
     return replace(cell, interval=interval, notes=notes)
 
 
@@ -232,8 +227,8 @@ def _rates(found: Sequence[Ladder], notes: Sequence[str]) -> Table:
     )
     rows = []
     for one in found:
-        entropy = _estimate(one, ENTROPY, one.entropy)
-        cells = [NOMINAL.of(one.entry, one.record), KBPS.of(one.entry, one.record), entropy]
+        entropy = _estimate(one, p.ENTROPY, one.entropy)
+        cells = [p.NOMINAL.of(one.entry, one.record), p.KBPS.of(one.entry, one.record), entropy]
         row = Row.of(one.entry.label, columns[:4], *cells, one.held_out_kbps)
         written = {}
         for name, coded in one.coded.items():
@@ -249,17 +244,23 @@ def _rates(found: Sequence[Ladder], notes: Sequence[str]) -> Table:
     return Table("Rates in kbps", columns, tuple(rows), (_RATE_NOTE, more, *about, *notes))
 
 
+def _spread(found: Sequence[Ladder]) -> Table:
+    facts = (p.CLIPS_KBPS, p.OVER_TIME)
+    rows = {o.entry.label: {f.column: f.of(o.entry, o.record) for f in facts} for o in found}
+    return _table("Spread of the rates", rows, " ".join(fact.note for fact in facts))
+
+
 def _use(found: Sequence[Ladder]) -> Table:
     rows: dict[str, dict[Column, Cell | float | None]] = {}
     for one in found:
         books = [book.entropy for book in one.books]
         entries = sum(book.codebook_size for book in books)
         fewest = min(books, key=lambda book: book.tokens / book.codebook_size)
-        corrected = replace(EFFICIENCY.column, heading="efficiency corrected", better=None)
+        corrected = replace(p.EFFICIENCY.column, heading="efficiency corrected", better=None)
         rows[one.entry.label] = {
-            replace(PLUG_IN_EFFICIENCY.column, better=None):
-                PLUG_IN_EFFICIENCY.of(one.entry, one.record),
-            corrected: _estimate(one, EFFICIENCY, one.efficiency, 100.0),
+            replace(p.PLUG_IN_EFFICIENCY.column, better=None):
+                p.PLUG_IN_EFFICIENCY.of(one.entry, one.record),
+            corrected: _estimate(one, p.EFFICIENCY, one.efficiency, 100.0),
             Column("tokens", "tokens", digits=0): fewest.tokens,
             Column("tokens_per_entry", "tokens per entry", digits=1):
                 fewest.tokens / fewest.codebook_size,
@@ -276,7 +277,7 @@ def _books(one: Ladder) -> Table:
     rows: dict[str, dict[Column, Cell | float | None]] = {}
     for i, book in enumerate(one.books):
         of = book.entropy
-        few = () if of.reliable else (FEW_TOKENS,)
+        few = () if of.reliable else (p.FEW_TOKENS,)
         estimate = Cell(of.corrected_bits, interval=book.interval, notes=few)
         rows[f"{i + 1}"] = {
             Column("entries", "entries", digits=0): of.codebook_size,
@@ -284,7 +285,7 @@ def _books(one: Ladder) -> Table:
             Column("tokens", "tokens", digits=0): of.tokens,
             Column("plug_in_bits", "plug-in", "bit", digits=3): of.plug_in_bits,
             Column("entropy_bits", "entropy", "bit", digits=3, kind="estimate"):
-                range_cell(of.lowest_bits, of.highest_bits) if of.range_only else estimate,
+                p.range_cell(of.lowest_bits, of.highest_bits) if of.range_only else estimate,
             Column("held_out_bits", "held out", "bit", digits=3):
                 None if book.held_out is None else book.held_out / of.tokens,
             **{Column(f"{n}_bits", n, "bit", digits=3): bits[i] for n, bits in coded.items()},

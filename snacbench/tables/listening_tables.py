@@ -1,7 +1,5 @@
 """What came of a listening test, as tables: a row per condition, a row per pair."""
 
-from __future__ import annotations
-
 from snacbench.forms import FORMS, RESERVED
 from snacbench.rows import ComparisonSummary, ListeningSummary
 from snacbench.stats.intervals import Interval

@@ -5,8 +5,6 @@ is compared only where it is that recipe and nothing else, whole, and by publish
 of other data or other models do not meet those of a paper by being close.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -91,7 +89,8 @@ def _is_another(rows: RunRows, recipe: FromRecipe) -> str:
         return "it is a part, or was merged of parts"
     if gone := rows.run.facts.get(MISSING):
         return f"not in the test set: {gone}"
-    coded = [(len(c.ok(ALL_DOMAINS)), len(c.tried(ALL_DOMAINS))) for c in rows.codecs]
+    codecs = (codec for codec in rows.codecs if not codec.spec.condition)
+    coded = [(len(c.ok(ALL_DOMAINS)), len(c.tried(ALL_DOMAINS))) for c in codecs]
     # Files that nobody can read are tried, and not planned.
     if not rows.planned or any(ok < max(rows.planned, tried) for ok, tried in coded):
         return "some clips are not coded"
@@ -122,7 +121,7 @@ def _is_published(weights: WeightsInfo) -> bool:
 
 def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
     """Which codecs break the limits of a recipe, and of which it is not known."""
-    codecs = [codec for codec in rows.codecs if not codec.spec.anchor]
+    codecs = [c for c in rows.codecs if not (c.spec.anchor or c.spec.condition)]
     for name, limit in recipe.limits.items():
         what = f"{_LIMITS[name]} than the {limit:g} that recipe {recipe.name} allows"
         taken = [(codec, _taken(codec, name)) for codec in codecs]
@@ -136,11 +135,9 @@ def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
 
 
 def _taken(codec: CodecColumns, what: str) -> float | None:
-    """What an operating point takes of something that may be limited; None: not measured.
-
-    The rate is the nominal one of codes that have one: what a channel must carry, without the
-    padding that short clips need.
-    """
+    """What an operating point takes of something that may be limited; None: not measured."""
+    # The rate is the nominal one of codes that have one: what a channel must carry, without the
+    # padding that short clips need.
     cost = codec.cost
     if what == "kbps":
         return codec.spec.nominal_kbps if codec.spec.streams else actual_kbps_of(codec, ALL_DOMAINS)

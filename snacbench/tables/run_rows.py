@@ -51,7 +51,8 @@ MOST_UNITS = 40  # even, so that what is numbered round keeps its half
 
 _CODED = [
     ("known", "?"), ("ok", "?"), ("domain", "u1"), ("unit", "u1"),
-    ("duration_s", "f8"), ("bits", "f8"), ("side_info_bits", "f8"),
+    ("duration_s", "f8"), ("bits", "f8"), ("side_info_bits", "f8"), ("tokens", "f8"),
+    ("low_kbps", "f8"), ("median_kbps", "f8"), ("high_kbps", "f8"), ("realised", "f8"),
 ]  # fmt: skip
 _SCORE = [("ok", "?"), ("undefined", "?"), ("skipped", "?"), ("failed", "?"), ("value", "f8")]
 _DELAY = [("known", "?"), ("found", "?"), ("inverted", "?"), ("own_lag_s", "f8")]
@@ -138,6 +139,28 @@ class CodecColumns:
         """Numbers of the clips of a domain that were coded."""
         tried = self.tried(domain)
         return np.asarray(tried[self.coded["ok"][tried]])
+
+    @property
+    def varies(self) -> bool:
+        """Whether its rate changes within clips."""
+        return self.spec.max_segment_frames > 1 or self.over_time(self.ok(ALL_DOMAINS)) is not None
+
+    def over_time(self, clips: Cells) -> Floats | None:
+        """Median, 5 and 95 % of the rate within some clips in kbps, as the median clip has each.
+
+        None where it is constant, or nothing is known of it.
+        """
+        rates = np.array([self.coded[f"{end}_kbps"][clips] for end in ("median", "low", "high")])
+        rates = rates[:, ~np.isnan(rates[0])]
+        shown = rates.size and (self.spec.max_segment_frames > 1 or np.any(rates[1] < rates[2]))
+        return np.median(rates, axis=1) if shown else None
+
+    def tokens_per_s(self, clips: Cells) -> float | None:
+        """Code indices per second: as declared, or where it varies those of some clips."""
+        seconds = float(self.coded["duration_s"][clips].sum())
+        if self.spec.max_segment_frames == 1 or not seconds:
+            return self.spec.tokens_per_s
+        return float(self.coded["tokens"][clips].sum()) / seconds
 
     def scored(self, metric: str, domain: str) -> tuple[Cells, Cells]:
         """Numbers of the clips of a domain that have an ``ok`` score, and the scores."""
@@ -373,6 +396,11 @@ _KEPT: Mapping[type, tuple[tuple[str, ...], Mapping[str, Callable[[Any], float |
         "duration_s": lambda row: row.duration_s or 0.0,
         "bits": lambda row: row.bits and row.bits.total,
         "side_info_bits": lambda row: row.bits and row.bits.side_info,
+        "tokens": attrgetter("tokens"),
+        "low_kbps": lambda row: row.rate and row.rate.low_kbps,
+        "median_kbps": lambda row: row.rate and row.rate.median_kbps,
+        "high_kbps": lambda row: row.rate and row.rate.high_kbps,
+        "realised": attrgetter("realised"),
     }),
     Delay: (("clip", "codec"),
             {name: attrgetter(name) for name in ("found", "inverted", "own_lag_s")}),
@@ -417,8 +445,9 @@ def scores_frame(run: RunFolder | Path) -> pd.DataFrame:
     """Every score of a run folder, one row each; StoreError if it holds no run.
 
     Columns: ``clip``, ``domain``, ``cluster`` (speaker or track; missing where not known),
-    ``codec`` (operating point), ``model``, ``kbps`` (of this clip), ``tokens_per_s``, ``metric``,
-    ``value`` (NaN unless ``status`` is ``ok``), ``status`` and ``reason``.
+    ``codec`` (operating point), ``model``, ``condition`` (empty: none), ``kbps`` (of this clip),
+    ``tokens_per_s``, ``metric``, ``value`` (NaN unless ``status`` is ``ok``), ``status`` and
+    ``reason``.
     """
     folder = run if isinstance(run, RunFolder) else RunFolder.open(run)
     frame, coded, specs = _frame(folder, Score), _frame(folder, Coded), folder.run.codecs
@@ -431,9 +460,11 @@ def scores_frame(run: RunFolder | Path) -> pd.DataFrame:
     frame["domain"] = clip.map(domains).fillna("unknown").astype("category")
     frame["cluster"] = clip.map({one.id: one.cluster for one in clips})
     frame["model"] = codec.map({spec.name: spec.model for spec in specs})
+    frame["condition"] = codec.map({spec.name: spec.condition for spec in specs})
     tokens_per_s = codec.map({spec.name: spec.tokens_per_s for spec in specs})
-    frame["tokens_per_s"] = tokens_per_s.astype(float)
-    of_pair = kbps.to_dict()
-    frame["kbps"] = [of_pair.get(pair, np.nan) for pair in zip(clip, codec, strict=True)]
-    about = ["clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s"]
+    pairs, measured = list(zip(clip, codec, strict=True)), coded["tokens"] / coded["duration_s"]
+    for column, of_pair in (("kbps", kbps.to_dict()), ("tokens_per_s", measured.to_dict())):
+        frame[column] = [of_pair.get(pair, np.nan) for pair in pairs]
+    frame["tokens_per_s"] = tokens_per_s.astype(float).fillna(frame["tokens_per_s"])
+    about = ["clip", "domain", "cluster", "codec", "model", "condition", "kbps", "tokens_per_s"]
     return frame[[*about, "metric", "value", "status", "reason"]].reset_index(drop=True)

@@ -22,6 +22,7 @@ from snacbench.stats.curves import (
     matched_rate,
 )
 from snacbench.stats.intervals import sample_size
+from snacbench.tables.conditions import without_conditions
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of
 from snacbench.tables.side_by_side import Entry, domains_of, entries_of
 from snacbench.tables.table_model import Better
@@ -107,13 +108,15 @@ def savings(
 ) -> list[Saving]:
     """Every model `of` against every model `against` (empty: all with two rates or more).
 
-    By metric and domain; without `domains`, in all that the runs have and over all clips.
+    By metric and domain; without `domains`, in all that the runs have and over all clips. Models
+    under conditions (``opus+loss@5%``) are models of their own, in it only if they are named.
     UserError if the runs have no such model, or none has a curve to compare with.
     """
     models = list(dict.fromkeys(c.spec.model for run in runs for c in run.codecs))
     for name in (*of, *against):
         if name not in models:
             raise UnknownName(f"the runs have no model {name!r}; {did_you_mean(name, models)}")
+    runs, _ = without_conditions(runs, keep=(*of, *against))
     found = list[Saving]()
     for metric in metrics:
         for domain in domains or domains_of(runs, "both"):

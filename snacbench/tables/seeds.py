@@ -4,8 +4,6 @@ The spread is the standard deviation over checkpoints (n - 1). It tells how much
 is no confidence interval: it knows nothing of other clips, and two or three seeds say little.
 """
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections.abc import Mapping, Sequence

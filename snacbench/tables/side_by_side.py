@@ -4,7 +4,7 @@ A mean over whatever survived would reward who fails on the hard clips. So the f
 in one domain and on one test set, are all taken over the clips on which every codec has a value. A
 codec that lacks half of the clips that any of them has, or more, gets no figure and takes no clip
 from the others. Yardsticks take none either: what they lack is mostly where they are exact, and
-SI-SDR infinite.
+SI-SDR infinite. Nor do points under conditions, which are no competitors.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from snacbench.tables.run_rows import (
 )
 from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
 from snacbench.types import DOMAINS, MetricSpec
-from snacbench.units import kbps
+from snacbench.units import BITS_PER_KILOBIT, kbps
 
 By = Literal["domain", "all", "both"]
 RATES = "rates"  # stands for them among the metrics
@@ -85,6 +85,11 @@ class Entry:
         """Whether it is a yardstick (low-pass, noise, the signal itself), and no competitor."""
         return self.columns.spec.anchor
 
+    @property
+    def competes(self) -> bool:
+        """Whether it is ranked, and takes clips from others: no yardstick, under no condition."""
+        return not (self.columns.spec.anchor or self.columns.spec.condition)
+
     def within(self, by: Grouping, group: str) -> Entry:
         """The same codec on the clips of a group, and nothing else."""
         members = [n for n, clip in enumerate(self.rows.clips) if group_of(clip, by) == group]
@@ -108,9 +113,11 @@ class Entry:
 
         What does not apply is missing or None. Rates (``*_kbps``, 1000 bit/s) are totals over the
         total duration of `clips`, so that short clips with much padding do not weigh more than they
-        cost; without clips there are none, and ``n`` is of all coded. ``efficiency_percent`` is
-        corrected, ``bitrate_efficiency_percent`` of plug-in entropies; a `Span` without value
-        stands where some codebook has fewer tokens than entries. Speeds are the same in every
+        cost; without clips there are none, and ``n`` is of all coded. ``clips_kbps`` are the median
+        and 5 to 95 % of the clips' rates, ``over_time_kbps`` those within clips. A varying
+        ``tokens_per_s`` is measured. ``efficiency_percent`` is corrected,
+        ``bitrate_efficiency_percent`` of plug-in entropies; a `Span` without value stands where
+        some codebook has fewer tokens than entries. Speeds are the same in every
         domain, since they were measured apart.
         """
         columns, spec = self.columns, self.columns.spec
@@ -119,7 +126,7 @@ class Entry:
             "domain": domain,
             "n": len(ok) or len(columns.ok(domain)),
             "nominal_kbps": spec.nominal_kbps,
-            "tokens_per_s": spec.tokens_per_s,
+            "tokens_per_s": columns.tokens_per_s(ok if len(ok) else columns.ok(domain)),
             "params_m": spec.params_m,
         }
         if columns.speed and (factors := real_time_factor(columns.speed)):
@@ -132,10 +139,20 @@ class Entry:
             delay_ms = None if cost.delay_s is None else 1e3 * cost.delay_s
             record |= {"delay_ms": "file" if cost.whole_file else delay_ms, "peak_mb": cost.peak_mb}
         coded = columns.coded[ok]
+        if spec.condition:
+            known = coded["realised"][np.isfinite(coded["realised"])]
+            record |= {
+                "condition": spec.condition,
+                "realised": known.mean() if len(known) else None,
+            }
         duration_s, bits = math.fsum(coded["duration_s"]), math.fsum(coded["bits"])
         if not duration_s or math.isnan(bits):
             return record
         record["actual_kbps"] = kbps(bits, duration_s)
+        rates = coded["bits"] / coded["duration_s"] / BITS_PER_KILOBIT
+        record["clips_kbps"] = Span(*np.percentile(rates, (50, 5, 95)).tolist())
+        if (within := columns.over_time(ok)) is not None:
+            record["over_time_kbps"] = Span(*within.tolist())
         side_bits = math.fsum(coded["side_info_bits"])
         if books := columns.entropies(domain, ok):
             low, high = (
@@ -221,7 +238,7 @@ def together(entries: Sequence[Entry], own: Mapping[str, Collection[str]]) -> To
     found = Together()
     for test_set in dict.fromkeys(entry.rows.run.set_sha256 for entry in entries):
         beside = [e for e in entries if e.rows.run.set_sha256 == test_set and e.label in own]
-        competing = [e for e in beside if not e.anchor] or beside
+        competing = [e for e in beside if e.competes] or beside
         sets = {e.label: frozenset(own[e.label]) for e in beside}
         of_any = frozenset[str]().union(*(sets[e.label] for e in competing))
         enough = {k for k, clips in sets.items() if len(clips) > MUST_HAVE_MORE_THAN * len(of_any)}
@@ -407,7 +424,7 @@ def significance(
     the family is all pairs of codecs: which one is best was seen in the same scores. Against a
     baseline that was named beforehand, it is the pairs with it, none where it met no clip.
     """
-    competing = [e.label for e in block.entries if not e.anchor or e.label == baseline]
+    competing = [e.label for e in block.entries if e.competes or e.label == baseline]
     significant: set[CellKey] = set()
     kept: list[PairedDifference] = []
     family = 0

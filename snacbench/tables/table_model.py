@@ -4,8 +4,6 @@ A cell keeps its number at full precision; how many digits are shown is its colu
 is marked as best is best as shown.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -65,7 +63,7 @@ class Cell:
     """
 
     value: float | None = None
-    interval: Interval | None = None
+    interval: "Interval | None" = None
     n: int | None = None
     marks: tuple[Mark, ...] = ()
     text: str = ""
@@ -123,7 +121,7 @@ class Row:
     @classmethod
     def of(
         cls, label: str, columns: Sequence[Column], *cells: Cell | float | None, group: str = ""
-    ) -> Row:
+    ) -> "Row":
         """A row with a cell, or a number alone, for each column, in their order."""
         keys = (column.key for column in columns)
         filled = (cell if isinstance(cell, Cell) else Cell(cell) for cell in cells)
@@ -170,13 +168,13 @@ class Table:
             yield row.group if row.group != above else "", row
             above = row.group
 
-    def lettered(self) -> Table:
+    def lettered(self) -> "Table":
         """The same table with a letter for every note of a cell, in reading order."""
         cells = (self.cell(row, column) for row in self.rows for column in self.columns)
         notes = dict.fromkeys(note for cell in cells for note in cell.notes)
         return replace(self, letters={note: _letter(i) for i, note in enumerate(notes)})
 
-    def ranked(self) -> Table:
+    def ranked(self) -> "Table":
         """The same table with the best and the second best of each column marked, as shown.
 
         Values that read the same are equally good: nobody could see why one of them is marked. A

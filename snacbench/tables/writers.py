@@ -1,7 +1,5 @@
 """Tables as text, one function per format: Markdown, CSV, JSON, HTML, LaTeX, and the terminal."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -11,12 +9,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich import box, markup
+from rich.console import RenderableType
+from rich.table import Table as Grid
+from rich.text import Text
+from tabulate import tabulate
 
 from snacbench.tables.table_model import SIGNS, Cell, Column, Row, Table
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 SCHEMA = 2
 """Of CSV and JSON; docs/tables.md says what it holds."""
@@ -77,8 +78,6 @@ def _shared(tables: Sequence[Table]) -> list[str]:
 
 def to_markdown(tables: Sequence[Table]) -> str:
     """GitHub's Markdown: best in bold, second underlined; what all tables say comes last."""
-    from tabulate import tabulate
-
     form = _Form(escaped, "**{}**", "<ins>{}</ins>", r" \[{}\]", "<sup>{}</sup>")
     shared = _shared(tables)
     parts = []
@@ -321,11 +320,8 @@ def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableTy
     Columns that do not fit beside each other into `width` characters go below, with the labels
     repeated, so that neither a number nor a word is cut.
     """
-    from rich.markup import escape
-    from rich.text import Text
-
     bold, line = "[bold]{}[/bold]", "[underline]{}[/underline]"
-    form = _Form(escape, bold, line, r" [dim]\[{}][/dim]", " ({})")
+    form = _Form(markup.escape, bold, line, r" [dim]\[{}][/dim]", " ({})")
     shared = _shared(tables)
     for table in tables:
         yield from (Text(text, style="bold red") for text in table.above)
@@ -336,10 +332,6 @@ def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableTy
 
 
 def _grids(table: Table, form: _Form, width: int) -> Iterator[RenderableType]:
-    from rich import box
-    from rich.table import Table as Grid
-    from rich.text import Text
-
     columns, headings, widths = table.shown_columns, [], []
     marked = partial(Text.from_markup, emoji=False)
     labels = [Text(row.label) for row in table.rows]

@@ -4,18 +4,10 @@
 that they become ``failed`` rows and are not silently missing from a mean.
 """
 
-from __future__ import annotations
-
 from snacbench.testsets.opening import NAMED_SETS, open_chosen, open_test_set, set_names
 from snacbench.testsets.segments import Choice
 from snacbench.testsets.testset import BrokenClip, TestSet
 
 __all__ = [
-    "NAMED_SETS",
-    "BrokenClip",
-    "Choice",
-    "TestSet",
-    "open_chosen",
-    "open_test_set",
-    "set_names",
-]
+    "NAMED_SETS", "BrokenClip", "Choice", "TestSet", "open_chosen", "open_test_set", "set_names",
+]  # fmt: skip

@@ -5,8 +5,6 @@ what it may mean; they rest on the measures of the clips (`snacbench.audio.measu
 the set declares.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -82,7 +80,6 @@ def _tally(texts: Iterable[str]) -> str:
 
 
 def _spread(values: Sequence[float | None], unit: str) -> str:
-    """Median, smallest and largest."""
     known = [value for value in values if value is not None]
     if not known:
         return "-"

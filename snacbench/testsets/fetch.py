@@ -1,7 +1,5 @@
 """Corpora whose terms let anyone download them: fetched, checked, unpacked."""
 
-from __future__ import annotations
-
 import shutil
 import tarfile
 import zipfile
@@ -77,9 +75,8 @@ def unpack(archive: Path, folder: Path, *, progress: Progress | None = None) -> 
             count += 1
             progress.step()
     except _DAMAGED as error:
-        raise TestSetError(
-            f"{archive} is damaged or not readable ({error}); delete it and fetch it again"
-        ) from error
+        text = f"{archive} is damaged or not readable ({error}); delete it and fetch it again"
+        raise TestSetError(text) from error
     except OSError as error:
         raise TestSetError(
             f"cannot unpack {archive.name} in {folder} ({error.strerror or error}); see that there "

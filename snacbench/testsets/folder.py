@@ -1,7 +1,5 @@
 """Files on a disk as a test set: a folder, a known corpus; whether they are still as indexed."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter, deque
 from dataclasses import replace

@@ -5,8 +5,6 @@ durations are read from the files, not from here. Paths are relative to a root: 
 folder, or what ``--root`` names; rows with a ``corpus`` are looked for where that corpus lies.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import os
@@ -64,7 +62,7 @@ class _Row(BaseModel):
     brickwall: bool = False
 
     @classmethod
-    def read(cls, cells: Mapping[str, str], place: str) -> _Row:
+    def read(cls, cells: Mapping[str, str], place: str) -> "_Row":
         """A row of a table.
 
         Raises `TestSetError` if it names no path, or a cell is not of its column's kind.
@@ -78,9 +76,8 @@ class _Row(BaseModel):
             first = error.errors()[0]
             column = first["loc"][0]
             found = "the cell is empty" if first["type"] == "missing" else f"{first['input']!r}"
-            raise TestSetError(
-                f"{place}: {column}: {found}; {first['msg'].removeprefix('Value error, ')}"
-            ) from error
+            why = f"{place}: {column}: {found}; {first['msg'].removeprefix('Value error, ')}"
+            raise TestSetError(why) from error
 
     def part_of(self, clip: Clip | BrokenClip) -> Clip | BrokenClip:
         """The part of a file that is asked for; broken if the file is not what the row says."""
@@ -165,11 +162,9 @@ def manifest_set(
 
 
 def _base(corpus: str, firsts: Sequence[str], manifest: Path, roots: Mapping[str, Path]) -> Path:
-    """The folder that the paths of a corpus are relative to: where its first files are found.
-
-    The folder that an archive unpacks to and the one above it are both good roots of a corpus,
-    and the manifest may have been written with the other one: so those are tried too.
-    """
+    """The folder that the paths of a corpus are relative to: where its first files are found."""
+    # The folder that an archive unpacks to and the one above it are both good roots of a corpus,
+    # and the manifest may have been written with the other one: so those are tried too.
 
     def likely() -> Iterator[Path]:
         if corpus in roots:

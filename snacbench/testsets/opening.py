@@ -1,7 +1,5 @@
 """From what ``--data``, ``--root`` and the options of choice say to the clips of a test set."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -155,9 +153,8 @@ def open_test_set(
     if path.is_dir():
         return folder_set(path, domain=domain, reading=reading)
     what = "a single file" if path.is_file() else "no such folder, manifest or named set"
-    raise TestSetError(
-        f"--data {data}: {what}; {did_you_mean(data, set_names())}{left_out('corpora')}"
-    )
+    text = f"--data {data}: {what}; {did_you_mean(data, set_names())}{left_out('corpora')}"
+    raise TestSetError(text)
 
 
 def open_chosen(

@@ -5,8 +5,6 @@ indexing that was killed goes on where it stopped. The folders themselves are ne
 Nothing in the cache is ever needed: one that cannot be written costs time, no result.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Where corpora lie on this disk: ``--root``, or the configuration file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -23,9 +21,8 @@ def parse_roots(texts: Sequence[str]) -> dict[str, Path]:
         if not equals or Path(text).expanduser().is_dir():
             name, folder = "", text
         elif name not in corpora():
-            raise TestSetError(
-                f"--root {text}: no corpus named {name!r}; {did_you_mean(name, corpora())}"
-            )
+            why = f"--root {text}: no corpus named {name!r}; {did_you_mean(name, corpora())}"
+            raise TestSetError(why)
         if not name and "" in roots:
             raise TestSetError(
                 "--root was given several folders for everything; give one, or CORPUS=DIR for "

@@ -7,8 +7,6 @@ choice is the hash of what it is about, so that the same files give the same seg
 machine, and a file more or less leaves the others' segments where they are.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import math
@@ -34,20 +32,9 @@ _SPACING = 20  # segments of one file begin at least 1/20 of their length apart
 class Choice:
     """Which clips of a set to use; what is None is as the set has it.
 
-    Raises `TestSetError` if a count is below 1 or a length not above 0.
-
-    Attributes
-    ----------
-    segments : int or None
-        Draw this many segments per domain.
-    segment_s : float or None
-        Their length; without `segments`, cut every longer clip to one segment.
-    seed : int
-        Of the draw.
-    min_lufs : float
-        Quieter segments are not drawn (integrated loudness, ITU-R BS.1770-4).
-    limit : int or None
-        At most this many clips per domain.
+    `segments` are drawn per domain, by `seed`, each of `segment_s` and louder than `min_lufs`
+    (integrated, ITU-R BS.1770-4); without them, longer clips are cut to one of `segment_s`. At most
+    `limit` clips of a domain remain. A count below 1 or a length not above 0 is a `TestSetError`.
     """
 
     segments: int | None = None
@@ -103,10 +90,8 @@ def draw(test_set: TestSet, choice: Choice, *, progress: Progress | None = None)
 def _drawn_from(
     live: Sequence[Clip], choice: Choice, cache: MeasureCache, progress: Progress
 ) -> tuple[list[Clip], int, list[str]]:
-    """One segment of each file in the order of hashes, then a second of each, and so on.
-
-    With them come how many places were too quiet, and what was wrong with files.
-    """
+    """One segment of each file in the order of hashes, then a second of each, and so on."""
+    # With them come how many places were too quiet, and what was wrong with files.
     wanted, length_s = choice.segments or 0, choice.segment_s or 10.0
     taken: dict[str, list[int]] = defaultdict(list)
     drawn: list[Clip] = []

@@ -1,7 +1,5 @@
 """A test set, its identity, and the choice of clips and segments."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,14 +29,9 @@ class BrokenClip:
 class TestSet:
     """Clips in the order of their ids, and the files that could not be read.
 
-    Attributes
-    ----------
-    roots : mapping from name to folder
-        Where the files of each corpus lie; the name is what the ids of its clips begin with.
-    missing : tuple of str
-        What a complete copy holds and this one lacks, a sentence each.
-    notes : tuple of str
-        What else to know of how the set came about: files left out, segments not found.
+    `roots` are where the files of each corpus lie, by what the ids of its clips begin with.
+    Sentences say what is `missing` from a complete copy, and (`notes`) what else to know of how the
+    set came about: files left out, segments not found.
     """
 
     __test__ = False  # keeps pytest from collecting it
@@ -90,9 +83,8 @@ def make_set(
     """
     found = sorted(clips, key=lambda clip: clip.id)
     if not found:
-        raise TestSetError(
-            f"{origin} holds no audio; expected WAV, FLAC, OGG, MP3, AIFF, M4A or the like"
-        )
+        text = f"{origin} holds no audio; expected WAV, FLAC, OGG, MP3, AIFF, M4A or the like"
+        raise TestSetError(text)
     for one, other in pairwise(found):
         if one.id == other.id:
             raise TestSetError(f"{origin} has the id {one.id!r} twice: {one.path}, {other.path}")
@@ -169,7 +161,6 @@ def shard_of(test_set: TestSet, shard: str) -> TestSet:
 
 
 def _where(test_set: TestSet, wanted: Callable[[str], bool]) -> TestSet:
-    """The files of a set whose ids are wanted."""
     clips = tuple(clip for clip in test_set.clips if wanted(clip.id))
     return replace(test_set, clips=clips, broken=tuple(b for b in test_set.broken if wanted(b.id)))
 

@@ -1,7 +1,5 @@
 """From a model and a policy to checked weights files on this disk: found, or else fetched."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from http import HTTPStatus
@@ -85,8 +83,6 @@ def _at_hand(model: HasWeights, policy: WeightsPolicy) -> LocatedWeights:
 
 
 # ------------------------------------------------------------------------------------- published
-
-
 def _published(model: HasWeights, policy: WeightsPolicy, shown: Progress) -> LocatedWeights:
     """Every file of a published model, checked; what is seen for the first time is recorded."""
     source, known_of = source_of(model), known_files(model)
@@ -144,10 +140,8 @@ def _published(model: HasWeights, policy: WeightsPolicy, shown: Progress) -> Loc
 def _find(
     model: HasWeights, known: Known, policy: WeightsPolicy, shown: Progress
 ) -> tuple[Path, LockedFile] | None:
-    """A copy of a file on this disk that is what it must be; None if there is none.
-
-    Copies in the packages' caches that are not are passed over with a note.
-    """
+    """A copy of a file on this disk that is what it must be; None if there is none."""
+    # Copies in the packages' caches that are not are passed over with a note.
     for copy in copies(model, known.file, policy):
         digest = sha256_of_file(copy.path)
         wrong = what_is_wrong(copy, digest, known)
@@ -160,7 +154,6 @@ def _find(
 
 
 def _entry(path: Path, sha256: str, commit: str, origin: str = "") -> LockedFile:
-    """What the lock file records of a file, which comes from this disk or another origin."""
     size, origin = path.stat().st_size, origin or path.as_uri()
     return LockedFile(sha256=sha256, size_bytes=size, origin=origin, commit=commit)
 
@@ -202,12 +195,7 @@ def damage(path: Path) -> str:
 
 
 def _fetch(
-    model: HasWeights,
-    known: Known,
-    revision: str,
-    shown: Progress,
-    *,
-    offline: bool,
+    model: HasWeights, known: Known, revision: str, shown: Progress, *, offline: bool
 ) -> tuple[Path, LockedFile]:
     """Fetch a file into snacbench's cache, from its commit where the hub tells one."""
     source, file = source_of(model), known.file
@@ -217,9 +205,8 @@ def _fetch(
         url, commit, facts = _asked_of_the_hub(model, file, revision, offline=offline)
     sha256 = facts.pop("sha256", "") or known.sha256
     if not sha256.startswith(known.sha256):
-        raise DigestMismatch(
-            f"{url} has sha256 {sha256}, expected {known.sha256}; the file was not fetched"
-        )
+        text = f"{url} has sha256 {sha256}, expected {known.sha256}; the file was not fetched"
+        raise DigestMismatch(text)
     digest = fetch_file(url, target, sha256=sha256, progress=shown, offline=offline, **facts)
     if not known.by and (wrong := damage(target)):
         target.unlink()
@@ -233,11 +220,9 @@ def _fetch(
 def _asked_of_the_hub(
     model: HasWeights, file: HostedFile, revision: str, *, offline: bool
 ) -> tuple[str, str, dict[str, Any]]:
-    """Where a file lies on the hub at a revision, its commit, and what it must be.
-
-    A mirror may not know a commit that an earlier fetch recorded; then the source's own revision
-    is asked for, and the recorded digest decides.
-    """
+    """Where a file lies on the hub at a revision, its commit, and what it must be."""
+    # A mirror may not know a commit that an earlier fetch recorded; then the source's own revision
+    # is asked for, and the recorded digest decides.
     import huggingface_hub as hub
     from huggingface_hub.errors import HfHubHTTPError
 

@@ -5,8 +5,6 @@ is JSON that a person can read, compare and commit; a group that works with the 
 ``SNACBENCH_WEIGHTS_LOCK`` at a common one.
 """
 
-from __future__ import annotations
-
 import datetime
 import os
 from collections.abc import Mapping

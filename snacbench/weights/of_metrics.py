@@ -4,8 +4,6 @@ Weights of which it is known that they are not the published ones are refused: a
 would pass for the published model's.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What ``--weights`` asks for, where files may be, and the decision that ``auto`` takes."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

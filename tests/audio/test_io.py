@@ -102,14 +102,11 @@ def test_a_stream_that_changes_and_damage_within_are_refused(tmp_path, wav):
             probe(wav)
 
 
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        (np.nan, r"a.wav: 1 of 4000 samples are NaN or infinite"),
-        (4e37, r"a.wav holds a sample of .* where full scale is 1"),
-        (None, r"whole numbers up to 2\d,\d{3} .* divide them by 32,768"),
-    ],
-)
+@pytest.mark.parametrize(("value", "message"), [
+    (np.nan, r"a.wav: 1 of 4000 samples are NaN or infinite"),
+    (4e37, r"a.wav holds a sample of .* where full scale is 1"),
+    (None, r"whole numbers up to 2\d,\d{3} .* divide them by 32,768"),
+])  # fmt: skip
 def test_samples_that_are_none(tmp_path, value, message):
     path, samples = tmp_path / "a.wav", 3 * noise()[0]
     soundfile.write(path, samples, RATE_HZ, subtype="FLOAT")
@@ -206,9 +203,7 @@ def test_what_is_written_is_within_24_bits(tmp_path, wav):
 def test_why_nothing_could_be_written_is_named_and_nothing_is_left(tmp_path, monkeypatch):
     audio = Audio(noise(), RATE_HZ)
     (tmp_path / "decoded").write_text("")
-    with pytest.raises(
-        StoreError, match=r"cannot write .*decoded/a.flac \(.*check its permissions"
-    ):
+    with pytest.raises(StoreError, match=r"cannot write .*decoded/a.flac \(.* its permissions"):
         write_flac(tmp_path / "decoded" / "a.flac", audio)
     full = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
     monkeypatch.setattr(Path, "write_bytes", full)
@@ -219,6 +214,7 @@ def test_why_nothing_could_be_written_is_named_and_nothing_is_left(tmp_path, mon
 
 # Coders that work in blocks or have a priming: what may lie before and after the second itself.
 _MOST_PADDING_S = 0.08
+SOME = ["wav-pcm_16-file", "mp3-without-xing", "ff-ipod-alac", "aiff-gsm610-file"]
 
 
 @pytest.mark.parametrize("name", corpus())
@@ -239,8 +235,7 @@ def test_a_file_gives_its_samples_or_is_refused_and_so_is_half_of_it(name, tmp_p
     assert (-1 if case.tolerance is None else 0) <= extra <= parts * _MOST_PADDING_S * case.rate_hz
     if case.tolerance is not None:
         assert extra <= 10
-        error = np.abs(audio.samples[0, : len(case.samples)] - case.samples).max()
-        assert error <= case.tolerance
+        assert np.abs(audio.samples[0, : len(case.samples)] - case.samples).max() <= case.tolerance
     path.write_bytes(case.half)
     if case.states:
         with pytest.raises(AudioError, match=r"truncated|damaged|is not audio"):
@@ -250,9 +245,7 @@ def test_a_file_gives_its_samples_or_is_refused_and_so_is_half_of_it(name, tmp_p
         assert 0.2 < read(path).num_samples / len(case.samples) < 0.6
 
 
-@pytest.mark.parametrize(
-    "name", ["wav-pcm_16-file", "mp3-without-xing", "ff-ipod-alac", "aiff-gsm610-file"]
-)
+@pytest.mark.parametrize("name", SOME)
 def test_a_segment_is_part_of_the_whole_also_beside_a_macos_resource_fork(name, tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(corpus()[name].data)

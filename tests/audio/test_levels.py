@@ -32,23 +32,19 @@ def audio(samples, rate_hz=RATE_HZ):
 
 def tones(parts, rate_hz=RATE_HZ, *, channels=2):
     """A tone of 1 kHz in all channels: peak levels in dBFS and durations in s."""
-    amplitude = np.concatenate(
-        [np.full(round(seconds * rate_hz), 10 ** (dbfs / 20)) for dbfs, seconds in parts]
-    )
+    steps = [np.full(round(seconds * rate_hz), 10 ** (dbfs / 20)) for dbfs, seconds in parts]
+    amplitude = np.concatenate(steps)
     tone = amplitude * np.sin(2 * np.pi * 1_000 * np.arange(len(amplitude)) / rate_hz)
     return audio(np.tile(tone, (channels, 1)), rate_hz)
 
 
-@pytest.mark.parametrize(
-    ("rate_hz", "expected", "parts"),
-    [
-        (8_000, -23, [(-23, 20)]),
-        (16_000, -33, [(-33, 20)]),
-        (44_100, -23, [(-36, 10), (-23, 60), (-36, 10)]),
-        (48_000, -23, [(-72, 10), (-36, 10), (-23, 60), (-36, 10), (-72, 10)]),
-        (48_000, -23, [(-26, 20), (-20, 20.1), (-26, 20)]),
-    ],
-)
+@pytest.mark.parametrize(("rate_hz", "expected", "parts"), [
+    (8_000, -23, [(-23, 20)]),
+    (16_000, -33, [(-33, 20)]),
+    (44_100, -23, [(-36, 10), (-23, 60), (-36, 10)]),
+    (48_000, -23, [(-72, 10), (-36, 10), (-23, 60), (-36, 10), (-72, 10)]),
+    (48_000, -23, [(-26, 20), (-20, 20.1), (-26, 20)]),
+])  # fmt: skip
 def test_ebu_tech_3341(rate_hz, expected, parts):
     assert loudness_lufs(tones(parts, rate_hz)) == pytest.approx(expected, abs=TOLERANCE_LU)
 
@@ -124,6 +120,9 @@ def test_neither_dither_nor_gain_nor_polarity_hides_it_and_runs_of_two_do_not_co
 
 
 RATES_HZ = st.sampled_from([8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000])
+SHAPES = st.tuples(st.integers(1, 2), st.integers(1, 2000))
+FILLS = st.sampled_from([np.float32(0), np.float32(0.5), np.float32(4e37)])
+FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 MASK_DB = {500: 25.0, 1_000: 50.0}  # Hz above the cut-off: least attenuation in dB
 
 
@@ -220,14 +219,7 @@ def test_clips_of_any_length_and_rate_have_measures_or_none(n, rate_hz):
     assert (constant.bandwidth_hz, constant.clipped_samples) == (None, 0)
 
 
-@given(
-    arrays(
-        np.float32,
-        st.tuples(st.integers(1, 2), st.integers(1, 2000)),
-        elements=st.floats(width=32, allow_nan=False, allow_infinity=False),
-        fill=st.sampled_from([np.float32(0), np.float32(0.5), np.float32(4e37)]),
-    )
-)
+@given(arrays(np.float32, SHAPES, elements=FINITE, fill=FILLS))
 def test_measuring_takes_any_samples(samples):
     with np.errstate(all="raise", under="ignore"):
         found = measure(Audio(samples, 16_000))
@@ -305,14 +297,11 @@ def test_what_is_no_brickwall():
     check(audio(speech.samples + leftover), 8_000, brickwall=None)
 
 
-@pytest.mark.parametrize(
-    ("name", "bandwidth_hz", "brickwall"),
-    [
-        ("speech/two_cities_a", 8_000, True),  # upsampled, with noise-shaped dither above
-        ("speech/arctic_aew_a0002", 7_700, True),  # its own filter, at its own rate
-        ("music/loop_amen_full", 22_050, False),
-    ],
-)
+@pytest.mark.parametrize(("name", "bandwidth_hz", "brickwall"), [
+    ("speech/two_cities_a", 8_000, True),  # upsampled, with noise-shaped dither above
+    ("speech/arctic_aew_a0002", 7_700, True),  # its own filter, at its own rate
+    ("music/loop_amen_full", 22_050, False),
+])  # fmt: skip
 def test_real_clips_as_read_from_their_spectra(shared, name, bandwidth_hz, brickwall):
     check(read(shared / f"audio/eval/{name}.flac"), bandwidth_hz, rel=0.1, brickwall=brickwall)
 

@@ -113,6 +113,14 @@ def test_the_bytes_of_a_file_add_up_and_rates_are_over_the_source():
     assert (encodec.costs["side_info"], encodec.bits.side_info) == (4, 32)
     assert (opus.costs["packets"], opus.bits.payload) == (44, 44 * 8)
     assert summary("command").bits.payload == 77
+    # A byte, and 7 segments of up to 6 frames at 3 bits, in whole bytes for each part.
+    segments = summary("segments")
+    assert (segments.costs["side_info"], segments.bits.side_info) == (1 + 2 + 1, 8 + 7 * 3)
+    assert [p.encoded.segment_lengths.tolist() for p in segments.parts] == [
+        [[1, 6, 3, 2, 4]],
+        [[6, 6]],
+    ]
+    assert [write(EXAMPLES[name], PACKED)[4] for name in ("snac", "segments")] == [1, 2]
 
 
 def refused(data, reason, *tables):
@@ -124,7 +132,10 @@ def refused(data, reason, *tables):
     ("data", "reason"),
     [
         (b"RIFF....WAVE", "not a .sncb file: it begins with b'RIFF', expected b'SNCB'"),
-        (WHOLE[:4] + b"\2" + WHOLE[5:], "version 2 of the format and this snacbench reads 1; use"),
+        (
+            WHOLE[:4] + b"\3" + WHOLE[5:],
+            "version 3 of the format and this snacbench reads 1 and 2;",
+        ),
         (WHOLE[:60] + bytes([WHOLE[60] ^ 1]) + WHOLE[61:], "damaged: its checksum is not that of"),
         (WHOLE + b"x", "damaged: 1 bytes follow its end"),
         (b"SNCB\x01\x80\x00" + bytes(40), "damaged: its length cannot be read"),
@@ -166,15 +177,22 @@ def test_coders_travel_in_the_header_and_none_but_theirs_will_do():
         (b"\1\5\1\x09\1\x12", b"\1\5\1\x09\1\x11", "1 bytes follow the last part"),
         (b"\1\1\x0c", b"\1\1" + wire.number(300_000), "300009 codes in 32 bytes, .* be 294912"),
         (b"weights.pth", b"aeights.pth", "the weights files are not in order"),
+        # of the file with segments: the longest, shapes, lengths less 1 at 3 bits
+        (b"\x10\6\2\xa0", b"\x10\1\2\xa0", "the longest segment is 1, expected 2 to 65536"),
+        (b"\1\2\1\5\2", b"\2\1\1\5\1\1\4\2", "codes of segments are of several shapes, or"),
+        (b"\xb4\0\xc0", b"\xf4\0\xc0", "of segment lengths, stream 0 holds codes from 5 to 7"),
+        (b"\xb4\0\xc0", b"\xb5\0\xc0", "of segment lengths, stream 0 goes on after its last"),
     ],
 )
 def test_impossible_content(old, new, reason):
-    content = body_of(write(SNAC, PACKED))
-    assert content.count(old) == 1
-    refused(seal(content.replace(old, new)), f"not a valid .sncb file: .*{reason}")
+    whole = (WHOLE, write(EXAMPLES["segments"], PACKED))
+    data = next(data for data in whole if body_of(data).count(old) == 1)
+    content = body_of(data).replace(old, new)
+    refused(seal(content, data[4]), f"not a valid .sncb file: .*{reason}")
 
 
 SOME, HUGE = part(random_codes((8,), (4,))), (1 << 16) + 1
+SEGMENTS = replace(SOME, segment_lengths=np.ones((1, 4), np.int32))
 
 
 @pytest.mark.parametrize(
@@ -186,6 +204,10 @@ SOME, HUGE = part(random_codes((8,), (4,))), (1 << 16) + 1
         (bitstream((8,), SOME, weights_sha256={"a": "ABC"}), "64 hexadecimal .* 'ABC'"),
         (bitstream((8,), replace(SOME, rate_hz=8_000)), r"parts at \[8000\] Hz, .* 16000 Hz"),
         (bitstream((HUGE,), part(random_codes((HUGE,), (1,)))), "codebook sizes is 65537"),
+        (bitstream((8,), SOME, max_segment_frames=4), "has no segment lengths of up to 4 frames"),
+        (bitstream((8,), SEGMENTS), r"has \(1, 4\) segment lengths of up to 1 frames for codes"),
+        (bitstream((8,), SEGMENTS, SOME, max_segment_frames=4), "has no segment .*every code has"),
+        (bitstream((8,), SEGMENTS, max_segment_frames=HUGE), "the longest segment is 65537"),
         (bitstream((2,) * 1025, part((np.zeros((1, 1), np.int32),) * 1025)), "streams is 1025"),
     ],
 )

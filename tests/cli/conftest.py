@@ -1,7 +1,5 @@
 """Running the real command line on small folders of audio."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

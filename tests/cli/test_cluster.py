@@ -1,7 +1,5 @@
 """Shards by a script for a queue, what a run will take, and decoded audio that is not kept."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 
@@ -27,9 +25,8 @@ def test_a_job_array_runs_shards_goes_on_with_them_and_they_merge(tmp_path):
     for shard in ("1", "2", "2"):  # the last one goes on with what is done
         environment = {**os.environ, "SLURM_ARRAY_TASK_ID": shard, "HF_HUB_OFFLINE": "1"}
         command = ["bash", "shards.sh"]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
+        how = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True}
+        done = subprocess.run(command, check=False, **how)
         assert done.returncode == 0, done.stderr
     run_in(tmp_path, "merge", "shards/1", "shards/2", "-o", "whole")
     assert len(list(RunFolder.open(tmp_path / "whole").read(Coded))) == 10
@@ -69,9 +66,8 @@ def test_a_cluster_that_is_not_there_is_missed_before_anything_is_made(tmp_path,
         with pytest.raises(UserError, match=told):
             call(*words, "--cluster", place)
     assert not (tmp_path / "run").exists()
-    made = sb.run(
-        "noise", data=tmp_path / "clips", metrics="lsd", speed_budget_s=0, out=tmp_path / "run"
-    )
+    of = {"data": tmp_path / "clips", "metrics": "lsd", "speed_budget_s": 0}
+    made = sb.run("noise", out=tmp_path / "run", **of)
     with pytest.raises(UserError, match="there is no file"):
         made.score("si_sdr", client="queue.yaml")
     assert [metric.name for metric in sb.load(made.path).folder.run.metrics] == ["lsd"]

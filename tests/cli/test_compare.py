@@ -33,8 +33,7 @@ def test_the_gate_fails_a_worse_candidate(runs):
     assert call("compare", *runs, "--metrics", "down").return_value == 0
     assert call("compare", *reversed(runs)).return_value == 0
     done = call("compare", *runs, "--format", "json", "--tolerance", "up=2", "--strict")
-    read = json.loads(done.stdout)
-    assert (done.return_value, read["passed"]) == (0, True)
+    assert (done.return_value, json.loads(done.stdout)["passed"]) == (0, True)
 
 
 def test_merge_joins_and_cannot_be_resumed(runs, tmp_path):

@@ -25,9 +25,8 @@ def line_of(output, *cells):
 def test_every_coder_is_weighed_and_its_rows_are_kept(run):
     shown = call("entropy", run.path).output
     rows = list(run.read(CodedBytes))
-    assert {(row.clip, row.coder) for row in rows} == {
-        (f"tiny/00{n}", name) for n in range(8) for name in ENTROPY_CODERS
-    }
+    expected = {(f"tiny/00{n}", name) for n in range(8) for name in ENTROPY_CODERS}
+    assert {(row.clip, row.coder) for row in rows} == expected
     context = line_of(shown, "toy@1kbps", "context")
     assert context[2] == "0.375"
     # 8 clips of 4 s with 9 parts of 300 codes at 5 bit and 4 bytes of side information.

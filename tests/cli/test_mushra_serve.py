@@ -22,12 +22,7 @@ from snacbench.rows import ListeningSummary
 from snacbench.store.run_folder import RunFolder
 from tests.support.audio_run import make_audio_run
 from tests.support.command_line import call
-from tests.support.listening_server import (
-    ScriptedListener,
-    make_folder,
-    program_for,
-    small_test,
-)
+from tests.support.listening_server import ScriptedListener, make_folder, program_for, small_test
 from tests.support.studies import a_test, numbered_test, simulate
 from tests.support.synthetic_runs import make_run
 
@@ -83,11 +78,9 @@ def test_links_name_the_address_that_listeners_use(program, monkeypatch):
     monkeypatch.setattr(serve, lambda *_, **options: asked.update(options))
     options = ("--url", "https://listen.example.org/", "--invite", 1, "--proxy", "127.0.0.1")
     lines = call("mushra", "serve", program.folder, "--port", 0, *options).stdout.splitlines()
-    assert [line.strip().partition("=")[0] for line in lines if "https:" in line] == [
-        "https://listen.example.org/?invite",
-        "https://listen.example.org/admin#token",
-        "A small test (by invitation): https://listen.example.org/",
-    ]
+    links = [line.strip().partition("=")[0] for line in lines if "https:" in line]
+    own = "https://listen.example.org/"
+    assert links == [f"{own}?invite", f"{own}admin#token", f"A small test (by invitation): {own}"]
     assert asked == {"proxy": "127.0.0.1"}
 
 
@@ -210,8 +203,7 @@ def answered(tmp_path, monkeypatch):
     """A test's folder, its run, and a CSV of answers to it."""
     monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
     means = {"a@2kbps": 40.0, "a@4kbps": 60.0, "b": 50.0}
-    scores = {name: {"up": np.arange(6.0)} for name in means}
-    run = make_run(tmp_path / "run", scores)
+    run = make_run(tmp_path / "run", {name: {"up": np.arange(6.0)} for name in means})
     test = a_test(run="../run", run_id=run.run.id, set_sha256=run.run.set_sha256)
     folder = tmp_path / "test"
     folder.mkdir()

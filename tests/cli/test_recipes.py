@@ -1,7 +1,5 @@
 """Runs by recipe: from its name or file, changed by options, recorded, resumed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -37,8 +35,7 @@ def recipe(clips: Path) -> Path:
 def test_a_recipe_runs_is_recorded_and_resumed(cli: Run, recipe: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     options = ("--codecs", "opus@24", "--limit", "1", "--jobs", "1", "-o", run, *NO_SPEED)
-    done = cli("run", recipe, *options)
-    assert "mine, changed by --codecs, --limit" in done.stderr
+    assert "mine, changed by --codecs, --limit" in cli("run", recipe, *options).stderr
     made = RunFolder.open(run).run
     assert [spec.name for spec in made.codecs] == ["opus@24kbps"]
     assert made.seed == 5
@@ -51,15 +48,12 @@ def test_a_recipe_runs_is_recorded_and_resumed(cli: Run, recipe: Path, tmp_path:
 
 
 def test_a_figure_is_of_one_operating_point(recipe: Path) -> None:
-    figures = "expect: [{source: s, figures: {opus: {si_sdr: 1}}}]\n"
-    recipe.write_text(RECIPE + figures, "utf-8")
+    recipe.write_text(RECIPE + "expect: [{source: s, figures: {opus: {si_sdr: 1}}}]\n", "utf-8")
     with pytest.raises(UserError, match=r"'opus' under expect, which is opus@8kbps, opus@14kbps"):
         call("run", recipe)
 
 
-def test_everything_that_is_missing_is_said_at_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_everything_that_is_missing_is_said_at_once(monkeypatch, tmp_path):
     for variable in ("HOME", "XDG_CACHE_HOME", "HF_HOME", "SNACBENCH_CONFIG"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -78,9 +72,7 @@ def test_everything_that_is_missing_is_said_at_once(
         assert text in str(found.value)
 
 
-def test_a_package_that_is_missing_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_package_that_is_missing_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     metrics = ("speaker_sim_resemblyzer",)
     found = missing(Request("mimi", weights=(str(tmp_path),), metrics=metrics, offline=True))
@@ -115,9 +107,8 @@ def test_a_metric_that_cannot_be_had_is_a_column_that_says_so(clips: Path, tmp_p
     plugged = install(tmp_path / "plugged", "ears", EAR, kinds=("metrics",))
     path, run, model = tmp_path / "ours.yaml", tmp_path / "run", tmp_path / "ear.pt"
     text = RECIPE.replace("[si_sdr, mel_dac7]", "[si_sdr, ear]").replace("./clips/", str(clips))
-    text = text.replace("[opus@24, lowpass@3.5kHz]", "lowpass@3.5kHz").replace(
-        "snac-paper", "default"
-    )
+    text = text.replace("[opus@24, lowpass@3.5kHz]", "lowpass@3.5kHz")
+    text = text.replace("snac-paper", "default")
     path.write_text(text, "utf-8")
     how = {"env": {"EAR": str(model)}, "plugged": plugged}
     options = ("--limit", "1", "--jobs", "1", "-o", run, *NO_SPEED)
@@ -130,10 +121,8 @@ def test_a_metric_that_cannot_be_had_is_a_column_that_says_so(clips: Path, tmp_p
     assert said + "snacbench score RUN --metrics ear" in (run / "summary.md").read_text("utf-8")
     assert "not here" in done.stdout
     made = RunFolder.open(run)
-    assert ([metric.name for metric in made.run.metrics], [*made.run.lacking]) == (
-        ["si_sdr"],
-        ["ear"],
-    )
+    assert [metric.name for metric in made.run.metrics] == ["si_sdr"]
+    assert [*made.run.lacking] == ["ear"]
     run_in(tmp_path, "run", "--resume", run, **how)
     model.touch()  # it comes with the next scoring, not by going on
     run_in(tmp_path, "run", "--resume", run, **how)
@@ -150,5 +139,4 @@ def test_where_no_metric_can_be_had_there_is_no_run(tmp_path: Path, clips: Path)
     how = {"env": {"EAR": str(tmp_path / "ear.pt")}, "plugged": plugged}
     done = run_in(tmp_path, "run", *asked, "--allow-missing-metrics", **how, code=2)
     assert "cannot get ear.pt" in done.stderr
-    fetched = run_in(tmp_path, "weights", "fetch", "opus-ladder", **how)
-    assert "pesq_wb: ready" in fetched.stdout
+    assert "pesq_wb: ready" in run_in(tmp_path, "weights", "fetch", "opus-ladder", **how).stdout

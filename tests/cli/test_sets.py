@@ -62,9 +62,8 @@ def test_the_whole_way_of_a_corpus(cli, daps, tmp_path):
 
 
 def test_what_is_on_this_disk_missing_and_broken(daps, tmp_path):
-    (tmp_path / "config.toml").write_text(
-        f'[roots]\nmusdb18-hq = "{tmp_path}"\ngtzan = "/nowhere"\n'
-    )
+    roots = f'[roots]\nmusdb18-hq = "{tmp_path}"\ngtzan = "/nowhere"\n'
+    (tmp_path / "config.toml").write_text(roots)
     text = text_of(sets("list"))
     for part in ("can be fetched", f"{tmp_path}", "there is no folder /nowhere"):
         assert part in text

@@ -1,7 +1,5 @@
 """``snacbench table`` on a run written by hand: no codec, no torch, no network."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -18,9 +16,8 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_rows_are_chosen_and_a_table_can_be_bare(run: Path) -> None:
-    text = call(
-        "table", run, "--codecs", "one,two", "--label", "two=2", "--format", "markdown"
-    ).output
+    named = ("--codecs", "one,two", "--label", "two=2")
+    text = call("table", run, *named, "--format", "markdown").output
     lines = [line.split("|")[1].strip() for line in text.splitlines() if line[:1] == "|"]
     assert lines[2:] == ["one", "2"]
     bare = call("table", run, "--no-caption", "--ci", "--significance", "--format", "latex").output

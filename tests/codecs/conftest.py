@@ -1,7 +1,5 @@
 """Loaded embedded models."""
 
-from __future__ import annotations
-
 import pytest
 
 from snacbench.selectors import select

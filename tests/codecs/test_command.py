@@ -107,14 +107,10 @@ def test_whole_frames_hold_signal_delay_and_tail_and_a_few_samples_may_lack():
 def test_settings_of_a_point_reach_the_command_line_as_they_are():
     odd = "; touch x $(id) * \" '"  # there is no shell
     script = f'test "$3$4 $5 $6 $7 $8 $9" = {shlex.quote(odd)}"700C 1.5 1500 8000 1 {{{{x}}}}"'
-    codec = opened(
-        points=[Point(1.5, "best", {"odd": odd, "mode": "700C", "late": 3})],
-        delay_samples="late",
-        **encoding(
-            f'{script} && cp "$1" "$2"',
-            "{odd} {mode} {kbps} {bit_per_s} {rate_hz} {channels} {{x}}",
-        ),
-    )
+    names = "{odd} {mode} {kbps} {bit_per_s} {rate_hz} {channels} {{x}}"
+    points = [Point(1.5, "best", {"odd": odd, "mode": "700C", "late": 3})]
+    told = encoding(f'{script} && cp "$1" "$2"', names)
+    codec = opened(points=points, delay_samples="late", **told)
     encoded = codec.encode(broadband(0.1, RATE_HZ))
     assert len(encoded.packets[0]) == 4 * (800 + 3)
 
@@ -199,9 +195,8 @@ def test_temporary_files_that_cannot_be_written_end_the_run(temporary, monkeypat
 
 def test_points_are_rates_or_have_names_and_settings():
     points = [16, Point(9.6), Point(None, "700", {"late": 40})]
-    model = CommandCodec(
-        **{**COPY, "points": points, "default": ["9.6kbps"], "any_kbps": (6, 64)}
-    ).model()
+    changed = {"points": points, "default": ["9.6kbps"], "any_kbps": (6, 64)}
+    model = CommandCodec(**{**COPY, **changed}).model()
     assert [p.name for p in model.points] == ["copy@16kbps", "copy@9.6kbps", "copy@700"]
     assert [p.nominal_kbps for p in model.points] == [16, 9.6, None]
     assert model.free_point
@@ -249,9 +244,8 @@ def ogg(streams=1, seconds=0.06):
     """An Ogg file of one or more streams of Opus, and the sizes of the first one's packets."""
     held, sizes = io.BytesIO(), []
     with av.open(held, "w", format="ogg") as container:
-        coded = [
-            container.add_stream("libopus", rate=48_000, layout="mono") for _ in range(streams)
-        ]
+        mono = {"rate": 48_000, "layout": "mono"}
+        coded = [container.add_stream("libopus", **mono) for _ in range(streams)]
         frame = av.AudioFrame.from_ndarray(broadband(seconds, 48_000).samples, "flt", "mono")
         frame.sample_rate = 48_000
         for stream in coded:
@@ -295,10 +289,9 @@ def shipped(selector):
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize(
-    ("mode", "bits", "frame"),
-    [("700C", 28, 320), ("1300", 52, 320), ("1600", 64, 320), ("3200", 64, 160)],
-)
+@pytest.mark.parametrize(("mode", "bits", "frame"), [
+    ("700C", 28, 320), ("1300", 52, 320), ("1600", 64, 320), ("3200", 64, 160),
+])  # fmt: skip
 def test_codec2_weighs_what_its_modes_are_named_after(mode, bits, frame):
     codec = shipped(f"codec2@{mode}")
     seconds = 4.0
@@ -331,9 +324,8 @@ def test_the_example_of_the_documentation_runs_until_its_file_changes(tmp_path, 
     file = tmp_path / "my_codec.py"
     file.write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0])
     # Stand-ins for the two programs: a file of a header and two frames, and silence.
-    coded = struct.pack("<HH14x", 0xCC1C, 18) + b"".join(
-        struct.pack("<H", size) + bytes(size) for size in (40, 38)
-    )
+    packets = b"".join(struct.pack("<H", size) + bytes(size) for size in (40, 38))
+    coded = struct.pack("<HH14x", 0xCC1C, 18) + packets
     (tmp_path / "coded").write_bytes(coded)
     for name, script in {
         "elc3": f'test "$2" = 16000 && cp {tmp_path}/coded "$4"',

@@ -23,22 +23,7 @@ from snacbench.types import Audio, WeightsInfo  # noqa: E402
 from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
 from tests.conftest import broadband  # noqa: E402
-from tests.support.codec_models import (  # noqa: E402
-    DAC_SHAPES,
-    SNAC_SHAPES,
-    TINY_SNAC,
-    batch_of,
-    encodec_config,
-    encodec_of,
-    filled,
-    narrow_snac,
-    opened,
-    segmented_encodec,
-    tiny_dac,
-    tiny_encodec,
-    tiny_snac,
-    with_config,
-)
+from tests.support import codec_models as models  # noqa: E402
 
 # At full depth; the labels of DAC's models are not their rates.
 RATES = {
@@ -73,14 +58,12 @@ def test_a_device_that_is_not_here_is_refused(monkeypatch):
 
 
 def test_files_of_another_model_are_refused(tmp_path):
-    snac = with_config(
-        tmp_path / "snac" / "pytorch_model.bin",
-        filled(tiny_snac(**narrow_snac("snac-32khz"))),
-        narrow_snac("snac-32khz"),
-    )
+    path, narrow = tmp_path / "snac" / "pytorch_model.bin", models.narrow_snac("snac-32khz")
+    snac = models.with_config(path, models.filled(models.tiny_snac(**narrow)), narrow)
     dac = tmp_path / "weights.pth"
-    tiny_dac().save(str(dac), package=False)
-    encodec = with_config(tmp_path / "x" / "x.th", tiny_encodec(), encodec_config())
+    models.tiny_dac().save(str(dac), package=False)
+    own = (models.tiny_encodec(), models.encodec_config())
+    encodec = models.with_config(tmp_path / "x" / "x.th", *own)
     for name, path, text in (
         ("snac-24khz", snac, "describes 32000 Hz, 1 channels, 4 codebooks of 4096 at 10.4167, 20"),
         ("dac-44khz@3q", dac, "describes 24000 Hz, 1 channels, 4 codebooks of 1024 at 75 Hz"),
@@ -101,7 +84,7 @@ def run(tmp_path_factory):
     extra = {"optimizer.pth": {"state": {}}, "metadata.pth": {"logs": {}}, "tracker.pth": {}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tiny_dac(quantizer_dropout=0.5).save_to_folder(folder / "latest", extra)
+        models.tiny_dac(quantizer_dropout=0.5).save_to_folder(folder / "latest", extra)
     (folder / "latest" / "discriminator").mkdir()
     torch.save({"state_dict": {}}, folder / "latest" / "discriminator" / "weights.pth")
     return folder
@@ -122,11 +105,11 @@ def test_codes_and_audio_of_a_dac_equal_the_package(run, codebooks):
     from dac import DAC
 
     audio = broadband(0.72, 24_000)
-    codec = opened(f"X=dac:{run}@{codebooks}q")
+    codec = models.opened(f"X=dac:{run}@{codebooks}q")
     encoded = codec.encode(audio)
     package = DAC.load_from_folder(run / "latest", package=False)[0].eval()
     with torch.inference_mode():
-        codes = package.encode(package.preprocess(batch_of(audio), 24_000), codebooks)[1]
+        codes = package.encode(package.preprocess(models.batch_of(audio), 24_000), codebooks)[1]
         expected = package.decode(package.quantizer.from_codes(codes)[0])[0].numpy()
     assert np.array_equal(np.concatenate(encoded.codes), codes[0].numpy())
     ours = codec.decode(encoded, seed=0).samples
@@ -137,30 +120,31 @@ def test_codes_and_audio_of_a_dac_equal_the_package(run, codebooks):
 def test_a_configuration_beside_a_dac_adds_what_its_file_lacks(tmp_path):
     facts = {"loss": np.float64(0.1), "step": np.int64(4), "best": np.bool_(True)}
     shape = {"encoder_rates": [2, 5], "decoder_rates": [5, 2], "sample_rate": 8_000}
-    model = tiny_dac(**shape, codebook_size=300, n_codebooks=2)
+    model = models.tiny_dac(**shape, codebook_size=300, n_codebooks=2)
     model.save(str(tmp_path / "odd.pth"), metadata=facts, package=False)
     (tmp_path / "config.json").write_text('{"quantizer_dropout": 1.0}')
     ((found, spec),) = select(f"dac:{tmp_path / 'odd.pth'}")
     assert spec.name == "dac-odd@14.4kbps"  # 800 Hz x 2 x 9 bit
     assert not any(p.truncated for p in found.points)
     assert spec.settings["notes"] == ["quantizer_dropout from config.json"]
-    encoded = opened(f"dac:{tmp_path / 'odd.pth'}").encode(broadband(0.5, 8_000))
+    encoded = models.opened(f"dac:{tmp_path / 'odd.pth'}").encode(broadband(0.5, 8_000))
     assert [c.shape for c in encoded.codes] == [(1, 400)] * 2
 
 
 def test_codes_and_audio_of_a_snac_equal_the_package(tmp_path):
     from snac import SNAC
 
-    path = with_config(tmp_path / "snac_mine" / "pytorch_model.bin", tiny_snac(), TINY_SNAC)
+    path = tmp_path / "snac_mine" / "pytorch_model.bin"
+    path = models.with_config(path, models.tiny_snac(), models.TINY_SNAC)
     ((model, spec),) = select(f"snac:{path.parent}")
     assert (spec.name, spec.rate_hz, spec.stochastic) == ("snac-snac_mine", 24_000, True)
     assert [p.truncated for p in model.points] == [True, True, False]
     audio = broadband(0.8, 24_000)
-    codec = opened(f"snac:{path}")
+    codec = models.opened(f"snac:{path}")
     encoded = codec.encode(audio)
     package = SNAC.from_pretrained(str(path.parent))
     with torch.inference_mode():
-        codes = package.encode(batch_of(audio))
+        codes = package.encode(models.batch_of(audio))
         torch.manual_seed(7)
         expected = package.decode(codes)[0, :, : audio.num_samples].numpy()
     assert all(np.array_equal(a, b) for a, b in zip(encoded.codes, codes, strict=True))
@@ -174,26 +158,26 @@ def test_codes_and_audio_of_a_snac_equal_the_package(tmp_path):
 
 def test_a_snac_without_noise_is_deterministic(tmp_path):
     shape = {"noise": False, "vq_strides": [8, 2, 1], "sampling_rate": 16_000}
-    save_file(tiny_snac(**shape).state_dict(), tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps({**TINY_SNAC, **shape}))
+    save_file(models.tiny_snac(**shape).state_dict(), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({**models.TINY_SNAC, **shape}))
     ((_, spec),) = select(f"quiet=snac:{tmp_path / 'model.safetensors'}")
     assert not spec.stochastic
     assert [float(s.frame_rate_hz) for s in spec.streams] == [3.90625, 15.625, 31.25]
 
 
 def test_codes_and_audio_of_an_encodec_equal_the_package(tmp_path):
-    config = encodec_config({"ratios": [4, 4, 2]}, target_bandwidths=[4.5, 18.0])
-    package = encodec_of(config)
-    path = with_config(tmp_path / "mine.th", package, config)
+    config = models.encodec_config({"ratios": [4, 4, 2]}, target_bandwidths=[4.5, 18.0])
+    package = models.encodec_of(config)
+    path = models.with_config(tmp_path / "mine.th", package, config)
     audio = broadband(0.6, 24_000)
-    first = opened(f"X=encodec:{path}@4.5")
+    first = models.opened(f"X=encodec:{path}@4.5")
     for kbps, codebooks in ((4.5, 1), (18.0, 4)):
         codec = first.at(select(f"X=encodec:{path}@{kbps}")[0][1])
         package.set_target_bandwidth(kbps)
         encoded = codec.encode(audio)
         with torch.inference_mode():
-            codes = package.encode(batch_of(audio))[0][0]
-            expected = package(batch_of(audio))[0].numpy()
+            codes = package.encode(models.batch_of(audio))[0][0]
+            expected = package(models.batch_of(audio))[0].numpy()
         assert np.array_equal(np.stack([c[0] for c in encoded.codes]), codes[0].numpy())
         assert len(encoded.codes) == codebooks
         assert np.array_equal(codec.decode(encoded, seed=0).samples, expected)
@@ -202,16 +186,16 @@ def test_codes_and_audio_of_an_encodec_equal_the_package(tmp_path):
 
 @pytest.mark.parametrize("samples", [1, 3_960, 3_961, 10_400])
 def test_segments_and_scales_round_trip_as_in_the_package(tmp_path, samples):
-    package, config = segmented_encodec()
-    path = with_config(tmp_path / "a.th", package, config)
-    codec = opened(f"encodec:{path}")
+    package, config = models.segmented_encodec()
+    path = models.with_config(tmp_path / "a.th", package, config)
+    codec = models.opened(f"encodec:{path}")
     assert (codec.spec.channels, codec.spec.latency_s) == ((2,), 0.5)
     assert codec.spec.tokens_per_s == pytest.approx(2 * 1000 / 0.99)
     full = broadband(1.3, 8_000, channels=2)
     audio = Audio(full.samples[:, :samples], 8_000)
     package.set_target_bandwidth(12.0)
     with torch.inference_mode():
-        expected = package(batch_of(audio))[0].numpy()
+        expected = package(models.batch_of(audio))[0].numpy()
     encoded = codec.encode(audio)
     assert np.array_equal(codec.decode(encoded, seed=0).samples, expected)
     bits = bits_of(encoded, codec.spec)
@@ -225,8 +209,8 @@ def test_segments_and_scales_round_trip_as_in_the_package(tmp_path, samples):
 
 def test_bandwidths_are_named_by_what_is_sent(tmp_path):
     """At 16 kHz and hop 320 a codebook of 64 entries is 0.3 kbps; labels need not be multiples."""
-    config = encodec_config(sample_rate=16_000, target_bandwidths=[1.0, 0.3, 0.4, 99.0])
-    path = with_config(tmp_path / "mine.th", encodec_of(config), config)
+    config = models.encodec_config(sample_rate=16_000, target_bandwidths=[1.0, 0.3, 0.4, 99.0])
+    path = models.with_config(tmp_path / "mine.th", models.encodec_of(config), config)
     ((model, _),) = select(f"encodec:{path}")
     names = ["encodec-mine@0.3kbps", "encodec-mine@0.9kbps", "encodec-mine@1.2kbps"]
     assert [p.name for p in model.points] == names
@@ -237,8 +221,8 @@ def test_other_weights_of_a_published_network_get_its_rate_and_say_so(tmp_path):
     from encodec import EncodecModel
 
     torch.manual_seed(0)
-    network = filled(EncodecModel.encodec_model_24khz(pretrained=False))
-    path = with_config(tmp_path / "tuned.th", network, None)
+    network = models.filled(EncodecModel.encodec_model_24khz(pretrained=False))
+    path = models.with_config(tmp_path / "tuned.th", network, None)
     ((model, spec),) = select(f"encodec:{path}")
     assert [p.nominal_kbps for p in model.points] == [1.5, 3, 6, 12, 24]
     assert (spec.rate_hz, spec.name) == (24_000, "encodec-tuned@24kbps")
@@ -302,10 +286,10 @@ def test_the_noise_of_a_decoder_is_each_signals_own(loaded):
 
 
 def test_segments_and_scales_stay_with_their_signal(tmp_path):
-    path = with_config(tmp_path / "mine.th", *segmented_encodec())
+    path = models.with_config(tmp_path / "mine.th", *models.segmented_encodec())
     signals = [broadband(1.3, 8_000, channels=2, seed=seed) for seed in range(3)]
     quieter = [Audio(s.samples / np.float32(4**i), 8_000) for i, s in enumerate(signals)]
-    together = assert_as_alone(opened(f"encodec:{path}"), quieter)
+    together = assert_as_alone(models.opened(f"encodec:{path}"), quieter)
     assert [len(e.side_info) for e in together] == [12, 12, 12]
 
 
@@ -328,12 +312,14 @@ def test_latency_is_how_far_the_network_looks_ahead(name):
     spec = codec_models()[name].points[-1]
     expected = round((spec.latency_s or 0) * (spec.rate_hz or 0))
     if name.startswith("snac"):
-        model = tiny_snac(**{**SNAC_SHAPES[name], "encoder_dim": 4, "decoder_dim": 64})
+        model = models.tiny_snac(
+            **{**models.SNAC_SHAPES[name], "encoder_dim": 4, "decoder_dim": 64}
+        )
         stride = model.vq_strides[0]
         block = int(model.hop_length) * math.lcm(stride, model.attn_window_size or 1)
     else:
         narrow = {"encoder_dim": 4, "decoder_dim": 64, "n_codebooks": 1}
-        model = tiny_dac(**{**DAC_44KHZ, **DAC_SHAPES[name], **narrow})
+        model = models.tiny_dac(**{**DAC_44KHZ, **models.DAC_SHAPES[name], **narrow})
         block, stride = int(model.hop_length), 1
     low = (expected // block + 1) * block
     silence = torch.zeros(1, 1, 2 * low + block)

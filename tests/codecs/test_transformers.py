@@ -21,16 +21,10 @@ from snacbench.types import Audio, Stream  # noqa: E402
 from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
 from tests.conftest import broadband  # noqa: E402
+from tests.support import codec_models as models  # noqa: E402
 from tests.support.cases import cases  # noqa: E402
-from tests.support.codec_models import (  # noqa: E402
-    CLASSES,
-    CONFIGURATIONS,
-    batch_of,
-    filled,
-    network,
-)
 
-NAMES = sorted(CLASSES)
+NAMES = sorted(models.CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +35,7 @@ def saved(tmp_path_factory):
     def save(name):
         if name not in made:
             torch.manual_seed(0)
-            model = filled(network(name, **CONFIGURATIONS["narrow"][name]))
+            model = models.filled(models.network(name, **models.CONFIGURATIONS["narrow"][name]))
             for key, gains in model.named_parameters():  # so that codes differ
                 gains.data *= 2 if key.endswith("original0") else 1
             made[name] = (tmp_path_factory.mktemp(name), model)
@@ -58,7 +52,7 @@ def load(selector, folder):
 
 def codes_and_audio(name, model, audio, depth):
     """What the library's own calls give, with its own choice of bandwidth or depth."""
-    batch = batch_of(audio)
+    batch = models.batch_of(audio)
     with torch.inference_mode():
         if name == "mimi":
             codes = model.encode(batch, num_quantizers=depth).audio_codes
@@ -68,26 +62,20 @@ def codes_and_audio(name, model, audio, depth):
         return codes[0, 0], model.decode(codes, encoded.audio_scales).audio_values[0]
 
 
-@pytest.mark.parametrize(
-    ("name", "depths", "default", "trained_from", "stream", "megabytes"),
-    [
-        ("encodec-32khz", 4, "encodec-32khz@2.2kbps", 4, Stream(Fraction(50), 2048), 235.97),
-        ("mimi", 32, "mimi@1.1kbps", 8, Stream(Fraction(25, 2), 2048), 384.64),
-    ],
-)
+@pytest.mark.parametrize(("name", "depths", "default", "trained_from", "stream", "megabytes"), [
+    ("encodec-32khz", 4, "encodec-32khz@2.2kbps", 4, Stream(Fraction(50), 2048), 235.97),
+    ("mimi", 32, "mimi@1.1kbps", 8, Stream(Fraction(25, 2), 2048), 384.64),
+])  # fmt: skip
 def test_points_and_sizes_are_the_published(name, depths, default, trained_from, stream, megabytes):
     model = codec_models()[name]
-    assert [point.streams for point in model.points] == [
-        (stream,) * n for n in range(1, depths + 1)
-    ]
+    assert [p.streams for p in model.points] == [(stream,) * n for n in range(1, depths + 1)]
     assert model.default == (default,)
     assert [p.truncated for p in model.points] == [n < trained_from for n in range(1, depths + 1)]
     with torch.device("meta"):
-        whole = network(name)
+        whole = models.network(name)
     counted = sum(p.numel() for p in whole.parameters())
-    counted += sum(
-        b.numel() for k, b in whole.named_buffers() if k.endswith(("embed", "embed_sum"))
-    )
+    books = (b for k, b in whole.named_buffers() if k.endswith(("embed", "embed_sum")))
+    counted += sum(book.numel() for book in books)
     assert counted / 1e6 == pytest.approx(model.points[-1].params_m, abs=0.05)
     stored = sum(t.numel() * t.element_size() for t in whole.state_dict().values())
     assert stored / 1e6 == pytest.approx(megabytes, abs=0.05)

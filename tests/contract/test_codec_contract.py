@@ -1,7 +1,5 @@
 """What every discovered codec promises, whatever its family."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -38,10 +36,8 @@ RUNNABLE = [m for m in codec_models().values() if is_runnable(m)]
 NAMES = [name for m in RUNNABLE for name in dict.fromkeys((m.points[0].name, m.points[-1].name))]
 # Shorter than a frame, about a frame, many frames and a rest; 24,000 samples even at 8 kHz.
 LENGTHS = (1, 319, 320, 321, 24_000)
-CHECKS = (
-    contract.check_decoding, contract.check_codes, contract.check_extremes,
-    contract.check_written, contract.check_delay,
-)  # fmt: skip
+CHECKS = (contract.check_decoding, contract.check_codes, contract.check_extremes,
+          contract.check_written, contract.check_delay)  # fmt: skip
 
 
 @cache
@@ -65,8 +61,7 @@ def test_length_channels_and_rate_come_back_exactly(name: str, samples: int) -> 
 
 
 def test_every_family_that_needs_no_download_is_tried() -> None:
-    families = {m.family for m in RUNNABLE}
-    assert families >= {"snac", "dac", "encodec", "opus", "classic", "toys"}
+    assert {m.family for m in RUNNABLE} >= {"snac", "dac", "encodec", "opus", "classic", "toys"}
 
 
 @pytest.mark.parametrize("model", codec_models().values(), ids=codec_models())
@@ -99,10 +94,8 @@ def test_a_clip_that_is_encoded_once_has_the_rows_of_each_point_alone(tmp_path: 
     def rows(*those: PlannedCodec) -> list[object]:
         first, *cuts = those
         job = CodingJob(first, clips, Request(keep_codes=True), tmp_path, cuts=tuple(cuts))
-        return [
-            replace(row, encode_s=None, decode_s=None, batch=None) if hasattr(row, "batch") else row
-            for row in job.run()
-        ]
+        how = {"encode_s": None, "decode_s": None, "batch": None}
+        return [replace(row, **how) if hasattr(row, "batch") else row for row in job.run()]
 
     alone = [row for point in points for row in rows(point)]
     assert len(alone) == len(points) * len(clips) * (1 + len(points[0].spec.streams)) - 2 * 2 * 3
@@ -116,12 +109,11 @@ def test_codes_that_are_not_nested_are_found(monkeypatch: pytest.MonkeyPatch) ->
     weights = locate(model, WeightsPolicy("embedded"))
     planned = PlannedCodec(model.name, model.points[0], weights, nested=True)
     codec = contract.load(planned).codec
-    monkeypatch.setattr(
-        type(codec),
-        "encode",
-        lambda self, audio: self.encode_batch(
-            [Audio(audio.samples * len(self.spec.streams) / 9, audio.rate_hz)]
-        )[0],
-    )
+
+    def louder(self, audio):
+        scaled = Audio(audio.samples * len(self.spec.streams) / 9, audio.rate_hz)
+        return self.encode_batch([scaled])[0]
+
+    monkeypatch.setattr(type(codec), "encode", louder)
     with pytest.raises(CodecError, match="leave nested=True out"):
         contract.check_nested(planned)

@@ -6,8 +6,6 @@ What weights mean cannot be tested without them; shapes, rates, lengths, paramet
 equality with the packages can. Gigabytes: run with ``-m published``.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,7 +19,7 @@ from snacbench.models import CodecModel
 from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
 from snacbench.selectors import select
-from snacbench.types import Codec, CodecSpec
+from snacbench.types import Codec
 from snacbench.weights.locate import locate
 from snacbench.weights.lock import locked_files
 from snacbench.weights.policy import WeightsPolicy
@@ -36,7 +34,8 @@ PUBLISHED = WeightsPolicy("published")
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 SMALLEST_MB = {"snac": 75, "dac": 250, "encodec": 55, "mimi": 380}
 THROUGH_TRANSFORMERS = ["encodec-32khz", "mimi"]
-NAMES = [*SNAC_SHAPES, *DAC_SHAPES, "encodec-24khz", "encodec-48khz", *THROUGH_TRANSFORMERS]
+OWN = [*SNAC_SHAPES, *DAC_SHAPES, "encodec-24khz", "encodec-48khz"]
+NAMES = [*OWN, *THROUGH_TRANSFORMERS]
 
 
 @pytest.fixture
@@ -60,9 +59,7 @@ def test_no_published_name_is_left_out() -> None:
     assert hosted == {*NAMES, "lyra-v2"}  # whose own files other tests have
 
 
-def publish(
-    name: str, folder: Path, front: Host, storage: Host
-) -> tuple[CodecModel, CodecSpec, dict[str, Path]]:
+def publish(name: str, folder: Path, front: Host, storage: Host) -> Any:
     """Write a model and serve it as its host would; pinned digests become those of the files."""
     model, spec = select(name)[0]
     assert model.source is not None
@@ -99,9 +96,7 @@ def publish(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_from_the_host_to_a_loaded_model(
-    name: str, hosts: tuple[Host, Host], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_from_the_host_to_a_loaded_model(name, hosts, tmp_path, monkeypatch):
     (tmp_path / "published").mkdir()
     model, spec, written = publish(name, tmp_path / "published", *hosts)
     assert model.source is not None
@@ -111,9 +106,8 @@ def test_from_the_host_to_a_loaded_model(
     for file, path in written.items():
         assert digest(located.files[file]) == digest(path) == located.info.sha256[file]
     pinned = {file.name for file in model.source.files if file.sha256}
-    assert located.info.pinned_by == {
-        file: "package" if file in pinned else "first use" for file in written
-    }
+    by = {file: "package" if file in pinned else "first use" for file in written}
+    assert located.info.pinned_by == by
     assert {n: e.sha256 for n, e in locked_files(name).items()} == located.info.sha256
     assert (len(located.info.revision) == 40) == (model.source.host == "hub")
 
@@ -136,12 +130,8 @@ def test_from_the_host_to_a_loaded_model(
 # ------------------------------------------------------------ as the packages compute
 
 
-@pytest.fixture(
-    params=[*SNAC_SHAPES, *DAC_SHAPES, "encodec-24khz", "encodec-48khz"], scope="module"
-)
-def published(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[CodecModel, Codec, Any]:
+@pytest.fixture(params=OWN, scope="module")
+def published(request: Any, tmp_path_factory: Any) -> tuple[CodecModel, Codec, Any]:
     folder = tmp_path_factory.mktemp(request.param)
     package = write_published(request.param, folder)
     model, spec = select(request.param)[0]
@@ -149,9 +139,7 @@ def published(
     return model, codec, package
 
 
-def test_codes_of_lower_points_are_cut_from_those_of_the_highest(
-    published: tuple[CodecModel, Codec, Any],
-) -> None:
+def test_codes_of_lower_points_are_cut_from_those_of_the_highest(published):
     model, codec, _ = published
     audio = broadband(1.013, codec.spec.rate_hz or 0, channels=max(codec.spec.channels))
     full, points = codec.at(model.points[-1]).encode(audio), model.points[:-1]  # type: ignore[attr-defined]
@@ -162,9 +150,7 @@ def test_codes_of_lower_points_are_cut_from_those_of_the_highest(
             assert np.array_equal(ours, deepest)
 
 
-def test_rates_codes_audio_and_sizes_are_the_packages(
-    published: tuple[CodecModel, Codec, Any],
-) -> None:
+def test_rates_codes_audio_and_sizes_are_the_packages(published):
     model, codec, package = published
     audio = broadband(1.013, codec.spec.rate_hz or 0, channels=max(codec.spec.channels))
     encoded = codec.encode(audio)

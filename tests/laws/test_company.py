@@ -4,8 +4,6 @@ Codecs, operating points, metrics and clips are left out or added, their order a
 workers change, a run is killed and gone on with, scored later, or merged of parts.
 """
 
-from __future__ import annotations
-
 import random
 import shutil
 import signal
@@ -17,11 +15,13 @@ import pytest
 
 import snacbench as sb
 from snacbench.rows import Coded, Score
+from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import NO_SPEED, all_rows, begun, run_in, summary, write_wav
 from tests.support.plugged import codec
 
 CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")
 METRICS = ("si_sdr", "si_sdr_aligned", "waveform_l1", "stoi")
+CONDITIONS = ("loss@20%", "noise:clean@10dB", "cascade@3", "cascade@2")
 CLIPS = ("speech/a", "speech/b", "music/c", "other/d")
 
 
@@ -34,9 +34,14 @@ def make_set(folder: Path, names: Sequence[str]) -> Path:
 
 
 def options(
-    data: Path, codecs: Sequence[str] = CODECS, metrics: Sequence[str] = METRICS, jobs: int = 1
+    data: Path,
+    codecs: Sequence[str] = CODECS,
+    metrics: Sequence[str] = METRICS,
+    jobs: int = 1,
+    conditions: Sequence[str] = CONDITIONS,
 ) -> tuple[object, ...]:
     named = ("--codecs", ",".join(codecs), "--metrics", ",".join(metrics))
+    named += tuple(word for text in conditions for word in ("--condition", text))
     return ("run", *named, "--data", data, "--weights", "embedded", "--jobs", jobs, *NO_SPEED)
 
 
@@ -56,7 +61,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = make_set(folder, CLIPS)
     run_in(folder, *options(data), "-o", folder / "run")
     rows = all_rows(folder / "run")
-    assert len(scores_in(rows)) == len(CODECS) * len(METRICS) * len(CLIPS)
+    points = 5 * len(CODECS) - 3  # of which three send no packets to lose
+    assert len(scores_in(rows)) == points * len(METRICS) * len(CLIPS)
     assert len([key for key in rows if key[0] == "delay of"]) == len(CODECS)
     return folder / "run"
 
@@ -75,11 +81,13 @@ def test_rows_are_the_same_in_less_company_and_any_order(
         return drawn.sample(of, drawn.randint(1, len(of)))
 
     codecs, metrics, clips = some(CODECS), some(METRICS), some(CLIPS)
+    conditions = some(CONDITIONS)
     data = make_set(tmp_path, clips)
     jobs = drawn.choice((1, 3))
-    run_in(tmp_path, *options(data, codecs, metrics, jobs), "-o", tmp_path / "run")
+    run_in(tmp_path, *options(data, codecs, metrics, jobs, conditions), "-o", tmp_path / "run")
     rows, expected = all_rows(tmp_path / "run"), all_rows(whole)
-    assert len(scores_in(rows)) == len(codecs) * len(metrics) * len(clips)
+    points = RunFolder.open(tmp_path / "run").run.codecs
+    assert len(scores_in(rows)) == len(points) * len(metrics) * len(clips)
     assert {key: expected[key] for key in rows} == rows
 
 
@@ -108,7 +116,8 @@ def test_rows_and_summary_are_the_same_in_a_merge_of_parts(whole: Path, tmp_path
 
 def test_a_summary_line_is_the_same_without_the_other_codecs(whole: Path, tmp_path: Path) -> None:
     shutil.copytree(data_of(whole), tmp_path / "set")
-    run_in(tmp_path, *options(tmp_path / "set", ("noise@5dB",)), "-o", tmp_path / "run")
+    asked = options(tmp_path / "set", ("noise@5dB",), conditions=())
+    run_in(tmp_path, *asked, "-o", tmp_path / "run")
     alone, beside = summary_of(tmp_path / "run"), summary_of(whole)
     assert alone == {key: line for key, line in beside.items() if key[0] == "noise@5dB"}
 

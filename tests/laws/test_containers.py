@@ -1,7 +1,5 @@
 """The container is not the sound: what a run makes of a second of sound in one or the other."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -4,8 +4,6 @@ Decodes are made at several rates, shifted by whole samples and cut to the clip'
 what a delay pushes over an end is lost.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory

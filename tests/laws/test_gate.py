@@ -1,7 +1,5 @@
 """A gate counts what differs: unchanged codecs beside a regression hide none of it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -81,19 +79,16 @@ def test_the_last_lines_say_what_fails_and_by_how_much(runs: tuple[Path, Path]) 
     assert "- speech, voice, new: worse" in markdown[markdown.index("**failed**") :]
 
 
-@pytest.mark.parametrize(
-    ("text", "chosen"),
-    [
-        ("new", {"new"}),
-        ("same", set(UNCHANGED)),
-        ("same@3,4,new", {"same@3kbps", "same@4kbps", "new"}),
-        ("same@3=same@4", {"same@4kbps"}),
-        ("s", set(UNCHANGED)),
-        ("*@1*", {"same@1kbps", "same@10kbps"}),
-        ("old", "no codec named 'old'"),
-        ("new=same", "name one of each, or as many"),
-    ],
-)
+@pytest.mark.parametrize(("text", "chosen"), [
+    ("new", {"new"}),
+    ("same", set(UNCHANGED)),
+    ("same@3,4,new", {"same@3kbps", "same@4kbps", "new"}),
+    ("same@3=same@4", {"same@4kbps"}),
+    ("s", set(UNCHANGED)),
+    ("*@1*", {"same@1kbps", "same@10kbps"}),
+    ("old", "no codec named 'old'"),
+    ("new=same", "name one of each, or as many"),
+])  # fmt: skip
 def test_codecs_are_named_as_everywhere(tmp_path: Path, text: str, chosen: set[str] | str) -> None:
     unchanged = {
         name: System({"up": np.arange(2.0)}, model="same" if name != "new" else "new")

@@ -1,7 +1,5 @@
 """Workers, scheduler and client are killed at random: what a run ends with is what it ends with."""
 
-from __future__ import annotations
-
 import random
 import signal
 import socket

@@ -1,7 +1,5 @@
 """What was left out is said: skipped metrics, values that no clip has, clips that a codec lost."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Needs root, and Debian's iproute2, slurmctld, slurmd, slurm-client and munge; run with -m machines.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

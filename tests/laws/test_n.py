@@ -1,7 +1,5 @@
 """Rates, scores, intervals and sentences of a line rest on the same clips, and the line says n."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -1,7 +1,5 @@
 """Where a plan is carried out, and in how many pieces, changes no row."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Iterator
@@ -20,7 +18,7 @@ from snacbench.types import Clip
 from tests.support.clusters import local_cluster
 
 ASKED: dict[str, Any] = {"codecs": "opus@14,noise,lowpass", "metrics": "si_sdr,lsd"}
-ASKED |= {"limit": 3, "speed_budget_s": 0}
+ASKED |= {"limit": 3, "speed_budget_s": 0, "conditions": "loss@20%"}
 TIMINGS = {"encode_s", "decode_s"}
 
 

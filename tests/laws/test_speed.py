@@ -4,8 +4,6 @@ A codec takes no time and moves a clock of its own instead: the first call of ev
 0.3 s more than later ones, once per process.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Losing decodes never raises a figure beside another system's, and never passes a gate."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

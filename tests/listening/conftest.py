@@ -1,7 +1,5 @@
 """Servers of listening tests: in the process, as a program, and for a browser."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path

@@ -174,15 +174,12 @@ def test_friedman_agrees_with_the_example_of_scipys_documentation_and_by_hand():
 
     Two listeners, rank sums 2, 4, 6: 12 / (2 x 3 x 4) (4 + 16 + 36) - 3 x 2 x 4 = 4.
     """
-    pulse = one_item(
-        before=[36, 48, 44, 46, 37, 38, 41],
-        after=[60, 60, 66, 60, 50.5, 48, 56],
-        later=[38, 47.5, 52, 48, 42, 36, 38],
-    )
+    before, after = [36, 48, 44, 46, 37, 38, 41], [60, 60, 66, 60, 50.5, 48, 56]
+    pulse = one_item(before=before, after=after, later=[38, 47.5, 52, 48, 42, 36, 38])
     found = friedman(ratings_of(pulse))
-    assert (found.statistic, found.p_value, found.w, found.listeners, found.systems) == (
-        pytest.approx((10.57142857142857, 0.005063414171757498, 10.57142857142857 / 14, 7, 3))
-    )
+    of_scipy = (10.57142857142857, 0.005063414171757498, 10.57142857142857 / 14)
+    assert (found.statistic, found.p_value, found.w) == pytest.approx(of_scipy)
+    assert (found.listeners, found.systems) == (7, 3)
     by_hand = friedman(ratings_of(one_item(a=[1, 2], b=[5, 6], c=[8, 9])))
     assert (by_hand.statistic, by_hand.w) == pytest.approx((4, 1))
     # An item without c, on which a is good, does not help a.
@@ -221,9 +218,8 @@ def test_what_pairs_there_are_and_what_can_be_tested():
     columns = {"a": [3.0, 4], "reference": [99.0, 100], "anchor35": [1.0, 2]}
     assert pairs_of(one_item(**columns)) == ()
     # Twenty pages of each of two listeners are two differences: nothing can be shown by them.
-    scores = {
-        (f"l{n}", f"i{k}"): {"a": 60.0 + n, "b": 50.0 + k / 9} for n in (0, 1) for k in range(20)
-    }
+    pages = [(n, k) for n in (0, 1) for k in range(20)]
+    scores = {(f"l{n}", f"i{k}"): {"a": 60.0 + n, "b": 50.0 + k / 9} for n, k in pages}
     (pair,) = pairs_of(study_of(scores))
     assert (pair.row.p_value, pair.row.listeners) == (pytest.approx(0.5), 2)
 
@@ -343,16 +339,13 @@ def among(count, items=20, **bad):
     return study_of({**good(count, items), **listener_with("x", items, **bad)})
 
 
-@pytest.mark.parametrize(
-    ("study", "reasons"),
-    [
-        (among(3), []),  # 90 is neither below nor above
-        (among(3, low_references=3), []),  # 15 % and not more
-        (among(3, low_references=4), [f"{LOW} 4 of 20 items (20 %)"]),
-        (among(12, high_anchors=3), []),
-        (among(3, high_anchors=4), [f"{HIGH} 4 of 20 items (20 %)"]),  # 1 of 4 is 25 % of listeners
-    ],
-)
+@pytest.mark.parametrize(("study", "reasons"), [
+    (among(3), []),  # 90 is neither below nor above
+    (among(3, low_references=3), []),  # 15 % and not more
+    (among(3, low_references=4), [f"{LOW} 4 of 20 items (20 %)"]),
+    (among(12, high_anchors=3), []),
+    (among(3, high_anchors=4), [f"{HIGH} 4 of 20 items (20 %)"]),  # 1 of 4 is 25 % of listeners
+])  # fmt: skip
 def test_where_a_rule_begins_to_hold(study, reasons):
     assert excluded(study) == ({"x": reasons} if reasons else {})
 
@@ -385,18 +378,15 @@ def test_who_left_early_is_excluded():
     assert list(excluded(study_of(scores))) == ["x"]
 
 
-@pytest.mark.parametrize(
-    ("rule", "whom", "share", "unknown"),
-    [
-        ("headphones", "failed or skipped the headphone check", "", 1),
-        ("attention", "failed an attention check", "", 1),
-        ("unheard:1.5", "heard more than 15 % of their sounds for less than 1.5 s", "5 of 20", 1),
-        ("fast:5", "took less than 5 s for a page (median)", "", 1),
-        ("reference:90", "rated the hidden reference below 90 on more than 15 % of their items",
-         "1 of 4", 0),
-        ("hearing=no", "answered 'no' to the question hearing", "", 1),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("rule", "whom", "share", "unknown"), [
+    ("headphones", "failed or skipped the headphone check", "", 1),
+    ("attention", "failed an attention check", "", 1),
+    ("unheard:1.5", "heard more than 15 % of their sounds for less than 1.5 s", "5 of 20", 1),
+    ("fast:5", "took less than 5 s for a page (median)", "", 1),
+    ("reference:90", "rated the hidden reference below 90 on more than 15 % of their items",
+     "1 of 4", 0),
+    ("hearing=no", "answered 'no' to the question hearing", "", 1),
+])  # fmt: skip
 def test_rules_that_are_asked_for(rule, whom, share, unknown):
     study, fine = among(3, 4, low_references=1), {"headphones": "passed", "attention_failed": "0"}
     bad = Listener("x", {"hearing": "no"}, 4, {"headphones": "skipped", "attention_failed": "1"})
@@ -430,9 +420,8 @@ def test_listeners_who_may_be_one_person_are_named_and_their_addresses_are_not()
 
 def test_a_page_without_a_condition_is_left_out_and_who_says_nothing_does_not_count():
     study = among(2, 4)
-    ratings = tuple(
-        r for r in study.ratings if (r.listener, r.item, r.condition) != ("x", "i2", REFERENCE)
-    )
+    gone = ("x", "i2", REFERENCE)
+    ratings = tuple(r for r in study.ratings if (r.listener, r.item, r.condition) != gone)
     listeners = (*study.listeners, Listener("shy"))
     whole, found = screen(replace(study, answers=ratings, listeners=listeners))
     assert found.broken_pages == {("x", "i2"): {REFERENCE}}

@@ -22,18 +22,13 @@ from snacbench.listening.design import (
     trials_of,
     write_test,
 )
-from snacbench.listening.test import (
-    Item,
-    Question,
-    System,
-    read_test,
-    texts_of,
-)
+from snacbench.listening.test import Item, Question, System, read_test, texts_of
 from snacbench.progress import Notes
 from snacbench.rows import ClipMeasures, Coded
 from snacbench.types import Audio, Clip, Measures
 from tests.conftest import broadband
 from tests.support.audio_run import CODECS, make_audio_run, spec
+from tests.support.cases import cases
 from tests.support.studies import numbered_test
 
 
@@ -63,9 +58,7 @@ def test_a_test_of_three_domains(run, tmp_path):
     assert len({tuple(i.clip for i in made(run, seed=s).items) for s in range(6)}) > 1
     named = made(run, items=("d", "set/a", "a"), num_items=None, training=0)
     assert [(i.id, i.clip) for i in named.items] == [("music-1", "set/d"), ("speech-1", "set/a")]
-    with pytest.raises(
-        UserError, match=r"^6 items and 1 training pages were asked for, and only 5"
-    ):
+    with pytest.raises(UserError, match=r"^6 items and 1 training pages were asked for, .*only 5"):
         made(run, num_items=None)
     filled = made(run, items=("d",), num_items=4, form="ab", pages_per_listener=6)  # pairs
     assert filled.items[0].clip == "set/d"
@@ -94,17 +87,14 @@ def test_clips_that_cannot_be_heard_or_judged_are_left_out(tmp_path):
             made(run, **wishes)
 
 
-@pytest.mark.parametrize(
-    ("message", "wishes"),
-    [
-        ("--excerpt-s 13: excerpts are 2 to 12 s long", {"excerpt_s": 13.0}),
-        ("--items 1, but 2 are named with --item", {"items": ("a", "b"), "num_items": 1}),
-        ("--pages-per-listener 4, but there are 3 items", {"pages_per_listener": 4}),
-        ("13, but there are 3 items and 12 pages", {"pages_per_listener": 13, "form": "dcr"}),
-        ("form ab compares .* found one: quiet@4", {"form": "ab", "systems": ("quiet",)}),
-        ("--item set: the run has no such clip; did you mean set/", {"items": ("set",)}),
-    ],
-)
+@pytest.mark.parametrize(("message", "wishes"), [
+    ("--excerpt-s 13: excerpts are 2 to 12 s long", {"excerpt_s": 13.0}),
+    ("--items 1, but 2 are named with --item", {"items": ("a", "b"), "num_items": 1}),
+    ("--pages-per-listener 4, but there are 3 items", {"pages_per_listener": 4}),
+    ("13, but there are 3 items and 12 pages", {"pages_per_listener": 13, "form": "dcr"}),
+    ("form ab compares .* found one: quiet@4", {"form": "ab", "systems": ("quiet",)}),
+    ("--item set: the run has no such clip; did you mean set/", {"items": ("set",)}),
+])  # fmt: skip
 def test_what_cannot_be_asked_for_and_what_is_much(run, message, wishes, monkeypatch):
     with pytest.raises(UserError, match=message):
         made(run, **wishes)
@@ -178,9 +168,7 @@ def test_cuts_lie_in_pauses_around_sound():
     assert start_s + duration_s >= 26.0
 
 
-@given(
-    seconds=st.floats(0.05, 60), wanted_s=st.floats(2, 12), level=st.sampled_from([0.0, 1e-6, 1.0])
-)
+@given(st.floats(0.05, 60), st.floats(2, 12), st.sampled_from([0.0, 1e-6, 1.0]))
 @settings(max_examples=25, deadline=None)
 def test_excerpts_lie_within_the_clip_and_are_not_too_long(seconds, wanted_s, level):
     audio = Audio(broadband(seconds, 2_000).samples * np.float32(level), 2_000)
@@ -194,22 +182,18 @@ def test_excerpts_lie_within_the_clip_and_are_not_too_long(seconds, wanted_s, le
         assert duration_s >= wanted_s * 0.85 - 0.01
 
 
-words = st.text(max_size=60) | st.text(
-    st.sampled_from("ab \n\n\t:#'\"-&\r\x85\u2028\xa0ö"), max_size=200
-)
+odd = st.sampled_from("ab \n\n\t:#'\"-&\r\x85\u2028\xa0ö")
+words = st.text(max_size=60) | st.text(odd, max_size=200)
 
 
 @given(texts=st.tuples(words, words, words, words), kbps=st.floats(0, 99))
 @settings(max_examples=20, deadline=None)
 def test_whatever_is_written_reads_the_same(texts, kbps, tmp_path_factory):
     folder, (title, welcome, contact, choice) = tmp_path_factory.mktemp("yaml"), texts
-    changed = {
-        "systems": (System(name="on", kbps=kbps),),
-        "items": (Item(id="1e5", clip="no", duration_s=1),),
-        "questionnaire": (Question(id="q", text=title, choices=(choice, f"{choice}!")),),
-    }
+    questions = (Question(id="q", text=title, choices=(choice, f"{choice}!")),)
+    heard = {"items": (Item(id="1e5", clip="no", duration_s=1),), "questionnaire": questions}
     test = numbered_test(title=title, welcome=welcome, contact=contact, run_id="1e3")
-    test = test.model_copy(update=changed)
+    test = test.model_copy(update={"systems": (System(name="on", kbps=kbps),), **heard})
     write_test(folder, test)
     assert read_test(folder) == test
 
@@ -233,9 +217,7 @@ def test_full_orders_balance_places_and_successions():
     assert pages_of(test, 3) != pages_of(numbered_test(items, seed=1), 3)
 
 
-@given(
-    items=st.integers(2, 12), take=st.integers(1, 11), rounds=st.integers(1, 2), of=st.booleans()
-)
+@given(st.integers(2, 12), st.integers(1, 11), st.integers(1, 2), st.booleans())
 @settings(max_examples=25, deadline=None)
 def test_subsets_balance_items_and_places(items, take, rounds, of):
     take, count = min(take, items - 1), items * (1 + of)
@@ -308,49 +290,11 @@ def test_one_condition_at_a_time_each_once_and_no_item_after_itself():
         assert not training or heard[0] == (REFERENCE, "codec-0")
 
 
-GOOD = """\
-id: mine
-title: A test
-form: mushra
-run: ../run
-run_id: abc
-set_sha256: def
-systems:
-  - {name: opus@8kbps, kbps: 7.9}
-  - name: lyra-v2@9.2kbps
-items:
-  - {id: speech-1, clip: set/a, domain: speech, duration_s: 9.5}
-  - id: music-1
-    clip: set/b
-    start_s: 1.5
-    duration_s: 10
-training:
-  - {id: training-1, clip: set/c, duration_s: 4}
-level: {loudness_lufs: -23.0}
-questionnaire:
-  - {id: age, text: Age, choices: [young, old]}
-  - {id: headphones, text: Headphones, kind: text}
-"""
+CASES = cases(__file__)
+GOOD = CASES["good"]
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("  start_s: 1", "  starts_s: 1", "14: items: entry 2: starts_s: no such .*mean start_s"),
-        ("id: speech-1", "id: a/b", "11: items: entry 1: id: String should match"),
-        ("loudness_lufs", "loudness", "18: level: loudness: no such field; .*loudness_lufs"),
-        ("lyra-v2@9.2kbps", "opus@8kbps", "7: systems: name opus@8kbps is there twice"),
-        ("lyra-v2@9.2kbps", "anchor35", "9: systems: entry 2: name: anchor35 is added to every"),
-        ("id: training-1", "id: speech-1", "16: training: id speech-1 is there twice"),
-        ("choices: [young, old]", "choices: [a]", "20: .* entry 1: age: .* kind choice with 1"),
-        ("mushra", "ab", "7: systems: form ab compares systems with each"),
-        ("level: {", "repeats: 2\nlevel: {", "18: repeats: only ab and abx ask for some.* mushra"),
-        ("level", "address_parameters: [a-b]\nlevel", "18: address_parameters: entry 1: .*match"),
-        ("level", "completion_url: javascript:x\nlevel", "18: completion_url: expected https:"),
-        ("level", "completion_url: https://{code}.a.example\nlevel", "18: .*code, listener; fo"),
-        ("level", "completion_url: https://a.example/{PID}\nlevel", "18: .*code, listener; found"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "message"), CASES["mistakes"])
 def test_a_file_is_read_and_mistakes_are_named_with_line_and_field(tmp_path, old, new, message):
     def reading(text):
         (tmp_path / "test.yaml").write_text(text, "utf-8")

@@ -22,22 +22,19 @@ def run(tmp_path_factory):
     return make_audio_run(tmp_path_factory.mktemp("forms")).path
 
 
-@pytest.mark.parametrize(
-    ("form", "truth", "said"),
-    [
-        ("acr", {REFERENCE: 5, LATE: 4, QUIET: 2},
-         ["the hidden reference one at a time and rated the quality of each from 1 (bad) to",
-          "Mean opinion scores were late@8kbps 4.00 [", "] and reference 5.00 [5.00, 5.00]"]),
-        ("dcr", {REFERENCE: 5, LATE: 4, QUIET: 2},
-         ["the reference itself, each after the reference, and rated its degradation from 1 (very",
-          "Degradation mean opinion scores were late@8kbps 4.00 ["]),
-        ("ccr", {REFERENCE: 0, LATE: -1, QUIET: 1},
-         ["pairs of the reference with 2 systems (", "and the reference itself, in random order",
-          "were quiet@4kbps 1.00 [", "late@8kbps −1.00 [−1"]),
-        ("mushra-no-reference", {REFERENCE: 70, LATE: 60, QUIET: 40, "anchor35": 9, "anchor70": 95},
-         ["without a reference, listeners rated 2 systems", "Mean scores were late@8kbps 60.0 ["]),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("form", "truth", "said"), [
+    ("acr", {REFERENCE: 5, LATE: 4, QUIET: 2},
+     ["the hidden reference one at a time and rated the quality of each from 1 (bad) to",
+      "Mean opinion scores were late@8kbps 4.00 [", "] and reference 5.00 [5.00, 5.00]"]),
+    ("dcr", {REFERENCE: 5, LATE: 4, QUIET: 2},
+     ["the reference itself, each after the reference, and rated its degradation from 1 (very",
+      "Degradation mean opinion scores were late@8kbps 4.00 ["]),
+    ("ccr", {REFERENCE: 0, LATE: -1, QUIET: 1},
+     ["pairs of the reference with 2 systems (", "and the reference itself, in random order",
+      "were quiet@4kbps 1.00 [", "late@8kbps −1.00 [−1"]),
+    ("mushra-no-reference", {REFERENCE: 70, LATE: 60, QUIET: 40, "anchor35": 9, "anchor70": 95},
+     ["without a reference, listeners rated 2 systems", "Mean scores were late@8kbps 60.0 ["]),
+])  # fmt: skip
 def test_from_a_run_to_the_paper(run, tmp_path, monkeypatch, form, truth, said):
     monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("png",))
     target, out = tmp_path / "test", tmp_path / "answers.csv"
@@ -74,10 +71,9 @@ def test_from_a_run_to_the_paper(run, tmp_path, monkeypatch, form, truth, said):
         assert ("the results went into no run" in found.stderr) == (source == out)
 
 
-@pytest.mark.parametrize(
-    ("form", "choices", "key", "word", "score"),
-    [("acr", 5, "5", "Excellent", 5), ("ccr", 7, "3", "Slightly worse", -1)],
-)
+@pytest.mark.parametrize(("form", "choices", "key", "word", "score"), [
+    ("acr", 5, "5", "Excellent", 5), ("ccr", 7, "3", "Slightly worse", -1),
+])  # fmt: skip
 def test_in_a_browser(visit, form, choices, key, word, score):
     begun = visit(pages=1, form=form, systems=SYSTEMS[:1], attention_checks=1)
     tab = begun.to_first_page()

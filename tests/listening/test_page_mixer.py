@@ -19,16 +19,14 @@ Acts = list[list[Any]]
 @pytest.fixture
 def render(modules):
     def rendered(signals, acts, frames):
-        return np.array(
-            modules.evaluate(script("render"), [signals.tolist(), acts, frames]), np.float32
-        )
+        heard = modules.evaluate(script("render"), [signals.tolist(), acts, frames])
+        return np.array(heard, np.float32)
 
     return rendered
 
 
 def noises(count, frames, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.uniform(-0.5, 0.5, (count, frames)).astype(np.float32)
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, (count, frames)).astype(np.float32)
 
 
 def fade_in():
@@ -72,10 +70,8 @@ def test_a_loop_returns_to_its_first_sample_and_fades_at_its_ends(render, start,
 
 def test_a_new_loop_takes_over_without_a_seam_and_all_ends_in_fades(render):
     (signal,), changed = noises(1, 48_000), 20_000
-    acts: Acts = [
-        ["start", 0, 0, {"start": 0, "end": 48_000}, 0],
-        ["start", 0, changed, {"start": 10_000, "end": 40_000}, at(changed)],
-    ]
+    acts: Acts = [["start", 0, 0, {"start": 0, "end": 48_000}, 0]]
+    acts.append(["start", 0, changed, {"start": 10_000, "end": 40_000}, at(changed)])
     heard = render(signal[None], acts, 44_000)
     inside = slice(FADE + 1, 40_000 - FADE - 1)
     assert np.abs(heard[inside] - signal[inside]).max() < 1e-6

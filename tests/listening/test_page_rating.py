@@ -6,15 +6,7 @@ import httpx2
 import pytest
 
 from snacbench.listening import responses as sessions
-from tests.support.listening_page import (
-    SYSTEMS,
-    Visit,
-    drag,
-    next_page,
-    rate_all,
-    scores,
-    script,
-)
+from tests.support.listening_page import SYSTEMS, Visit, drag, next_page, rate_all, scores, script
 from tests.support.listening_server import ScriptedListener
 from tests.support.waiting import until
 
@@ -26,8 +18,7 @@ def numbers(tab):
 def hear(tab, number):
     """Until it may be rated."""
     tab.keyboard.press(str(number))
-    slider = tab.locator(".slider").nth(number - 1)
-    slider.and_(tab.locator("[aria-disabled=false]")).wait_for()
+    tab.locator(".slider").nth(number - 1).and_(tab.locator("[aria-disabled=false]")).wait_for()
 
 
 STYLES = "all => all.map((one) => getComputedStyle(one).borderTopStyle)"
@@ -43,8 +34,7 @@ def test_practice_help_and_sliders(visit):
     assert tab.locator(".thumb").evaluate_all(STYLES) == ["dashed"] * 4
     assert sliders.first.get_attribute("aria-valuetext") == "not rated"
     assert scores(tab) == ["–"] * 4
-    missing = "Still to hear: all. Still to rate: all."
-    assert tab.locator("#missing").inner_text() == missing
+    assert tab.locator("#missing").inner_text() == "Still to hear: all. Still to rate: all."
 
     # The help lists the keys, which rest meanwhile.
     tab.keyboard.press("?")
@@ -120,8 +110,7 @@ def test_the_way_on_comments_and_sorting(visit):
     assert scores(tab) == ["60", "50", "40", "30"]
     assert numbers(tab) == ["4", "3", "2", "1"]
     tab.keyboard.press("2")
-    playing = tab.locator(".column[data-playing] .condition")
-    assert playing.inner_text().split()[0] == "2"
+    assert tab.locator(".column[data-playing] .condition").inner_text().split()[0] == "2"
     tab.reload()
     tab.wait_for_selector("main.rating")
     assert numbers(tab) == ["4", "3", "2", "1"]
@@ -141,9 +130,8 @@ def test_twelve_versions_fit_and_everything_is_done_by_the_keyboard(visit):
         tab.set_viewport_size({"width": width, "height": height})
         root = "document.documentElement"
         assert tab.evaluate(f"[{root}.scrollWidth, {root}.scrollHeight]") == [width, height]
-        boxes = tab.locator("main :is(button, .slider, textarea, .handle)").evaluate_all(
-            "all => all.map((one) => one.getBoundingClientRect().toJSON())"
-        )
+        used = tab.locator("main :is(button, .slider, textarea, .handle)")
+        boxes = used.evaluate_all("all => all.map((one) => one.getBoundingClientRect().toJSON())")
         assert min(min(box["width"], box["height"]) for box in boxes) >= 43.5
     heights = tab.locator(".slider").evaluate_all("all => all.map((one) => one.clientHeight)")
     assert len(heights) == 12
@@ -153,9 +141,7 @@ def test_twelve_versions_fit_and_everything_is_done_by_the_keyboard(visit):
 
     for place, key in enumerate("1234567890ab"):
         tab.keyboard.press(key)
-        tab.wait_for_function(
-            "n => document.querySelectorAll('.slider')[n].ariaDisabled === 'false'", arg=place
-        )
+        tab.locator(".slider").nth(place).and_(tab.locator("[aria-disabled=false]")).wait_for()
         for step in ("ArrowUp", *["ArrowDown"] * place):
             tab.keyboard.press(step)
     assert scores(tab) == [str(50 - place) for place in range(12)]
@@ -198,10 +184,9 @@ def test_loops_are_set(visit):
     assert tab.locator(".slider[aria-disabled=false]").count() == 0
 
 
-@pytest.mark.parametrize(
-    ("form", "systems", "choices", "missing", "answer"),
-    [("ab", 2, 3, "A and B.", "tie"), ("abx", 1, 2, "A, B, and X.", "b")],
-)
+@pytest.mark.parametrize(("form", "systems", "choices", "missing", "answer"), [
+    ("ab", 2, 3, "A and B.", "tie"), ("abx", 1, 2, "A, B, and X.", "b"),
+])  # fmt: skip
 def test_pairs_are_answered_after_all_was_heard(visit, form, systems, choices, missing, answer):
     begun = visit(pages=1, form=form, systems=SYSTEMS[:systems])
     tab = begun.to_first_page()
@@ -213,10 +198,8 @@ def test_pairs_are_answered_after_all_was_heard(visit, form, systems, choices, m
         tab.locator(f".signal.{key}[data-playing][data-heard]").wait_for()
         if key == "a":
             tab.keyboard.press("ArrowLeft")
-            assert (
-                tab.locator(".choices .refusal").inner_text()
-                == tab.locator("#missing").inner_text()
-            )
+            told = tab.locator(".choices .refusal").inner_text()
+            assert told == tab.locator("#missing").inner_text()
     if answer == "tie":
         tab.locator(".choice", has_text="No preference").click()
     else:
@@ -253,7 +236,7 @@ def accepted_dialogs(tab):
 
 
 def test_reloads_and_refusals(visit):
-    begun = visit(pages=4)
+    begun = visit(pages=4, systems=SYSTEMS[:1])
     stage, tab = begun.stage, begun.tab
 
     # Sounds that cannot be had are asked for again.
@@ -273,7 +256,7 @@ def test_reloads_and_refusals(visit):
     tab.reload()
     tab.wait_for_selector("main.rating")
     assert not dialogs
-    assert scores(tab) == ["–", "50", "–", "–"]
+    assert scores(tab) == ["–", "50"]
     assert tab.locator("#comment").input_value() == "two is <b>odd</b>"
     assert tab.locator(".condition[data-heard]").count() == 1
     assert float(tab.locator(".handle.start").get_attribute("aria-valuenow")) > 0
@@ -284,7 +267,7 @@ def test_reloads_and_refusals(visit):
     confirm(tab, "No: <b>strange</b>.")
     on_page(tab, 1)
     tab.wait_for_selector(".value")
-    assert scores(tab) == ["30", "40", "50", "60"]
+    assert scores(tab) == ["30", "40"]
     next_page(tab)
     (body,) = until(lambda: stage.done)
     assert body.playback["visits"] >= 2
@@ -308,7 +291,7 @@ def test_reloads_and_refusals(visit):
 
 
 def test_windows_machines_and_strangers(visit, chromium):
-    begun = visit()
+    begun = visit(systems=SYSTEMS[:1])
     stage, tab = begun.stage, begun.to_first_page()
 
     # Of two windows the last goes on.
@@ -319,11 +302,11 @@ def test_windows_machines_and_strangers(visit, chromium):
     tab.locator("h1", has_text="Open in another window").wait_for()
     tab.keyboard.press("2")
     assert tab.locator("[data-playing]").count() == 0
-    second.keyboard.press("3")
-    second.locator(".slider").nth(2).click()
+    second.keyboard.press("2")
+    second.locator(".slider").nth(1).click()
     tab.get_by_role("button", name="Go on here").click()
     tab.wait_for_selector("main.rating")
-    assert scores(tab) == ["–", "–", "50", "–"]
+    assert scores(tab) == ["–", "50"]
     second.locator("h1", has_text="Open in another window").wait_for()
     second.close()
     assert not begun.complaints
@@ -351,7 +334,7 @@ def test_windows_machines_and_strangers(visit, chromium):
 
 
 def test_connections_that_break_and_answers_that_wait(visit):
-    begun = visit(pages=4)
+    begun = visit(pages=4, systems=SYSTEMS[:1])
     stage, complaints = begun.stage, begun.complaints
     tab = begun.to_first_page()
 
@@ -365,7 +348,7 @@ def test_connections_that_break_and_answers_that_wait(visit):
     complaints.clear()
 
     # An answer waits, and says so; what was fetched ahead needs no connection.
-    until(lambda: len(stage.sent("GET /api/stimuli/")) == 10)
+    until(lambda: len(stage.sent("GET /api/stimuli/")) == 6)
     rate_all(tab)
     stage.sounds_wait_s = 1.0
     with complaints.outage():

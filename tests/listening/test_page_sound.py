@@ -40,13 +40,10 @@ def mend(tab, name="Try again"):
     assert tab.locator(".no-sound > *").count() == 0
 
 
-@pytest.mark.parametrize(
-    ("fault", "text", "code"),
-    [
-        ("throws", "no <b>rate</b>", "none"),
-        *((f, SILENT, "silent") for f in ("suspended", "still")),
-    ],
-)
+@pytest.mark.parametrize(("fault", "text", "code"), [
+    ("throws", "no <b>rate</b>", "none"),
+    *((f, SILENT, "silent") for f in ("suspended", "still")),
+])  # fmt: skip
 def test_sound_that_does_not_begin_is_told_and_opens_no_slider(visit, fault, text, code):
     begun, tab = breakable(visit, fault)
     begun.to_first_page().keyboard.press("1")

@@ -17,7 +17,7 @@ from snacbench.listening.study import Listener
 from snacbench.listening.test import Level
 from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.tables.listening_tables import listening_tables
-from tests.support.studies import a_test, ab, abx, choice_study, listener_with, study_of
+from tests.support.studies import Scores, a_test, ab, abx, choice_study, listener_with, study_of
 from tests.support.synthetic_runs import make_run
 
 CLIPS = {"i0": "tiny/000", "i1": "tiny/001"}
@@ -76,6 +76,11 @@ def test_the_run_that_results_go_to(tmp_path):
         run_of(Source(a_study(systems=("x", "y"))), run.path)
 
 
+@pytest.fixture
+def one_format(monkeypatch):
+    monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
+
+
 def files_of(study, folder):
     analysis = analyse(study)
     paths = write_all(analysis, *published(Source(study), analysis), folder)
@@ -104,25 +109,20 @@ def test_files_of_a_mushra_test_are_the_same_for_the_same_answers(tmp_path):
     assert "Excluded bad: hidden reference below 90" in found["summary.md"].read_text("utf-8")
 
 
-@pytest.mark.parametrize(
-    ("study", "names", "said"),
-    [
-        (choice_study(ab("x", "abt"), "ab", ("a", "b")), {"preferences.csv"}, "a over b"),
-        (choice_study(abx("x", 3, 4), "abx", ("a", "b")), {"abx.csv", "abx-listeners.csv"},
-         "a from hidden reference"),
-    ],
-)  # fmt: skip
-def test_files_of_choices(tmp_path, study, names, said, monkeypatch):
-    monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
+@pytest.mark.parametrize(("study", "names", "said"), [
+    (choice_study(ab("x", "abt"), "ab", ("a", "b")), {"preferences.csv"}, "a over b"),
+    (choice_study(abx("x", 3, 4), "abx", ("a", "b")), {"abx.csv", "abx-listeners.csv"},
+     "a from hidden reference"),
+])  # fmt: skip
+@pytest.mark.usefixtures("one_format")
+def test_files_of_choices(tmp_path, study, names, said):
     found = files_of(study, tmp_path)
     assert names | {"answers.svg", "listeners.csv"} <= set(found)
     assert said in found["summary.md"].read_text("utf-8")
 
 
-def test_nobody_left_a_name_like_a_formula_and_a_folder_that_cannot_be_written(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setattr("snacbench.listening.publish.FIGURE_FORMATS", ("svg",))
+@pytest.mark.usefixtures("one_format")
+def test_nobody_left_a_name_like_a_formula_and_a_folder_that_cannot_be_written(tmp_path):
     files_of(a_study(), tmp_path / "out")  # of which nothing may stay
     found = files_of(study_of(listener_with("=1+1", 2, low_references=2)), tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(found)
@@ -148,78 +148,66 @@ def test_notes_tell_what_was_left_out_and_whether_so_few_can_show_anything():
 
 
 def said(study, *, rules=True, **test):
-    source = Source(study, a_test(**test) if test else None)
-    return paragraph(source, analyse(study, rules=rules))
+    return paragraph(Source(study, a_test(**test) if test else None), analyse(study, rules=rules))
 
 
 def eight(*without):
     """Eight listeners who all rate b above a, each a little differently."""
-    scores = {
-        page: {c: score for c, score in of.items() if c not in without}
-        for n in range(8)
-        for page, of in listener_with(f"l{n}", 4, a=40.0 + n, b=60.0 + 2 * n).items()
-    }
-    return study_of(scores)
+    scores: Scores = {}
+    for n in range(8):
+        scores |= listener_with(f"l{n}", 4, a=40.0 + n, b=60.0 + 2 * n)
+    kept = {page: {c: s for c, s in of.items() if c not in without} for page, of in scores.items()}
+    return study_of(kept)
 
 
 def bad():
     """The eight, and three who are excluded."""
-    scores = {
-        **listener_with("x", 4, low_references=4),
-        **listener_with("y", 4, low_references=4, high_anchors=4),
-        **listener_with("z", 2),
-    }
+    scores = listener_with("x", 4, low_references=4) | listener_with("z", 2)
+    scores |= listener_with("y", 4, low_references=4, high_anchors=4)
     good, others = eight(), study_of(scores)
     listeners = [replace(one, pages_planned=4) for one in good.listeners + others.listeners]
     return replace(good, answers=good.ratings + others.ratings, listeners=tuple(listeners))
 
 
 KNOWN = replace(eight(), kbps={"a": 2.648}, domains={"i0": "speech", "i1": "music"})
-EASY = tuple(
-    replace(r, score=95.0) if (r.item, r.condition) == ("i0", ANCHOR70) else r
-    for r in eight().ratings
-)
-EQUAL = {
-    (f"l{n}", f"i{k}"): {"a": 50.0 + n * (-1) ** n, "b": 50.0, "c": 50.0 + k}
-    for n in range(6) for k in range(2)
-}  # fmt: skip
+EASY = tuple(replace(r, score=95.0) if (r.item, r.condition) == ("i0", ANCHOR70) else r
+             for r in eight().ratings)  # fmt: skip
+EQUAL = {(f"l{n}", f"i{k}"): {"a": 50.0 + n * (-1) ** n, "b": 50.0, "c": 50.0 + k}
+         for n in range(6) for k in range(2)}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "parts", "absent"),
-    [
-        (said(eight()),
-         ["2 systems (a, b), the hidden reference, a 3.5 kHz low-pass anchor and a 7 kHz low-pass",
-          "on 4 items. 8 listeners took part; none was excluded.", "(a t interval on listener",
-          "Mean scores were b 67.0 [", "a 43.5 [", "level of 0.05, b was rated higher than a."],
-         "LUFS|Friedman"),  # a CSV does not tell; of two systems
-        (said(KNOWN, rules=False, pages_per_listener=4),
-         ["a at 2.65 kbps, b", "(1 speech, 1 music) of at most 8 s. One gain per item",
-          "−23 LUFS, or", "−1 dBTP", "subset of 4 pages. 1 training page came first",
-          "The post-screening of BS.1534-3 was not applied."], "hides"),
-        (said(KNOWN, level=Level(match_per_condition=True)),
-         ["Every condition was set to −23 LUFS on its own, which hides errors"], "One gain"),
-        (said(bad()),
-         ["Of 11 listeners, 3 were excluded (1 did not finish, 2 rated the hidden reference below",
-          "1 rated the 7 kHz anchor above", "1 of them more than one of these), which leaves 8."],
-         "none was"),
-        (said(study_of(listener_with("x", 4, low_references=4))),
-         ["which leaves 0. No answers are left to report."], "Mean"),
-        (said(eight(ANCHOR35, ANCHOR70)), ["2 systems (a, b) and the hidden reference against",
-          "Listeners were screened by the hidden reference alone."], "anchor"),
-        (said(eight(ANCHOR70, REFERENCE)),
-         ["There was no hidden reference to screen listeners by."], "hidden reference alone"),
-        (said(replace(eight(), answers=EASY)), ["On 1 item the 7 kHz anchor was not held"], "LUFS"),
-        (said(study_of(EQUAL)),
-         ["did not differ significantly (Friedman: chi-square(2) =", "no pair differed"], "LUFS"),
-        (said(choice_study([c for n in range(7) for c in ab(f"l{n}", "aab")], "ab"), form="ab"),
-         ["In an AB preference test, listeners said of pairs of 2 systems (a, b)", "sign tests",
-          "Preferences were a over b 67 %", "a was preferred to b."], "BS.1534"),
-        (said(choice_study([*abx("x", 8, 8), *abx("y", 4, 8)], "abx", ("a",))),
-         ["Listeners told a from the reference in 12 of 16 trials (75 %",
-          "p = 0.038 after correction); 1 of 2 listeners was above chance."], "BS.1534"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("text", "parts", "absent"), [
+    (said(eight()),
+     ["2 systems (a, b), the hidden reference, a 3.5 kHz low-pass anchor and a 7 kHz low-pass",
+      "on 4 items. 8 listeners took part; none was excluded.", "(a t interval on listener",
+      "Mean scores were b 67.0 [", "a 43.5 [", "level of 0.05, b was rated higher than a."],
+     "LUFS|Friedman"),  # a CSV does not tell; of two systems
+    (said(KNOWN, rules=False, pages_per_listener=4),
+     ["a at 2.65 kbps, b", "(1 speech, 1 music) of at most 8 s. One gain per item",
+      "−23 LUFS, or", "−1 dBTP", "subset of 4 pages. 1 training page came first",
+      "The post-screening of BS.1534-3 was not applied."], "hides"),
+    (said(KNOWN, level=Level(match_per_condition=True)),
+     ["Every condition was set to −23 LUFS on its own, which hides errors"], "One gain"),
+    (said(bad()),
+     ["Of 11 listeners, 3 were excluded (1 did not finish, 2 rated the hidden reference below",
+      "1 rated the 7 kHz anchor above", "1 of them more than one of these), which leaves 8."],
+     "none was"),
+    (said(study_of(listener_with("x", 4, low_references=4))),
+     ["which leaves 0. No answers are left to report."], "Mean"),
+    (said(eight(ANCHOR35, ANCHOR70)), ["2 systems (a, b) and the hidden reference against",
+      "Listeners were screened by the hidden reference alone."], "anchor"),
+    (said(eight(ANCHOR70, REFERENCE)),
+     ["There was no hidden reference to screen listeners by."], "hidden reference alone"),
+    (said(replace(eight(), answers=EASY)), ["On 1 item the 7 kHz anchor was not held"], "LUFS"),
+    (said(study_of(EQUAL)),
+     ["did not differ significantly (Friedman: chi-square(2) =", "no pair differed"], "LUFS"),
+    (said(choice_study([c for n in range(7) for c in ab(f"l{n}", "aab")], "ab"), form="ab"),
+     ["In an AB preference test, listeners said of pairs of 2 systems (a, b)", "sign tests",
+      "Preferences were a over b 67 %", "a was preferred to b."], "BS.1534"),
+    (said(choice_study([*abx("x", 8, 8), *abx("y", 4, 8)], "abx", ("a",))),
+     ["Listeners told a from the reference in 12 of 16 trials (75 %",
+      "p = 0.038 after correction); 1 of 2 listeners was above chance."], "BS.1534"),
+])  # fmt: skip
 def test_what_is_known_is_said_and_nothing_else(text, parts, absent):
     assert [part for part in parts if part not in text] == []
     assert not re.search(absent, text)

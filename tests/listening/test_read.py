@@ -9,60 +9,39 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snacbench.errors import UserError
+from snacbench.listening import study as answers
 from snacbench.listening.design import write_test
 from snacbench.listening.read import Source, read_source
-from snacbench.listening.study import (
-    CHOICE_COLUMNS,
-    RATING_COLUMNS,
-    Choice,
-    Listener,
-    Rating,
-    Study,
-    plain_text,
-    safe_cell,
-    write_tidy,
-)
+from tests.support.cases import cases
 from tests.support.studies import a_test, choice_study, study_of
 
-RATINGS = Study(
-    "t",
-    "mushra",
-    (
-        Listener(
-            "ann",
-            {"mail": "=a@b.example"},
-            observed={
-                "headphones": "failed",
-                "headphones_right": "2 of 6",
-                "attention_failed": "0",
-                "came_with_PID": "+1",
-            },
-        ),
-        Listener("bob"),
-    ),
-    ("opus@14kbps", "snac"),
-    answers=(
-        Rating("ann", "speech-1", "reference", 100.0, 0, 2, 31.5, 'clear, "crisp"\u00e4', 3, 4.25),
-        Rating("ann", "speech-1", "anchor35", 12.5, 0, 0, 31.5),
-        Rating("ann", "speech-1", "opus@14kbps", 70.0, 0, 1, 31.5, "=HYPERLINK(1)"),
-        Rating("bob", "speech-1", "snac", 61.0),
-    ),
-    domains={"speech-1": "speech"},
-    clips={"speech-1": "quick/a"},
+SEEN = {"headphones": "failed", "headphones_right": "2 of 6", "attention_failed": "0",
+        "came_with_PID": "+1"}  # fmt: skip
+ANN = answers.Listener("ann", {"mail": "=a@b.example"}, observed=SEEN)
+RATINGS = answers.Study(
+    "t", "mushra", (ANN, answers.Listener("bob")), ("opus@14kbps", "snac"),
+    answers=tuple(answers.Rating(who, "speech-1", *of) for who, *of in (
+        ("ann", "reference", 100.0, 0, 2, 31.5, 'clear, "crisp"\u00e4', 3, 4.25),
+        ("ann", "anchor35", 12.5, 0, 0, 31.5),
+        ("ann", "opus@14kbps", 70.0, 0, 1, 31.5, "=HYPERLINK(1)"),
+        ("bob", "snac", 61.0),
+    )),
+    domains={"speech-1": "speech"}, clips={"speech-1": "quick/a"},
     kbps={"reference": None, "anchor35": None, "opus@14kbps": 14.2, "snac": None},
-)
-RIGHT = Choice("ann", "i", "reference", "snac", "a", "snac", 0, 9.25)
-WRONG = Choice("ann", "i", "reference", "snac", "b", "snac", 1, 4.0, "+1", 2, 1.5)
+)  # fmt: skip
+RIGHT = answers.Choice("ann", "i", "reference", "snac", "a", "snac", 0, 9.25)
+WRONG = answers.Choice("ann", "i", "reference", "snac", "b", "snac", 1, 4.0, "+1", 2, 1.5)
 TRIALS = choice_study([RIGHT, WRONG, replace(RIGHT, page=2)], "abx", ("snac",))
-WORSE = (Rating("ann", "speech-1", "snac", -3.0), Rating("bob", "speech-1", "snac", 2.0))
+VOTES = {"ann": -3.0, "bob": 2.0}
+WORSE = tuple(answers.Rating(who, "speech-1", "snac", vote) for who, vote in VOTES.items())
 COMPARED = replace(RATINGS, form="ccr", systems=("snac",), answers=WORSE, clips={},
                    kbps={"snac": None})  # fmt: skip
-PAIRS = choice_study([Choice("ann", "i", "snac", "opus", "tie")], "ab", ("snac", "opus"))
+PAIRS = choice_study([answers.Choice("ann", "i", "snac", "opus", "tie")], "ab", ("snac", "opus"))
 
 
 def tidy(path, study):
     with path.open("w", encoding="utf-8", newline="") as stream:
-        write_tidy(study, stream)
+        answers.write_tidy(study, stream)
     return path
 
 
@@ -72,7 +51,8 @@ def test_what_is_written_is_read_under_the_columns_promised(study, tmp_path):
     assert read_source(path) == Source(study)
     heading, *lines = path.read_text("utf-8").splitlines()
     own = ["question_mail", "came_with_PID"] if study.ratings else []
-    assert heading.split(",") == [*(RATING_COLUMNS if study.ratings else CHOICE_COLUMNS), *own]
+    columns = answers.RATING_COLUMNS if study.ratings else answers.CHOICE_COLUMNS
+    assert heading.split(",") == [*columns, *own]
     if study is RATINGS:
         told = "ann,speech-1,speech,quick/a,opus@14kbps,14.2,70,0,1,31.5,'=HYPERLINK(1),mushra,,,,,"
         assert lines[2] == f"{told},failed,2 of 6,,0,'=a@b.example,'+1"
@@ -87,38 +67,17 @@ FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\uff1d1")
 
 @given(st.text() | st.text(alphabet="'=+-@\t x", max_size=6) | st.sampled_from(FORMULAS))
 def test_no_cell_begins_as_a_formula_and_none_is_changed(text):
-    assert plain_text(safe_cell(text)) == text
-    assert not safe_cell(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"))
+    assert answers.plain_text(answers.safe_cell(text)) == text
+    assert not answers.safe_cell(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"))
     study = replace(RATINGS, answers=(replace(RATINGS.ratings[0], comment=text),))
     stream = io.StringIO()
-    write_tidy(study, stream)
+    answers.write_tidy(study, stream)
     row = next(csv.DictReader(io.StringIO(stream.getvalue(), newline="")))
-    assert row["comment"] == safe_cell(text)
+    assert row["comment"] == answers.safe_cell(text)
 
 
-# As version 1.4 writes it: a questionnaire of two, a comment with commas and quotes.
-WEBMUSHRA = '''\
-session_test_id,age,headphones,session_uuid,trial_id,rating_stimulus,rating_score,rating_time,\
-rating_comment
-mine,30,"Sennheiser, open",u-1,speech-1,reference,100,41000,
-mine,30,"Sennheiser, open",u-1,speech-1,anchor35,10,41000,
-mine,30,"Sennheiser, open",u-1,speech-1,anchor70,40,41000,
-mine,30,"Sennheiser, open",u-1,speech-1,C1,62,41000,"dull, ""muffled"""
-mine,25,none,u-2,speech-1,reference,95,38000,
-mine,25,none,u-2,speech-1,C1,55,38000,
-mine,25,none,u-2,speech-1,anchor70,30,38000,
-mine,25,none,u-2,speech-1,anchor35,5,38000,
-'''
-
-# As pymushra's admin page exports it: columns in any order, other page types in between, and a
-# number before each line if pandas wrote it.
-PYMUSHRA = """\
-;wm_date;responses_score;questionaire_age;wm_id;responses_stimulus;wm_testId;responses_comment;\
-wm_type;responses_time;questionaire_uuid;wm_config
-0;2024-01-01 10:00:00;100;30;speech-1;reference;mine;;mushra;NaN;a-1;configs/x.yaml
-1;2024-01-01 10:00:00;62;30;speech-1;C1;mine;dull;mushra;41000;a-1;configs/x.yaml
-2;2024-01-01 10:00:00;3;30;other;C1;mine;;bs1116;1000;a-1;configs/x.yaml
-"""
+FILES = cases(__file__)
+WEBMUSHRA, PYMUSHRA = FILES["webmushra"], FILES["pymushra"]
 HEADING, *ROWS = WEBMUSHRA.splitlines()
 
 
@@ -164,38 +123,35 @@ def test_pymushra(tmp_path):
     assert source.notes == ("1 lines of pages other than MUSHRA left out",)
 
 
-HEAD = ",".join(RATING_COLUMNS).partition(",plays")[0] + "\n"  # of earlier versions
-PAIR_HEAD = ",".join(CHOICE_COLUMNS).partition(",plays")[0] + "\n"
+HEAD = ",".join(answers.RATING_COLUMNS).partition(",plays")[0] + "\n"  # of earlier versions
+PAIR_HEAD = ",".join(answers.CHOICE_COLUMNS).partition(",plays")[0] + "\n"
 LINE = "a,i,speech,c,snac,1,50,0,0,1,,\n"
 RATED = LINE.replace(",50,", ",3,").replace(",,", ",,acr")
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "columns of no known file: none; expected listener, item, domain"),
-        ("session_test_id,trial_id,rating_stimulus,rating_score\nmine,i,C1,5\n",
-         "line 1: columns of no known file: session_test_id, trial_id.*expected .*session_uuid"),
-        (HEAD, "no answers under the headings"),
-        (WEBMUSHRA.replace("C1,62,", "C1,120,"), "csv, line 5: score: .*equal to 100, found '120'"),
-        (WEBMUSHRA.replace("u-2,speech-1,C1,55,38000,", "u-2,speech-1,x,C1,55,38000,dull"),
-         "line 7: 10 cells under 9 columns; a cell that holds a separator"),
-        (WEBMUSHRA.replace("mine,25,none,u-2,speech-1,C1", "yours,25,none,u-2,speech-1,C1"),
-         r"answers of several tests \('mine', 'yours'\); put each into a file of its own"),
-        (WEBMUSHRA + "mine,25,none,u-2,speech-1,C1,70,38000,\n",
-         "line 10: C1 of item speech-1 was rated 70 by listener u-2, who rated it 55 in line 7"),
-        (WEBMUSHRA.replace("rating_time", "rating_score"), "1: the column 'rating_score' comes"),
-        (HEAD + RATED + RATED.replace(",3,", ",6,"), "3: score: expected 1 to 5, found 6"),
-        (HEAD + RATED + RATED.replace("acr", "dcr"), "one form of ratings, found acr, dcr"),
-        (HEAD + RATED.replace("acr", "mos"), "line 2: form: .*'acr', .*found 'mos'"),
-        (HEAD + RATED.replace("acr", "ab"), "one form of ratings, found ab"),
-        (HEAD + LINE.replace("50", "nan"), "line 2: score: .*finite number, found 'nan'"),
-        (PAIR_HEAD + "a,i,snac,opus,,both,,0,1,\n", "line 2: answer: .*'a', 'b' or 'tie', found"),
-        (PAIR_HEAD + "a,i,reference,snac,snac,b,,0,1,\na,j,reference,snac,,tie,,1,1,\n",
-         "line 3: x: expected reference or snac, found ''"),  # "no idea" would be right
-        ("\x00\udc80" * 9, "cannot read the answers .*expected UTF-8, or UTF-16"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("text", "message"), [
+    ("", "columns of no known file: none; expected listener, item, domain"),
+    ("session_test_id,trial_id,rating_stimulus,rating_score\nmine,i,C1,5\n",
+     "line 1: columns of no known file: session_test_id, trial_id.*expected .*session_uuid"),
+    (HEAD, "no answers under the headings"),
+    (WEBMUSHRA.replace("C1,62,", "C1,120,"), "csv, line 5: score: .*equal to 100, found '120'"),
+    (WEBMUSHRA.replace("u-2,speech-1,C1,55,38000,", "u-2,speech-1,x,C1,55,38000,dull"),
+     "line 7: 10 cells under 9 columns; a cell that holds a separator"),
+    (WEBMUSHRA.replace("mine,25,none,u-2,speech-1,C1", "yours,25,none,u-2,speech-1,C1"),
+     r"answers of several tests \('mine', 'yours'\); put each into a file of its own"),
+    (WEBMUSHRA + "mine,25,none,u-2,speech-1,C1,70,38000,\n",
+     "line 10: C1 of item speech-1 was rated 70 by listener u-2, who rated it 55 in line 7"),
+    (WEBMUSHRA.replace("rating_time", "rating_score"), "1: the column 'rating_score' comes"),
+    (HEAD + RATED + RATED.replace(",3,", ",6,"), "3: score: expected 1 to 5, found 6"),
+    (HEAD + RATED + RATED.replace("acr", "dcr"), "one form of ratings, found acr, dcr"),
+    (HEAD + RATED.replace("acr", "mos"), "line 2: form: .*'acr', .*found 'mos'"),
+    (HEAD + RATED.replace("acr", "ab"), "one form of ratings, found ab"),
+    (HEAD + LINE.replace("50", "nan"), "line 2: score: .*finite number, found 'nan'"),
+    (PAIR_HEAD + "a,i,snac,opus,,both,,0,1,\n", "line 2: answer: .*'a', 'b' or 'tie', found"),
+    (PAIR_HEAD + "a,i,reference,snac,snac,b,,0,1,\na,j,reference,snac,,tie,,1,1,\n",
+     "line 3: x: expected reference or snac, found ''"),  # "no idea" would be right
+    ("\x00\udc80" * 9, "cannot read the answers .*expected UTF-8, or UTF-16"),
+])  # fmt: skip
 def test_what_is_wrong_is_named_by_line_and_column(tmp_path, text, message):
     assert text != WEBMUSHRA
     with pytest.raises(UserError, match=message):
@@ -228,15 +184,12 @@ def test_the_test_tells_what_a_csv_does_not(tmp_path):
     assert found.listeners[0].pages_planned == 2
 
 
-@pytest.mark.parametrize(
-    ("item", "condition", "form", "message"),
-    [
-        ("musik-1", "b", "mushra", "on item 'musik-1', which test.yaml does not .*; did you mean"),
-        ("music-1", "C1", "mushra", "on condition 'C1', which test.yaml does .*; there are: a@2"),
-        ("music-1", "b", "abx", "are of form mushra-no-anchors, and test.yaml says abx"),
-        ("music-1", "b", "acr", "are of form mushra-no-anchors, and test.yaml says acr"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("item", "condition", "form", "message"), [
+    ("musik-1", "b", "mushra", "on item 'musik-1', which test.yaml does not .*; did you mean"),
+    ("music-1", "C1", "mushra", "on condition 'C1', which test.yaml does .*; there are: a@2"),
+    ("music-1", "b", "abx", "are of form mushra-no-anchors, and test.yaml says abx"),
+    ("music-1", "b", "acr", "are of form mushra-no-anchors, and test.yaml says acr"),
+])  # fmt: skip
 def test_answers_to_another_test_are_refused(tmp_path, item, condition, form, message):
     path = tidy(tmp_path / "tidy.csv", study_of({("x", item): {condition: 50.0}}))
     folder = write_test(tmp_path, a_test(form=form)).parent

@@ -38,11 +38,9 @@ class Design:
     def studies(self, means, spread, count):
         """Each with items and listeners of its own."""
         for seed in range(count):
-            test = numbered_test(
-                self.items, self.form, len(NAMES), pages_per_listener=self.pages, seed=seed
-            )
-            fields = {"careless": self.careless, "seed": seed}
-            study = simulate(test, self.listeners, means, spread, **fields)
+            wishes, fields = {"pages_per_listener": self.pages}, {"careless": self.careless}
+            test = numbered_test(self.items, self.form, len(NAMES), seed=seed, **wishes)
+            study = simulate(test, self.listeners, means, spread, seed=seed, **fields)
             yield analyse(study, rules=self.careless > 0)
 
 
@@ -66,10 +64,9 @@ def family_wise_error(design, means, count):
     """Share of studies with any pair, or system, significant after Holm's correction."""
     # Items do not tell the systems apart: then equal means are equal after clipping, too.
     spread = NOTHING_DEVIATES if means is INAUDIBLE else Deviations(item_system=0)
-    alarms = [
-        any(one.row.p_holm is not None and one.row.p_holm <= 0.05 for one in found.comparisons)
-        for found in design.studies(means, spread, count)
-    ]
+    all_p = ([one.row.p_holm for one in found.comparisons]
+             for found in design.studies(means, spread, count))  # fmt: skip
+    alarms = [any(p is not None and p <= 0.05 for p in of_one) for of_one in all_p]
     return float(np.mean(alarms))
 
 
@@ -158,7 +155,7 @@ def closed_form_power(question, listeners):
 @pytest.mark.parametrize(("systems", "difference"), [(2, 3.0), (2, 9.0), (8, 5.0)])
 def test_listeners_and_power_agree_with_the_closed_form_of_the_t_test(systems, difference):
     question = Question(difference, 10, systems, Spread())
-    needed, found = listeners_needed(question, studies=4000)
+    needed, found = listeners_needed(question, studies=2000)
     t_test = next(n for n in range(3, 1000) if closed_form_power(question, n) >= 0.8)
     # On normal differences Wilcoxon's test takes up to pi / 3 times as many listeners as t
     # (Hodges and Lehmann, Annals of Mathematical Statistics 27, 1956); 2 for whole numbers.

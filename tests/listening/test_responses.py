@@ -12,13 +12,7 @@ from hypothesis import strategies as st
 
 from snacbench.errors import StoreError
 from snacbench.listening import responses as sessions
-from snacbench.listening.responses import (
-    Refused,
-    one_line,
-    open_responses,
-    read_study,
-    utc_text,
-)
+from snacbench.listening.responses import Refused, one_line, open_responses, read_study, utc_text
 from snacbench.listening.test import ANSWERS_FILE
 from tests.support.listening_server import small_test
 from tests.support.waiting import PATIENCE_S
@@ -120,9 +114,7 @@ def test_no_file_one_of_another_version_and_one_that_is_something_else(tmp_path)
         (tmp_path / ANSWERS_FILE).write_text(junk)
 
 
-def test_numbers_are_consecutive_and_those_of_the_deleted_and_of_the_idle_come_again(
-    responses, monkeypatch
-):
+def test_numbers_of_the_deleted_and_of_the_idle_come_again(responses, monkeypatch):
     stranger, busy, other = came = [begin(responses, agreed=n == 1) for n in range(3)]
     assert numbers(responses, *came) == [0, 1, 2]
     sessions.delete_listener(responses, row_of(responses, other).name)

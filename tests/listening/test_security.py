@@ -15,20 +15,12 @@ from snacbench.listening.read import read_source
 from snacbench.listening.responses import make_invitations, new_key, read_study, token_digest
 from snacbench.listening.server import HEADERS, new_admin_token
 from snacbench.listening.study import write_tidy
-from tests.support.listening_server import (
-    ANSWERS,
-    answers_to,
-    conditions_by_key,
-    told,
-)
+from tests.support.listening_server import ANSWERS, answers_to, conditions_by_key, told
 
 API = [("GET", "session"), ("GET", "stimuli/x")]
 API += [("POST", of) for of in ("consent", "questionnaire", "pages/x", "finish", "delete")]
-ADMIN = [
-    ("GET", "/api/admin/progress"),
-    ("GET", "/api/admin/export/tidy.csv"),
-    ("DELETE", "/api/admin/listeners/x"),
-]
+ADMIN = [("GET", f"/api/admin/{path}") for path in ("progress", "export/tidy.csv")]
+ADMIN.append(("DELETE", "/api/admin/listeners/x"))
 
 
 def test_only_the_token_itself_in_its_header_is_a_token(site):
@@ -265,13 +257,10 @@ def test_a_listener_from_start_to_finish(site):
     assert stored(site).listeners == ()
 
 
-@pytest.mark.parametrize(
-    ("form", "kind", "sounds"),
-    [
-        *(("mushra", "mushra", 5), ("mushra-no-reference", "mushra", 5), ("acr", "single", 1)),
-        *(("dcr", "single", 2), ("ccr", "single", 2), ("ab", "ab", 2), ("abx", "abx", 3)),
-    ],
-)
+@pytest.mark.parametrize(("form", "kind", "sounds"), [
+    *(("mushra", "mushra", 5), ("mushra-no-reference", "mushra", 5), ("acr", "single", 1)),
+    *(("dcr", "single", 2), ("ccr", "single", 2), ("ab", "ab", 2), ("abx", "abx", 3)),
+])  # fmt: skip
 def test_forms_and_their_export(serve, form, kind, sounds):
     again = {"repeats": 2} if kind in ("ab", "abx") else {}
     site = serve(form=form, allow_tie=form == "abx", attention_checks=1, **again)
@@ -285,14 +274,8 @@ def test_forms_and_their_export(serve, form, kind, sounds):
     if kind == "single":  # the last sound alone is rated, on the form's scale
         (rated,), other = body["ratings"], {"stimulus": pages[0]["stimuli"][0], "score": 1}
         low, high = ({**rated, "score": end} for end in (0, FORMS[form].scale[1] + 1))
-        sent = [
-            [],
-            [rated] * 2,
-            [rated, other],
-            [other][: sounds - 1],
-            [high],
-            [low][: form != "ccr"],
-        ]
+        sent = [[], [rated] * 2, [rated, other], [other][: sounds - 1]]
+        sent += [[high], [low][: form != "ccr"]]
         wrong += [({"ratings": of}, "score" if of in ([low], [high]) else "unrated") for of in sent]
     for more, code in wrong:
         assert told(listener.submit(pages[0], {**body, **more}))[:2] == (422, code)
@@ -341,20 +324,15 @@ def test_from_a_platform_and_back_and_no_more_than_so_many(serve):
     for of, pid in ((shown, "=1"), (row, "'=1")):
         kept = [of[name] for name in ("headphones", "headphones_right", "came_with_PID")]
         assert kept == ["failed", "2 of 6", pid]
-    assert (shown["plays"], shown["heard_s"], row["plays"], row["heard_s"]) == (
-        2,
-        12.5,
-        "2",
-        "12.5",
-    )
+    found = (shown["plays"], shown["heard_s"], row["plays"], row["heard_s"])
+    assert found == (2, 12.5, "2", "12.5")
     assert shown["started_utc"] <= shown["finished_utc"]
 
 
 def test_pages_come_in_order_each_once_and_complete(site):
     listener = site.listener().begin().agree()
     page, second, *_ = pages = listener.pages()
-    early = told(listener.submit(second))
-    assert early == (409, "order", "An earlier page is to be rated first")
+    assert told(listener.submit(second)) == (409, "order", "An earlier page is to be rated first")
 
     body = answers_to(page)
     first, *others = body["ratings"]

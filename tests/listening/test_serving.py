@@ -18,14 +18,6 @@ from snacbench.errors import UserError
 from snacbench.listening import server
 from snacbench.listening.design import pages_of
 from snacbench.listening.responses import Body, Refused, read_study
-from snacbench.listening.server import (
-    MAX_BODY_BYTES,
-    Limiter,
-    address_of,
-    open_service,
-    read_body,
-    served_stimuli,
-)
 from snacbench.listening.stimuli import FACTS_FILE, stimulus_file
 from snacbench.listening.test import read_test
 from tests.support.listening_server import (
@@ -82,7 +74,7 @@ def test_no_path_leaves_the_tables_and_broken_requests_do_not_stop_the_server(pr
     with program.client() as client:
         listener = ScriptedListener(client).begin().agree()
         page = listener.pages()[0]
-        whole = listener.submit(page, {**answers_to(page), "comment": "x" * MAX_BODY_BYTES})
+        whole = listener.submit(page, {**answers_to(page), "comment": "x" * server.MAX_BODY_BYTES})
         chunks = (b" " * 8_192 for _ in range(16))
         for answer in (whole, listener.post_text(f"/api/pages/{page['key']}", chunks)):
             assert answer.status_code == 413
@@ -142,10 +134,8 @@ def test_killed_again_and_again_while_six_submit(program):
     heard: dict[str, list[tuple[str, str]]] = {}
     for r in study.ratings:
         heard.setdefault(r.listener, []).append((r.item, r.condition))
-    plans = [
-        [(p.item, c) for p in pages_of(test, number) if not p.training for c in p.conditions]
-        for number in range(6)
-    ]
+    planned = [[p for p in pages_of(test, number) if not p.training] for number in range(6)]
+    plans = [[(p.item, c) for p in pages for c in p.conditions] for pages in planned]
     assert sorted(heard.values()) == sorted(plans)
     written = b"".join(p.read_bytes() for p in folder.glob("*") if p.is_file())
     assert b"127.0.0.1" not in written  # no address of a listener is kept
@@ -153,27 +143,25 @@ def test_killed_again_and_again_while_six_submit(program):
 
 def test_stimuli_of_the_test_are_served_and_no_others(site, monkeypatch):
     folder, path = site.folder, site.folder / SNAC
-    table = served_stimuli(folder, small_test())
+    table = server.served_stimuli(folder, small_test())
     assert len(table) == 4 * 5
     assert table["item-1", "snac"] == (path, path.stat().st_size)
-    with pytest.raises(
-        UserError, match=r"no texts in 'xx'; there are: de, en; .* put xx.json beside it"
-    ):
-        open_service(make_folder(folder / "other", small_test(language="xx")))
+    with pytest.raises(UserError, match=r"no texts in 'xx'; .*: de, en; .* put xx.json beside it"):
+        server.open_service(make_folder(folder / "other", small_test(language="xx")))
     forbidden = Mock(side_effect=PermissionError(13, "Permission denied"))
     changed = r"snac.wav is not the stimulus that was made \({}.*mushra stimuli"
     with monkeypatch.context() as patched:
         patched.setattr("snacbench.listening.server.sha256_of_file", forbidden)
         with pytest.raises(UserError, match=r"reference.wav is not .*Permission denied"):
-            served_stimuli(folder, small_test())
+            server.served_stimuli(folder, small_test())
     path.write_bytes(path.with_stem("anchor35").read_bytes())
     with pytest.raises(UserError, match=changed.format("its sha256 has changed")):
-        served_stimuli(folder, small_test())
+        server.served_stimuli(folder, small_test())
     told = json.loads((folder / FACTS_FILE).read_text())
     del told["items"]["item-1"]["conditions"]["snac"]
     (folder / FACTS_FILE).write_text(json.dumps(told))
     with pytest.raises(UserError, match=changed.format("'snac'")):
-        served_stimuli(folder, small_test())
+        server.served_stimuli(folder, small_test())
     # What is changed while it is served is not sent.
     listener = site.listener().begin()
     key = listener.pages()[0]["stimuli"][0]
@@ -187,7 +175,7 @@ def test_a_language_is_added_by_a_file_beside_the_test(site, tmp_path):
     french = {key: f"« {text} »" for key, text in english.items()}
     folder = make_folder(tmp_path / "french", small_test(language="fr"))
     (folder / "fr.json").write_text(json.dumps(french), "utf-8")
-    assert open_service(folder).texts == french
+    assert server.open_service(folder).texts == french
     less = {key: text for key, text in french.items() if key not in ("welcome.on", "wave.end")}
     head = r"fr.json, held against en.json, lacks {}, and has besides {}$".format
     for texts, message in (
@@ -199,13 +187,12 @@ def test_a_language_is_added_by_a_file_beside_the_test(site, tmp_path):
     ):
         (folder / "fr.json").write_text(texts, "utf-8")
         with pytest.raises(UserError, match=message):
-            open_service(folder)
+            server.open_service(folder)
 
 
-@pytest.mark.parametrize(
-    ("parts", "message"),
-    [(["wait"], "took too long to arrive"), ([b"{", "gone"], "The request ended early")],
-)
+@pytest.mark.parametrize(("parts", "message"), [
+    (["wait"], "took too long to arrive"), ([b"{", "gone"], "The request ended early"),
+])  # fmt: skip
 def test_bodies_that_do_not_arrive(monkeypatch, parts, message):
     monkeypatch.setattr(server, "BODY_WAIT_S", 0.05)
     left = iter(parts)
@@ -220,12 +207,12 @@ def test_bodies_that_do_not_arrive(monkeypatch, parts, message):
     request = Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
     # In a thread of its own: the browser that other tests of this process drive has a loop here.
     with ThreadPoolExecutor(1) as thread, pytest.raises(Refused, match=message):
-        thread.submit(asyncio.run, read_body(request, Body)).result()
+        thread.submit(asyncio.run, server.read_body(request, Body)).result()
 
 
 def test_a_bucket_empties_and_fills_per_address_and_their_number_is_bounded(monkeypatch):
     now_s = [0.0]
-    limiter = Limiter(3, 0.5, lambda: now_s[0])
+    limiter = server.Limiter(3, 0.5, lambda: now_s[0])
 
     def take(count, then=""):
         for _ in range(count):
@@ -251,4 +238,4 @@ def test_a_bucket_empties_and_fills_per_address_and_their_number_is_bounded(monk
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("testclient", "testclient"),
     ):
-        assert address_of((host, 1)) == network
+        assert server.address_of((host, 1)) == network

@@ -16,25 +16,10 @@ from snacbench.listening.stimuli import make_stimuli
 from snacbench.listening.test import Question, texts_of
 from snacbench.listening.webmushra import cautions, configuration, export_webmushra
 from tests.support.audio_run import CODECS, audio_test, make_audio_run
+from tests.support.cases import cases
 from tests.support.listening_page import SCRIPTS
 
-# Of each kind of part the fields that webMUSHRA reads, with their types, but for type and optional:
-# github.com/audiolabs/webMUSHRA, doc/experimenter.md; of the questionnaire,
-# lib/webmushra/pages/FinishPage.js; what sounds must be, lib/webmushra/misc/MushraValidator.js.
-FIELDS = {
-    "": "testname:str testId:str language:str bufferSize:int stopOnErrors:bool"
-    " showButtonPreviousPage:bool remoteService:str pages:list",
-    "generic": "id:str name:str content:str",
-    "consent": "id:str name:str content:str mustConsent:bool",
-    "volume": "id:str name:str content:str stimulus:str defaultVolume:float",
-    "mushra": "id:str name:str content:str showWaveform:bool enableLooping:bool strict:bool"
-    " randomize:bool showConditionNames:bool reference:str createAnchor35:bool"
-    " createAnchor70:bool stimuli:dict",
-    "finish": "name:str content:str popupContent:str showResults:bool writeResults:bool"
-    " questionnaire:list",
-    "likert": "name:str label:str response:list",
-    "text": "name:str label:str",
-}
+FIELDS = cases(__file__)
 ODD = 'It\'s "odd": *stars* & Größe #1, <b>50 %</b> + {x}: [y] - \\n, & *all'
 OF_TWO = audio_test(
     title=ODD,
@@ -77,11 +62,9 @@ def test_every_value_stands_in_a_line_of_its_own(exported):
     assert yaml.safe_load(text) == configuration(OF_TWO, facts)
 
 
-@pytest.mark.skipif(
-    not (shutil.which("node") and shutil.which("npm")),
-    reason="no node or no npm on this machine: apt-get install nodejs npm",
-)
 def test_a_reader_of_the_same_author_reads_it(exported, tmp_path):
+    if not (shutil.which("node") and shutil.which("npm")):
+        pytest.skip("no node or no npm on this machine: apt-get install nodejs npm")
     _, facts, text = exported
     expected, command = configuration(OF_TWO, facts), ["node", SCRIPTS / "yamljs.mjs", tmp_path]
     for written, reads in ((text, True), (yaml.safe_dump(expected), False)):  # not `- - random`

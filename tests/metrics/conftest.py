@@ -1,7 +1,5 @@
 """Signals for the tests of metrics: real clips where the material is at hand, else synthetic."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
@@ -9,14 +7,11 @@ from scipy.signal import butter, sosfilt
 from snacbench.types import Audio
 from tests.conftest import MATERIAL, clip_at
 
-SPEECH = (
-    "speech/ljspeech_0004", "speech/two_cities_a", "speech/kerstin_0322",
-    "speech/arctic_aew_a0002", "speech/sms_speech_female", "speech/lyra_sample1",
-)  # fmt: skip
-OTHER = (
-    "music/castanets48_stereo", "music/orchestra", "music/guitar48_stereo",
-    "environment/street_scene", "environment/great_plains_toad", "environment/fire",
-)  # fmt: skip
+SPEECH = ("speech/ljspeech_0004", "speech/two_cities_a", "speech/kerstin_0322",
+          "speech/arctic_aew_a0002", "speech/sms_speech_female", "speech/lyra_sample1")  # fmt: skip
+OTHER = ("music/castanets48_stereo", "music/orchestra", "music/guitar48_stereo",
+         "environment/street_scene", "environment/great_plains_toad",
+         "environment/fire")  # fmt: skip
 Pairs = dict[str, tuple[Audio, Audio]]
 
 

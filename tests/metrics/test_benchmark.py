@@ -1,7 +1,5 @@
 """The benchmark compares like with like."""
 
-from __future__ import annotations
-
 import pytest
 
 from benchmarks import _costs, _processes, metrics

@@ -1,7 +1,5 @@
 """Embeddings of signals: VGGish as torchvggish has it, log mel bands, and what is no embedding."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Every metric falls, step by step, on the degradations that its spec names."""
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np
@@ -20,12 +18,8 @@ from tests.metrics.conftest import at_snr, voice
 METRICS = metrics()
 DURATION_S = 2.5
 # Clips of the embedded set, and where in them there is much to hear.
-CLIPS = {
-    "quick/speech/slt_market": 0.3,
-    "quick/speech/awb_weather": 0.3,
-    "quick/music/piano_nocturne": 1.0,
-    "quick/environment/workshop": 1.0,
-}
+CLIPS = {"quick/speech/slt_market": 0.3, "quick/speech/awb_weather": 0.3,
+         "quick/music/piano_nocturne": 1.0, "quick/environment/workshop": 1.0}  # fmt: skip
 NO_LADDER = {
     **dict.fromkeys((name for name in METRICS if name.startswith(("wer", "cer"))),
                     "words are recognised or not, and at times noise makes one right"),
@@ -62,11 +56,9 @@ def shifted(audio, num_samples):
 # SNR in dB; cut-off as a share of half the rate; level as a share of the peak; samples (up to one,
 # every frequency that a signal can hold loses correlation with itself).
 LADDERS = {
-    "noise": (at_snr, (40, 30, 20, 10, 0)),
-    "low-pass": (low_passed, (0.7, 0.5, 0.35, 0.25)),
-    "clipping": (clipped, (0.5, 0.35, 0.2, 0.1, 0.05)),
-    "shift": (shifted, (0.25, 0.5, 0.75, 1.0)),
-}
+    "noise": (at_snr, (40, 30, 20, 10, 0)), "low-pass": (low_passed, (0.7, 0.5, 0.35, 0.25)),
+    "clipping": (clipped, (0.5, 0.35, 0.2, 0.1, 0.05)), "shift": (shifted, (0.25, 0.5, 0.75, 1.0)),
+}  # fmt: skip
 
 
 @functools.lru_cache(maxsize=64)
@@ -87,14 +79,11 @@ def ladder(kind, source, rate_hz):
     return [step(reference(source, rate_hz), value) for value in values]
 
 
-@pytest.mark.parametrize(
-    ("metric", "kind"),
-    [
-        pytest.param(metric, kind, id=f"{name} {kind}")
-        for name, metric in METRICS.items()
-        for kind in metric.spec.ladder
-    ],
-)
+@pytest.mark.parametrize(("metric", "kind"), [
+    pytest.param(metric, kind, id=f"{name} {kind}")
+    for name, metric in METRICS.items()
+    for kind in metric.spec.ladder
+])  # fmt: skip
 def test_every_step_is_worse(metric, kind):
     spec = metric.spec
     worst = spec.range[0] if spec.better == "higher" else spec.range[1]

@@ -1,7 +1,5 @@
 """UTMOS and SQUIM with random weights of the published formats: as the code that defines them."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 from typing import NamedTuple
@@ -34,10 +32,8 @@ WIDTHS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 # What the module of tarepan/SpeechMOS v1.2.0 (torch 2.14.1) says of `signal(0)` to `signal(3)`, cut
 # to so many samples, its layers of these sizes and its tensors those of `drawn`. At the published
 # sizes it and ours differ by nothing.
-SPEECHMOS = {
-    16_000: 2.396040201187134, 16_320: 2.0149717330932617,
-    24_037: 3.521153450012207, 48_001: 3.18013334274292,
-}  # fmt: skip
+SPEECHMOS = {16_000: 2.396040201187134, 16_320: 2.0149717330932617,
+             24_037: 3.521153450012207, 48_001: 3.18013334274292}  # fmt: skip
 
 
 def tensors(sizes: Sizes) -> dict[str, tuple[int, ...]]:
@@ -89,10 +85,8 @@ def drawn(shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
 def signal(number: int, num_samples: int) -> Audio:
     """Two tones in syllables and some noise, at 16 kHz."""
     rng, time_s = np.random.default_rng(100 + number), np.arange(num_samples) / 16_000
-    low, high = (
-        level * np.sin(2 * np.pi * hz * time_s)
-        for level, hz in ((0.3, 150 + 40 * number), (0.1, 900 + 333 * number))
-    )
+    low = 0.3 * np.sin(2 * np.pi * (150 + 40 * number) * time_s)
+    high = 0.1 * np.sin(2 * np.pi * (900 + 333 * number) * time_s)
     syllables = 0.5 + 0.5 * np.sin(2 * np.pi * (3 + number) * time_s)
     samples = syllables * (low + high) + 0.02 * rng.standard_normal(num_samples)
     samples = (samples * (0.2 + 0.4 * number / 3)).astype(np.float32)
@@ -120,9 +114,8 @@ def test_utmos_equals_the_module_that_papers_use(tmp_path: Path) -> None:
     layers = [(SMALL.convolutions, *each) for each in zip(WIDTHS, STRIDES, strict=True)]
     shape = (SMALL.frames, 0.0, 128, 16, SMALL.layers, 12, 0.0, SMALL.feed_forward)
     base = wav2vec2_model("group_norm", layers, False, *shape, 0.0, 0.0, False, 0.0, None)
-    network = utmos.build(
-        base, frames=48, embedding=8, hidden=SMALL.lstm, projection=SMALL.projection
-    )
+    sizes = {"hidden": SMALL.lstm, "projection": SMALL.projection}
+    network = utmos.build(base, frames=48, embedding=8, **sizes)
     utmos.load({path.name: path}, network)
     for number, (num_samples, expected) in enumerate(SPEECHMOS.items()):
         audio = signal(number, num_samples)
@@ -137,9 +130,8 @@ def test_squim_equals_torchaudios_pipeline(tmp_path: Path, monkeypatch: pytest.M
         shapes = {n: tuple(t.shape) for n, t in squim_objective_base().state_dict().items()}
     torch.save(drawn(shapes), path)
     theirs, ours = SQUIM_OBJECTIVE.get_model(), squim.load({path.name: path})
-    assert [
-        copy.path for copy in copies(squim.MODEL, squim.MODEL.source.files[0], WeightsPolicy())
-    ] == [path]
+    found = copies(squim.MODEL, squim.MODEL.source.files[0], WeightsPolicy())
+    assert [copy.path for copy in found] == [path]
     for number, num_samples in enumerate((8_000, 12_037)):
         audio = signal(number, num_samples)
         with torch.inference_mode():

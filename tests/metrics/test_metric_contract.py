@@ -1,7 +1,5 @@
 """What every metric promises, and what follows from its definition: levels, delays, swaps."""
 
-from __future__ import annotations
-
 import functools
 import math
 from pathlib import Path
@@ -39,24 +37,18 @@ def named(*prefixes):
 DISTANCES = named("mel_", "stft_", "waveform_l1", "lsd", "mcd")
 # Value for equal signals and how near; None: no value.
 EQUAL = {
-    "visqol_audio": (4.732, 1e-3),
-    "visqol_speech_exponential": (5.0, 1e-6),
+    "visqol_audio": (4.732, 1e-3), "visqol_speech_exponential": (5.0, 1e-6),
     "visqol_speech_exponential_unscaled": (4.0159, 1e-3),
-    "pesq_wb": (4.644, 1e-3),
-    "pesq_nb": (4.549, 1e-3),
-    "stoi": (1.0, 1e-9),
-    "estoi": (1.0, 1e-9),
+    "pesq_wb": (4.644, 1e-3), "pesq_nb": (4.549, 1e-3), "stoi": (1.0, 1e-9), "estoi": (1.0, 1e-9),
     **dict.fromkeys(named("si_sdr")),
     **{name: (0.0, 0.0) for name, metric in METRICS.items() if metric.spec.better == "lower"},
-}
+}  # fmt: skip
 # What a gain on the degraded signal may change, at most.
 LEVEL_FREE = {
-    "bandwidth_khz": 0.3,
-    **dict.fromkeys(named("si_sdr", "visqol"), 1e-3),
-    **dict.fromkeys(named("pesq"), 0.05),
-    **dict.fromkeys(named("stoi", "estoi"), 1e-4),
+    "bandwidth_khz": 0.3, **dict.fromkeys(named("si_sdr", "visqol"), 1e-3),
+    **dict.fromkeys(named("pesq"), 0.05), **dict.fromkeys(named("stoi", "estoi"), 1e-4),
     **dict.fromkeys(named("mcd", "f0_rmse_cents", "voicing_error"), 1e-2),
-}
+}  # fmt: skip
 SYMMETRIC = named("si_sdr", "mel_", "stft_dac", "waveform_l1", "lsd", "loudness_diff")
 SYMMETRIC += ["stft_pwg_log", "f0_rmse_cents", "voicing_error"]
 

@@ -1,7 +1,5 @@
 """Metrics as the packages define them, on real clips, degraded; librosa takes seconds to import."""
 
-from __future__ import annotations
-
 import librosa
 import numpy as np
 import pytest
@@ -27,9 +25,8 @@ def test_equals_descript_audiotools_in_mono_and_stereo(name, pairs):
     names = [] if name.startswith("si_sdr") else list(found)
     for left, right in zip(names[:3], names[3:6], strict=True):
         both = zip(found[left], found[right], strict=True)
-        found[f"{left} {right}"] = tuple(
-            Audio(np.vstack([a.samples, b.samples]), a.rate_hz) for a, b in both
-        )
+        stereo = (Audio(np.vstack([a.samples, b.samples]), a.rate_hz) for a, b in both)
+        found[f"{left} {right}"] = tuple(stereo)
     for pair, signals in found.items():
         if name.startswith("si_sdr"):  # in double precision
             given = (torch.tensor(a.samples[None], dtype=torch.float64) for a in signals)

@@ -1,7 +1,5 @@
 """Signal metrics by hand and by their laws."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Speaker similarity: vectors as the networks' own code computes them, and what has no value."""
 
-from __future__ import annotations
-
 import functools
 import math
 from dataclasses import replace
@@ -102,10 +100,9 @@ def test_a_run_scores_with_a_folder_of_files_and_says_what_has_no_value(name, tm
     assert metric(reference=least, degraded=least) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [("wavlm_large", "wavlm_large_finetune.pth"), ("ecapa", "embedding_model.ckpt")],
-)
+@pytest.mark.parametrize(("name", "file"), [
+    ("wavlm_large", "wavlm_large_finetune.pth"), ("ecapa", "embedding_model.ckpt"),
+])  # fmt: skip
 def test_files_that_are_not_the_published_ones(name, file, tmp_path):
     speaker_models.write(name, tmp_path)
     model = MODELS[name].name

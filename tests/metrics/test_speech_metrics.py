@@ -1,7 +1,5 @@
 """PESQ, STOI, pitch, mel-cepstral distortion, DNSMOS: as the packages, and where there is none."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -1,7 +1,5 @@
 """ViSQOL as a whole: against Google's program, against visqol-python, and where it has no score."""
 
-from __future__ import annotations
-
 import csv
 import functools
 import subprocess
@@ -76,19 +74,15 @@ def changed(audio, change):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize(
-    ("mode", "rate_hz"),
-    [
-        ("audio", 48_000),
-        ("speech", 16_000),
-        ("speech_exponential", 16_000),
-        ("speech_exponential_unscaled", 16_000),
-    ],
-)
+@pytest.mark.parametrize(("mode", "rate_hz"), [
+    ("audio", 48_000),
+    ("speech", 16_000),
+    ("speech_exponential", 16_000),
+    ("speech_exponential_unscaled", 16_000),
+])  # fmt: skip
 def test_synthetic_pairs(mode, rate_hz, change):
     reference = voice(rate_hz, 2.0)
-    degraded = changed(at_snr(reference, 15), CHANGES[change])
-    assert differs_by(reference, degraded, mode) < TOLERANCE
+    assert differs_by(reference, changed(at_snr(reference, 15), CHANGES[change]), mode) < TOLERANCE
 
 
 def test_the_shortest_pairs_and_other_rates():

@@ -1,7 +1,5 @@
 """ViSQOL's spectrogram, lags, patches and mappings, each against visqol-python's own."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 
@@ -67,8 +65,7 @@ def test_level_scales_amplitudes_and_frames_start_from_rest():
     whole = bands.amplitudes(noise)
     for level in (1e-30, 1e-6, 1e15):
         np.testing.assert_allclose(bands.amplitudes(noise * level), whole * level, rtol=1e-5)
-    part = bands.amplitudes(noise[3 * bands.hop :])
-    np.testing.assert_allclose(part, whole[3:], rtol=1e-5)
+    np.testing.assert_allclose(bands.amplitudes(noise[3 * bands.hop :]), whole[3:], rtol=1e-5)
     assert not bands.amplitudes(np.zeros(5_000)).any()
 
 
@@ -165,9 +162,9 @@ def test_positions_are_those_of_the_package(seed, length, reach_patches):
     y = np.maximum(y + noise.standard_normal(y.shape), 0)
     starts = np.arange(9, 180, FRAMES)
     starts = starts[starts - FRAMES // 2 <= length]
-    theirs = patch_selector.find_most_optimal_deg_patches(
-        [x[s : s + FRAMES].T for s in starts], starts.tolist(), y.T, 0.02, reach_patches
-    )
+    patches = [x[s : s + FRAMES].T for s in starts]
+    find = patch_selector.find_most_optimal_deg_patches
+    theirs = find(patches, starts.tolist(), y.T, 0.02, reach_patches)
     reach = reach_patches * FRAMES
     found = similarities(reference=x, degraded=y, starts=starts, frames=FRAMES, reach=reach)
     positions, lost = best_positions(found, starts, reach)
@@ -183,11 +180,9 @@ def test_patches_of_speech(seed, samples, level):
     gate = np.repeat(noise.random(samples // 1_000 + 1) < 0.3, 1_000)[:samples]
     signal = level * noise.standard_normal(samples) * np.where(gate, 1, 0.01)
     frames = 1 + (samples - 1_280) // 320
-    expected = VadPatchCreator(20).create_ref_patch_indices(
-        np.zeros((21, frames)), AudioSignal(signal, 16_000), AnalysisWindow(16_000)
-    )
-    found = _visqol_compare.voiced_patch_starts(frames, signal, 320)
-    assert found.tolist() == expected
+    sound = (np.zeros((21, frames)), AudioSignal(signal, 16_000), AnalysisWindow(16_000))
+    expected = VadPatchCreator(20).create_ref_patch_indices(*sound)
+    assert _visqol_compare.voiced_patch_starts(frames, signal, 320).tolist() == expected
 
 
 @settings(max_examples=60, deadline=None)
@@ -227,9 +222,8 @@ def test_mappings_are_those_of_libsvm_tensorflow_lite_and_the_fit():
             program.init()
         for seed in range(20):
             seen = features(seed, AUDIO_BANDS if mode == "audio" else SPEECH_BANDS)
-            expected = program.predict_quality(
-                seen.means, seen.lowest_means, seen.deviations, seen.energies
-            )
+            told = (seen.means, seen.lowest_means, seen.deviations, seen.energies)
+            expected = program.predict_quality(*told)
             within = 0 if mode == "speech" else 1e-9
             assert mapper(mode)(seen) == pytest.approx(float(expected), abs=within)
 

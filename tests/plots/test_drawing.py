@@ -36,8 +36,8 @@ def written(folder, name, *formats, specs=SEVERAL):
 
 
 def test_every_plot_is_found_drawn_for_each_metric_and_named_by_what_it_uses():
-    names = "codebooks differences distribution domains macs quality-rate speed tokens"
-    assert " ".join(plots()) == names
+    names = "codebooks differences distribution domains macs quality-rate rates robustness"
+    assert " ".join(plots()) == f"{names} speed tokens"
     assert list(select_plots("all")) == list(plots().values())
     data, both = PlotData([run_rows()]), [plots()["codebooks"], plots()["speed"]]
     found = [(one.name, options.metric) for one, options in to_draw(data, both, Options())]

@@ -1,6 +1,7 @@
 """Bits, and entropies of codes."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from benchmarks.entropy_estimators import DEFAULT, PROMISES, sources
 from benchmarks.entropy_estimators import errors_percent as errors_of_sources
 from snacbench.errors import CodecError
-from snacbench.rate.bits import bits_of, histograms_of
+from snacbench.rate.bits import bits_of, histograms_of, rate_over_time
 from snacbench.rate.entropy import (
     CodebookEntropy,
     bitrate_efficiency,
@@ -33,37 +34,86 @@ def spec(*sizes, rates_hz=(50,) * 2):
     return CodecSpec("x@1", "x", "x", 8000, (1,), tuple(streams))
 
 
-def encoded(*codes, **others):
+def encoded(*codes, num_samples=1, **others):
     arrays = tuple(np.asarray(c, np.int32) for c in codes)
-    return Encoded(num_samples=1, channels=1, rate_hz=8000, codes=arrays, **others)
+    return Encoded(num_samples, channels=1, rate_hz=8000, codes=arrays, **others)
 
 
-@pytest.mark.parametrize(
-    ("given_codes", "sizes", "bits"),
-    [
-        # Whole bits over all channels and streams, whole bytes of everything else.
-        (encoded(np.zeros((2, 10)), np.zeros((2, 20))), (1024, 1000), Bits(codes=200 + 400)),
-        (encoded(side_info=b"abc", packets=(b"12345", b"", b"6")), (), Bits(0, 24, 48)),
-        # Of packets that wrap a bitstream only its bits count.
-        (encoded(packets=(b"header and all",), payload_bits=29), (), Bits(payload=29)),
-    ],
-)
+def segments(*lengths, streams=2, num_samples=1600, **others):
+    """Of 10 base frames at 50 Hz, with codes of 0."""
+    told = np.array([*np.atleast_2d(lengths)], np.int32)
+    codes = (np.zeros_like(told),) * streams
+    return encoded(*codes, num_samples=num_samples, segment_lengths=told, **others)
+
+
+VARYING = replace(spec(16, 4), max_segment_frames=6)
+
+
+@pytest.mark.parametrize(("given_codes", "sizes", "bits"), [
+    # Whole bits over all channels and streams, whole bytes of everything else.
+    (encoded(np.zeros((2, 10)), np.zeros((2, 20))), (1024, 1000), Bits(codes=200 + 400)),
+    (encoded(side_info=b"abc", packets=(b"12345", b"", b"6")), (), Bits(0, 24, 48)),
+    # Of packets that wrap a bitstream only its bits count.
+    (encoded(packets=(b"header and all",), payload_bits=29), (), Bits(payload=29)),
+])  # fmt: skip
 def test_bits_by_hand(given_codes, sizes, bits):
     assert bits_of(given_codes, spec(*sizes)) == bits
     assert (Bits(1, 2, 3) + Bits(10, 20, 30)).total == 66
 
 
-@pytest.mark.parametrize(
-    ("given_codes", "sizes", "message"),
-    [
-        (encoded(packets=(b"ab",), payload_bits=-1), (), "counts -1 bits in packets of 16 bits"),
-        (encoded([[0]]), (16, 16), "returned 1 code arrays for 2 streams"),
-        (encoded([[15]], [[0, 16]]), (16, 16), "1 holds codes from 0 to 16, outside its codebook"),
-    ],
-)
+@pytest.mark.parametrize(("given_codes", "sizes", "message"), [
+    (encoded(packets=(b"ab",), payload_bits=-1), (), "counts -1 bits in packets of 16 bits"),
+    (encoded([[0]]), (16, 16), "returned 1 code arrays for 2 streams"),
+    (encoded([[15]], [[0, 16]]), (16, 16), "1 holds codes from 0 to 16, outside its codebook"),
+])  # fmt: skip
 def test_what_no_codec_may_return(given_codes, sizes, message):
     with pytest.raises(CodecError, match=f"x@1 .*{message}"):
         bits_of(given_codes, spec(*sizes))
+
+
+@pytest.mark.parametrize(
+    ("part", "of", "message"),
+    [
+        (segments(4, 6), spec(16, 4), "with max_segment_frames=1 and 1 frame rates; declare"),
+        (segments(4, 6), replace(VARYING, streams=spec(16, 4, rates_hz=(50, 25)).streams), "and 2"),
+        (replace(segments(4, 6), segment_lengths=np.array([[10]], np.int32)), VARYING,
+         r"int32 \(1, 1\), expected int32 and the shape of all codes"),
+        (replace(segments(4, 6), segment_lengths=np.array([[4, 6]])), VARYING, "int64"),
+        (segments(3, 7), VARYING, "from 3 to 7 frames, expected 1 to 6"),
+        (segments(4, 6, 0), VARYING, "from 0 to 6 frames"),
+        (segments(4, 5), VARYING, r"of \[9\] frames in all, expected 10, or up to 8 more"),
+        (segments([4, 6], [4, 5]), VARYING, r"of \[10, 9\] frames"),
+        (segments(6, 6, 6, 1), VARYING, r"of \[19\] frames"),
+        (segments(4, 6, num_samples=1601), VARYING, r"of \[10\] frames in all, expected 11"),
+    ],
+)  # fmt: skip
+def test_segment_lengths_are_those_of_the_codes_and_of_the_clip(part, of, message):
+    with pytest.raises(CodecError, match=f"x@1 returned segment lengths .*{message}"):
+        bits_of(part, of)
+
+
+def test_segments_by_hand():
+    # 2 segments of 4 + 2 bits, their lengths of up to 6 at 3 bits; 1 byte beside: 26 bits in 0.2 s.
+    part = segments(4, 6, side_info=b"x")
+    assert bits_of(part, VARYING) == Bits(codes=12, side_info=6 + 8)
+    assert bits_of(segments(6, 6, 6), VARYING).side_info == 9  # up to 8 frames of padding
+    assert bits_of(replace(part, segment_lengths=None), VARYING).side_info == 8
+    # 4 frames at 9 / 4 bits and 6 at 9 / 6, and 0.8 everywhere; at 50 frames a second.
+    low, high = (50 * (9 / frames + 0.8) / 1000 for frames in (6, 4))
+    found = rate_over_time([part], VARYING)
+    assert (found.low_kbps, found.median_kbps, found.high_kbps) == pytest.approx((low, low, high))
+    # Channels add up, each with segments of its own: 18 / 1 for a frame, 9 / 5 + 9 / 4, ...
+    both = rate_over_time([segments(1, 5, 4), segments(1, 4, 5)], VARYING)
+    assert both.high_kbps == pytest.approx(50 * 18 / 1000)
+    assert both.low_kbps == pytest.approx(50 * 18 / 5 / 1000)
+    assert both == rate_over_time([segments([1, 5, 4], [1, 4, 5])], VARYING)
+    assert rate_over_time([replace(part, segment_lengths=None)], VARYING) is None
+    # Packets: 5 of 20 ms.
+    opus, packets = replace(spec(), packet_s=0.02), tuple(bytes(n) for n in (10, 30, 20, 40, 50))
+    found = rate_over_time([encoded(packets=packets)], opus)
+    assert (found.low_kbps, found.median_kbps, found.high_kbps) == pytest.approx((4, 12, 20))
+    assert rate_over_time([encoded(packets=packets, payload_bits=9)], opus) is None
+    assert rate_over_time([encoded(packets=packets)], spec()) is None
 
 
 def histogram(*parts):

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -29,14 +27,13 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     assert (options["codecs"], options["data"]) == ("opus@8,opus@14,24", "quick")
     assert (options["weights"], options["seed"]) == (("published",), 0)
     assert "segments" not in options
+    assert options["conditions"] == ("loss@1%,5%",)
     path = written(tmp_path, GOOD.replace("data: quick", "data: clips/set.csv"))
     assert read_recipe(path).options()["data"] == str(tmp_path / "clips/set.csv")
 
 
 @pytest.mark.parametrize(("old", "new", "message"), CASES["mistakes"])
-def test_mistakes_are_named_with_their_line(
-    tmp_path: Path, old: str, new: str, message: str
-) -> None:
+def test_mistakes_are_named_with_their_line(tmp_path, old, new, message):
     assert old in GOOD
     path = written(tmp_path, GOOD.replace(old, new))
     with pytest.raises(UserError, match=f"mine.yaml, {message}"):

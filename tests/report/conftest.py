@@ -1,7 +1,5 @@
 """A run and its report."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -12,14 +12,7 @@ from snacbench.errors import StoreError
 from snacbench.plots.drawing import Plot
 from snacbench.plugins import OWN, Origin, discovered
 from snacbench.progress import Notes
-from snacbench.report.build import (
-    build_report,
-    chosen_clips,
-    notes,
-    score_data,
-    summary_tables,
-    troubles,
-)
+from snacbench.report import build
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.from_runs import Options, tables_of
 from snacbench.tables.run_rows import RunRows
@@ -53,24 +46,22 @@ def test_every_score_is_there_with_five_digits(page):
     odd = run_rows(OPUS[:1], clips=6)
     values = [123456.7, -0.000123456, 0.0, np.inf, np.nan, 1e-300]
     odd.codecs[0].scores["si_sdr"]["value"] = values
-    data = json.loads(json.dumps(score_data(odd, {}), allow_nan=False))
+    data = json.loads(json.dumps(build.score_data(odd, {}), allow_nan=False))
     assert data["rows"]["scores"][0] == [123460.0, -0.00012346, 0.0, None, None, 1e-300]
 
 
-def test_a_plot_of_another_package_that_fails_costs_its_own_figure_alone(
-    run_folder, tmp_path, monkeypatch
-):
+def test_anothers_plot_that_fails_costs_its_own_figure_alone(run_folder, tmp_path, monkeypatch):
     found = discovered("plots")
     broken = Plot("broken", "fails", lambda data, options: 1 / 0)  # type: ignore[arg-type,return-value]
     monkeypatch.setitem(found.items, "broken", broken)
     monkeypatch.setitem(found.origins, "broken", Origin("rival", "2.0"))
     said = Notes()
-    build_report(run_folder, tmp_path / "report", clips=0, progress=said)
+    build.build_report(run_folder, tmp_path / "report", clips=0, progress=said)
     why = "plug-in broken (plots) of rival 2.0 failed: ZeroDivisionError: division by zero"
     assert any(text.startswith(f"warning: no figure broken: {why}") for text in said.texts)
     monkeypatch.setitem(found.origins, "broken", OWN)  # a fault of ours is said to be one
     with pytest.raises(ZeroDivisionError):
-        build_report(run_folder, tmp_path / "other", clips=0)
+        build.build_report(run_folder, tmp_path / "other", clips=0)
 
 
 def test_an_older_report_is_replaced_and_nothing_else(run_folder, tmp_path, monkeypatch):
@@ -81,7 +72,7 @@ def test_an_older_report_is_replaced_and_nothing_else(run_folder, tmp_path, monk
     assert (done.exit_code, "1 clips with players" in done.output) == (0, True)
     assert "1 of 3" in (target / "index.html").read_text("utf-8")
     assert (target / "media" / "0.js").exists()
-    build_report(RunFolder.open(copy), target, clips=30)
+    build.build_report(RunFolder.open(copy), target, clips=30)
     assert not (target / "media" / "0.js").exists()
     assert "No players" in (target / "index.html").read_text("utf-8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "report"]
@@ -94,11 +85,11 @@ def test_an_older_report_is_replaced_and_nothing_else(run_folder, tmp_path, monk
         other / "thesis.tex" / "below": "cannot write the report to",
     }.items():
         with pytest.raises(StoreError, match=message):
-            build_report(run_folder, place, clips=30)
+            build.build_report(run_folder, place, clips=30)
 
 
 def tables_as_html(rows):
-    return summary_tables(rows, tables_of([rows], options=Options(complete=True)))
+    return build.summary_tables(rows, tables_of([rows], options=Options(complete=True)))
 
 
 def test_the_summary_marks_the_best_and_demonstration_models(run_folder):
@@ -107,9 +98,8 @@ def test_the_summary_marks_the_best_and_demonstration_models(run_folder):
     rates, quality = re.findall(r"<table>.*?</table>", found["all clips"], re.DOTALL)
     assert "kbps" in rates
     rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', quality)
-    assert [re.sub("<.*", "", name) for name, _ in rows] == [
-        "same", "ladder@2kbps (demo)", "ladder@1kbps (demo)",
-    ]  # fmt: skip
+    names = [re.sub("<.*", "", name) for name, _ in rows]
+    assert names == ["same", "ladder@2kbps (demo)", "ladder@1kbps (demo)"]
     up = [cells.split("</td>")[0] for _, cells in rows]
     assert ["best" in cell for cell in up] == [False, False, True]
     assert all('class="ends">[' in cell for cell in up)  # the interval of every mean
@@ -117,7 +107,7 @@ def test_the_summary_marks_the_best_and_demonstration_models(run_folder):
     rows = run_rows(OPUS)
     rows = replace(rows, clips=tuple(replace(clip, corpus="a, b") for clip in rows.clips))
     made, by_corpus = (tables_of([rows], options=Options(by)) for by in ("both", "corpus"))
-    grouped = dict(summary_tables(rows, made, grouped=by_corpus))
+    grouped = dict(build.summary_tables(rows, made, grouped=by_corpus))
     assert list(grouped) == ["all clips", "speech", "music", "corpus a, b"]
     assert "Quality, corpus a, b" in grouped["corpus a, b"]
     metrics = [replace(MEL, name=f"metric_{i}") for i in range(17)]
@@ -128,16 +118,14 @@ def test_the_summary_marks_the_best_and_demonstration_models(run_folder):
 
 def test_the_worst_are_chosen_and_rows_without_a_number_told(run_folder):
     rows = RunRows.load(run_folder)
-    assert chosen_clips(rows, IDS, 3) == list(IDS)
-    assert chosen_clips(rows, IDS, 2) == [EVIL, "set/c"]  # a codec's worst, then by domain
-    assert chosen_clips(rows, IDS, 0) == []
-    failed, undefined = troubles(RunRows.load(run_folder))
-    assert failed == {
-        "status": "failed", "what": "coding with same", "reason": "it <broke>", "count": 1,
-        "example": "set/c",
-    }  # fmt: skip
+    assert build.chosen_clips(rows, IDS, 3) == list(IDS)
+    assert build.chosen_clips(rows, IDS, 2) == [EVIL, "set/c"]  # a codec's worst, then by domain
+    assert build.chosen_clips(rows, IDS, 0) == []
+    failed, undefined = build.troubles(RunRows.load(run_folder))
+    told = {"status": "failed", "what": "coding with same", "reason": "it <broke>"}
+    assert failed == {**told, "count": 1, "example": "set/c"}
     assert (undefined["status"], undefined["reason"]) == ("undefined", "silent")
-    assert not any("visqol_audio" in note for note in notes(rows))
+    assert not any("visqol_audio" in note for note in build.notes(rows))
     rows.codecs[1].scores["visqol_audio"] = rows.codecs[1].scores["up"]
-    (note,) = [note for note in notes(rows) if "visqol_audio" in note]
+    (note,) = [note for note in build.notes(rows) if "visqol_audio" in note]
     assert note.endswith("outside of that domain here: ladder@2kbps.")

@@ -12,24 +12,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from snacbench.report import players
-from snacbench.report.players import (
-    Preview,
-    packed,
-    packed_script,
-    script_json,
-    signals_of,
-    sources,
-)
 from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.support.reports import TONES_HZ, tone
 
-OPUS, FLAC = Preview(False, 1.0), Preview(True, 1.0)
+OPUS, FLAC = players.Preview(False, 1.0), players.Preview(True, 1.0)
 
 
 def test_previews_are_cut_resampled_and_coded():
-    assert Preview(True, 0.5).cut(tone(440)).num_samples == 24_000
-    assert Preview(True).cut(broadband(1.0, 16_000)).num_samples == 48_000
+    assert players.Preview(True, 0.5).cut(tone(440)).num_samples == 24_000
+    assert players.Preview(True).cut(broadband(1.0, 16_000)).num_samples == 48_000
     for channels in (1, 2):
         audio = broadband(4.0, 48_000, channels=channels)
         file = OPUS.encoded(audio)
@@ -39,7 +31,7 @@ def test_previews_are_cut_resampled_and_coded():
     audio = broadband(0.5, 48_000)
     samples, _ = soundfile.read(io.BytesIO(FLAC.encoded(audio)), dtype="float32")
     np.testing.assert_allclose(samples, audio.samples[0], atol=2**-23)
-    assert 7.0 < Preview.longest_within(49e6, 30 * 13) < 8.0
+    assert 7.0 < players.Preview.longest_within(49e6, 30 * 13) < 8.0
 
 
 def test_a_tone_lies_where_its_mark_says():
@@ -66,9 +58,10 @@ def test_a_tone_lies_where_its_mark_says():
 
 
 def test_signals_have_one_length_and_what_is_missing_is_a_problem_and_no_end(run_folder):
-    signals, problems = signals_of(run_folder, sources(run_folder)["set/c"], list(TONES_HZ), OPUS)
+    source = players.sources(run_folder)["set/c"]
+    signals, problems = players.signals_of(run_folder, source, list(TONES_HZ), OPUS)
     assert [signal and signal.num_samples for signal in signals] == [48_000, None, 48_000, 48_000]
-    found = sources(run_folder)["set/b"]
+    found = players.sources(run_folder)["set/b"]
     assert found.clip
     row = replace(found.coded["same"], decoded="decoded/gone.flac")
     for missing, changes, reason in (
@@ -78,25 +71,25 @@ def test_signals_have_one_length_and_what_is_missing_is_a_problem_and_no_end(run
         (1, {"coded": {**found.coded, "same": row}}, "does not exist"),
     ):
         other = replace(found, **changes)
-        signals, problems = signals_of(run_folder, other, list(TONES_HZ), OPUS)
+        signals, problems = players.signals_of(run_folder, other, list(TONES_HZ), OPUS)
         assert [place for place, signal in enumerate(signals) if signal is None] == [missing]
         assert reason in problems[0]
 
 
 @given(st.binary(max_size=64))
 def test_bytes_come_back(data):
-    text = packed(data)
+    text = players.packed(data)
     bits = "".join(f"{ord(character) - 0x3000:015b}" for character in text)
     assert bytes(int(bits[i * 8 : i * 8 + 8], 2) for i in range(len(data))) == data
     assert all(0x3000 <= ord(character) <= 0xAFFF for character in text)
 
 
 def test_scripts_take_a_fifteenth_more_and_cannot_be_ended():
-    script = packed_script("f", [packed(np.random.default_rng(0).bytes(30_000))])
+    script = players.packed_script("f", [players.packed(np.random.default_rng(0).bytes(30_000))])
     assert len(script) < 30_000 * 16 / 15 + 32
     assert script.decode("utf-16").startswith('f(["')
     value = {"</script>": "\u2028<!--"}
-    text = script_json(value)
+    text = players.script_json(value)
     assert "<" not in text
     assert "\u2028" not in text
     assert json.loads(text) == value

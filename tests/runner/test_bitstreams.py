@@ -43,10 +43,9 @@ def through_bytes(stream):
     return read(write(stream, PACKED))
 
 
-@pytest.mark.parametrize(
-    ("selector", "channels"),
-    [("snac-mini", 1), ("dac-mini@2q", 2), ("encodec-mini@6", 1), ("opus@14", 2)],
-)
+@pytest.mark.parametrize(("selector", "channels"), [
+    ("snac-mini", 1), ("dac-mini@2q", 2), ("encodec-mini@6", 1), ("opus@14", 2),
+])  # fmt: skip
 def test_the_decoded_signal_is_that_of_the_codec(selector, channels):
     source = broadband(0.4, 48_000, channels=channels)
     stream, loaded = coded(selector, source, seed=9)

@@ -180,16 +180,13 @@ def test_what_goes_through_at_once_is_timed_as_one(timed):
     assert (lost.codec, lost.reason, lost.encode_s) == ("toy", "why", ())
 
 
-@pytest.mark.parametrize(
-    ("changes", "load", "why"),
-    [
-        ({}, 1.05, ""),
-        ({}, 1.2, r"other processes kept 1\.2 of 2 processors busy"),
-        ({"encode_s": (1.0, 1.0, 1.3)}, 0.0, "standard deviation of encoding 16% of its mean"),
-        ({"encode_s": (2e-4, 9e-4, 1.0)}, 0.0, "encoding takes less than 1 ms"),
-        ({"encode_s": (1.0,), "decode_s": (1.0,)}, 0.0, "1 repeats within the budget"),
-    ],
-)
+@pytest.mark.parametrize(("changes", "load", "why"), [
+    ({}, 1.05, ""),
+    ({}, 1.2, r"other processes kept 1\.2 of 2 processors busy"),
+    ({"encode_s": (1.0, 1.0, 1.3)}, 0.0, "standard deviation of encoding 16% of its mean"),
+    ({"encode_s": (2e-4, 9e-4, 1.0)}, 0.0, "encoding takes less than 1 ms"),
+    ({"encode_s": (1.0,), "decode_s": (1.0,)}, 0.0, "1 repeats within the budget"),
+])  # fmt: skip
 def test_unstable_is_what_pyperf_calls_so_and_what_others_interfered_with(changes, load, why):
     found = why_unstable(replace(ROW, load=load, **changes), processors=2)
     assert re.match(why, found)

@@ -66,14 +66,11 @@ def test_clips_of_one_padded_length_go_together_and_others_do_not(coded, tmp_pat
     assert sorted(toy.seeds) == sorted(row_seed(0, codec="toy", clip=clip.id) for clip in clips)
 
 
-@pytest.mark.parametrize(
-    ("count", "batch", "most", "batches"),
-    [
-        (7, 3, 99, [3, 3, 1]),
-        (12, 8, 2, [2] * 6),
-        (40, None, 60, [16, 16, 8]),  # as many as may fit
-    ],
-)
+@pytest.mark.parametrize(("count", "batch", "most", "batches"), [
+    (7, 3, 99, [3, 3, 1]),
+    (12, 8, 2, [2] * 6),
+    (40, None, 60, [16, 16, 8]),  # as many as may fit
+])  # fmt: skip
 def test_a_batch_is_as_large_as_asked_and_halved_where_it_does_not_fit(
     coded, tmp_path, count, batch, most, batches
 ):

@@ -92,33 +92,30 @@ EXTREMES, DELAY, BATCHES = contract.check_extremes, contract.check_delay, contra
 NO_CODES = {"spoil": lambda c, e: replace(e, codes=())}
 
 
-@pytest.mark.parametrize(
-    ("check", "broken", "message"),
-    [
-        (DECODING, {"impair": lambda c, x, s: x + c.calls / 99}, "gave other audio"),
-        (DECODING, {"impair": lambda c, x, s: x + s / 99}, "declare stochastic"),
-        (DECODING, {"spec": replace(SPEC, stochastic=True)}, "leave stochastic"),
-        (CODES, NO_CODES, "0 code arrays for 1"),
-        (CODES, {**NO_CODES, "spec": replace(SPEC, streams=(), nominal_kbps=None)}, "no bits were"),
-        (CODES, codes(lambda c: c.astype(np.int64)), "int64, expected int32"),
-        (CODES, codes(lambda c: c[:, :100]), "has the shape (1, 100)"),
-        (CODES, {"spec": replace(SPEC, nominal_kbps=32.0)}, "64 kbps were spent on 2 s, and it"),
-        (EXTREMES, {"impair": lambda c, x, s: x / 0.0}, "NaN or infinite"),
-        (WRITTEN, {"before": force}, "encode changes its input"),
-        (WRITTEN, {"spoil": lambda c, e: replace(e, side_info=bytes([c.calls]))}, "second time"),
-        (WRITTEN, codes(lambda c: c + 200), "codebook"),
-        (WRITTEN, {"impair": lambda c, x, s: x + c.calls / 99}, "read again decodes to other"),
-        (DELAY, {"impair": lambda c, x, s: np.roll(x, 80)}, "comes 10.0 ms late"),
-        (length, {"spoil": lambda c, e: replace(e, num_samples=e.num_samples - 1)}, "is 318 for a"),
-        (length, {"impair": lambda c, x, s: x[:, :-1]}, "returned (1, 318, 8000)"),
-        (spec, {"spec": replace(SPEC, licence="")}, "it states no licence"),
-        (spec, {"spec": replace(SPEC, nominal_kbps=None)}, "states no nominal_kbps"),
-        (spec, {"spec": replace(SPEC, nominal_kbps=60.0)}, "is 60 and its streams make 64"),
-        (spec, {"spec": replace(SPEC, settings={"folder": {1: 2}})}, "not the same once written"),
-        (BATCHES, {"order": -1}, "in a batch is not what it is alone within 60 dB"),
-        (BATCHES, {"shift": 0.1}, "codes of a signal in a batch are those"),
-    ],
-)
+@pytest.mark.parametrize(("check", "broken", "message"), [
+    (DECODING, {"impair": lambda c, x, s: x + c.calls / 99}, "gave other audio"),
+    (DECODING, {"impair": lambda c, x, s: x + s / 99}, "declare stochastic"),
+    (DECODING, {"spec": replace(SPEC, stochastic=True)}, "leave stochastic"),
+    (CODES, NO_CODES, "0 code arrays for 1"),
+    (CODES, {**NO_CODES, "spec": replace(SPEC, streams=(), nominal_kbps=None)}, "no bits were"),
+    (CODES, codes(lambda c: c.astype(np.int64)), "int64, expected int32"),
+    (CODES, codes(lambda c: c[:, :100]), "has the shape (1, 100)"),
+    (CODES, {"spec": replace(SPEC, nominal_kbps=32.0)}, "64 kbps were spent on 2 s, and it"),
+    (EXTREMES, {"impair": lambda c, x, s: x / 0.0}, "NaN or infinite"),
+    (WRITTEN, {"before": force}, "encode changes its input"),
+    (WRITTEN, {"spoil": lambda c, e: replace(e, side_info=bytes([c.calls]))}, "second time"),
+    (WRITTEN, codes(lambda c: c + 200), "codebook"),
+    (WRITTEN, {"impair": lambda c, x, s: x + c.calls / 99}, "read again decodes to other"),
+    (DELAY, {"impair": lambda c, x, s: np.roll(x, 80)}, "comes 10.0 ms late"),
+    (length, {"spoil": lambda c, e: replace(e, num_samples=e.num_samples - 1)}, "is 318 for a"),
+    (length, {"impair": lambda c, x, s: x[:, :-1]}, "returned (1, 318, 8000)"),
+    (spec, {"spec": replace(SPEC, licence="")}, "it states no licence"),
+    (spec, {"spec": replace(SPEC, nominal_kbps=None)}, "states no nominal_kbps"),
+    (spec, {"spec": replace(SPEC, nominal_kbps=60.0)}, "is 60 and its streams make 64"),
+    (spec, {"spec": replace(SPEC, settings={"folder": {1: 2}})}, "not the same once written"),
+    (BATCHES, {"order": -1}, "in a batch is not what it is alone within 60 dB"),
+    (BATCHES, {"shift": 0.1}, "codes of a signal in a batch are those"),
+])  # fmt: skip
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
 def test_a_broken_promise_is_named(check, broken, message):
     make = Batching if check is BATCHES else Eight

@@ -1,7 +1,5 @@
 """Multiply-accumulates by hand, delays that are known, and what is said where there are none."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,21 +45,18 @@ def loaded(selector: str) -> LoadedCodec:
 # ------------------------------------------------------------------------ multiply-accumulates
 
 
-@pytest.mark.parametrize(
-    ("module", "shape", "macs"),
-    [
-        # Four gates of 32 see 16 inputs and 32 states; the second layer sees 32 and 32.
-        (lambda nn: nn.LSTM(16, 32, num_layers=2), (100, 1, 16), 100 * 4 * 32 * (16 + 3 * 32)),
-        (lambda nn: nn.LSTM(16, 32, bidirectional=True), (7, 3, 16), 21 * 2 * 4 * 32 * 48),
-        (lambda nn: nn.LSTM(16, 32, proj_size=8), (9, 1, 16), 9 * (4 * 32 * (16 + 8) + 8 * 32)),
-        (lambda nn: nn.GRU(16, 32), (100, 1, 16), 100 * 3 * 32 * (16 + 32)),
-        (lambda nn: nn.Conv1d(8, 16, 7, stride=2), (2, 8, 105), 2 * 50 * 8 * 16 * 7),
-        (lambda nn: nn.Conv1d(8, 8, 7, groups=8), (1, 8, 106), 100 * 8 * 7),
-        (lambda nn: nn.ConvTranspose1d(8, 4, 4, stride=2), (1, 8, 100), 100 * 8 * 4 * 4),
-        (lambda nn: nn.Linear(16, 8), (5, 16), 5 * 16 * 8),
-        (lambda nn: nn.ELU(), (5, 16), 0),
-    ],
-)
+@pytest.mark.parametrize(("module", "shape", "macs"), [
+    # Four gates of 32 see 16 inputs and 32 states; the second layer sees 32 and 32.
+    (lambda nn: nn.LSTM(16, 32, num_layers=2), (100, 1, 16), 100 * 4 * 32 * (16 + 3 * 32)),
+    (lambda nn: nn.LSTM(16, 32, bidirectional=True), (7, 3, 16), 21 * 2 * 4 * 32 * 48),
+    (lambda nn: nn.LSTM(16, 32, proj_size=8), (9, 1, 16), 9 * (4 * 32 * (16 + 8) + 8 * 32)),
+    (lambda nn: nn.GRU(16, 32), (100, 1, 16), 100 * 3 * 32 * (16 + 32)),
+    (lambda nn: nn.Conv1d(8, 16, 7, stride=2), (2, 8, 105), 2 * 50 * 8 * 16 * 7),
+    (lambda nn: nn.Conv1d(8, 8, 7, groups=8), (1, 8, 106), 100 * 8 * 7),
+    (lambda nn: nn.ConvTranspose1d(8, 4, 4, stride=2), (1, 8, 100), 100 * 8 * 4 * 4),
+    (lambda nn: nn.Linear(16, 8), (5, 16), 5 * 16 * 8),
+    (lambda nn: nn.ELU(), (5, 16), 0),
+])  # fmt: skip
 def test_macs_of_layers_are_as_by_hand(module: Any, shape: tuple[int, ...], macs: int) -> None:
     layer, x = module(torch.nn).eval(), torch.randn(shape)
     assert counted(lambda: layer(x))[1:] == (macs, 0)

@@ -51,17 +51,14 @@ def told(folder):
     return " ".join([folder.run.facts["delay"], *delay_notes(RunRows.load(folder))])
 
 
-@pytest.mark.parametrize(
-    ("change", "align", "fitted_s", "removed_s"),
-    [
-        (longer_by(-0.06), False, 0.06, None),  # a frame more or less is cut or filled up
-        (longer_by(0.1), False, -0.1, None),
-        (late_by(-0.5), True, -0.5, -0.5),  # and what a late or early file has lost
-        (late_by(0.5), True, 0.5, 0.5),
-        (longer_by(0.3, in_front=True), True, None, 0.3),  # which may have kept its end
-        (lambda audio: audio, True, None, None),
-    ],
-)
+@pytest.mark.parametrize(("change", "align", "fitted_s", "removed_s"), [
+    (longer_by(-0.06), False, 0.06, None),  # a frame more or less is cut or filled up
+    (longer_by(0.1), False, -0.1, None),
+    (late_by(-0.5), True, -0.5, -0.5),  # and what a late or early file has lost
+    (late_by(0.5), True, 0.5, 0.5),
+    (longer_by(0.3, in_front=True), True, None, 0.3),  # which may have kept its end
+    (lambda audio: audio, True, None, None),
+])  # fmt: skip
 def test_a_file_is_brought_in_time_and_to_its_length(tmp_path, change, align, fitted_s, removed_s):
     folder = scored(tmp_path, change, align=align)
     rows = list(folder.read(Coded))

@@ -27,6 +27,7 @@ from snacbench.runner.plan import (
     with_weights,
 )
 from snacbench.runner.versions import facts_of, machine, make_ready, package_versions, scored_too
+from snacbench.selectors import select
 from snacbench.types import Metric, MetricSpec
 from tests.support.synthetic_runs import RUN
 
@@ -57,17 +58,14 @@ def test_a_request_is_recorded_so_that_any_folder_can_take_it_up(tmp_path):
     assert recorded(request) == replace(TOYS, data=str(tmp_path.resolve()))
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"limit": 0}, "--limit must be 1 or more"),
-        ({"segment_s": 0.0}, "must be above 0"),
-        ({"precision": "tf32"}, "--precision tf32 is for GPUs; use --device cuda"),
-        ({"precision": "fp16"}, "--precision fp16 is for GPUs; use --device cuda"),
-        ({"device": "cuda"}, "--device cuda: PyTorch finds no CUDA device"),
-        ({}, r"opus needs the Python package 'av'.*snacbench chec"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"limit": 0}, "--limit must be 1 or more"),
+    ({"segment_s": 0.0}, "must be above 0"),
+    ({"precision": "tf32"}, "--precision tf32 is for GPUs; use --device cuda"),
+    ({"precision": "fp16"}, "--precision fp16 is for GPUs; use --device cuda"),
+    ({"device": "cuda"}, "--device cuda: PyTorch finds no CUDA device"),
+    ({}, r"opus needs the Python package 'av'.*snacbench chec"),
+])  # fmt: skip
 def test_what_makes_no_sense_or_is_not_here_is_refused(monkeypatch, change, message):
     torch, found = pytest.importorskip("torch"), importlib.util.find_spec
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -85,22 +83,48 @@ def test_only_pytorch_codecs_take_device_precision_and_batch():
     assert plan_codecs(replace(gpu, batch=None))[0][1].batch is None
 
 
-@pytest.mark.parametrize(
-    ("codec", "name"),
-    [
-        ("snac-24khz", "snac-24khz-local"),
-        ("snac-24khz@0.42", "snac-24khz-local@0.422kbps"),
-        ("snac-32khz", "snac-32khz"),
-    ],
-)
+@pytest.mark.parametrize(("codec", "name"), [
+    ("snac-24khz", "snac-24khz-local"),
+    ("snac-24khz@0.42", "snac-24khz-local@0.422kbps"),
+    ("snac-32khz", "snac-32khz"),
+])  # fmt: skip
 def test_a_file_that_differs_from_its_pinned_digest_loses_the_published_name(tmp_path, codec, name):
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "pytorch_model.bin").write_bytes(b"weights of one's own")
-    plan = make_plan(replace(TOYS, codecs=codec, weights=(str(tmp_path),)))
-    (planned,) = with_weights(plan).codecs
+    asked = replace(TOYS, codecs=codec, weights=(str(tmp_path),), conditions=("cascade@2",))
+    planned, under = with_weights(make_plan(asked)).codecs
+    assert (under.spec.name, under.base) == (f"{name}+cascade@2", planned)
+    assert (planned.spec.model, under.spec.model) == (m := name.split("@")[0], f"{m}+cascade@2")
     assert planned.spec.name == name
     assert planned.spec.weights.source == "folder"
     assert set(planned.spec.weights.sha256) == {"config.json", "pytorch_model.bin"}
+
+
+def test_points_come_under_every_condition_that_they_can_have_and_those_left_out_are_told(tmp_path):
+    conditions = ("loss@1%,5%", "loss@5%", "level@-0dB")
+    plan = make_plan(replace(TOYS, conditions=conditions))
+    names = ["identity", "opus@24kbps"]
+    names += ["opus@24kbps+loss@1%", "opus@24kbps+loss@5%"]
+    names += ["identity+level@0dB", "opus@24kbps+level@0dB"]
+    assert [codec.spec.name for codec in plan.codecs] == names
+    assert [codec.spec.name for codec in plan.bases] == names[:2]
+    text, told = summary_of(plan), "loss@1%, loss@5% of identity: it sends a clip as a whole"
+    assert (text["codecs"], text["conditions"]) == (
+        "identity, opus@24kbps",
+        "loss@1%, loss@5%, level@0dB",
+    )
+    assert told in text["left out"]
+    assert text["to do"].startswith("18 clips")
+    assert told in next(iter(warnings_before(plan, tmp_path)))
+    assert recorded(plan.request).conditions == ("loss@1%", "loss@5%", "level@0dB")
+
+
+def test_two_points_of_one_name_are_refused(monkeypatch):
+    ((model, spec), *_) = select("opus@24")
+    other = replace(spec.under("cascade@2"), condition="")
+    monkeypatch.setattr(planning, "_selected", lambda *_: [(model, spec), (model, other)])
+    with pytest.raises(UserError, match=r"would have the name opus@24kbps\+cascade@2"):
+        plan_codecs(replace(TOYS, conditions=("cascade@2",)))
 
 
 def test_too_little_space_is_warned_of(monkeypatch, tmp_path):

@@ -167,14 +167,11 @@ def test_a_lost_worker_is_no_crash_of_its_job(client, folder, tmp_path):
     assert set(done(client, folder, lose, Do("", (1,)))) == {*lose.values, 1}
 
 
-@pytest.mark.parametrize(
-    ("error", "times", "raised", "told"),
-    [
-        (KilledWorker("job", "worker", 3), clusters.MOST_WORKERS_LOST, BrokenExecutor, "was lost"),
-        (CancelledError(), 0, UserError, "scheduler is gone (CancelledError); go on with --resume"),
-        (ValueError("odd"), 0, ValueError, "odd"),
-    ],
-)
+@pytest.mark.parametrize(("error", "times", "raised", "told"), [
+    (KilledWorker("job", "worker", 3), clusters.MOST_WORKERS_LOST, BrokenExecutor, "was lost"),
+    (CancelledError(), 0, UserError, "scheduler is gone (CancelledError); go on with --resume"),
+    (ValueError("odd"), 0, ValueError, "odd"),
+])  # fmt: skip
 def test_a_job_that_loses_every_worker_or_the_scheduler_is_given_up(
     client, folder, monkeypatch, error, times, raised, told
 ):
@@ -210,15 +207,12 @@ def test_a_worker_must_see_the_same_run_and_have_the_same_packages(client, folde
     assert "docs/cluster.md" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("text", "jobs", "told"),
-    [
-        ("jobqueue: {slurm: {cores: 1, memory: 1GB}}", None, "--jobs N"),
-        ("jobqueue: {kubernetes: {}}", 2, "does not describe a queue"),
-        ("{", 2, "does not describe a queue"),
-        (None, 1, "there is no file"),
-    ],
-)
+@pytest.mark.parametrize(("text", "jobs", "told"), [
+    ("jobqueue: {slurm: {cores: 1, memory: 1GB}}", None, "--jobs N"),
+    ("jobqueue: {kubernetes: {}}", 2, "does not describe a queue"),
+    ("{", 2, "does not describe a queue"),
+    (None, 1, "there is no file"),
+])  # fmt: skip
 def test_where_no_cluster_is(tmp_path, monkeypatch, text, jobs, told):
     file = tmp_path / "queue.yaml"
     if text:

@@ -137,17 +137,14 @@ FAULTS = [f"IndexError: {n} of 3\nlines (mine.py:7)" for n in range(5)]
 
 
 @pytest.mark.parametrize("resumed", [False, True])
-@pytest.mark.parametrize(
-    ("reasons", "before", "stopped"),
-    [
-        (FAULTS[:3], FAULTS[4], True),
-        ([DIED_TWICE] * 3, DIED_TWICE, True),
-        (FAULTS, "", False),
-        (FAULTS, "IndexError: elsewhere (mine.py:8)", False),
-        ([*FAULTS[:2], "IndexError: x (mine.py:8)", "", ""], FAULTS[4], False),
-        ([f"the decode is silent: {n}" for n in range(5)], "", False),
-    ],
-)
+@pytest.mark.parametrize(("reasons", "before", "stopped"), [
+    (FAULTS[:3], FAULTS[4], True),
+    ([DIED_TWICE] * 3, DIED_TWICE, True),
+    (FAULTS, "", False),
+    (FAULTS, "IndexError: elsewhere (mine.py:8)", False),
+    ([*FAULTS[:2], "IndexError: x (mine.py:8)", "", ""], FAULTS[4], False),
+    ([f"the decode is silent: {n}" for n in range(5)], "", False),
+])  # fmt: skip
 def test_a_codec_that_fails_on_excerpts_and_alike_on_its_first_clips_is_stopped(
     folder, monkeypatch, reasons, before, stopped, resumed
 ):
@@ -206,14 +203,11 @@ def test_a_schedule_made_anew_at_any_point_does_the_rest_and_no_more(folder, ste
     assert len(set(done + rest)) == len(done + rest) == 17
 
 
-@pytest.mark.parametrize(
-    ("how", "limits", "chunks"),
-    [
-        ({"device": "cuda", "batch": None}, {"MAX_BATCH": 2, "CHUNK_BATCHES": 1}, "ab cd e"),
-        ({"device": "cuda", "batch": None}, {"CHUNK_S": 7.0}, "abc d e"),  # so much audio
-        ({"batch": 2}, {"CHUNK_S": 7.0}, "ab cd e"),  # on the CPU no more than a batch
-    ],
-)
+@pytest.mark.parametrize(("how", "limits", "chunks"), [
+    ({"device": "cuda", "batch": None}, {"MAX_BATCH": 2, "CHUNK_BATCHES": 1}, "ab cd e"),
+    ({"device": "cuda", "batch": None}, {"CHUNK_S": 7.0}, "abc d e"),  # so much audio
+    ({"batch": 2}, {"CHUNK_S": 7.0}, "ab cd e"),  # on the CPU no more than a batch
+])  # fmt: skip
 def test_the_gpu_codes_in_chunks_of_like_length_while_the_cpu_scores(
     folder, monkeypatch, how, limits, chunks
 ):
@@ -300,3 +294,38 @@ def test_a_networks_delay_does_not_depend_on_which_of_its_points_are_run(tmp_pat
     ((codec, names),) = next_of(PreparationJob, schedule).delays
     assert codec.spec.name == "dac-mini@9kbps"
     assert names == tuple(spec.name for spec in specs)
+
+
+@pytest.mark.parametrize("reason", ["", "why"])
+def test_points_share_encodings_and_what_is_found_of_them_without_a_condition(tmp_path, reason):
+    bases = [spec for _, spec in select("dac-mini@1q,dac-mini@2q")]
+    names = ("loss@5%", "noise@9dB", "noise:clean@9dB", "cascade@3", "cascade@2")
+    specs = [*bases, *(spec.under(name) for name in names for spec in bases)]
+    folder = RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(specs)), [])
+    coding = [PlannedCodec("dac-mini", spec, nested=True) for spec in specs]
+    schedule = Schedule(Ledger(folder, specs, METRICS), CLIPS[:1], Request(), coding)
+    assert (schedule.steps[PREPARE], schedule.steps[CODE]) == (3, 12)
+    schedule.done(job := next_of(PreparationJob, schedule), rows_for(job))
+    job = next_of(VerifyJob, schedule, CHECK)
+    one, two = (spec.name for spec in bases)
+    schedule.done(job, [SpotCheck(one, 2, not reason, reason), SpotCheck(two, 2, True)])
+    jobs = list(iter(lambda: schedule.next("cpu"), None))
+    shared = [
+        [f"{two}", f"{two}+loss@5%", f"{one}", f"{one}+loss@5%"],
+        [f"{point}+noise{of}@9dB" for point in (two, one) for of in ("", ":clean")],
+        [f"{one}+cascade@2", f"{one}+cascade@3"],
+        [f"{two}+cascade@2", f"{two}+cascade@3"],
+    ]
+    alone = [name for group in shared for name in group if reason and name.startswith(one)]
+    left = [[name for name in group if name not in alone] for group in shared]
+    coded = [([p.spec.name for p in j.points], j.refused) for j in jobs if isinstance(j, CodingJob)]
+    assert [names for names, refused in coded if not refused] == [g for g in left if g]
+    assert [names for names, refused in coded if refused == reason] == [
+        [n] for n in alone
+    ] or not reason
+    folder.append(Coded("a", spec.name, "ok", condition=spec.condition) for spec in specs)
+    decodes = next_of(
+        ScoringJob, Schedule(Ledger(folder, specs, METRICS), CLIPS, Request())
+    ).decodes
+    late = {d.coded.codec.partition("+")[2]: round(d.delay_s / 0.001) for d in decodes}
+    assert late == {"": 1, **dict.fromkeys(names[:3], 1), "cascade@3": 3, "cascade@2": 2}

@@ -1,7 +1,5 @@
 """Which signal goes where, what decodes are compared over, and how late each comes."""
 
-from __future__ import annotations
-
 import gc
 import weakref
 from dataclasses import replace
@@ -14,6 +12,8 @@ import pytest
 from snacbench.audio.align import advanced
 from snacbench.audio.io import write_flac
 from snacbench.audio.resample import resample
+from snacbench.conditions.condition import condition_named
+from snacbench.conditions.inputs import impaired
 from snacbench.errors import AudioError, MissingPackage, Undefined, WeightsMismatch
 from snacbench.files import sha256_of_file
 from snacbench.plugins import metrics
@@ -61,6 +61,19 @@ def use(monkeypatch, **prepare):
     """Metrics by name and what prepares their references, in place of all others."""
     metrics = {name: Metric(toy(name), make) for name, make in prepare.items()}
     monkeypatch.setattr(scoring, "all_metrics", lambda: metrics)
+
+
+def test_a_reference_is_what_the_codec_got_or_the_clean_clip(tmp_path):
+    source = broadband(1.0, 24_000)
+    noisy, _ = impaired(source, condition_named("noise@9dB"), seed=0, clip="set/clip")
+    job = job_of(tmp_path, source, [resample(noisy, 16_000)] * 2, ("si_sdr", "waveform_l1"))
+    specs = SPEC.under("noise@9dB"), SPEC.under("noise:clean@9dB")
+    decodes = tuple(replace(d, spec=s) for d, s in zip(job.decodes, specs, strict=True))
+    request = replace(job.request, reference="codec-input")
+    rows = scores(replace(job, decodes=decodes, request=request))
+    value = {(row.codec, row.metric): row.value for row in rows}
+    assert value["0.flac", "waveform_l1"] < 1e-6
+    assert value["1.flac", "si_sdr"] == pytest.approx(9, abs=1.5)
 
 
 def test_a_reference_is_prepared_once_and_freed_after_the_clip(monkeypatch, tmp_path):
@@ -122,14 +135,11 @@ def test_a_set_level_metric_keeps_embeddings_or_says_why_not(monkeypatch, tmp_pa
     assert (type(lost), lost.reference, lost.reason) == (Embedded, "", "not decoded")
 
 
-@pytest.mark.parametrize(
-    ("domain", "transcript", "expected"),
-    [
-        ("speech", "three words here", ("ok", 3.5, "")),
-        ("speech", None, ("skipped", None, "words compares words, the test set states no")),
-        ("music", "la la", ("skipped", None, "words is for speech, the clip is music")),
-    ],
-)
+@pytest.mark.parametrize(("domain", "transcript", "expected"), [
+    ("speech", "three words here", ("ok", 3.5, "")),
+    ("speech", None, ("skipped", None, "words compares words, the test set states no")),
+    ("music", "la la", ("skipped", None, "words is for speech, the clip is music")),
+])  # fmt: skip
 def test_words_reach_the_metric(monkeypatch, tmp_path, domain, transcript, expected):
     def heard_by(options):
         assert (options.asr, options.offline) == ("parrot", True)
@@ -295,18 +305,15 @@ def test_a_source_is_limited_downmixed_or_refused():
     assert np.array_equal(mono.samples, limited.mean(axis=0, keepdims=True))
 
 
-@pytest.mark.parametrize(
-    ("codec", "channels", "parts", "rule"),
-    [
-        ("snac-24khz", 1, [1], "mono"),
-        ("snac-24khz", 2, [1, 1], "each channel alone"),
-        ("encodec-48khz@6", 1, [2], "mono in both channels"),
-        ("encodec-48khz@6", 2, [2], "stereo"),
-        ("opus@24", 1, [1], "mono"),
-        ("opus@24", 2, [2], "stereo"),
-        ("identity", 2, [2], "stereo"),
-    ],
-)
+@pytest.mark.parametrize(("codec", "channels", "parts", "rule"), [
+    ("snac-24khz", 1, [1], "mono"),
+    ("snac-24khz", 2, [1, 1], "each channel alone"),
+    ("encodec-48khz@6", 1, [2], "mono in both channels"),
+    ("encodec-48khz@6", 2, [2], "stereo"),
+    ("opus@24", 1, [1], "mono"),
+    ("opus@24", 2, [2], "stereo"),
+    ("identity", 2, [2], "stereo"),
+])  # fmt: skip
 def test_what_a_codec_gets(codec, channels, parts, rule):
     spec = spec_of(codec)
     inputs, found = signals.codec_inputs(broadband(0.2, 44_100, channels=channels), spec)

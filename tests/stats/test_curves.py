@@ -158,16 +158,13 @@ LINE = {2**q: q for q in (1.0, 2.0, 3.0, 4.0)}
 FAR = {2 ** (q + 2.9): q + 2.9 for q in LINE.values()}
 
 
-@pytest.mark.parametrize(
-    ("of", "anchor", "test", "reason"),
-    [
-        (bd_rate, ANCHOR, {6: 2.0, 12: 3.0}, "x has 2 points, pchip needs 3"),
-        (bd_rate, ANCHOR, {6: 2.0, 12: 3.5, 24: 3}, "x does not get better from 12 to 24 kbps"),
-        (bd_rate, ANCHOR, {6: 5.0, 12: 6.0, 24: 8.0}, "no overlap: quality 2 to 4 against 5 to 8"),
-        (bd_quality, ANCHOR, {50: 2.0, 60: 3, 70: 4}, "no overlap: kbps 6 to 48 against 50 to 70"),
-        (bd_rate, LINE, FAR, r"the curves share 3 % of the narrower one \(.*\), 25 % are needed"),
-    ],
-)
+@pytest.mark.parametrize(("of", "anchor", "test", "reason"), [
+    (bd_rate, ANCHOR, {6: 2.0, 12: 3.0}, "x has 2 points, pchip needs 3"),
+    (bd_rate, ANCHOR, {6: 2.0, 12: 3.5, 24: 3}, "x does not get better from 12 to 24 kbps"),
+    (bd_rate, ANCHOR, {6: 5.0, 12: 6.0, 24: 8.0}, "no overlap: quality 2 to 4 against 5 to 8"),
+    (bd_quality, ANCHOR, {50: 2.0, 60: 3, 70: 4}, "no overlap: kbps 6 to 48 against 50 to 70"),
+    (bd_rate, LINE, FAR, r"the curves share 3 % of the narrower one \(.*\), 25 % are needed"),
+])  # fmt: skip
 def test_without_a_delta_there_is_a_reason(of, anchor, test, reason):
     found = of(curve("opus", anchor), curve("x", test), speakers())
     assert (found.value, found.low, found.high) == (None, None, None)

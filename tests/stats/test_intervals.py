@@ -4,16 +4,6 @@ from scipy import stats
 
 from snacbench.stats import intervals
 from snacbench.stats.clusters import cluster_clips, moments_of
-from snacbench.stats.intervals import (
-    acceleration_of,
-    bca_ends,
-    draw_means,
-    jackknife_interval,
-    leave_one_out_means,
-    mean_intervals,
-    t_quantile,
-    widened_z,
-)
 
 NAN = np.nan
 SIZES = (1, 4, 2, 9, 3, 3, 1, 6)
@@ -26,7 +16,7 @@ def moments(values, labels=None):
 
 
 def interval(values, labels=None, **options):
-    (found,) = mean_intervals(np.asarray(values, float)[:, None], labels, **options)
+    (found,) = intervals.mean_intervals(np.asarray(values, float)[:, None], labels, **options)
     return found
 
 
@@ -128,9 +118,8 @@ def test_twenty_clusters_get_a_bootstrap_wider_than_plain_bca(monkeypatch):
     assert "t interval" in interval(*speakers(19, 190)).method
     values, labels = speakers(20, 200)
     found = interval(values, labels)
-    assert found.footnote() == (
-        "n = 200 clips, 20 clusters; 95 % interval: BCa bootstrap over clusters"
-    )
+    said = "n = 200 clips, 20 clusters; 95 % interval: BCa bootstrap over clusters"
+    assert found.footnote() == said
     sums = np.array([values[g::20].sum() for g in range(20)])
     plain = stats.bootstrap((sums / 10,), np.mean, rng=np.random.default_rng(0))
     expected = plain.confidence_interval.high - plain.confidence_interval.low
@@ -149,21 +138,21 @@ def test_twenty_clusters_get_a_bootstrap_wider_than_plain_bca(monkeypatch):
 def test_columns_together_equal_columns_alone_and_gaps_are_left_out():
     values, labels = speakers(25, 100)
     table = np.stack([values, values**2, -values], axis=1)
-    for column, found in zip(table.T, mean_intervals(table, labels, seed=4), strict=True):
+    for column, found in zip(table.T, intervals.mean_intervals(table, labels, seed=4), strict=True):
         alone = interval(column, labels, seed=4)
         assert (found.low, found.high) == pytest.approx((alone.low, alone.high))
     gaps = np.array([[1.0, NAN, NAN], [2, 4, NAN], [3, 6, NAN]])
-    first, second, third = mean_intervals(gaps, [None, "a", "b"])
+    first, second, third = intervals.mean_intervals(gaps, [None, "a", "b"])
     assert (first.n, second.n, second.mean, third) == (3, 2, 5, None)
     assert (first.independence_assumed, second.independence_assumed) == (True, False)
     # A cluster without any value hardly matters to a column.
     values, labels = speakers(40, 200)
     gaps = np.where(np.array(labels) == "s7", NAN, values)
     alone = interval(gaps[np.isfinite(gaps)], [x for x in labels if x != "s7"])
-    beside = mean_intervals(np.stack([gaps, values], axis=1), labels)[0]
+    beside = intervals.mean_intervals(np.stack([gaps, values], axis=1), labels)[0]
     assert (beside.mean, beside.clusters) == (pytest.approx(alone.mean), 39)
     assert width(beside) == pytest.approx(width(alone), rel=0.04)
-    assert mean_intervals(np.zeros((0, 2))) == [None, None]
+    assert intervals.mean_intervals(np.zeros((0, 2))) == [None, None]
 
 
 def test_the_interval_holds_the_mean_and_moves_with_the_values():
@@ -177,9 +166,9 @@ def test_the_interval_holds_the_mean_and_moves_with_the_values():
 
 def test_t_quantiles_are_those_of_scipy_to_the_last_bit_and_widen_the_tails():
     freedom = np.array([np.nan, -1.0, 0.0, 0.5, 1.0, 4.3, 39.0, 2_999.0, np.inf])
-    np.testing.assert_array_equal(t_quantile(freedom), stats.t.ppf(0.975, freedom))
+    np.testing.assert_array_equal(intervals.t_quantile(freedom), stats.t.ppf(0.975, freedom))
     values = np.random.default_rng(0).standard_normal(100)
-    z = widened_z(moments(values, [str(i % 20) for i in range(100)]))
+    z = intervals.widened_z(moments(values, [str(i % 20) for i in range(100)]))
     assert z[0] == pytest.approx(np.sqrt(20 / 19) * stats.t.ppf(0.975, 19))
 
 
@@ -193,9 +182,10 @@ class Drawn:
 @pytest.mark.parametrize("level", [0.8, 0.95])
 def test_bca_ends_equal_scipys_on_the_same_draws(level):
     m = moments_of(*clustered())
-    draws = draw_means(m, draws=2000, seed=1)
+    draws = intervals.draw_means(m, draws=2000, seed=1)
     z = np.full(3, stats.norm.ppf((1 + level) / 2))
-    low, high, corrected = bca_ends(draws, m.mean, acceleration_of(leave_one_out_means(m)), z)
+    acceleration = intervals.acceleration_of(intervals.leave_one_out_means(m))
+    low, high, corrected = intervals.bca_ends(draws, m.mean, acceleration, z)
     assert corrected.all()
     for i in range(3):
         theirs = stats.bootstrap(
@@ -211,25 +201,25 @@ def test_bca_falls_back_to_percentiles_where_it_degenerates():
     draws = np.stack([np.linspace(0, 1, 101)] * 4, axis=1)
     estimate = np.array([2.0, 0.5, 0.5, 0.5])  # beyond all draws; fine; undefined; turns round
     acceleration = np.array([0.0, 0.0, np.nan, 0.6])
-    low, high, corrected = bca_ends(draws, estimate, acceleration, np.full(4, 1.959964))
+    low, high, corrected = intervals.bca_ends(draws, estimate, acceleration, np.full(4, 1.959964))
     assert corrected.tolist() == [False, True, False, False]
     assert low == pytest.approx(np.full(4, 0.025), abs=1e-6)
     assert high == pytest.approx(np.full(4, 0.975), abs=1e-6)
-    np.testing.assert_equal(acceleration_of(np.array([[1.0, 1], [2, 1], [3, 1]])), [0, NAN])
+    flat = intervals.acceleration_of(np.array([[1.0, 1], [2, 1], [3, 1]]))
+    np.testing.assert_equal(flat, [0, NAN])
     infinite = np.array([-np.inf] * 5 + [1.0, 2, 3, 4, 5] + [np.inf])[:, None]
     none = np.array([np.nan])
-    low, high, _ = bca_ends(infinite, none, none, np.array([1.959964]))
+    low, high, _ = intervals.bca_ends(infinite, none, none, np.array([1.959964]))
     assert (low[0], high[0]) == (-np.inf, np.inf)
-    assert bca_ends(infinite, none, none, np.array([0.0]))[0][0] == 1.0
+    assert intervals.bca_ends(infinite, none, none, np.array([0.0]))[0][0] == 1.0
 
 
 def of_mean(values, weights):
     """The jackknife of a weighted mean."""
-    left = [
-        np.average(np.delete(values, i), weights=np.delete(weights, i)) for i in range(len(values))
-    ]
+    without = [(np.delete(values, i), np.delete(weights, i)) for i in range(len(values))]
+    left = [np.average(some, weights=of) for some, of in without]
     whole = np.average(values, weights=weights)
-    return jackknife_interval(whole, left, weights, n=len(values), clusters=len(values))
+    return intervals.jackknife_interval(whole, left, weights, n=len(values), clusters=len(values))
 
 
 def test_the_jackknife_is_the_t_interval_of_a_mean_and_covers_where_units_differ_in_size():
@@ -252,6 +242,6 @@ def test_the_jackknife_is_the_t_interval_of_a_mean_and_covers_where_units_differ
     ([], {"n": 4, "clusters": 1}, "one cluster, no interval"),
 ])  # fmt: skip
 def test_the_jackknife_says_what_was_left_out_and_ends_at_the_largest_value(left, facts, method):
-    found = jackknife_interval(9.9, left, [1] * len(left), most=10.0, **facts)
+    found = intervals.jackknife_interval(9.9, left, [1] * len(left), most=10.0, **facts)
     assert (found.mean, found.method, found.high) == (9.9, method, 10.0 if left else None)
     assert found.low is None if not left else found.low < 9.9

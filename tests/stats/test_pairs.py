@@ -1,4 +1,4 @@
-"""Paired tests and rank correlation."""
+"""Paired tests."""
 
 from itertools import product
 
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from snacbench.stats.clusters import cluster_clips, moments_of
-from snacbench.stats.correlation import rank_correlation
 from snacbench.stats.intervals import mean_intervals
 from snacbench.stats.pairs import (
     SIGN_FLIP,
@@ -27,10 +26,8 @@ def scored(codecs=3, speakers=24, clips=120):
     names = [f"clip{i}" for i in range(clips)]
     clusters = {name: f"s{i % speakers}" for i, name in enumerate(names)}
     shared = rng.standard_normal(clips)
-    scores = {
-        f"codec{j}": dict(zip(names, shared + j + rng.standard_normal(clips), strict=True))
-        for j in range(codecs)
-    }
+    columns = [shared + j + rng.standard_normal(clips) for j in range(codecs)]
+    scores = {f"codec{j}": dict(zip(names, of, strict=True)) for j, of in enumerate(columns)}
     return scores, clusters
 
 
@@ -77,10 +74,8 @@ def test_pairs_that_cannot_be_tested_are_no_part_of_the_family():
 
 
 def test_a_pair_can_be_significant_in_a_large_family():
-    scores = {
-        name: {str(i): (i - 1) * factor for i in range(30)}
-        for name, factor in (("x", 1.0), ("y", 0.9))
-    }
+    factors = {"x": 1.0, "y": 0.9}
+    scores = {name: {str(i): (i - 1) * by for i in range(30)} for name, by in factors.items()}
     (alone,) = paired_differences(scores, [("x", "y")])
     (one_of_many,) = paired_differences(scores, [("x", "y")], family=2_000)
     assert alone.p_value * 2_000 > 0.05 > one_of_many.p_value * 2_000
@@ -95,10 +90,9 @@ def test_sign_flips_come_near_all_patterns_are_shared_and_never_give_zero():
     sums = np.random.default_rng(2).standard_normal((12, 4)) + 0.4
     flipped = np.abs(np.array(list(product((1, -1), repeat=12))) @ sums)
     exact = (flipped >= np.abs(sums.sum(axis=0)) - 1e-9).mean(axis=0)
-    theirs = stats.permutation_test(
-        (sums[:, 0], np.zeros(12)), lambda x, y: np.mean(x - y), permutation_type="samples",
-        n_resamples=np.inf,
-    )  # fmt: skip
+    how = {"permutation_type": "samples", "n_resamples": np.inf}
+    both = (sums[:, 0], np.zeros(12))
+    theirs = stats.permutation_test(both, lambda x, y: np.mean(x - y), **how)
     assert exact[0] == pytest.approx(theirs.pvalue)
     assert sign_flip_p_values(sums, seed=5) == pytest.approx(exact, abs=0.02)
     assert sign_flip_p_values(np.ones((30, 1)), flips=99)[0] == 1 / 100
@@ -110,28 +104,23 @@ def test_sign_flips_come_near_all_patterns_are_shared_and_never_give_zero():
 
 def test_the_test_is_chosen_by_the_number_of_clusters_and_t_is_the_textbooks():
     values = np.random.default_rng(0).standard_normal(240)
-    named = {
-        count: one_test(values, [str(i % count) for i in range(240)])[1] for count in (4, 5, 19, 20)
-    }
+    clusters = {count: [str(i % count) for i in range(240)] for count in (4, 5, 19, 20)}
+    named = {count: one_test(values, of)[1] for count, of in clusters.items()}
     assert named == {4: WITHIN, 5: T_ON_CLUSTERS, 19: T_ON_CLUSTERS, 20: SIGN_FLIP}
     values = [1.0, 2, 4, 3, -1]
-    assert one_test(values) == (
-        pytest.approx(stats.ttest_1samp(values, 0).pvalue), "t test over clips",
-    )  # fmt: skip
+    p_value = stats.ttest_1samp(values, 0).pvalue
+    assert one_test(values) == (pytest.approx(p_value), "t test over clips")
     assert one_test(values, ["a"] * 5)[0] == pytest.approx(one_test(values)[0])
 
 
-@pytest.mark.parametrize(
-    ("values", "labels", "p_value", "method"),
-    [
-        ([0.0, 0, 0], None, 1.0, "not tested: all differences are zero"),
-        ([np.nan], None, None, "not tested: no clip has both values"),
-        ([1.0, np.nan], None, None, "not tested: one clip has both values"),
-        ([1.0, 1, 1], None, None, "not tested: the differences do not vary"),
-        ([0.5] * 30, None, 1e-4, "sign-flip permutation of clips"),  # many can be tested
-        ([1e9, 1e9 + 1, 1e9 + 2], list("aaa"), 3.3333e-19, WITHIN),
-    ],
-)
+@pytest.mark.parametrize(("values", "labels", "p_value", "method"), [
+    ([0.0, 0, 0], None, 1.0, "not tested: all differences are zero"),
+    ([np.nan], None, None, "not tested: no clip has both values"),
+    ([1.0, np.nan], None, None, "not tested: one clip has both values"),
+    ([1.0, 1, 1], None, None, "not tested: the differences do not vary"),
+    ([0.5] * 30, None, 1e-4, "sign-flip permutation of clips"),  # many can be tested
+    ([1e9, 1e9 + 1, 1e9 + 2], list("aaa"), 3.3333e-19, WITHIN),
+])  # fmt: skip
 def test_what_can_be_tested_and_what_cannot_says_why(values, labels, p_value, method):
     expected = None if p_value is None else pytest.approx(p_value, rel=1e-3)
     assert one_test(values, labels) == (expected, method)
@@ -150,63 +139,3 @@ def test_holm_keeps_the_order_and_is_no_harsher_than_bonferroni(p):
     for wrong in (-0.1, 1.5, float("nan")):
         with pytest.raises(ValueError, match="p values must lie between 0 and 1, found"):
             holm([*p, wrong])
-
-
-def two_metrics(codecs=3, clips=60):
-    rng = np.random.default_rng(0)
-    first, second = {}, {}
-    for j in range(codecs):
-        x = np.round(rng.standard_normal(clips) + j, 1)  # with ties
-        y = x + rng.standard_normal(clips)
-        first[f"codec{j}"] = {f"clip{i}": float(v) for i, v in enumerate(x)}
-        second[f"codec{j}"] = {f"clip{i}": float(v) for i, v in enumerate(y)}
-    return first, second
-
-
-@pytest.mark.parametrize(
-    ("count", "method"),
-    [
-        (3, "these clusters only: jackknife over the clips within them"),
-        (20, "jackknife over clusters"),
-        (60, "jackknife over clips"),
-    ],
-)
-def test_the_value_is_scipys_and_the_interval_leaves_out_whole_units(count, method):
-    first, second = two_metrics()
-    found = rank_correlation(first, second, {f"clip{i}": f"s{i % count}" for i in range(60)})
-    x, y = (
-        np.array([v for column in side.values() for v in column.values()])
-        for side in (first, second)
-    )
-    assert found.value == pytest.approx(stats.spearmanr(x, y).statistic)
-    assert (found.n, found.clips, found.method) == (180, 60, method)
-    units = count if count >= 5 else 60
-    left = [
-        np.arctanh(stats.spearmanr(x[kept], y[kept]).statistic)
-        for kept in (np.arange(180) % 60 % units != unit for unit in range(units))
-    ]
-    freedom = units - 1
-    error = np.sqrt(freedom / units * ((left - np.mean(left)) ** 2).sum())  # units of one size
-    half = stats.t.ppf(0.975, freedom) * error
-    z = np.arctanh(found.value)
-    assert (found.low, found.high) == pytest.approx(tuple(np.tanh([z - half, z + half])))
-
-
-def test_what_only_one_metric_has_or_is_undefined_is_left_out():
-    first, second = two_metrics()
-    del first["codec1"]["clip3"]
-    del second["codec2"]
-    second["another codec"] = {"clip0": 1.0}
-    assert rank_correlation(first, second).n == 119
-    expected = rank_correlation({**first, "codec1": {}}, second)
-    second["codec1"] = dict.fromkeys(second["codec1"], float("nan"))
-    assert rank_correlation(first, second) == expected
-    # Without a value or an interval there is a reason.
-    found = rank_correlation(*two_metrics(codecs=5, clips=1))
-    assert found.value is not None
-    assert (found.low, found.reason) == (None, "one cluster: no interval")
-    first, second = two_metrics()
-    level = {codec: dict.fromkeys(column, 1.0) for codec, column in second.items()}
-    for found in (rank_correlation(first, level), rank_correlation({}, {})):
-        assert found.value is None
-        assert found.reason == "fewer than three pairs, or a metric without any spread"

@@ -1,7 +1,5 @@
 """Distances of sets of embeddings: as fadtk and kadtk give them, without a unit, how sure."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.linalg import sqrtm
@@ -101,10 +99,8 @@ def test_the_jackknife_covers():
         x = (speakers + rng.standard_normal((len(unit), dimensions))) @ mixed
         y = x * 0.95 + 0.1 * rng.standard_normal(x.shape) + 0.03
         one = frechet(EmbeddingSet(x, unit), EmbeddingSet(y, unit), clusters)
-        found.append(
-            jackknife_interval(
-                one.value, one.left_out, np.full(clusters, each), n=len(unit), clusters=clusters
-            )
-        )
+        sizes = {"n": len(unit), "clusters": clusters}
+        told = jackknife_interval(one.value, one.left_out, np.full(clusters, each), **sizes)
+        found.append(told)
     centre = np.mean([one.mean for one in found])
     assert np.mean([one.low <= centre <= one.high for one in found]) >= 0.88

@@ -8,20 +8,9 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
+from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.request import Request
-from snacbench.rows import (
-    Calibration,
-    ClipMeasures,
-    Coded,
-    CodeHistogram,
-    Cost,
-    Delay,
-    ListenerScore,
-    ListeningSummary,
-    Score,
-    Speed,
-)
 from snacbench.store.agree import check_agreement, metric_versions
 from snacbench.store.merging import merge
 from snacbench.store.run_folder import ROW_FILES
@@ -37,23 +26,20 @@ METRIC = {"up": {"pesq": "1", "metric version": "1", "snacbench": "8"}}
 PARTS = {"as_parts": True}
 
 
-@pytest.mark.parametrize(
-    ("second", "how", "message"),
-    [
-        ({"seed": 8, "request": Request(channels="mono")}, {}, ""),
-        ({"seed": 8}, PARTS, "cannot be merged: the seed is 7 in the first and 8"),
-        ({"set_sha256": "cd" * 32}, {}, r"the test set is tiny \(abab.* \(cdcd"),
-        ({"request": Request(channels="stereo")}, {}, "--channels is mono in the first and stereo"),
-        ({"version": "2"}, {}, "version of up is 1 in the first and 2 .*score RUN --metrics up"),
-        ({"version": "2"}, {"metrics": ["other"]}, ""),
-        # What computes counts where rows are joined.
-        ({"codec_versions": {"c": {"torch": "2.11.0+cpu", "c": "1"}}}, PARTS, ""),
-        ({"codec_versions": {"c": {"torch": "2.12.0"}}}, PARTS, "c: torch is 2.11.0 in.*2.12.0"),
-        ({"metric_versions": {"up": {**METRIC["up"], "pesq": "2"}}}, PARTS, "pesq is 1 in .* 2"),
-        ({"metric_versions": {"up": {**METRIC["up"], "snacbench": "9"}}}, PARTS, ""),
-        ({"facts": {"asr": "magpie"}}, PARTS, "the recogniser is parrot in the first and magp"),
-    ],
-)
+@pytest.mark.parametrize(("second", "how", "message"), [
+    ({"seed": 8, "request": Request(channels="mono")}, {}, ""),
+    ({"seed": 8}, PARTS, "cannot be merged: the seed is 7 in the first and 8"),
+    ({"set_sha256": "cd" * 32}, {}, r"the test set is tiny \(abab.* \(cdcd"),
+    ({"request": Request(channels="stereo")}, {}, "--channels is mono in the first and stereo"),
+    ({"version": "2"}, {}, "version of up is 1 in the first and 2 .*score RUN --metrics up"),
+    ({"version": "2"}, {"metrics": ["other"]}, ""),
+    # What computes counts where rows are joined.
+    ({"codec_versions": {"c": {"torch": "2.11.0+cpu", "c": "1"}}}, PARTS, ""),
+    ({"codec_versions": {"c": {"torch": "2.12.0"}}}, PARTS, "c: torch is 2.11.0 in.*2.12.0"),
+    ({"metric_versions": {"up": {**METRIC["up"], "pesq": "2"}}}, PARTS, "pesq is 1 in .* 2"),
+    ({"metric_versions": {"up": {**METRIC["up"], "snacbench": "9"}}}, PARTS, ""),
+    ({"facts": {"asr": "magpie"}}, PARTS, "the recogniser is parrot in the first and magp"),
+])  # fmt: skip
 def test_the_first_disagreement_that_counts_is_named(tmp_path, second, how, message):
     one = make_run(tmp_path / "first", VALUES, facts={"asr": "parrot"})
     one.rewrite_run(replace(one.run, codec_versions=CODEC, metric_versions=METRIC))
@@ -81,8 +67,8 @@ def test_a_merged_run_holds_every_row_once_and_whence_they_came(tmp_path):
     assert [spec.name for spec in done.folder.run.codecs] == ["a", "both", "b"]
     counts = {kind: len(list(done.folder.read(kind))) for kind in ROW_FILES}
     assert counts[Clip] == 3
-    assert counts[Calibration] == 3
-    assert counts[Coded] == counts[Score] == counts[CodeHistogram] == 9
+    assert counts[rows.Calibration] == 3
+    assert counts[rows.Coded] == counts[rows.Score] == counts[rows.CodeHistogram] == 9
     assert done.repeated == 1 + 3 * 3
     scores = scores_of([RunRows.load(done.folder)], "up", "speech")
     assert list(scores["b"].values()) == [0, 2, 4]
@@ -119,7 +105,7 @@ def test_a_metric_is_lacking_where_a_codec_has_it_in_no_part(tmp_path, codec, la
 def test_decoded_audio_is_linked_or_else_copied(tmp_path, monkeypatch):
     refuse = Mock(side_effect=OSError(28, "No space left on device"))
     parts = two(tmp_path)
-    parts[0].append([list(parts[0].read(Coded))[1]])  # a row twice
+    parts[0].append([list(parts[0].read(rows.Coded))[1]])  # a row twice
     done = merge(parts, tmp_path / "new")
     assert (done.linked, done.copied, done.missing) == (9, 0, 0)
     name = parts[1].decoded_path("tiny/000", "b").relative_to(parts[1].path)
@@ -135,38 +121,39 @@ def test_decoded_audio_is_linked_or_else_copied(tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2", "copied", "new"]
 
 
-DELAY = Delay("tiny/000", "both", 0.001, 8000, 0.9, inverted=False, found=True, own_lag_s=0.001)
+DELAY = rows.Delay("tiny/000", "both", 0.001, 8000, 0.9, False, found=True, own_lag_s=0.001)
 
 
 @pytest.mark.parametrize("measured", [0, 1])
 def test_timings_speeds_and_measures_may_differ_and_the_first_part_counts(tmp_path, measured):
     parts = two(tmp_path)
-    row = next(r for r in parts[1].read(Coded) if r.codec == "both")
-    parts[1].append([replace(row, encode_s=9.0), ClipMeasures(row.clip, Measures(1, 2, 3, 4))])
+    row = next(r for r in parts[1].read(rows.Coded) if r.codec == "both")
+    parts[1].append([replace(row, encode_s=9.0), rows.ClipMeasures(row.clip, Measures(1, 2, 3, 4))])
     for part, place, own in zip(parts, ("one", "other"), "ab", strict=True):
-        part.append([DELAY, *(Speed(name, "cpu", "fp32", place) for name in ("both", own))])
-    known, broken = Cost("both", "cpu", 8000, delay_samples=80), Cost("both", "cpu", reason="why")
+        part.append([DELAY, *(rows.Speed(name, "cpu", "fp32", place) for name in ("both", own))])
+    known = rows.Cost("both", "cpu", 8000, delay_samples=80)
+    broken = rows.Cost("both", "cpu", reason="why")
     parts[measured].append([known])
     parts[1 - measured].append([broken])
     done = merge(parts, tmp_path / "new").folder
-    assert list(done.read(Cost)) == [known]
-    assert {r.encode_s for r in done.read(Coded)} == {0.1}
-    assert len(list(done.read(ClipMeasures))) == 1
-    found = {row.codec: row.machine for row in done.read(Speed)}
+    assert list(done.read(rows.Cost)) == [known]
+    assert {r.encode_s for r in done.read(rows.Coded)} == {0.1}
+    assert len(list(done.read(rows.ClipMeasures))) == 1
+    found = {row.codec: row.machine for row in done.read(rows.Speed)}
     assert found == {"a": "one", "both": "one", "b": "other"}
-    assert list(done.read(Delay)) == [DELAY]
+    assert list(done.read(rows.Delay)) == [DELAY]
 
 
 @pytest.mark.parametrize(("change", "message"), [
     (lambda row: replace(DELAY, lag_s=0.002), r"tiny/000 both \(Delay row\): 0.001 and 0.002"),
     (lambda row: replace(row, decoded_sha256="x"), r"disagree on tiny/000 both \(Coded row\)"),
-    (lambda row: Score(row.clip, "both", "up", "1", "ok", 7.0), r"both up 1 \(Score row\): 0"),
-    (lambda row: Calibration("both", 0.009, 0.9, 1.0, True),
+    (lambda row: rows.Score(row.clip, "both", "up", "1", "ok", 7.0), r"both up 1 \(Score row\): 0"),
+    (lambda row: rows.Calibration("both", 0.009, 0.9, 1.0, True),
      r"both \(Calibration row\): 0.003"),
 ])  # fmt: skip
 def test_rows_that_differ_are_refused(tmp_path, change, message):
     parts = two(tmp_path)
-    row = next(r for r in parts[1].read(Coded) if r.codec == "both")
+    row = next(r for r in parts[1].read(rows.Coded) if r.codec == "both")
     parts[0].append([DELAY])
     parts[1].append([change(row)])
     with pytest.raises(StoreError, match=message):
@@ -206,18 +193,18 @@ def test_what_cannot_be_merged_at_all(tmp_path):
         merge(parts, tmp_path / "new")
 
 
-LISTENED = ListeningSummary("t", "A test", "mushra", False, 9, 8, 6, 0.95)
+LISTENED = rows.ListeningSummary("t", "A test", "mushra", False, 9, 8, 6, 0.95)
 
 
 def test_listening_tests_of_all_parts_are_kept_once_and_must_agree(tmp_path):
     parts = two(tmp_path)
-    rating = ListenerScore("t", "x", "i", "tiny/000", "both", 50.0)
+    rating = rows.ListenerScore("t", "x", "i", "tiny/000", "both", 50.0)
     for part in parts:
         part.append([rating, LISTENED])
     parts[1].append([replace(LISTENED, test="u")])
     done = merge(parts, tmp_path / "new").folder
-    assert list(done.read(ListenerScore)) == [rating]
-    assert [row.test for row in done.read(ListeningSummary)] == ["t", "u"]
+    assert list(done.read(rows.ListenerScore)) == [rating]
+    assert [row.test for row in done.read(rows.ListeningSummary)] == ["t", "u"]
     parts[1].append([replace(LISTENED, listeners=7)])
     with pytest.raises(StoreError, match="different results of the listening test 't'; analyse"):
         merge(parts, tmp_path / "other")

@@ -9,19 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.request import FromRecipe, Request
-from snacbench.rows import (
-    Bits,
-    Calibration,
-    ClipMeasures,
-    Coded,
-    CodeHistogram,
-    Cost,
-    Delay,
-    Score,
-    Speed,
-)
 from snacbench.store.jsonl import from_json, line_of
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import RunFolder
@@ -42,44 +32,42 @@ SPEC = CodecSpec(
     settings={"codebooks": 2, "vbr": "on"},
     weights=WeightsInfo("folder", "/w", "main", {"a.bin": "00"}, verified=False),
 )  # fmt: skip
+RECIPE = FromRecipe("r", overridden={"seed": 3})
 FULL_RUN = replace(
     RUN,
-    request=Request(
-        "x@1", limit=None, segment_s=2.5, from_recipe=FromRecipe("r", overridden={"seed": 3})
-    ),
+    request=Request("x@1", limit=None, segment_s=2.5, from_recipe=RECIPE),
     codecs=(SPEC, replace(SPEC, name="y", rate_hz=None, streams=(), weights=WeightsInfo())),
     metrics=(MetricSpec("m", "dB", "higher", (0.0, 9.0), 44_100, "nobody", domains=("music",)),),
 )
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        FULL_RUN,
-        Clip("set/ä", Path("/tmp/ä b.wav"), "ab", 48_000, 2, 9, 5, "music", 'say "hi"', "c", True),
-        Calibration("x", -3 / 48_000, 0.5, 0.75, found=True),
-        Delay("c", "x", -3 / 44_100, 44_100, -0.3, True, False, None, "why"),
-        Speed("x", "cpu", "fp32", "a machine", 3.0, (0.1, 0.2), (0.3, 0.4), load=0.1),
-        Cost("x", "cpu", 16_000, 1, 10.0, {"encoder": 1.5e9}, {"decoder": 0.5}, {}, 3.5, 320),
-        Coded("c", "x", "ok", bits=Bits(1, 2, 3), duration_s=0.1, seed=2**63, clipped_samples=0),
-    ],
-    ids=lambda row: type(row).__name__,
-)
+CODED = rows.Coded("c", "x", "ok")
+
+
+@pytest.mark.parametrize("row", [
+    FULL_RUN,
+    Clip("set/ä", Path("/tmp/ä b.wav"), "ab", 48_000, 2, 9, 5, "music", 'say "hi"', "c", True),
+    rows.Calibration("x", -3 / 48_000, 0.5, 0.75, found=True),
+    rows.Delay("c", "x", -3 / 44_100, 44_100, -0.3, True, False, None, "why"),
+    rows.Speed("x", "cpu", "fp32", "a machine", 3.0, (0.1, 0.2), (0.3, 0.4), load=0.1),
+    rows.Cost("x", "cpu", 16_000, 1, 10.0, {"encoder": 1.5e9}, {"decoder": 0.5}, {}, 3.5, 320),
+    replace(CODED, bits=rows.Bits(1, 2, 3), duration_s=0.1, seed=2**63, clipped_samples=0),
+], ids=lambda row: type(row).__name__)  # fmt: skip
 def test_a_row_comes_back_equal(row):
     assert through_json(row) == row
 
 
 def histogram(counts):
     codes, values = np.array(sorted(counts.items()), np.int64).reshape(-1, 2).T
-    return CodeHistogram("c", "x", 1, 4096, codes.astype(np.int32), values)
+    return rows.CodeHistogram("c", "x", 1, 4096, codes.astype(np.int32), values)
 
 
 @given(
-    st.builds(Score, value=st.none() | NUMBERS, reason=st.text())
+    st.builds(rows.Score, value=st.none() | NUMBERS, reason=st.text())
     | st.builds(
-        Coded,
+        rows.Coded,
         duration_s=st.none() | NUMBERS,
-        bits=st.none() | st.builds(Bits, COUNTS, COUNTS, COUNTS),
+        bits=st.none() | st.builds(rows.Bits, COUNTS, COUNTS, COUNTS),
         seed=st.none() | st.integers(0, 2**64 - 1),
     )
     | st.dictionaries(st.integers(0, 4095), st.integers(1, 2**32 - 1)).map(histogram)
@@ -92,16 +80,13 @@ def test_every_row_comes_back_to_the_last_bit(row):
 PACKED = '{"clip":"c","codec":"x","stream":0,"codebook_size":4%s}'
 
 
-@pytest.mark.parametrize(
-    ("line", "row_type", "why"),
-    [
-        ("not json", Score, "1 validation error"),
-        ("{}", Score, "5 validation errors"),
-        (PACKED % "", CodeHistogram, "1 validation"),
-        (PACKED % ',"packed":"AAAA"', CodeHistogram, "damaged histogram"),
-        ("", Score, "0 rows in a line, expected 1"),
-    ],
-)
+@pytest.mark.parametrize(("line", "row_type", "why"), [
+    ("not json", rows.Score, "1 validation error"),
+    ("{}", rows.Score, "5 validation errors"),
+    (PACKED % "", rows.CodeHistogram, "1 validation"),
+    (PACKED % ',"packed":"AAAA"', rows.CodeHistogram, "damaged histogram"),
+    ("", rows.Score, "0 rows in a line, expected 1"),
+])  # fmt: skip
 def test_what_is_not_such_a_row_says_where_and_why(line, row_type, why):
     text = rf"scores, line 3 is not a {row_type.__name__} row \(.*{why}.*\); the file was changed"
     with pytest.raises(StoreError, match=text):
@@ -111,9 +96,9 @@ def test_what_is_not_such_a_row_says_where_and_why(line, row_type, why):
 X, Y = (CodecSpec(name, name, "f", None, (1,)) for name in "xy")
 UP = MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody")
 DOWN = replace(UP, name="down", version="2")
-MEASURES = ClipMeasures("a", Measures(8000.0, -23.0, -1.0, 0))
+MEASURES = rows.ClipMeasures("a", Measures(8000.0, -23.0, -1.0, 0))
 
-DELAY = Delay("a", "x", 0.0, 8000, 0.9, inverted=False, found=True, own_lag_s=0.0)
+DELAY = rows.Delay("a", "x", 0.0, 8000, 0.9, inverted=False, found=True, own_lag_s=0.0)
 
 
 @pytest.fixture
@@ -126,17 +111,18 @@ def ledger_of(folder):
 
 
 def coded(clip, codec):
-    return Coded(clip, codec, "ok", decoded=f"{codec}/{clip}")
+    return rows.Coded(clip, codec, "ok", decoded=f"{codec}/{clip}")
 
 
 def score(clip, codec, metric):
-    return Score(clip, codec, metric.name, metric.version, "ok", 1.0)
+    return rows.Score(clip, codec, metric.name, metric.version, "ok", 1.0)
 
 
 @pytest.mark.parametrize("reread", [False, True], ids=["as appended", "as read again"])
 def test_it_knows_what_is_on_disk(folder, reread):
     ledger = ledger_of(folder)
-    ledger.append([coded("a", "x"), coded("b", "x"), MEASURES, Coded("d", "y", "failed", "why")])
+    failed = rows.Coded("d", "y", "failed", "why")
+    ledger.append([coded("a", "x"), coded("b", "x"), MEASURES, failed])
     assert ledger.worked == {"x"}
     ledger.append(iter([coded("a", "y"), score("a", "x", UP), DELAY]))
     if reread:

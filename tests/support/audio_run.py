@@ -1,7 +1,5 @@
 """A small run with real sound in it: five clips of three domains, codecs with known faults."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -43,9 +41,7 @@ CODECS = tuple(map(spec, FAULTS))
 RUN = Run("run1", "2026-01-02", "1", 2, Request(), 7, "cpu", "set", "ab" * 32, CODECS, ())
 
 
-def make_audio_run(
-    path: Path, *, channels: str = "mono", signals: Mapping[str, Audio] | None = None
-) -> RunFolder:
+def make_audio_run(path: Path, *, channels: str = "mono", signals: Any = None) -> RunFolder:
     """A run in `path`/run; `signals` are other recordings in place of a clip's own."""
     clips, sources = [], []
     for id_, (domain, seconds, rate_hz, count) in CLIPS.items():
@@ -56,9 +52,8 @@ def make_audio_run(
         clips.append(Clip(id_, file, sha256_of_file(file), *shape, domain=domain))
         sources.append(downmix(audio) if channels == "mono" else audio)
     run = RunFolder.create(path / "run", replace(RUN, request=Request(channels=channels)), clips)
-    run.append(
-        [Calibration(name, late / 24_000, 0.9, 1.0, True) for name, (late, _) in FAULTS.items()]
-    )
+    delays = {name: late / 24_000 for name, (late, _) in FAULTS.items()}
+    run.append([Calibration(name, late_s, 0.9, 1.0, True) for name, late_s in delays.items()])
     for clip, source in zip(clips, sources, strict=True):
         for name, (late, gain) in FAULTS.items():
             faulty = advanced(resample(source, 24_000), -late)
@@ -79,11 +74,8 @@ def item(id_: str, clip: str, start_s: float = 0.25, duration_s: float = 1.5) ->
 def audio_test(**fields: Any) -> ListeningTest:
     """A test of all codecs of the run, on two items after one for practice."""
     given: dict[str, Any] = {
-        "id": "t",
-        "title": "T",
-        "run_id": RUN.id,
+        "id": "t", "title": "T", "run_id": RUN.id,
         "systems": tuple(System(name=codec.name) for codec in CODECS),
-        "items": (item("one", "set/b"), item("two", "set/d")),
-        "training": (item("t-1", "set/a"),),
-    }
+        "items": (item("one", "set/b"), item("two", "set/d")), "training": (item("t-1", "set/a"),),
+    }  # fmt: skip
     return a_test(**{**given, **fields})

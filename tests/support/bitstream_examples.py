@@ -1,7 +1,5 @@
 """Bitstreams of the kinds that codecs make, small; and how files go wrong."""
 
-from __future__ import annotations
-
 import random
 import zlib
 from collections.abc import Sequence
@@ -55,6 +53,12 @@ EXAMPLES: dict[str, Bitstream] = {
     "two parts": bitstream(
         _SCALARS, *(part(random_codes(_SCALARS, (9, 5, 2), seed=seed)) for seed in (1, 2)),
         channels=2, channel_mode="each channel alone"),
+    "segments": bitstream(
+        (1024, 16),
+        *(part(random_codes((1024, 16), (len(lengths),) * 2), side_info=side_info,
+               segment_lengths=np.array([lengths], np.int32))
+          for lengths, side_info in (((1, 6, 3, 2, 4), b"?"), ((6, 6), b""))),
+        max_segment_frames=6),
 }  # fmt: skip
 
 
@@ -78,8 +82,9 @@ def assert_same(one: Bitstream, other: Bitstream) -> None:
     assert (one.header, one.codebook_sizes) == (other.header, other.codebook_sizes)
     assert len(one.parts) == len(other.parts)
     for a, b in zip(one.parts, other.parts, strict=True):
-        fields = {**vars(a), "codes": None}
-        assert fields == {**vars(b), "codes": None}
+        none = {"codes": None, "segment_lengths": None}
+        assert {**vars(a), **none} == {**vars(b), **none}
+        assert np.array_equal(a.segment_lengths, b.segment_lengths)
         assert len(a.codes) == len(b.codes)
         for x, y in zip(a.codes, b.codes, strict=True):
             assert x.dtype == y.dtype == np.int32
@@ -98,9 +103,9 @@ def body_of(data: bytes) -> bytes:
     return data[head.place : -_CHECKSUM_BYTES]
 
 
-def seal(body: bytes) -> bytes:
+def seal(body: bytes, version: int = VERSION) -> bytes:
     """Content in a frame whose length and checksum are right."""
-    framed = MAGIC + bytes([VERSION]) + wire.number(len(body)) + body
+    framed = MAGIC + bytes([version]) + wire.number(len(body)) + body
     return framed + zlib.crc32(framed).to_bytes(_CHECKSUM_BYTES, "little")
 
 
@@ -141,4 +146,4 @@ def mutate(
             other[rng.randrange(len(other)) :],
         )
         data = data[:start] + rng.choice(new) + data[start + size :] or b"\0"
-    return (seal(data) if sealed else data), original, tables, sealed
+    return (seal(data, original[len(MAGIC)]) if sealed else data), original, tables, sealed

@@ -1,7 +1,5 @@
 """Tables of cases that stand in a file beside the test that goes through them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A Dask cluster of this machine, and programs of a queue that runs jobs on it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import dask
@@ -13,9 +11,8 @@ from tests.support.waiting import PATIENCE_S
 def local_cluster(workers: int) -> LocalCluster:
     """Workers as processes with one thread each; to be used in a `with`."""
     dask.config.set({"distributed.comm.timeouts.connect": f"{PATIENCE_S:g}s"})
-    return LocalCluster(
-        n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-    )
+    quiet = {"dashboard_address": ":0", "silence_logs": 50}
+    return LocalCluster(n_workers=workers, threads_per_worker=1, **quiet)
 
 
 def fake_slurm(folder: Path) -> Path:

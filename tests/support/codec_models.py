@@ -1,7 +1,5 @@
 """Models of the packages' own classes with random weights: of published size, narrow and tiny."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any
@@ -62,10 +60,7 @@ def write_published(name: str, folder: Path) -> Any:
     else:
         from encodec import EncodecModel
 
-        make = {
-            "encodec-24khz": EncodecModel.encodec_model_24khz,
-            "encodec-48khz": EncodecModel.encodec_model_48khz,
-        }[name]
+        make = getattr(EncodecModel, name.replace("encodec-", "encodec_model_"))
         model = filled(make(pretrained=False))
         torch.save(model.state_dict(), folder / source.files[0].name)
     return model
@@ -151,7 +146,6 @@ def network(name: str, **changes: Any) -> Any:
     """transformers' own object, of published size unless `changes` make it narrow."""
     import transformers
 
-    config = getattr(transformers, f"{CLASSES[name]}Config")(
-        **{**CONFIGURATIONS["transformers"][name], **changes}
-    )
+    fields = {**CONFIGURATIONS["transformers"][name], **changes}
+    config = getattr(transformers, f"{CLASSES[name]}Config")(**fields)
     return getattr(transformers, f"{CLASSES[name]}Model")(config)

@@ -1,7 +1,5 @@
 """The command line, called in this process or another, and small folders of audio for it."""
 
-from __future__ import annotations
-
 import csv
 import importlib
 import io
@@ -59,8 +57,7 @@ def run_in(
     given = {"HF_HUB_OFFLINE": "1", **(env or {})}
     if fresh:
         how = {"capture_output": True, "text": True, "timeout": 300}
-        environment = {**os.environ, **given}
-        done = subprocess.run(command, cwd=folder, env=environment, check=False, **how)
+        done = subprocess.run(command, cwd=folder, env={**os.environ, **given}, check=False, **how)
         assert done.returncode == code, done.stdout + done.stderr
         return done
     outputs = io.StringIO(), io.StringIO()
@@ -151,13 +148,11 @@ def summary(path: Path) -> list[dict[str, str]]:
 def all_rows(path: Path) -> dict[tuple[Any, ...], Any]:
     """Every row of a run by what it is of, timings left out."""
     run = RunFolder.open(path)
-    histograms = {
-        (r.clip, r.codec, r.stream): (r.codebook_size, r.codes.tolist(), r.counts.tolist())
-        for r in run.read(CodeHistogram)
-    }
+    codes = ((r, (r.codebook_size, r.codes.tolist(), r.counts.tolist()))
+             for r in run.read(CodeHistogram))  # fmt: skip
     return {
         **{(r.clip, r.codec): replace(r, encode_s=None, decode_s=None) for r in run.read(Coded)},
-        **histograms,
+        **{(r.clip, r.codec, r.stream): counted for r, counted in codes},
         **{("delay of", r.codec): r for r in run.read(Calibration)},
         **{("lag of", r.clip, r.codec): r for r in run.read(Delay)},
         **{("measures of", r.clip): r for r in run.read(ClipMeasures)},

@@ -1,7 +1,5 @@
 """One second of sound in every container that soundfile and PyAV write, whole and altered."""
 
-from __future__ import annotations
-
 import io
 import struct
 from collections.abc import Iterator, Mapping
@@ -110,13 +108,11 @@ def whole_by_pyav() -> Iterator[tuple[str, Case]]:
         "ipod alac, mp4 flac, mov pcm_s16le, matroska flac, matroska pcm_s16le, wv wavpack, "
         "tta tta, caf alac, ogg flac, wav pcm_s24le, avi pcm_s16le, aiff pcm_s16be"
     )
-    lossy = (
-        "mp3 libmp3lame, ipod aac, webm libopus, ogg libopus, matroska aac, wav libmp3lame, flv aac"
-    )
+    lossy = "mp3 libmp3lame, ipod aac, webm libopus, ogg libopus, matroska aac"
+    lossy += ", wav libmp3lame, flv aac"
     unstated = "adts aac, mp2 mp2, ac3 ac3, mpegts aac, latm aac"
-    for names, tolerance, states in (
-        (lossless, 4e-5, True), (lossy, None, True), (unstated, None, False),
-    ):  # fmt: skip
+    kinds = ((lossless, 4e-5, True), (lossy, None, True), (unstated, None, False))
+    for names, tolerance, states in kinds:
         for kind, codec in (name.split() for name in names.split(", ")):
             rate_hz = 48_000 if kind in ("webm", "ac3") else RATE_HZ
             data = by_pyav(kind, codec, rate_hz=rate_hz if kind == "ac3" else RATE_HZ)
@@ -162,10 +158,9 @@ def altered() -> Iterator[tuple[str, Case]]:
     wav, rf64, aiff, au, caf, flac = (by_soundfile(kind, "PCM_16") for kind in kinds)
     fmt, size, ones = wav[12:36], len(wav) - 44, b"\xff" * 4
     good = {
-        "riff-8-too-large": patched(wav, (4, little(len(wav)))),
-        "riff-2-too-large": patched(wav, (4, little(len(wav) - 6))),
-        "data-6-too-large": patched(wav, (40, little(size + 6))),
-        "riff-too-small": patched(wav, (4, little(36))),
+        **{name: patched(wav, (at, little(number))) for name, at, number in (
+            ("riff-8-too-large", 4, len(wav)), ("riff-2-too-large", 4, len(wav) - 6),
+            ("data-6-too-large", 40, size + 6), ("riff-too-small", 4, 36))},
         "list-before-data": riff(fmt, chunk(b"LIST", b"INFOISFT\4\0\0\0abc\0"), wav[36:]),
         "odd-chunks": riff(chunk(b"bext", b"x" * 603), fmt, chunk(b"junk", b"y" * 7), wav[36:]),
         "chunks-after": riff(fmt, wav[36:], chunk(b"LIST", b"INFO"), chunk(b"id3 ", id3(20))),
@@ -175,7 +170,7 @@ def altered() -> Iterator[tuple[str, Case]]:
         "id3-before-aiff": id3(128) + aiff,
         "id3-before-flac": id3(200) + flac,
         "flac-padding": flac[:42] + b"\1" + (50_000).to_bytes(3, "big") + bytes(50_000) + flac[42:],
-    }
+    }  # fmt: skip
     without_length = {
         "wav-all-ones": patched(wav, (4, ones), (40, ones)),
         "wav-half-ones": patched(wav, (4, little(0x7FFF_F024)), (40, little(0x7FFF_F000))),
@@ -213,18 +208,13 @@ def altered() -> Iterator[tuple[str, Case]]:
     several = {
         **{f"{kind}-twice": 2 * by_soundfile(kind, "PCM_16") for kind in ("W64", "NIST")},
         **{f"{kind}-twice": 2 * by_soundfile("OGG", kind) for kind in ("VORBIS", "OPUS")},
-        "wav-twice": 2 * wav,
-        "wav-padded-twice": 2 * (wav + bytes(16)),
+        "wav-twice": 2 * wav, "wav-padded-twice": 2 * (wav + bytes(16)), "aiff-twice": 2 * aiff,
         "wav-open-twice": 2 * without_length["wav-all-ones"],
-        "aiff-twice": 2 * aiff,
-        "au-twice": 2 * au,
-        "caf-twice": 2 * caf,
-        "flac-twice": 2 * flac,
-        "m4a-twice": 2 * by_pyav("ipod", "alac"),
-        "webm-twice": 2 * by_pyav("webm", "libopus"),
+        "au-twice": 2 * au, "caf-twice": 2 * caf, "flac-twice": 2 * flac,
+        "m4a-twice": 2 * by_pyav("ipod", "alac"), "webm-twice": 2 * by_pyav("webm", "libopus"),
         "tta-twice": 2 * by_pyav("tta", "tta"),
         "mp3-without-xing-tagged-twice": 2 * by_pyav("mp3", "libmp3lame", write_xing="0"),
-    }
+    }  # fmt: skip
     refused = {name: (data, "another recording") for name, data in several.items()}
     refused["wav-two-data"] = (two, "2 data chunks")
     refused["mp3-vbri-twice"] = (2 * vbri, "another recording")

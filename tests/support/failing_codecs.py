@@ -1,7 +1,5 @@
 """Codecs for tests of the runner: small, and they fail on demand."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A file host on this machine: what it answers is a table from path to replies."""
 
-from __future__ import annotations
-
 import hashlib
 import re
 import socket
@@ -17,14 +15,10 @@ import pytest
 
 from snacbench import download
 
-ENDPOINTS = (
-    "HF_ENDPOINT", "SNACBENCH_GITHUB_ENDPOINT", "SNACBENCH_ENCODEC_ENDPOINT",
-    "SNACBENCH_PYTORCH_ENDPOINT", "SNACBENCH_PYPI_ENDPOINT",
-)  # fmt: skip
-_UNSET = (
-    "XDG_CACHE_HOME", "XDG_STATE_HOME", "HF_HUB_OFFLINE", "SNACBENCH_OFFLINE", "HF_TOKEN",
-    "SNACBENCH_LYRA_DIR", "SNACBENCH_WEIGHTS_LOCK",
-)  # fmt: skip
+_HOSTS = ("GITHUB", "ENCODEC", "PYTORCH", "PYPI")
+ENDPOINTS = ("HF_ENDPOINT", *(f"SNACBENCH_{host}_ENDPOINT" for host in _HOSTS))
+_UNSET = ("XDG_CACHE_HOME", "XDG_STATE_HOME", "HF_HUB_OFFLINE", "SNACBENCH_OFFLINE", "HF_TOKEN",
+          "SNACBENCH_LYRA_DIR", "SNACBENCH_WEIGHTS_LOCK")  # fmt: skip
 _BLOCK_BYTES = 1 << 16
 
 
@@ -169,14 +163,8 @@ def silent_address() -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def on_the_hub(
-    host: Host,
-    bodies: dict[str, bytes],
-    commit: str,
-    *,
-    repository: str = "owner/name",
-    branch: bool = True,
-) -> None:
+def on_the_hub(host: Host, bodies: dict[str, bytes], commit: str, *,
+               repository: str = "owner/name", branch: bool = True) -> None:  # fmt: skip
     """Files as the hub serves them: large ones by a redirect, of which it tells the digest."""
     # Under another name: the hub's client follows redirects within one host by itself.
     storage = f"{host.address.replace('127.0.0.1', 'localhost')}/storage"

@@ -1,7 +1,5 @@
 """Jobs for tests of workers: what they do is a word, so that any process can be sent one."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time
@@ -66,5 +64,4 @@ class Do(Job):
 
 
 def parent_of(process: int) -> int:
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.partition("PPid:")[2].split()[0])
+    return int(Path(f"/proc/{process}/status").read_text().partition("PPid:")[2].split()[0])

@@ -1,7 +1,5 @@
 """Codes with known statistics, and run folders that keep such codes, without any codec."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import replace
 from fractions import Fraction

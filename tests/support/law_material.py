@@ -1,7 +1,5 @@
 """Folders of tiny clips and of decodes made by numpy, for laws that go through the command line."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -84,7 +82,5 @@ def means(*runs: Path, options: tuple[str, ...] = ()) -> dict[str, dict[str, flo
     """Means as ``table --format json`` gives them over all clips: codec -> metric -> value."""
     done = call("table", *runs, "--by", "all", "--format", "json", *options)
     (table,) = json.loads(done.stdout)["tables"]
-    return {
-        row["codec"]: {key: cell["value"] for key, cell in row["cells"].items()}
-        for row in table["rows"]
-    }
+    cells = {row["codec"]: row["cells"].items() for row in table["rows"]}
+    return {codec: {key: cell["value"] for key, cell in of} for codec, of in cells.items()}

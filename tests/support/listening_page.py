@@ -1,7 +1,5 @@
 """The page of a listening test in a browser, on the real server, with faults to switch on."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import json
@@ -51,10 +49,7 @@ class Stage:
         self.app = application(self.service, log=self.seen.append)
         self.down = self.spoilt_sounds = False
         self.sounds_wait_s, self.lose_replies = 0.0, 0
-        self.whole, self.part = (
-            None,
-            0,
-        )  # so many more sounds come whole, of others so many messages
+        self.whole, self.part = None, 0  # sounds that still come whole, and messages of others
         self.refuse: list[str] = []
         self.origin = ""
 

@@ -1,7 +1,5 @@
 """A small listening test with stimuli, its servers, and listeners without a browser."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import random
@@ -12,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 import numpy as np
@@ -20,17 +18,10 @@ import soundfile
 from starlette.testclient import TestClient
 
 from snacbench.forms import REFERENCE
+from snacbench.listening import stimuli
 from snacbench.listening.design import write_test
 from snacbench.listening.responses import Responses, Session
 from snacbench.listening.server import Service
-from snacbench.listening.stimuli import (
-    FACTS_FILE,
-    Facts,
-    ItemFacts,
-    StimulusFacts,
-    design_sha256,
-    stimulus_file,
-)
 from snacbench.listening.test import Item, ListeningTest, Question, System
 from snacbench.store.jsonl import to_jsonable
 from tests.support.command_line import snacbench_command
@@ -47,16 +38,12 @@ QUESTIONS = (
 
 def small_test(**fields: Any) -> ListeningTest:
     given: dict[str, Any] = {
-        "id": "small",
-        "title": "A small test",
+        "id": "small", "title": "A small test", "questionnaire": QUESTIONS, "consent": "I agree.",
         "systems": tuple(System(name=n, kbps=k) for n, k in (("opus@8kbps", 8.2), ("snac", 0.98))),
-        "items": tuple(
-            Item(id=f"item-{i}", clip=f"set/{i}", domain="music", duration_s=0.5) for i in range(3)
-        ),
+        "items": tuple(Item(id=f"item-{i}", clip=f"set/{i}", domain="music", duration_s=0.5)
+                       for i in range(3)),
         "training": (Item(id="training-1", clip="set/9", duration_s=0.5),),
-        "questionnaire": QUESTIONS,
-        "consent": "I agree.",
-    }
+    }  # fmt: skip
     return a_test(**{**given, **fields})
 
 
@@ -69,15 +56,17 @@ def make_folder(folder: Path, test: ListeningTest, *, seconds: float = 0.5) -> P
     for item in (*test.items, *test.training):
         made = {}
         for number, condition in enumerate(test.conditions):
-            path = folder / (file := stimulus_file(item.id, condition))
+            path = folder / (file := stimuli.stimulus_file(item.id, condition))
             path.parent.mkdir(parents=True, exist_ok=True)
             noise = np.random.default_rng(number).uniform(-0.1, 0.1, samples)
             soundfile.write(path, noise, 48_000, subtype="PCM_24")
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            made[condition] = StimulusFacts(file, digest, path.stat().st_size, 0.0, None, None)
-        items[item.id] = ItemFacts(item.clip, samples, 1, 0.0, None, (), made)
-    facts = Facts("0", design_sha256(test), test.run_id, test.set_sha256, 48_000, "wav", items)
-    (folder / FACTS_FILE).write_text(json.dumps(to_jsonable(facts)), "utf-8")
+            size = path.stat().st_size
+            made[condition] = stimuli.StimulusFacts(file, digest, size, 0.0, None, None)
+        items[item.id] = stimuli.ItemFacts(item.clip, samples, 1, 0.0, None, (), made)
+    told = ("0", stimuli.design_sha256(test), test.run_id, test.set_sha256)
+    facts = stimuli.Facts(*told, 48_000, "wav", items)
+    (folder / stimuli.FACTS_FILE).write_text(json.dumps(to_jsonable(facts)), "utf-8")
     return folder
 
 
@@ -112,13 +101,13 @@ class ScriptedListener:
         headers = {**self.headers, "Content-Type": media_type}
         return self.client.post(path, content=content, headers=headers)
 
-    def begin(self, **body: str) -> ScriptedListener:
+    def begin(self, **body: str) -> Self:
         answer = self.client.post("/api/start", json=body)
         assert answer.status_code == 201, answer.text
         self.token, self.name = answer.json()["token"], answer.json()["listener"]
         return self
 
-    def agree(self, answers: Mapping[str, str] = ANSWERS) -> ScriptedListener:
+    def agree(self, answers: Mapping[str, str] = ANSWERS) -> Self:
         assert self.post("/api/consent", {"agreed": True}).status_code == 204
         assert self.post("/api/questionnaire", {"answers": answers}).status_code == 204
         return self
@@ -134,7 +123,7 @@ class ScriptedListener:
     def submit(self, page: dict[str, Any], body: dict[str, Any] | None = None) -> httpx2.Response:
         return self.post(f"/api/pages/{page['key']}", body or answers_to(page))
 
-    def finish(self) -> ScriptedListener:
+    def finish(self) -> Self:
         for page in self.pages():
             if not page["submitted"]:
                 assert self.submit(page).status_code == 201
@@ -197,14 +186,11 @@ class Program:
     address: str = ""
     printed: list[str] = field(default_factory=list)
 
-    def start(self) -> Program:
+    def start(self) -> Self:
         port = self.address.rpartition(":")[2] or "0"
-        self.process = subprocess.Popen(
-            snacbench_command("mushra", "serve", self.folder, "--port", port, *self.arguments),
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "log.txt").open("a"),
-            text=True,
-        )
+        command = snacbench_command("mushra", "serve", self.folder, "--port", port, *self.arguments)
+        log = (self.folder / "log.txt").open("a")
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         for line in self.process.stdout:
             self.printed.append(line.rstrip())
             if found := re.search(r"\): (http\S+)/$", line):

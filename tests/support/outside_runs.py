@@ -1,7 +1,5 @@
 """What ``score-files`` does, without its processes; and files to do it with."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from snacbench.plugins import select_metrics

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from snacbench.conditions.condition import conditions_of
 from snacbench.plots.drawing import plot
 from snacbench.request import Request
 from snacbench.rows import Bits, Coded, Run, Speed
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SI_SDR = MetricSpec("si_sdr", "dB", "higher", (-1e9, 1e9), 44_100, "nobody")
 MEL = replace(SI_SDR, name="mel_dac7", unit="log10", better="lower")
 DURATION_S = 4.0
+NO_RATES = (0.0, np.nan, np.nan, np.nan, np.nan)  # nor a condition
 STATES = ("ok", "undefined", "skipped", "failed")
 
 
@@ -41,14 +43,17 @@ ANCHOR = [spec("lowpass", None, "toys", name="lowpass@7kHz", anchor=True)]
 SEVERAL = [*OPUS, *DAC, *SNAC, *CUT, *ANCHOR]
 
 
+def under(specs: Sequence[CodecSpec], *texts: str) -> list[CodecSpec]:
+    """The points, and each of them under each condition."""
+    names = [condition.name for condition in conditions_of(texts)]
+    return [point for s in specs for point in (s, *map(s.under, names))]
+
+
 def many(count: int = 14, name: str = "model-{}") -> list[CodecSpec]:
     """As many models of seven families, three rates each."""
     families = ("snac", "dac", "encodec", "lyra", "mimi", "opus", "new")
-    return [
-        spec(name.format(i), rate * (1 + i / count), families[i % 7], codebooks=4)
-        for i in range(count)
-        for rate in (1.0, 3.0, 9.0)
-    ]
+    points = ((i, rate * (1 + i / count)) for i in range(count) for rate in (1.0, 3.0, 9.0))
+    return [spec(name.format(i), kbps, families[i % 7], codebooks=4) for i, kbps in points]
 
 
 def quality(of: CodecSpec, clips: int) -> np.ndarray:
@@ -81,7 +86,8 @@ def run_rows(
         values = quality(one, clips)
         for i, domain in enumerate(domain_of):
             bits = coded(i, one, domain).bits.total
-            column.coded[i] = (True, True, DOMAINS.index(domain), 0, DURATION_S, bits, 0.0)
+            known = True, True, DOMAINS.index(domain), 0, DURATION_S, bits
+            column.coded[i] = (*known, 0.0, *NO_RATES)
         column.speed = speed(one)
         for metric in metrics:
             cells = np.zeros(clips, [*((name, "?") for name in STATES), ("value", "f8")])

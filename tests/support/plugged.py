@@ -1,7 +1,5 @@
 """Plug-ins for tests: packages on the path, with the metadata that an installer would write."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 

@@ -1,7 +1,5 @@
 """A model with one file on a host, and files that stand for its weights."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

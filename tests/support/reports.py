@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +19,8 @@ SECONDS = 2.0
 EVIL = "set/<script>alert(1)</script>\"'&"
 IDS = (EVIL, "set/b", "set/c")
 TONES_HZ = {"same": 440.0, "ladder@2kbps": 880.0, "ladder@1kbps": 1760.0}
-CODECS = tuple(
-    CodecSpec(
-        name, name.split("@")[0], "f", None, (1,), nominal_kbps=1.0,
-        demonstration=name.startswith("ladder"),
-    )
-    for name in TONES_HZ
-)  # fmt: skip
+CODECS = tuple(CodecSpec(name, name.split("@")[0], "f", None, (1,), nominal_kbps=1.0,
+                         demonstration=name.startswith("ladder")) for name in TONES_HZ)  # fmt: skip
 METRICS = (
     MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody"),
     MetricSpec("down", "", "lower", (-1e9, 1e9), 8000, "nobody"),
@@ -42,8 +37,15 @@ def tone(hertz: float, seconds: float = SECONDS) -> Audio:
     return Audio((0.4 * np.sin(2 * np.pi * hertz * time_s)).astype(np.float32)[None], RATE_HZ)
 
 
-def run_with_audio(path: Path) -> RunFolder:
-    """Three clips through three codecs, one coding failed, one score undefined."""
+def run_with_audio(path: Path, condition: str = "") -> RunFolder:
+    """Three clips through three codecs, one coding failed, one score undefined.
+
+    With a condition the codecs but the first are there under it, too.
+    """
+    tones, specs = TONES_HZ, CODECS
+    if condition:
+        specs += tuple(spec.under(condition) for spec in CODECS[1:])
+        tones = TONES_HZ | {f"{name}+{condition}": 220.0 for name in list(TONES_HZ)[1:]}
     source = path / "tone.flac"
     write_flac(source, tone(440.0))
     clip = Clip(
@@ -54,21 +56,24 @@ def run_with_audio(path: Path) -> RunFolder:
         replace(clip, id=id_, domain="music" if id_ == "set/c" else "speech", cluster=f"k{i}")
         for i, id_ in enumerate(IDS)
     ]
-    folder = RunFolder.create(path / "run", RUN, clips)
-    folder.append(row for place, of in enumerate(clips) for row in _rows_of(folder, place, of))
+    folder = RunFolder.create(path / "run", replace(RUN, codecs=specs), clips)
+    for place, of in enumerate(clips):
+        folder.append(_rows_of(folder, place, of, tones))
     return folder
 
 
-def _rows_of(folder: RunFolder, place: int, clip: Clip) -> Iterator[object]:
+def _rows_of(
+    folder: RunFolder, place: int, clip: Clip, tones: Mapping[str, float]
+) -> Iterator[object]:
     id_ = clip.id
-    for at, (codec, hertz) in enumerate(TONES_HZ.items()):
+    for at, (codec, hertz) in enumerate(tones.items()):
         if (id_, codec) == ("set/c", "same"):
             yield Coded(id_, codec, "failed", "it <broke>", "music")
             continue
         path = folder.decoded_path(id_, codec)
         write_flac(path, tone(hertz))
         yield Coded(
-            id_, codec, "ok", "", clip.domain, SECONDS, Bits(payload=1000 * (4 - at)),
+            id_, codec, "ok", "", clip.domain, SECONDS, Bits(payload=1000 * max(1, 4 - at)),
             decoded=str(path.relative_to(folder.path)), decoded_rate_hz=RATE_HZ,
         )  # fmt: skip
         yield Score(id_, codec, "up", "1", "ok", 10.0 * at + place)

@@ -4,8 +4,6 @@
 of voices with these weights.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import math

@@ -1,7 +1,5 @@
 """Run folders with made-up rows, for what reads runs and never computes, and for laws."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -72,13 +70,10 @@ def run_of(
     path: Path, systems: Mapping[str, System], domains: Sequence[Domain], *, set_id: str = "ab"
 ) -> Path:
     """A run folder of some systems on clips of these domains, 1 s each, without decodes."""
-    clips = [
-        replace(clip(number), id=f"{set_id}/{number:03}", domain=domain)
-        for number, domain in enumerate(domains)
-    ]
-    specs = tuple(
-        CodecSpec(name, system.model or name, "f", 8000, (1,)) for name, system in systems.items()
-    )
+    clips = [replace(clip(number), id=f"{set_id}/{number:03}", domain=domain)
+             for number, domain in enumerate(domains)]  # fmt: skip
+    models = {name: system.model or name for name, system in systems.items()}
+    specs = tuple(CodecSpec(name, model, "f", 8000, (1,)) for name, model in models.items())
     facts = {"set_sha256": set_id * 32, "codecs": specs, "metrics": (UP, DOWN, VOICE)}
     folder = RunFolder.create(path, replace(RUN, **facts), clips)
     for name, system in systems.items():

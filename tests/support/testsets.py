@@ -1,7 +1,5 @@
 """A corpus in miniature, archives, and a progress that remembers."""
 
-from __future__ import annotations
-
 import io
 import os
 import tarfile

@@ -4,18 +4,14 @@
 other parts, stems, microphones and archivers' litter around them. Audio files are empty.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
 
-GENRES = (
-    *("blues", "classical", "country", "disco", "hiphop"),
-    *("jazz", "metal", "pop", "reggae", "rock"),
-)
+GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae",
+          "rock")  # fmt: skip
 DAPS_VERSIONS = ("clean", "cleanraw", "produced", "ipad_office1")
 
 
@@ -151,11 +147,8 @@ def _esc50(files: int) -> Files:
 
 def _fma(edition: str) -> Callable[[int], Files]:
     def fill(files: int) -> Files:
-        rows = [
-            ["", "album", "artist", "set", "set", "track"],
-            ["", "title", "bio", "split", "subset", "license"],
-            ["track_id", "", "", "", "", ""],
-        ]
+        above, below = "album artist set set track", "title bio split subset license"
+        rows = [["", *above.split()], ["", *below.split()], ["track_id", *[""] * 5]]
         bio = "A band,\nof two." + 200_000 * "."
         for i in range(files):
             track = 140 + 11 * i
@@ -195,20 +188,14 @@ def _common_voice(files: int) -> Files:
         yield f"{language}/clips/common_voice_{language}_2.mp3", None
 
 
+_PARTS, _SIZES = ("clean", "other"), ("small", "medium", "large", "full")
 _MAKERS: dict[str, tuple[str, Callable[[int], Files]]] = {
     **dict.fromkeys(("daps", "daps-cleanraw", "daps-all"), ("daps", _daps)),
     "daps-snac": ("daps", _daps_of_snac),
-    "musdb18-hq": ("musdb18hq", _musdb18_hq),
-    "audioset": ("audioset", _audioset),
-    **{
-        f"librispeech-{part}": ("LibriSpeech", _librispeech(part))
-        for part in ("test-clean", "test-other")
-    },
-    "libritts-test-clean": ("LibriTTS", _libritts),
-    "vctk": ("VCTK-Corpus-0.92", _vctk),
-    "esc50": ("ESC-50-master", _esc50),
-    **{f"fma-{size}": ("fma", _fma(f"fma_{size}")) for size in ("small", "medium", "large")},
-    "fma-full": ("fma", _fma("fma_full")),
-    "gtzan": ("Data", _gtzan),
+    "musdb18-hq": ("musdb18hq", _musdb18_hq), "audioset": ("audioset", _audioset),
+    **{f"librispeech-test-{of}": ("LibriSpeech", _librispeech(f"test-{of}")) for of in _PARTS},
+    "libritts-test-clean": ("LibriTTS", _libritts), "vctk": ("VCTK-Corpus-0.92", _vctk),
+    "esc50": ("ESC-50-master", _esc50), "gtzan": ("Data", _gtzan),
+    **{f"fma-{size}": ("fma", _fma(f"fma_{size}")) for size in _SIZES},
     "common-voice": ("cv-corpus-17.0-2024-03-15", _common_voice),
-}
+}  # fmt: skip

@@ -1,7 +1,5 @@
 """Two run folders written by hand: a tiny one, and one whose table can be worked out by hand."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,17 +40,12 @@ def score(clip: str, metric: str, value: float | None, *, codec: str = NEURAL.na
 
 def histograms(clip: str, first: list[int], second: list[int]) -> list[CodeHistogram]:
     """Counts of codes 0, 1, ... in the two streams of the neural codec."""
-    return [
-        CodeHistogram(
-            clip, NEURAL.name, i, size, np.arange(len(n), dtype=np.int32), np.array(n, np.int64)
-        )
-        for i, (size, n) in enumerate([(4, first), (16, second)])
-    ]
+    counts = ((4, np.array(first, np.int64)), (16, np.array(second, np.int64)))
+    return [CodeHistogram(clip, NEURAL.name, i, size, np.arange(len(n), dtype=np.int32), n)
+            for i, (size, n) in enumerate(counts)]  # fmt: skip
 
 
-SPEED = Speed(
-    NEURAL.name, "cpu", "fp32", "a machine", 2.0, (1.2, 0.9, 1.0), (2.1, 2.0, 2.0)
-)  # fmt: skip
+SPEED = Speed(NEURAL.name, "cpu", "fp32", "a machine", 2.0, (1.2, 0.9, 1.0), (2.1, 2.0, 2.0))
 ROWS = [
     SPEED,
     replace(SPEED, codec="plain"),
@@ -60,14 +53,10 @@ ROWS = [
     coded("b", "music", 3.0, Bits(codes=180, side_info=0)),
     Coded("c", NEURAL.name, "failed", "broken", "music"),
     coded("a", "speech", 1.0, Bits(payload=8000), codec="plain"),
-    score("a", "up", 10.0),
-    score("b", "up", 20.0),
-    score("a", "down", 3.0),
-    score("b", "down", None),
-    score("c", "up", 1e6),
+    *(score(*of) for of in (("a", "up", 10.0), ("b", "up", 20.0), ("c", "up", 1e6))),
+    *(score(*of) for of in (("a", "down", 3.0), ("b", "down", None))),
     score("a", "up", -4.0, codec="plain"),
-    *histograms("a", [10, 10], [20]),
-    *histograms("b", [10, 10], [20]),
+    *(row for clip in "ab" for row in histograms(clip, [10, 10], [20])),
 ]
 
 
@@ -103,12 +92,8 @@ def spec(name: str, **options: object) -> CodecSpec:
     return replace(made, **options)
 
 
-CODECS = (
-    spec("one"),
-    spec("two"),
-    spec("three_3%&", demonstration=True),
-    spec("low", rate_hz=None, streams=(), settings={"cutoff_hz": 3500.0}, anchor=True),
-)
+LOW = spec("low", rate_hz=None, streams=(), settings={"cutoff_hz": 3500.0}, anchor=True)
+CODECS = (spec("one"), spec("two"), spec("three_3%&", demonstration=True), LOW)
 CLIPS = [f"set/{i}" for i in range(12)]
 SPEAKERS = [f"speaker {i // 2}" for i in range(12)]
 # Added to `one`: its differences from `two` average -1 per speaker pair, with some spread.

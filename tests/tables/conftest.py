@@ -1,7 +1,5 @@
 """A tiny run folder, written by hand."""
 
-from __future__ import annotations
-
 import pytest
 
 from snacbench.tables.run_rows import RunRows

@@ -1,7 +1,5 @@
 """From rows written by hand to tables: figures, marks, layouts, the summary."""
 
-from __future__ import annotations
-
 import csv
 import io
 import math

@@ -1,7 +1,5 @@
 """Two runs clip by clip: what is compared, verdicts, and what a gate makes of them."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The ladder of rates, from rows written by hand."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What recipes expect and limit, said above the tables of their runs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -73,7 +71,7 @@ def test_a_report_says_it_whatever_domain_is_looked_at(tmp_path):
     ("how", "why"),
     [
         (
-            {"recipe": replace(RECIPE, overridden={"limit": None, "root": None})},
+            {"recipe": replace(RECIPE, overridden={"limit": None, "conditions": ()})},
             "changed by --limit",
         ),
         ({"request": Request(shard="1/2")}, "it is a part, or was merged of parts"),
@@ -94,17 +92,14 @@ def test_a_file_that_cannot_be_read_is_not_coded(tmp_path):
     assert any(note.endswith("expects: some clips are not coded.") for note in table.footnotes)
 
 
-@pytest.mark.parametrize(
-    ("spec", "judged"),
-    [
-        ({"demonstration": True}, False),
-        ({"weights": WeightsInfo("embedded")}, False),
-        ({"weights": WeightsInfo("own")}, False),
-        ({"weights": WeightsInfo("folder", verified=False)}, False),
-        ({"weights": WeightsInfo("folder", verified=True)}, True),
-        ({"weights": WeightsInfo("published")}, True),
-    ],
-)
+@pytest.mark.parametrize(("spec", "judged"), [
+    ({"demonstration": True}, False),
+    ({"weights": WeightsInfo("embedded")}, False),
+    ({"weights": WeightsInfo("own")}, False),
+    ({"weights": WeightsInfo("folder", verified=False)}, False),
+    ({"weights": WeightsInfo("folder", verified=True)}, True),
+    ({"weights": WeightsInfo("published")}, True),
+])  # fmt: skip
 def test_only_published_models_with_a_value_everywhere_are_compared(tmp_path, spec, judged):
     recipe = replace(RECIPE, overridden={"root": None, "device": None})
     rows = made(tmp_path / "r", recipe)

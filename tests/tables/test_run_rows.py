@@ -1,7 +1,5 @@
 """A run's rows as they are read, what is said below numbers, and what a rate is worth."""
 
-from __future__ import annotations
-
 import csv
 import json
 import math
@@ -73,10 +71,9 @@ def test_clips_of_a_speaker_are_one_unit_in_each_domain_anew():
     assert list(units_of(clips("speech", None, "a", None)).values()) == [0, 1, 2]
 
 
-@pytest.mark.parametrize(
-    ("clusters", "units"),
-    [("aabbb", 5), ("abcabca", 7), ([f"s{i}" for i in range(100)], MOST_UNITS)],
-)
+@pytest.mark.parametrize(("clusters", "units"), [
+    ("aabbb", 5), ("abcabca", 7), ([f"s{i}" for i in range(100)], MOST_UNITS),
+])  # fmt: skip
 def test_no_speaker_is_in_both_halves(clusters, units):
     """Clips of few speakers are units themselves; many speakers share units."""
     found = list(units_of(clips("speech", *clusters)).values())

@@ -1,7 +1,5 @@
 """Set-level metrics from the files of decodes to tables: kept, gone on with, merged, compared."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Groups of clips, and rows that are means over checkpoints."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 
@@ -133,17 +131,14 @@ def test_checkpoints_become_their_mean_and_spread(seeded, named):
     assert "up_sd" not in summary_frame([seeded])
 
 
-@pytest.mark.parametrize(
-    ("grouped", "how", "error", "message"),
-    [
-        ({"mine": "mine-seed*"}, {}, UserError, "same operating points; found @2q: .*@4q: mine"),
-        ({"mine": "lone"}, {}, UserError, "expected two checkpoints or more"),
-        ({"mine": "mien"}, {}, UnknownName, "no codec named 'mien'"),
-        ({"a": "mine-seed0@2q,opus@8"}, {}, UserError, "same operating points"),
-        ({"a": BY_NAME, "b": BY_NAME}, {}, UserError, "mine-seed0@2q.*twice"),
-        ({"mine": BY_NAME}, {"significance": True}, UserError, "ask for one of them"),
-    ],
-)
+@pytest.mark.parametrize(("grouped", "how", "error", "message"), [
+    ({"mine": "mine-seed*"}, {}, UserError, "same operating points; found @2q: .*@4q: mine"),
+    ({"mine": "lone"}, {}, UserError, "expected two checkpoints or more"),
+    ({"mine": "mien"}, {}, UnknownName, "no codec named 'mien'"),
+    ({"a": "mine-seed0@2q,opus@8"}, {}, UserError, "same operating points"),
+    ({"a": BY_NAME, "b": BY_NAME}, {}, UserError, "mine-seed0@2q.*twice"),
+    ({"mine": BY_NAME}, {"significance": True}, UserError, "ask for one of them"),
+])  # fmt: skip
 def test_groups_that_cannot_be(seeded, grouped, how, error, message):
     with pytest.raises(error, match=message):
         tables_of([seeded], DEFAULT, Options(group_seeds=grouped, **how))

@@ -1,7 +1,5 @@
 """The model of a table, and every format that it is written in."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -43,19 +41,16 @@ TABLE = Table(
 ).lettered()  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("values", "column", "expected"),
-    [
-        ((1, 3, 2), UP, ["", "best", "second"]),
-        ((1, 3, 2), DOWN, ["best", "", "second"]),
-        ((1, 3, 2), FREE, ["", "", ""]),
-        ((1.001, 1.004, 0.9), UP, ["best", "best", "second"]),
-        ((2, None), UP, ["", ""]),
-        ((2, math.nan, 1), UP, ["best", "", "second"]),
-        ((math.inf, 1), UP, ["best", "second"]),
-        ((1234.56, 1234.58, 1000), UP, ["best", "best", "second"]),
-    ],
-)
+@pytest.mark.parametrize(("values", "column", "expected"), [
+    ((1, 3, 2), UP, ["", "best", "second"]),
+    ((1, 3, 2), DOWN, ["best", "", "second"]),
+    ((1, 3, 2), FREE, ["", "", ""]),
+    ((1.001, 1.004, 0.9), UP, ["best", "best", "second"]),
+    ((2, None), UP, ["", ""]),
+    ((2, math.nan, 1), UP, ["best", "", "second"]),
+    ((math.inf, 1), UP, ["best", "second"]),
+    ((1234.56, 1234.58, 1000), UP, ["best", "best", "second"]),
+])  # fmt: skip
 def test_best_and_second_are_those_as_shown(values, column, expected):
     rows = tuple(Row.of(f"{i}", (column,), v) for i, v in enumerate(values))
     found = Table("t", (column,), rows).ranked()

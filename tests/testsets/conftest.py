@@ -1,7 +1,5 @@
 """Small audio files for test sets on a temporary path, and a corpus made of them."""
 
-from __future__ import annotations
-
 import zlib
 
 import numpy as np

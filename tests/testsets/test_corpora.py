@@ -1,7 +1,5 @@
 """Known corpora: every layout is found, told apart, and refused with what was expected."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -152,10 +150,9 @@ def test_litter_case_and_normalisation_make_no_difference(tmp_path, monkeypatch)
         find("gtzan", tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("corpus", "part"),
-    [("librispeech-test-clean", "test-clean"), ("musdb18-hq", "test"), ("fma-small", "fma_small")],
-)
+@pytest.mark.parametrize(("corpus", "part"), [
+    ("librispeech-test-clean", "test-clean"), ("musdb18-hq", "test"), ("fma-small", "fma_small"),
+])  # fmt: skip
 def test_the_part_itself_may_be_the_root(tmp_path, corpus, part):
     tree = make_tree(corpus, tmp_path)
     found, inside = find(corpus, tree), find(corpus, tree / part)
@@ -184,10 +181,9 @@ def test_daps_in_parts_and_other_spellings(tmp_path):
     assert ids("daps", tmp_path) == ["M10/script3"]
 
 
-@pytest.mark.parametrize(
-    ("corpus", "texts"),
-    [("librispeech-test-clean", "*.trans.txt"), (TTS, "*.normalized.txt"), ("vctk", "*.txt")],
-)
+@pytest.mark.parametrize(("corpus", "texts"), [
+    ("librispeech-test-clean", "*.trans.txt"), (TTS, "*.normalized.txt"), ("vctk", "*.txt"),
+])  # fmt: skip
 def test_transcripts_may_be_missing_empty_or_in_other_encodings(tmp_path, corpus, texts):
     tree = make_tree(corpus, tmp_path)
     for number, text in enumerate(sorted(tree.rglob(texts))):

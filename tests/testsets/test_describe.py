@@ -1,7 +1,5 @@
 """Warnings about recordings; the embedded set is what its manifest and its card say."""
 
-from __future__ import annotations
-
 import csv
 from collections import Counter
 from dataclasses import replace
@@ -47,9 +45,8 @@ def test_the_set_is_held_against_the_widest_codec():
     speech = [clip(f"set/{i}", rate_hz=16_000, bandwidth_hz=7_900.0) for i in range(3)]
     assert of(*speech, codec_rates_hz=[16_000]) == of(*speech, codec_rates_hz=[None]) == []
     (found,) = of(*speech, codec_rates_hz=[24_000, None, 44_100])
-    assert found.startswith(
-        "3 of 5 clips: little or nothing above 15.4 kHz: what codecs at 44.1 kHz do in"
-    )
+    said = "3 of 5 clips: little or nothing above 15.4 kHz: what codecs at 44.1 kHz do in"
+    assert found.startswith(said)
     assert of(speech[0], codec_rates_hz=[44_100]) == []  # a minority is no matter of the set
 
 

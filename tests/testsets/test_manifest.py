@@ -1,7 +1,5 @@
 """Manifests: read as people write them; written, they take a set to another machine."""
 
-from __future__ import annotations
-
 import csv
 from dataclasses import replace
 from pathlib import Path
@@ -59,9 +57,8 @@ def test_how_people_write_them(record, manifest):
         lines = ("path,lossy_source,track", f"a.wav,{text},song 3")
         (clip,) = manifest_set(manifest(*lines, encoding="utf-8-sig")).clips
         assert (clip.lossy_source, clip.cluster) == (lossy, "song 3")
-    found = manifest_set(
-        manifest("Path, Domain ,TRANSCRIPT, source, mood", "a.wav, Speech, hello, tape, calm")
-    )
+    heading = "Path, Domain ,TRANSCRIPT, source, mood"
+    found = manifest_set(manifest(heading, "a.wav, Speech, hello, tape, calm"))
     assert (found.clips[0].domain, found.clips[0].transcript) == ("speech", "hello")
     assert found.notes == ("columns not known and not used: manifest.csv, mood",)
     # What was measured elsewhere is passed over.
@@ -69,19 +66,16 @@ def test_how_people_write_them(record, manifest):
     assert clip.measures is None
 
 
-@pytest.mark.parametrize(
-    ("columns", "row", "reason"),
-    [
-        ("path", "gone.wav", "gone.wav does not exist; check the path or the manifest"),
-        ("path", ".", "is a folder, not a file of audio"),
-        ("path", "a sentence " * 30, "does not exist"),  # no disk can hold such a name
-        ("path,sha256", f"a.wav,{'0' * 64}", "the manifest says 000000000000...; fetch the file"),
-        *(
-            ("path,start,num_samples", f"a.wav,{place}", "has 8000 samples, the manifest asks for")
-            for place in ("8000,1", "7000,1001", "9000,", "0,0")
-        ),
-    ],
-)
+@pytest.mark.parametrize(("columns", "row", "reason"), [
+    ("path", "gone.wav", "gone.wav does not exist; check the path or the manifest"),
+    ("path", ".", "is a folder, not a file of audio"),
+    ("path", "a sentence " * 30, "does not exist"),  # no disk can hold such a name
+    ("path,sha256", f"a.wav,{'0' * 64}", "the manifest says 000000000000...; fetch the file"),
+    *(
+        ("path,start,num_samples", f"a.wav,{place}", "has 8000 samples, the manifest asks for")
+        for place in ("8000,1", "7000,1001", "9000,", "0,0")
+    ),
+])  # fmt: skip
 def test_a_file_that_is_not_as_listed_is_kept_as_broken(record, manifest, columns, row, reason):
     record("corpus/a.wav", seconds=1.0)
     record("corpus/b.wav")
@@ -129,9 +123,8 @@ def drawn(record, tmp_path):
     for number in range(4):
         record(f"here/{('one', 'two')[number % 2]}/s{number}/talk.wav", seconds=3.0)
     corpus = replace(MINIATURE, expected_files=None, expected_clusters=None)
-    parts = [
-        corpus_set(replace(corpus, name=name), tmp_path / "here" / name) for name in ("one", "two")
-    ]
+    named = [replace(corpus, name=name) for name in ("one", "two")]
+    parts = [corpus_set(of, tmp_path / "here" / of.name) for of in named]
     return draw(joined("both", parts), Choice(12, 1.0))
 
 
@@ -176,21 +169,15 @@ def test_the_folder_of_a_corpus_and_the_one_above_are_both_its_root(miniature, t
     """The manifest was written with the one, and is read with the other."""
     test_set = corpus_set(MINIATURE, miniature)
     write_manifest(test_set, tmp_path / "set.csv")
-    above = manifest_set(tmp_path / "set.csv", roots={"": tmp_path})
-    assert above.sha256 == test_set.sha256
-    deeper = replace(test_set, roots={"miniature": tmp_path})
-    write_manifest(deeper, tmp_path / "deeper.csv")
-    below = manifest_set(tmp_path / "deeper.csv", roots={"": miniature})
-    assert below.sha256 == test_set.sha256
+    assert manifest_set(tmp_path / "set.csv", roots={"": tmp_path}).sha256 == test_set.sha256
+    write_manifest(replace(test_set, roots={"miniature": tmp_path}), tmp_path / "deeper.csv")
+    assert manifest_set(tmp_path / "deeper.csv", roots={"": miniature}).sha256 == test_set.sha256
 
 
-@pytest.mark.parametrize(
-    ("stated", "code"),
-    [
-        *(("eng", "en"), ("ger-AT", "de-AT"), ("cmn-hans", "zh-Hans"), ("zh-cmn", "zh")),
-        *(("zh_HK", "zh-HK"), ("zh-yue-hk", "yue-HK"), ("yue", "yue"), ("haw", "haw"), (" ", "")),
-    ],
-)
+@pytest.mark.parametrize(("stated", "code"), [
+    *(("eng", "en"), ("ger-AT", "de-AT"), ("cmn-hans", "zh-Hans"), ("zh-cmn", "zh")),
+    *(("zh_HK", "zh-HK"), ("zh-yue-hk", "yue-HK"), ("yue", "yue"), ("haw", "haw"), (" ", "")),
+])  # fmt: skip
 def test_a_language_has_one_spelling(stated, code):
     assert language_code(stated) == code
 
@@ -201,9 +188,8 @@ def test_what_is_known_of_whole_clips_survives_to_the_last_digit(record, tmp_pat
     whole = folder_set(tmp_path / "set")
     measures = (Measures(1 / 3, -23.1, None, 7, brickwall=True), Measures(None, None, None, 0))
     facts = ({"language": "zh-Hant"}, {"speaker": "anna", "cluster": "anna", "gender": "other"})
-    clips = [
-        replace(c, measures=m, **f) for c, m, f in zip(whole.clips, measures, facts, strict=True)
-    ]
+    told = zip(whole.clips, measures, facts, strict=True)
+    clips = [replace(clip, measures=of, **fact) for clip, of, fact in told]
     write_manifest(replace(whole, clips=tuple(clips)), tmp_path / "out" / "m.csv")
     found = manifest_set(tmp_path / "out" / "m.csv", roots={"": tmp_path / "set"})
     assert list(found.clips) == clips

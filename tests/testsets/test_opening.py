@@ -1,7 +1,5 @@
 """``--data`` and the options of choice; miniature copies of the corpora that papers use."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 
@@ -48,9 +46,8 @@ def test_three_corpora_are_drawn_from_as_one_set(trees):
     speech = told["speech"]
     assert speech.pop("loudness").endswith(" LUFS")
     assert speech.pop("bandwidth").endswith(" kHz")
-    assert list(speech.values()) == (
-        ["8", "0.00", "2", "8000 Hz", "1", "0", "en", "lossless", "8", "0 of 8 clips"]
-    )
+    rest = ["8", "0.00", "2", "8000 Hz", "1", "0", "en", "lossless", "8", "0 of 8 clips"]
+    assert list(speech.values()) == rest
     assert told["environment"]["lossy"] == "lossy"
     facts = facts_of(drawn)
     assert facts["digest"] == drawn.sha256
@@ -71,12 +68,8 @@ def test_the_set_of_the_paper_says_how_it_is_drawn(trees, monkeypatch):
         open_chosen("dac-table3", choice, root=[str(trees)])
     open_chosen("daps", Choice(segments=3, min_lufs=-60.0), root=[str(trees)])
     open_chosen("daps", Choice(), root=[str(trees)])  # is not drawn
-    assert asked == [
-        Choice(1000, None, 0, -40.0),  # of 10 s
-        Choice(1000, 5.0, 7, -40.0),
-        Choice(8, 2.0),
-        Choice(3, None, 0, -60.0),
-    ]
+    whole = Choice(1000, None, 0, -40.0)  # of 10 s
+    assert asked == [whole, Choice(1000, 5.0, 7, -40.0), Choice(8, 2.0), Choice(3, None, 0, -60.0)]
     assert set(COMPOSITE_SETS["dac-table3"].parts) <= corpora().keys()
     assert len(set_names()) == len(set(set_names()))
 
@@ -124,18 +117,15 @@ def test_open_takes_a_name_a_folder_or_a_manifest(record, tmp_path):
         assert (clip.id, clip.domain) == ("set/a", "music")
 
 
-@pytest.mark.parametrize(
-    ("data", "choice", "root", "message"),
-    [
-        ("quick", {"segments": 0}, (), "--segments must be 1 or more, found 0"),
-        ("quick", {"limit": -1}, (), "--limit must be 1 or more, found -1"),
-        ("quick", {"segment_s": 0.0}, (), r"--segment-s must be above 0, found 0.0"),
-        ("quick", {}, ("/",), "--root goes with a known corpus or a manifest, not"),
-        (__file__, {}, (), "py: a single file; "),
-        ("debian-musik", {}, (), "no such folder, .*; did you mean debian-music"),
-        ("musdb18", {}, (), "no such folder, .*; did you mean musdb18-hq"),
-    ],
-)
+@pytest.mark.parametrize(("data", "choice", "root", "message"), [
+    ("quick", {"segments": 0}, (), "--segments must be 1 or more, found 0"),
+    ("quick", {"limit": -1}, (), "--limit must be 1 or more, found -1"),
+    ("quick", {"segment_s": 0.0}, (), r"--segment-s must be above 0, found 0.0"),
+    ("quick", {}, ("/",), "--root goes with a known corpus or a manifest, not"),
+    (__file__, {}, (), "py: a single file; "),
+    ("debian-musik", {}, (), "no such folder, .*; did you mean debian-music"),
+    ("musdb18", {}, (), "no such folder, .*; did you mean musdb18-hq"),
+])  # fmt: skip
 def test_what_cannot_be_opened(data, choice, root, message):
     with pytest.raises(TestSetError, match=message):
         open_chosen(data, Choice(**choice), root=root)

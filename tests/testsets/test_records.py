@@ -1,7 +1,5 @@
 """Where a corpus lies, and the index of its files: each read once."""
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Segments: the same from the same files, inside them, loud enough, none twice."""
 
-from __future__ import annotations
-
 import itertools
 from collections import Counter
 from dataclasses import replace
@@ -24,9 +22,8 @@ from snacbench.types import Clip, Measures
 RATE_HZ = 1000
 LOUD, QUIET = Measures(400.0, -20.0, -3.0, 0), Measures(400.0, -50.0, -33.0, 0)
 
-quick = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FIXTURES = [HealthCheck.function_scoped_fixture]
+quick = settings(max_examples=40, deadline=None, suppress_health_check=FIXTURES)
 
 
 def clip(name, seconds, domain="speech"):
@@ -56,9 +53,8 @@ def listened(monkeypatch):
     return heard
 
 
-tree = st.lists(st.floats(0.5, 60.0), min_size=1, max_size=12).map(
-    lambda lengths: [clip(f"file{n}", seconds) for n, seconds in enumerate(lengths)]
-)
+lengths = st.lists(st.floats(0.5, 60.0), min_size=1, max_size=12)
+tree = lengths.map(lambda all_s: [clip(f"file{n}", seconds) for n, seconds in enumerate(all_s)])
 
 
 @quick
@@ -135,10 +131,8 @@ def test_too_little_material_is_drawn_out_and_said(listened):
     assert f"speech: segments overlap: {hours}" in drawn.notes
     # Files that are too short are taken whole and once.
     drawn = draw(make(clip("plain-short", 1.5), clip("plain-exact", 2.0)), Choice(9, 2.0))
-    assert [(c.id, c.start, c.duration_s) for c in drawn.clips] == [
-        ("set/plain-exact", 0, 2.0),
-        ("set/plain-short", 0, 1.5),
-    ]
+    found = [(c.id, c.start, c.duration_s) for c in drawn.clips]
+    assert found == [("set/plain-exact", 0, 2.0), ("set/plain-short", 0, 1.5)]
     # Files that cannot be read are not drawn from.
     broken = BrokenClip("set/x", Path("x.wav"), "x.wav is empty", "speech")
     test_set = replace(make(clip("bad", 9.0), clip("plain", 9.0)), broken=(broken,))

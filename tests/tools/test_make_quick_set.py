@@ -51,9 +51,8 @@ def test_a_piece_fits_its_clip_and_is_the_same_twice(piece):
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_a_scene_is_finite_full_length_and_the_same_twice(scene):
-    first, second = (
-        scene.make(random_of(scene.name), scene.rate_hz, scene.duration_s) for _ in range(2)
-    )
+    of = (scene.rate_hz, scene.duration_s)
+    first, second = (scene.make(random_of(scene.name), *of) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     assert first.shape[1] == round(scene.duration_s * scene.rate_hz)
     assert -30 < 10 * np.log10(np.mean(first**2)) < -15

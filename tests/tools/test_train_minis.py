@@ -56,18 +56,15 @@ def fitted(family, corpus):
     model = built(family)
     models.initialise(model, family, few)
     with torch.no_grad():
-        quantize.fit_codebooks(
-            models.stages_of(model, family), model.encoder(many), seed=0,
-            fit_projections=family != "encodec",
-        )  # fmt: skip
+        how = {"seed": 0, "fit_projections": family != "encodec"}
+        quantize.fit_codebooks(models.stages_of(model, family), model.encoder(many), **how)
     return model
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_saved_model_loads_strictly_and_round_trips(family, corpus, tmp_path):
-    size = export.save_model(
-        tmp_path, fitted(family, corpus), export.config_of(f"{family}-mini", {})
-    )
+    config = export.config_of(f"{family}-mini", {})
+    size = export.save_model(tmp_path, fitted(family, corpus), config)
     assert size < export.MAX_BYTES
     loaded, config = export.load_model(tmp_path)
     audio = torch.from_numpy(harmonic_clip(140, 1.0))[None, None]

@@ -1,7 +1,5 @@
 """A weights host on this machine, and none of the user's own caches, settings or network."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,19 +34,13 @@ def silent_address() -> str:
 @pytest.fixture
 def places(tmp_path: Path) -> SimpleNamespace:
     """Where things are in a test's own home."""
-    return SimpleNamespace(
-        own=tmp_path / "cache" / "weights" / "our-name",
-        lock=tmp_path / "state" / "weights.lock",
-        cdn=tmp_path / "torch" / "hub" / "checkpoints",
-        github=tmp_path / "home" / ".cache" / "descript" / "dac",
-        hub=tmp_path / "hub",
-    )
+    found = {"own": "cache/weights/our-name", "lock": "state/weights.lock", "hub": "hub",
+             "cdn": "torch/hub/checkpoints", "github": "home/.cache/descript/dac"}  # fmt: skip
+    return SimpleNamespace(**{name: tmp_path / path for name, path in found.items()})
 
 
 @pytest.fixture(autouse=True)
-def _nothing_of_this_machine(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, silent_address: str
-) -> None:
+def _nothing_of_this_machine(monkeypatch, tmp_path, silent_address):
     """No test finds the user's caches, settings or network."""
     be_alone(monkeypatch, tmp_path)
     be_impatient(monkeypatch)

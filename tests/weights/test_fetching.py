@@ -1,7 +1,5 @@
 """Published weights: fetched from their hosts, checked, recorded; and whatever may go wrong."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -81,8 +79,7 @@ def test_what_comes_must_be_what_it_must_be(all_hosts, places, pinned, recorded,
 def test_a_file_in_our_cache_that_changed_is_an_error(all_hosts, places, digits, said):
     all_hosts.replies["/a/model.bin"] = Reply(BODY)
     model = published(sha256=DIGEST[:digits])
-    info = obtain(model).info
-    assert info.verified is (True if digits else None)
+    assert obtain(model).info.verified is (True if digits else None)
     assert locked_files("our-name")["model.bin"].sha256 == DIGEST  # in full
     put(places.own / "model.bin", NEWER)
     expected = rf"model.bin has sha256 {NEWER_DIGEST}, expected {DIGEST} \({said}.*; delete it, so"
@@ -93,8 +90,7 @@ def test_a_file_in_our_cache_that_changed_is_an_error(all_hosts, places, digits,
 @pytest.mark.parametrize(("place", "kind"), [("own", "cdn"), ("cdn", "cdn"), ("github", "github")])
 def test_a_copy_in_a_cache_is_used_and_recorded(host, places, place, kind):
     path = put(getattr(places, place) / "model.bin")
-    located = obtain(published(kind))
-    assert located.files == {"model.bin": path}
+    assert obtain(published(kind)).files == {"model.bin": path}
     assert locked_files("our-name")["model.bin"].origin == path.as_uri()
     assert obtain(published(kind)).info.verified is True
     assert host.asked == []
@@ -147,14 +143,11 @@ def test_the_hubs_files_come_of_one_commit_and_the_token_goes_to_the_hub_alone(
     assert obtain(hub_model()).files["w.bin"].read_bytes() == BODY
 
 
-@pytest.mark.parametrize(
-    ("pinned", "stored", "message"),
-    [
-        ("0" * 64, BODY, f"w.bin has sha256 {DIGEST}, expected {'0' * 64}; the file was not fetch"),
-        ("", BODY[::-1], f"expected {DIGEST}; the file was not kept"),
-        ("", BODY[:10], f"has 10 bytes, expected {len(BODY)}"),
-    ],
-)
+@pytest.mark.parametrize(("pinned", "stored", "message"), [
+    ("0" * 64, BODY, f"w.bin has sha256 {DIGEST}, expected {'0' * 64}; the file was not fetch"),
+    ("", BODY[::-1], f"expected {DIGEST}; the file was not kept"),
+    ("", BODY[:10], f"has 10 bytes, expected {len(BODY)}"),
+])  # fmt: skip
 def test_what_the_hub_says_and_what_its_storage_has_are_checked(all_hosts, pinned, stored, message):
     on_the_hub(all_hosts, FILES, COMMIT)
     all_hosts.replies[f"/storage/{COMMIT}/w.bin"] = Reply(stored)
@@ -183,15 +176,12 @@ def test_the_hubs_own_cache_is_used_but_not_what_it_says_is_another(all_hosts, p
 
 
 @pytest.mark.parametrize("kind", ["cdn", "hub"])
-@pytest.mark.parametrize(
-    ("fault", "text"),
-    [
-        ("silent", r"no connection \(.*\); connect to a network"),
-        (404, r"404 Not Found\); look whether it has moved"),
-        (403, r"403 .*\); if it must be applied for at http\S+/owner/\S+, do so and set HF_TOKEN"),
-        ("offline", r"offline.*\); run 'snacbench weights fetch our-name' where there is a net.*"),
-    ],
-)
+@pytest.mark.parametrize(("fault", "text"), [
+    ("silent", r"no connection \(.*\); connect to a network"),
+    (404, r"404 Not Found\); look whether it has moved"),
+    (403, r"403 .*\); if it must be applied for at http\S+/owner/\S+, do so and set HF_TOKEN"),
+    ("offline", r"offline.*\); run 'snacbench weights fetch our-name' where there is a net.*"),
+])  # fmt: skip
 def test_a_file_that_is_not_to_be_had_gives_one_clear_sentence(
     host, monkeypatch, silent_address, kind, fault, text
 ):

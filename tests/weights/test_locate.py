@@ -1,7 +1,5 @@
 """Where weights are: in the package, in folders of the user's, in caches; what is listed, read."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,17 +61,14 @@ def test_an_environment_variable_names_a_folder_and_the_option_beats_it(monkeypa
     assert locate(LYRA, policy).info.origin == str(tmp_path / "lyra")
 
 
-@pytest.mark.parametrize(
-    ("place", "pinned", "recorded", "verified", "by"),
-    [
-        ("model.bin", DIGEST, "", True, "package"),
-        ("old.bin", DIGEST[:8], "", True, "package"),
-        ("their-name/model.bin", "0" * 64, "", False, "package"),
-        ("our-name/old.bin", "", "", None, None),
-        ("model.bin", "", DIGEST, True, "lock"),
-        ("model.bin", "", NEWER_DIGEST, False, "lock"),
-    ],
-)
+@pytest.mark.parametrize(("place", "pinned", "recorded", "verified", "by"), [
+    ("model.bin", DIGEST, "", True, "package"),
+    ("old.bin", DIGEST[:8], "", True, "package"),
+    ("their-name/model.bin", "0" * 64, "", False, "package"),
+    ("our-name/old.bin", "", "", None, None),
+    ("model.bin", "", DIGEST, True, "lock"),
+    ("model.bin", "", NEWER_DIGEST, False, "lock"),
+])  # fmt: skip
 def test_a_folder_is_flat_or_by_either_name_and_compared_with_what_is_known_never_recorded(
     tmp_path, places, place, pinned, recorded, verified, by
 ):

@@ -1,7 +1,5 @@
 """The lock file: recorded once, enforced ever after, shared by processes and people."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -29,15 +27,12 @@ def test_what_is_recorded_is_found_again_and_can_be_read_by_a_person(places):
     assert locked_files("our-name") == {"model.bin": file}
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("{", "Invalid JSON"),
-        ('{"version": 2}', "version: Input should be 1"),
-        ('{"models": {"m": {"f": {"sha256": "12"}}}}', "models.m.f.sha256: String should match"),
-        ('{"modles": {}}', "modles: Extra inputs"),
-    ],
-)
+@pytest.mark.parametrize(("text", "why"), [
+    ("{", "Invalid JSON"),
+    ('{"version": 2}', "version: Input should be 1"),
+    ('{"models": {"m": {"f": {"sha256": "12"}}}}', "models.m.f.sha256: String should match"),
+    ('{"modles": {}}', "modles: Extra inputs"),
+])  # fmt: skip
 def test_a_file_that_is_no_lock_file_is_neither_used_nor_overwritten(places, text, why):
     places.lock.parent.mkdir()
     places.lock.write_text(text)
@@ -74,16 +69,13 @@ def test_writers_at_once_lose_nothing(places):
     assert set(models) == {f"{i}-{j}" for i in range(3) for j in range(20)}
 
 
-@pytest.mark.parametrize(
-    ("pinned", "recorded", "by", "digest", "fitting", "says"),
-    [
-        ("", "", None, "", (A, A[:8] + B[8:], B), ""),
-        (A[:8].upper(), "", "package", A[:8], (A, A[:8] + B[8:]), "pinned in this package"),
-        (A[:8], A, "package", A, (A,), "recorded in"),
-        ("", A, "lock", A, (A,), "remove that record and the file, and fetch again"),
-        (A, A, "package", A, (A,), "pinned in this package"),
-    ],
-)
+@pytest.mark.parametrize(("pinned", "recorded", "by", "digest", "fitting", "says"), [
+    ("", "", None, "", (A, A[:8] + B[8:], B), ""),
+    (A[:8].upper(), "", "package", A[:8], (A, A[:8] + B[8:]), "pinned in this package"),
+    (A[:8], A, "package", A, (A,), "recorded in"),
+    ("", A, "lock", A, (A,), "remove that record and the file, and fetch again"),
+    (A, A, "package", A, (A,), "pinned in this package"),
+])  # fmt: skip
 def test_all_that_is_known_of_a_digest_counts(pinned, recorded, by, digest, fitting, says):
     if recorded:
         lock_it(recorded)

@@ -1,7 +1,5 @@
 """A metric that runs a model, from the command line: what is said, recorded, shown and refused."""
 
-from __future__ import annotations
-
 import json
 from functools import partial
 from pathlib import Path
@@ -57,9 +55,8 @@ def accepted(cli: Run, *arguments: object) -> str:
 
 
 def recorded(path: Path) -> WeightsInfo:
-    return WeightsInfo(
-        **json.loads((path / "run.json").read_text())["metric_weights"]["gain-model"]
-    )
+    told = json.loads((path / "run.json").read_text())
+    return WeightsInfo(**told["metric_weights"]["gain-model"])
 
 
 def test_a_folder_of_the_users(cli: Run, tmp_path: Path) -> None:
@@ -73,9 +70,8 @@ def test_a_folder_of_the_users(cli: Run, tmp_path: Path) -> None:
     info = recorded(tmp_path / "r")
     assert (info.source, info.origin, info.verified) == ("folder", str(tmp_path / "one"), None)
     note = f"gain: by gain-model, gain.json (sha256 {info.sha256['gain.json'][:12]}), from a folder"
-    assert f"{note} of the user's, not compared with the published files." in accepted(
-        cli, "table", "r"
-    )
+    told = f"{note} of the user's, not compared with the published files."
+    assert told in accepted(cli, "table", "r")
     (tmp_path / "one" / "gain.json").write_text("1.5")
     for verb in (("run", "--resume", "r"), ("score", "r", "--metrics", "gain")):
         said = refused(cli, *verb)
@@ -99,9 +95,8 @@ def test_published_files(cli: Run, tmp_path: Path, all_hosts: Host) -> None:
     assert "gain-model, MIT, published, in the snacbench cache" in accepted(cli, "list", "metrics")
     assert "1 files read, 0 wrong" in accepted(cli, "weights", "verify", "gain-model")
     accepted(cli, *RUN, "si_sdr", "-o", "r")
-    assert "holds other weights than the published gain-model" in refused(
-        cli, "score", "r", "--metrics", "gain", "--weights", "gain-model=one"
-    )
+    asked = ("score", "r", "--metrics", "gain", "--weights", "gain-model=one")
+    assert "holds other weights than the published gain-model" in refused(cli, *asked)
     accepted(cli, "score", "r", "--metrics", "gain", "--offline")
     assert recorded(tmp_path / "r").pinned_by == {"gain.json": "lock"}
     assert "published by owner/gain, digest as recorded before." in accepted(cli, "table", "r")
@@ -122,7 +117,5 @@ def test_a_metric_by_itself(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="no model named 'utmos'; did you mean utmos22-strong"):
         sb.metric("utmos", weights=f"utmos={tmp_path}")
     (tmp_path / "utmos22_strong_step7459_v1.pt").write_bytes(b"\x80other")
-    with pytest.raises(
-        WeightsMismatch, match="holds other weights than the published utmos22-stro"
-    ):
+    with pytest.raises(WeightsMismatch, match=r"holds other .* than the published utmos22-stro"):
         sb.metric("utmos", weights=f"utmos22-strong={tmp_path}")

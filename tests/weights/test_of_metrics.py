@@ -1,7 +1,5 @@
 """Models of metrics: from folders and hosts, recorded, and never others than those unseen."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import os
@@ -83,9 +81,7 @@ def test_one_version_before_and_after_it_is_recorded(all_hosts: Host, tmp_path: 
     assert again.versions() == then == by(*folder_of(tmp_path / "same", "8")).versions()
 
 
-def test_what_does_not_load_is_told_before_a_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_does_not_load_is_told_before_a_run(tmp_path, monkeypatch):
     told = r"one/gain.json cannot be loaded as gain-model: expected the published file, found Value"
     with pytest.raises(WeightsMismatch, match=told):
         by(*folder_of(tmp_path / "one", "loud")).ready()

@@ -1,7 +1,5 @@
 """What ``--weights`` says, and what ``auto`` decides once for all models."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """``snacbench weights`` as typed, against file hosts on this machine."""
 
-from __future__ import annotations
-
 import os
 import pickle
 from functools import partial

@@ -27,18 +27,9 @@ import numpy as np
 
 from snacbench.errors import CodecError, UnknownName, UserError, did_you_mean
 from snacbench.rate.bits import check_range
+from snacbench.rate.coding import trained
 from snacbench.rate.coding.range_coder import Reader, Shares, Writer, divisible
-from snacbench.rate.coding.trained import (
-    CONTEXTS,
-    NO_CONTEXT,
-    UNIT,
-    Ints,
-    Pairs,
-    StreamTable,
-    Tables,
-    coarser_context,
-    untrained,
-)
+from snacbench.rate.coding.trained import Pairs, StreamTable, Tables
 from snacbench.types import Codes
 from snacbench.units import BITS_PER_BYTE, bits_per_code
 
@@ -206,15 +197,16 @@ class ModelCoder(Coder):
         self, codes: Codes, shape: StreamShape, number: int, over: Codes | None
     ) -> Iterator[Shares]:
         """The shares for every place of a stream; each of `codes` is looked at after its own."""
-        table = self.tables.streams[number] if self.tables else untrained(shape.codebook_size)
+        size, held = shape.codebook_size, self.tables
+        table = held.streams[number] if held else trained.untrained(size)
         if self.name == STATIC:
             yield from repeat(table.shares, len(codes))
             return
-        contexts = CONTEXTS if self.name in CONTEXT_CODERS else ()
-        model, before = LearningModel(table, contexts), NO_CONTEXT
-        parents = coarser_context(shape.frames, shape.channels, over)
+        contexts = trained.CONTEXTS if self.name in CONTEXT_CODERS else ()
+        model, before = LearningModel(table, contexts), trained.NO_CONTEXT
+        parents = trained.coarser_context(shape.frames, shape.channels, over)
         for place, parent in enumerate(parents.ravel().tolist()):
-            known = (parent, before if place % shape.frames else NO_CONTEXT)
+            known = (parent, before if place % shape.frames else trained.NO_CONTEXT)
             yield model.shares(known)
             before = int(codes[place])
             model.learn(before, known)
@@ -225,7 +217,7 @@ class LearningModel:
 
     def __init__(self, table: StreamTable, contexts: Sequence[str] = ()) -> None:
         prior = ((table.shares + 1) * table.strength) >> _SHARES_PER_UNIT
-        self._weights: Ints = np.maximum(prior, 1)
+        self._weights: trained.Ints = np.maximum(prior, 1)
         self._total = int(self._weights.sum())
         self._divisible = divisible(len(table.counts))
         none = np.zeros(0, np.int64)
@@ -240,7 +232,7 @@ class LearningModel:
         left, added = self._divisible, []
         # From the last layer on: each takes its part of what is left, the rest falls back.
         for (pairs, seen), context in zip(self._layers[::-1], contexts[::-1], strict=False):
-            if context == NO_CONTEXT:
+            if context == trained.NO_CONTEXT:
                 continue
             own = seen[context]
             here = (np.fromiter(part, np.int64, len(own)) for part in (own, own.values()))
@@ -258,10 +250,10 @@ class LearningModel:
 
     def learn(self, symbol: int, contexts: Sequence[int] = ()) -> None:
         """Count a token and what it followed."""
-        self._weights[symbol] += UNIT
-        self._total += UNIT
+        self._weights[symbol] += trained.UNIT
+        self._total += trained.UNIT
         for (_, seen), context in zip(self._layers, contexts, strict=False):
-            if context != NO_CONTEXT:
+            if context != trained.NO_CONTEXT:
                 seen[context][symbol] += 1
 
 

@@ -64,16 +64,9 @@ def held_out_rows(  # noqa: PLR0913 - keyword-only options of one question
         for coder in (coder_named(name, tables) for name in coders):
             for one in coded:
                 sizes, bits = _written(one, codebook_sizes, coder)
-                yield CodedBytes(
-                    clip=one.clip,
-                    codec=codec,
-                    coder=coder.name,
-                    tables_sha256=tables.sha256,
-                    stream_bytes=tuple(sizes.tolist()),
-                    ideal_bits=tuple(bits.round(2).tolist()),  # rows are text
-                    shuffled=shuffled,
-                    trained_on_clips=tables.clips,
-                )
+                of = one.clip, codec, coder.name, tables.sha256
+                told = tuple(sizes.tolist()), tuple(bits.round(2).tolist())  # rows are text
+                yield CodedBytes(*of, *told, shuffled, tables.clips)
 
 
 def _written(one: KeptClip, codebook_sizes: Sequence[int], coder: Coder) -> tuple[Ints, Floats]:

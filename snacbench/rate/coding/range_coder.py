@@ -50,9 +50,7 @@ def divided(weights: NDArray[Any]) -> Shares:
 
 
 def _model(shares: Shares) -> Any:
-    return constriction.stream.model.Categorical(
-        shares.astype(np.float64), perfect=False, lazy=True
-    )
+    return constriction.stream.model.Categorical(shares.astype(float), perfect=False, lazy=True)
 
 
 class Writer:

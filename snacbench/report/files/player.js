@@ -178,21 +178,23 @@ snacbench.players = (() => {
   }
 
   // Models as rows, their rates as steps from low to high: each row is a ladder to climb by ear.
+  // Points under conditions are folded away below them, a row for each point without.
   function fillLadder(panel, number) {
     const metric = Number($("#shown-metric").value || -1), ladder = $(".ladder", panel);
-    const models = new Map([["", [0]]]);
-    all.codecs.forEach((codec, i) => models.set(codec.model, [...(models.get(codec.model) || []), i + 1]));
-    ladder.replaceChildren();
+    const models = new Map([["", [0]]]), under = new Map();
+    all.codecs.forEach((codec, i) => {
+      const [rows, name] = codec.condition ? [under, codec.base] : [models, codec.model];
+      rows.set(name, [...(rows.get(name) || []), i + 1]);
+    });
     player.order = [];
-    for (const [model, signals] of models) {
-      signals.sort((a, b) => a && b ? (all.codecs[a - 1].kbps || 0) - (all.codecs[b - 1].kbps || 0) : 0);
-      const demo = signals[0] && all.codecs[signals[0] - 1].demonstration ? " (demo)" : "";
-      const steps = make("div", { class: "steps" }), title = model ? model + demo : "source";
-      for (const index of signals) {
-        steps.append(signalButton(number, model, index, player.order.length, metric));
-        player.order.push(index);
-      }
-      ladder.append(make("div", { class: "model", role: "group", "aria-label": title }, make("span", {}, title), steps));
+    ladder.replaceChildren(...modelRows(models, number, metric));
+    if ([...under.values()].flat().some((index) => player.buffers[index])) {
+      ladder.append(make("details", { class: "under" }, make("summary", {}, "Under conditions"),
+        make("div", { class: "ladder" }, ...modelRows(under, number, metric))));
+    } else if (under.size) {
+      const played = all.media.flatMap((media, i) => all.codecs.some((codec, j) => codec.condition && media.audio[j + 1])
+        ? [all.clips[all.clipOf[i]].id] : []);
+      ladder.append(make("p", { class: "small under" }, `Points under conditions are played on: ${played.join(", ") || "no clip"}`));
     }
     const chosen = all.metrics[metric];
     $(".about-scores", panel).textContent = chosen
@@ -200,11 +202,24 @@ snacbench.players = (() => {
     mark();
   }
 
+  function modelRows(models, number, metric) {
+    return [...models].map(([model, signals]) => {
+      signals.sort((a, b) => a && b && !all.codecs[a - 1].condition ? (all.codecs[a - 1].kbps || 0) - (all.codecs[b - 1].kbps || 0) : 0);
+      const demo = signals[0] && all.codecs[signals[0] - 1].demonstration ? " (demo)" : "";
+      const steps = make("div", { class: "steps" }), title = model ? model + demo : "source";
+      for (const index of signals) {
+        steps.append(signalButton(number, model, index, player.order.length, metric));
+        player.order.push(index);
+      }
+      return make("div", { class: "model", role: "group", "aria-label": title }, make("span", {}, title), steps);
+    });
+  }
+
   function signalButton(number, model, index, place, metric) {
     const codec = all.codecs[index - 1], point = index && codec.name.split("@").pop();
-    const label = !index ? "Reference" : codec.name === model ? kbps(codec.kbps) || model : point;
+    const label = !index ? "Reference" : codec.condition ? codec.condition : codec.name === model ? kbps(codec.kbps) || model : point;
     const score = index ? scoreOf(all.clipOf[number], index - 1, metric) : null;
-    const small = [index && codec.anchor ? "anchor" : index && codec.name !== model ? kbps(codec.kbps) : "",
+    const small = [index && codec.anchor ? "anchor" : index && !codec.condition && codec.name !== model ? kbps(codec.kbps) : "",
       index && metric >= 0 ? `${shown(score)}` : ""].filter(Boolean).join(" · ");
     const playable = Boolean(player.buffers[index]);
     return make("button", {
@@ -284,7 +299,9 @@ snacbench.players = (() => {
     $(".whole", item).hidden = !player.region;
     $(".hearing", item).textContent = `Hearing: ${nameOf(player.active)}`;
     for (const button of $$(".signal", item)) {
-      button.setAttribute("aria-pressed", Number(button.dataset.signal) === player.active);
+      const pressed = Number(button.dataset.signal) === player.active;
+      button.setAttribute("aria-pressed", pressed);
+      if (pressed && button.closest("details")) button.closest("details").open = true;
     }
     const [from, to] = player.region || [0, 0];
     item.style.setProperty("--from", from / player.length);

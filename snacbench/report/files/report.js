@@ -130,7 +130,8 @@ snacbench.tables = (() => {
     const byCodec = all.codecs.map(() => []);
     all.rows.codec.forEach((codec, row) => typeof values[row] === "number" && byCodec[codec].push(row));
     const sign = all.metrics[metric]?.better === "higher" ? 1 : -1;
-    $("#extremes-body").replaceChildren(...all.codecs.map((codec, index) => {
+    $("#extremes-body").replaceChildren(...all.codecs.flatMap((codec, index) => {
+      if (codec.condition) return [];
       const rows = byCodec[index].sort((a, b) => sign * (values[a] - values[b]));
       const lists = [rows.slice(0, EXTREMES), rows.slice(-EXTREMES).reverse()].map((some) =>
         make("td", {}, make("ol", {}, ...some.map((row) =>

@@ -1,7 +1,5 @@
 """Layouts: which columns a table has, one file or family of them each."""
 
-from __future__ import annotations
-
 from snacbench.plugins import declared
 from snacbench.tables.layouts.parts import Layout
 

@@ -6,8 +6,6 @@ Compression with Improved RVQGAN", NeurIPS 2023. Papers on speech codecs: usuall
 test-clean.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from snacbench.tables.layouts import parts as p
@@ -35,30 +33,20 @@ def _of_speech(runs: Sequence[RunRows]) -> list[p.Part]:
 
 LAYOUTS = (
     p.Layout(
-        name="snac-paper",
-        title="Rate, tokens and quality",
-        parts=lambda _: (p.KBPS, p.TOKENS, p.VISQOL, p.SI_SDR, p.MEL, p.STFT),
-        by="domain",
+        "snac-paper", "Rate, tokens and quality",
+        lambda _: (p.KBPS, p.TOKENS, p.VISQOL, p.SI_SDR, p.MEL, p.STFT), "domain",
     ),
     # An ablation over checkpoints: quality, and how codebooks are used.
     p.Layout(
-        name="dac-table2",
-        title="Ablation",
-        parts=lambda _: (p.MEL, p.STFT, p.VISQOL, p.SI_SDR, p.PLUG_IN_EFFICIENCY, p.EFFICIENCY),
-        by="all",
+        "dac-table2", "Ablation",
+        lambda _: (p.MEL, p.STFT, p.VISQOL, p.SI_SDR, p.PLUG_IN_EFFICIENCY, p.EFFICIENCY), "all",
         histograms=True,
     ),
     p.Layout(
-        name="dac-table3",
-        title="Rate, bandwidth and quality",
-        parts=lambda _: (p.KBPS, p.BANDWIDTH, p.MEL, p.STFT, p.VISQOL, p.SI_SDR),
-        by="all",
+        "dac-table3", "Rate, bandwidth and quality",
+        lambda _: (p.KBPS, p.BANDWIDTH, p.MEL, p.STFT, p.VISQOL, p.SI_SDR), "all",
     ),
     p.Layout(
-        name="speech-codec",
-        title="Speech codecs",
-        parts=_of_speech,
-        by="domain",
-        domains=("speech", "unknown"),
+        "speech-codec", "Speech codecs", _of_speech, "domain", domains=("speech", "unknown")
     ),
-)
+)  # fmt: skip

@@ -1,7 +1,5 @@
 """What layouts are made of: facts of a codec, means of a metric, and columns of both."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,8 +46,9 @@ class Fact:
             return Cell(None if found is None else float(found))
         if found.value is None:
             return range_cell(found.low, found.high)
-        ends = Interval(found.value, found.low, found.high, 1.0, 0, 0, "least and greatest repeat")
-        return Cell(found.value, ends, marks=("unstable",) if record["rtf_unstable"] else ())
+        ends = Interval(found.value, found.low, found.high, 1.0, 0, 0, self.note)
+        unstable = self in SPEEDS and record["rtf_unstable"]
+        return Cell(found.value, ends, marks=("unstable",) if unstable else ())
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ class Layout:
     """A kind of table: ``parts(runs)`` are its columns.
 
     `by` is what it does where nobody asks for something else; `histograms`: whether it needs the
-    entropies of codes. Where clips are of one of its `domains`, others get no table.
+    entropies of codes; `conditions`: whether points under conditions have rows. Where clips are of
+    one of its `domains`, others get no table.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Layout:
     by: By
     histograms: bool = False
     domains: tuple[str, ...] = DOMAINS
+    conditions: bool = False
 
 
 def range_cell(low: float, high: float) -> Cell:
@@ -87,11 +88,9 @@ def range_cell(low: float, high: float) -> Cell:
 
 
 def _bandwidth(entry: Entry, record: Mapping[str, Any]) -> Cell:
-    """Bandwidth in kHz, measured on the decodes, or what the codec could keep at most.
-
-    That is half the rate at which it works, or the cut-off of a low-pass. Codecs that keep the
-    clip's own rate have no bandwidth of their own.
-    """
+    """Bandwidth in kHz, measured on the decodes, or what the codec could keep at most."""
+    # That is half the rate at which it works, or the cut-off of a low-pass. Codecs that keep the
+    # clip's own rate have no bandwidth of their own.
     spec = entry.columns.spec
     if measured := entry.scores(MEASURED_BANDWIDTH, record["domain"]):
         return Cell(math.fsum(measured.values()) / len(measured), n=len(measured))
@@ -100,6 +99,10 @@ def _bandwidth(entry: Entry, record: Mapping[str, Any]) -> Cell:
     return Cell(text="the clip's") if spec.rate_hz is None else Cell(spec.rate_hz / 2000)
 
 
+CONDITION = (
+    Fact(Column("condition", "condition", kind="text", show="never")),
+    Fact(Column("realised", "realised", show="never")),
+)
 N = Fact(Column("n", "n", digits=0))
 NOMINAL = Fact(Column("nominal_kbps", "nominal", "kbps"))
 KBPS = Fact(
@@ -110,6 +113,16 @@ KBPS = Fact(
 ENTROPY = Fact(
     Column("entropy_kbps", "entropy", "kbps", kind="estimate", show="filled"),
     note="Entropy: what an ideal coder with the codes' own statistics would spend.",
+)
+CLIPS_KBPS = Fact(
+    Column("clips_kbps", "of clips", "kbps", kind="estimate"),
+    note="Of clips: median of their actual rates, and in brackets 5 to 95 % of them.",
+)
+OVER_TIME = Fact(
+    Column("over_time_kbps", "over time", "kbps", kind="estimate"),
+    note="Over time: the rate within clips, packet by packet or segment by segment, weighed by "
+    "duration: median and 5 to 95 %, as the median clip has each; – where constant or not known. "
+    "Tokens per second, where they vary, are those of these clips.",
 )
 TOKENS = Fact(Column("tokens_per_s", "tokens/s", digits=1))
 BANDWIDTH = Fact(

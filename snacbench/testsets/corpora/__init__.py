@@ -1,7 +1,5 @@
 """Known corpora, one file each: how a local copy is laid out, and what each file is."""
 
-from __future__ import annotations
-
 from snacbench.plugins import declared
 from snacbench.testsets.corpora.corpus import Corpus
 

@@ -8,8 +8,6 @@ Everybody downloads AudioSet alone, and each tool has its own names: ``<id>.wav`
 begin with a hyphen). An id has eleven characters. Sound from videos is always lossy.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

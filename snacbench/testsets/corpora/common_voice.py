@@ -4,25 +4,16 @@ A release holds one folder per language. All languages below the root are taken;
 one language's folder takes that one.
 """
 
-from __future__ import annotations
-
 import hashlib
 from itertools import zip_longest
 from pathlib import Path
 
 from snacbench.errors import TestSetError
-from snacbench.testsets.corpora.corpus import (
-    Corpus,
-    CorpusFile,
-    Layout,
-    child,
-    entries_in,
-    matching,
-)
+from snacbench.testsets.corpora import corpus
 from snacbench.testsets.spoken import gender_of, language_code
 from snacbench.textfile import read_records
 
-_LAYOUT = Layout(
+_LAYOUT = corpus.Layout(
     "Common Voice",
     (),
     "<language>/test.tsv and <language>/clips/*.mp3",
@@ -32,16 +23,16 @@ _COLUMNS = ("client_id", "path", "sentence")
 _SPEAKER_DIGITS = 16
 
 
-def _find(root: Path) -> list[CorpusFile]:
+def _find(root: Path) -> list[corpus.CorpusFile]:
     def tables(folder: Path) -> list[Path] | None:
         if (folder / "test.tsv").is_file():
             return [folder / "test.tsv"]
-        return [path for path, _ in matching(folder, ".+", r"test\.tsv")] or None
+        return [path for path, _ in corpus.matching(folder, ".+", r"test\.tsv")] or None
 
-    found: list[CorpusFile] = []
+    found: list[corpus.CorpusFile] = []
     for table in _LAYOUT.locate(root, tables):
-        clips = child(table.parent, "clips") or table.parent / "clips"
-        here = {entry.name for entry in entries_in(clips)} if clips.is_dir() else set()
+        clips = corpus.child(table.parent, "clips") or table.parent / "clips"
+        here = {entry.name for entry in corpus.entries_in(clips)} if clips.is_dir() else set()
         language = table.parent.resolve().name
         for row in _rows(table):
             client, listed = row["client_id"], row["path"]
@@ -52,7 +43,7 @@ def _find(root: Path) -> list[CorpusFile]:
             # The terms forbid to trace people: not even their id enters our files.
             pseudonym = hashlib.sha256(f"common-voice {client}".encode()).hexdigest()
             found.append(
-                CorpusFile(
+                corpus.CorpusFile(
                     f"{language}/{Path(name).stem}",
                     (clips / name).relative_to(root).as_posix(),
                     domain="speech",
@@ -92,7 +83,7 @@ def _code(language: str) -> str:
 
 
 CORPORA = (
-    Corpus(
+    corpus.Corpus(
         name="common-voice",
         summary="speech, MP3 at 32 or 48 kHz, many languages, with transcripts",
         find=_find,

@@ -5,8 +5,6 @@ case and in Unicode normalisation, archives made on macOS bring ``._*`` and ``__
 name the folder of a corpus or the one above it: all of that ends here.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import unicodedata
@@ -184,9 +182,8 @@ def entries_in(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as found:
             kept = [e for e in found if e.name[:1] != "." and e.name.casefold() not in _LITTER]
     except PermissionError as error:
-        raise TestSetError(
-            f"{folder} may not be read by this user; check its permissions"
-        ) from error
+        text = f"{folder} may not be read by this user; check its permissions"
+        raise TestSetError(text) from error
     return sorted(kept, key=lambda entry: entry.name)
 
 

@@ -8,8 +8,6 @@ established. A codec's reference should be a good recording, so ``daps`` is the 
 the Vocos demonstration uses. ``daps-snac`` has other speakers, whom the samples page of SNAC plays.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

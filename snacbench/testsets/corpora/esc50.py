@@ -5,8 +5,6 @@ and the WAV files were made of the corpus' first release, which was Ogg Vorbis: 
 lossy although the files are not. The fold is the first number of an id; all five are here.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout

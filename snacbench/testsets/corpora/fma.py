@@ -5,8 +5,6 @@ medium and large editions hold clips of 30 s, cut from the middle that the archi
 state; where those were wrong, little or nothing was left. The full edition holds whole tracks.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -75,10 +73,7 @@ def _find(root: Path, edition: str) -> list[CorpusFile]:
 
 
 def _corpus(
-    edition: str,
-    what: str,
-    short: tuple[str, ...],
-    downloads: tuple[Download, ...] = (),
+    edition: str, what: str, short: tuple[str, ...], downloads: tuple[Download, ...] = ()
 ) -> Corpus:
     return Corpus(
         name=edition.replace("_", "-"),

@@ -5,8 +5,6 @@ single one went through a lossy codec is not known, so `lossy_source` stays None
 repeated or distorted, and several are of the same artist (B. L. Sturm, The GTZAN Dataset, 2013).
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout
@@ -39,7 +37,7 @@ CORPORA = (
         expected_clusters=1000,
         known_corrupt={
             # Left out in every format, so that all copies give the same set.
-            "jazz.00054": "the WAV file that circulates is truncated and cannot be decoded",
+            "jazz.00054": "the WAV file that circulates is truncated and cannot be decoded"
         },
     ),
 )

@@ -3,27 +3,16 @@
 Both are cut from the MP3 files of LibriVox: their source is lossy.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache, partial
 from pathlib import Path
 
-from snacbench.testsets.corpora.corpus import (
-    Corpus,
-    CorpusFile,
-    Download,
-    Layout,
-    child,
-    genders_in,
-    is_called,
-    matching,
-    text_of,
-)
+from snacbench.testsets.corpora import corpus
 
 
-def _file(path: Path, speaker: str, utterance: str, transcript: str | None) -> CorpusFile:
-    genders = genders_in(child(path.parents[3], "SPEAKERS.TXT"), 1, "|")  # beside the parts
-    return CorpusFile(
+def _file(path: Path, speaker: str, utterance: str, transcript: str | None) -> corpus.CorpusFile:
+    table = corpus.child(path.parents[3], "SPEAKERS.TXT")  # beside the parts
+    genders = corpus.genders_in(table, 1, "|")
+    return corpus.CorpusFile(
         utterance,
         domain="speech",
         cluster=speaker,
@@ -37,16 +26,16 @@ def _file(path: Path, speaker: str, utterance: str, transcript: str | None) -> C
 
 @lru_cache(maxsize=1)  # asked for each file of a chapter
 def _texts(chapter: Path) -> dict[str, str]:
-    files = [text_of(path) or "" for path, _ in matching(chapter, r".+\.trans\.txt")]
+    files = [corpus.text_of(path) or "" for path, _ in corpus.matching(chapter, r".+\.trans\.txt")]
     lines = [line.partition(" ") for text in files for line in text.splitlines()]
     return {utterance: text for utterance, _, text in lines}
 
 
-def _make(path: Path, speaker: str, utterance: str) -> CorpusFile:
+def _make(path: Path, speaker: str, utterance: str) -> corpus.CorpusFile:
     return _file(path, speaker, utterance, _texts(path.parent).get(utterance))
 
 
-_TTS = Layout(
+_TTS = corpus.Layout(
     "LibriTTS test-clean",
     ("LibriTTS",),
     "test-clean/<speaker>/<chapter>/<speaker>_<chapter>_<paragraph>_<sentence>.wav",
@@ -57,17 +46,17 @@ _TTS = Layout(
 )
 
 
-def _make_tts(path: Path, speaker: str, utterance: str) -> CorpusFile | None:
-    if any(is_called(folder, ("LibriTTS_R", "LibriTTS-R")) for folder in path.parents[2:4]):
+def _make_tts(path: Path, speaker: str, utterance: str) -> corpus.CorpusFile | None:
+    if any(corpus.is_called(folder, ("LibriTTS_R", "LibriTTS-R")) for folder in path.parents[2:4]):
         return None
-    text = text_of(child(path.parent, f"{utterance}.normalized.txt"))
+    text = corpus.text_of(corpus.child(path.parent, f"{utterance}.normalized.txt"))
     return _file(path, speaker, utterance, text)
 
 
 def _corpus(
-    part: str, first: str, summary: str, complete: tuple[int, int], archive: Download
-) -> Corpus:
-    layout = Layout(
+    part: str, first: str, summary: str, complete: tuple[int, int], archive: corpus.Download
+) -> corpus.Corpus:
+    layout = corpus.Layout(
         f"LibriSpeech {part}",
         ("LibriSpeech",),
         f"{part}/<speaker>/<chapter>/<speaker>-<chapter>-<n>.flac",
@@ -75,7 +64,7 @@ def _corpus(
         levels=(r"(\d+)", r"\d+", r"(\d+-\d+-\d+)\.flac"),
         inside=(part,),
     )
-    return Corpus(
+    return corpus.Corpus(
         name=f"librispeech-{part}",
         summary=f"speech, 16 kHz, {summary}, with transcripts",
         find=partial(layout.find, make=_make),
@@ -89,20 +78,23 @@ def _corpus(
 
 # Hours and speakers: the paper, table 1. Utterances: card of openslr/librispeech_asr on the hub.
 # sha256: torchaudio.datasets.LIBRISPEECH.
-_CLEAN = Download(
-    "https://www.openslr.org/resources/12/test-clean.tar.gz",
-    size_bytes=346_663_984,
-    sha256="39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
-)
-_OTHER = Download(
-    "https://www.openslr.org/resources/12/test-other.tar.gz",
-    size_bytes=328_757_843,
-    sha256="d09c181bba5cf717b3dee7d4d592af11a3ee3a09e08ae025c5506f6ebe961c29",
-)
+_CLEAN = corpus.Download(
+    "https://www.openslr.org/resources/12/test-clean.tar.gz", 346_663_984,
+    "39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
+)  # fmt: skip
+_OTHER = corpus.Download(
+    "https://www.openslr.org/resources/12/test-other.tar.gz", 328_757_843,
+    "d09c181bba5cf717b3dee7d4d592af11a3ee3a09e08ae025c5506f6ebe961c29",
+)  # fmt: skip
+# sha256: torchaudio.datasets.LIBRITTS.
+_TTS_CLEAN = corpus.Download(
+    "https://www.openslr.org/resources/60/test-clean.tar.gz", 1_230_670_113,
+    "234ea5b25859102a87024a4b9b86641f5b5aaaf1197335c95090cde04fe9a4f5",
+)  # fmt: skip
 CORPORA = (
     _corpus("test-clean", "61-70968", "5.4 h, 40 speakers", (2620, 40), _CLEAN),
     _corpus("test-other", "367-130732", "5.1 h, 33 speakers", (2939, 33), _OTHER),
-    Corpus(
+    corpus.Corpus(
         name="libritts-test-clean",
         summary="speech, 24 kHz, with normalised transcripts",
         find=partial(_TTS.find, make=_make_tts),
@@ -110,13 +102,6 @@ CORPORA = (
         where="https://www.openslr.org/60",
         # Catalogue of TensorFlow Datasets; the number of speakers could not be checked.
         expected_files=4837,
-        downloads=(
-            # sha256: torchaudio.datasets.LIBRITTS.
-            Download(
-                "https://www.openslr.org/resources/60/test-clean.tar.gz",
-                size_bytes=1_230_670_113,
-                sha256="234ea5b25859102a87024a4b9b86641f5b5aaaf1197335c95090cde04fe9a4f5",
-            ),
-        ),
+        downloads=(_TTS_CLEAN,),
     ),
 )

@@ -1,7 +1,5 @@
 """MUSDB18-HQ: full mixtures of the fifty test tracks, as uncompressed WAV."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout
@@ -16,8 +14,11 @@ _LAYOUT = Layout(
     advice="MUSDB18 in .stem.mp4 files is another edition, whose AAC coding ends at 16 kHz and "
     "would flatter codecs that do the same",
 )
-
-
+# Size as Zenodo states it, sha256 as in torchaudio.datasets.MUSDB_HQ.
+_ARCHIVE = Download(
+    "https://zenodo.org/records/3338373/files/musdb18hq.zip", 22_656_664_047,
+    "baac80d0483c61d74b2e5f3be75fa557eec52898339e6aa45c1fa48833c5d21d",
+)  # fmt: skip
 CORPORA = (
     Corpus(
         name="musdb18-hq",
@@ -33,13 +34,6 @@ CORPORA = (
         where="Zenodo record 3338373 (https://zenodo.org/records/3338373), one archive of 23 GB.",
         expected_files=50,  # the dataset's page at sigsep.github.io: 100 training, 50 test tracks
         expected_clusters=50,
-        downloads=(
-            # Size as Zenodo states it, sha256 as in torchaudio.datasets.MUSDB_HQ.
-            Download(
-                "https://zenodo.org/records/3338373/files/musdb18hq.zip",
-                size_bytes=22_656_664_047,
-                sha256="baac80d0483c61d74b2e5f3be75fa557eec52898339e6aa45c1fa48833c5d21d",
-            ),
-        ),
+        downloads=(_ARCHIVE,),
     ),
 )

@@ -5,23 +5,13 @@ which, and so must its manifest. The first microphone (a DPA 4035) is complete f
 the second lacks p280 and p315. The texts of p315 were lost, so its clips have no transcript.
 """
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 
-from snacbench.testsets.corpora.corpus import (
-    Corpus,
-    CorpusFile,
-    Download,
-    Layout,
-    child,
-    genders_in,
-    text_of,
-)
+from snacbench.testsets.corpora import corpus
 
 _AUDIO = "wav48_silence_trimmed"
-_LAYOUT = Layout(
+_LAYOUT = corpus.Layout(
     "VCTK 0.92",
     ("VCTK-Corpus-0.92", "VCTK"),
     f"{_AUDIO}/<speaker>/<speaker>_<n>_mic1.flac and txt/<speaker>/<speaker>_<n>.txt",
@@ -32,23 +22,28 @@ _LAYOUT = Layout(
 )
 
 
-def _make(path: Path, speaker: str, utterance: str) -> CorpusFile:
-    text = child(path.parents[2], "txt", path.parent.name, f"{utterance}.txt")
-    speakers = child(path.parents[2], "speaker-info.txt")  # columns ID, AGE, GENDER, ...
-    return CorpusFile(
+def _make(path: Path, speaker: str, utterance: str) -> corpus.CorpusFile:
+    text = corpus.child(path.parents[2], "txt", path.parent.name, f"{utterance}.txt")
+    speakers = corpus.child(path.parents[2], "speaker-info.txt")  # columns ID, AGE, GENDER, ...
+    return corpus.CorpusFile(
         utterance.lower(),
         domain="speech",
         cluster=speaker.lower(),
-        transcript=text_of(text),
+        transcript=corpus.text_of(text),
         lossy_source=False,
         language="en",
         speaker=speaker.lower(),
-        gender=genders_in(speakers, 2).get(speaker.lower(), ""),
+        gender=corpus.genders_in(speakers, 2).get(speaker.lower(), ""),
     )
 
 
+# Size as DataShare states it; sha256: torchaudio.datasets.VCTK_092.
+_ARCHIVE = corpus.Download(
+    "https://datashare.ed.ac.uk/bitstream/handle/10283/3443/VCTK-Corpus-0.92.zip", 11_747_302_977,
+    "f96258be9fdc2cbff6559541aae7ea4f59df3fcaf5cf963aae5ca647357e359c",
+)  # fmt: skip
 CORPORA = (
-    Corpus(
+    corpus.Corpus(
         name="vctk",
         summary="speech, 48 kHz, 110 speakers, with transcripts",
         find=partial(_LAYOUT.find, make=_make),
@@ -56,13 +51,6 @@ CORPORA = (
         where="https://datashare.ed.ac.uk/handle/10283/3443, one archive of 11 GB.",
         # Files of the first microphone: no figure of the publisher; p362 lacks some.
         expected_clusters=110,  # description of the DataShare item
-        downloads=(
-            # Size as DataShare states it; sha256: torchaudio.datasets.VCTK_092.
-            Download(
-                "https://datashare.ed.ac.uk/bitstream/handle/10283/3443/VCTK-Corpus-0.92.zip",
-                size_bytes=11_747_302_977,
-                sha256="f96258be9fdc2cbff6559541aae7ea4f59df3fcaf5cf963aae5ca647357e359c",
-            ),
-        ),
+        downloads=(_ARCHIVE,),
     ),
 )

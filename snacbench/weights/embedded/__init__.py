@@ -1,7 +1,5 @@
 """The demonstration models that ship with snacbench: configuration, weights and model card."""
 
-from __future__ import annotations
-
 import json
 import math
 import struct

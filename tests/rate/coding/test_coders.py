@@ -119,14 +119,11 @@ def test_a_model_that_was_trained_writes_less_and_all_can_write_every_code():
     assert model.shares((0,)).sum() == divisible(2)
 
 
-@pytest.mark.parametrize(
-    ("rows", "size", "data"),
-    [
-        ([[5, 3, 0, 7]], 8, bytes([0b10101100, 0b01110000])),  # 3 bits each, zeros fill up
-        ([[1, 2], [3, 4]], 16, bytes([0x12, 0x34])),  # channel after channel
-        ([[999]], 1000, b"\xf9\xc0"),  # 10 bits
-    ],
-)
+@pytest.mark.parametrize(("rows", "size", "data"), [
+    ([[5, 3, 0, 7]], 8, bytes([0b10101100, 0b01110000])),  # 3 bits each, zeros fill up
+    ([[1, 2], [3, 4]], 16, bytes([0x12, 0x34])),  # channel after channel
+    ([[999]], 1000, b"\xf9\xc0"),  # 10 bits
+])  # fmt: skip
 def test_packed_bits_by_hand(rows, size, data):
     assert PACKED.encode([np.array(rows, np.int32)], [size]) == (data,)
 
@@ -141,14 +138,11 @@ def test_packed_codes_of_every_size_come_back(made):
     assert [len(one) for one in data] == [-(-count // 8) for count in bits]
 
 
-@pytest.mark.parametrize(
-    ("data", "shape", "message"),
-    [
-        (b"\xe0", StreamShape(5, 1, 1), "stream 0 holds codes from 7 to 7, outside its .* of 5"),
-        (bytes(4), StreamShape(1024, 1, 4), "0 has 4 bytes, expected 5 for 1 x 4 indices"),
-        (b"\xa1", StreamShape(8, 1, 1), "stream 0 goes on after its last index"),
-    ],
-)
+@pytest.mark.parametrize(("data", "shape", "message"), [
+    (b"\xe0", StreamShape(5, 1, 1), "stream 0 holds codes from 7 to 7, outside its .* of 5"),
+    (bytes(4), StreamShape(1024, 1, 4), "0 has 4 bytes, expected 5 for 1 x 4 indices"),
+    (b"\xa1", StreamShape(8, 1, 1), "stream 0 goes on after its last index"),
+])  # fmt: skip
 def test_packed_bytes_that_are_not_those_of_the_shape(data, shape, message):
     with pytest.raises(CodecError, match=message):
         PACKED.decode([data], [shape])

@@ -78,14 +78,11 @@ def test_a_file_that_holds_no_tables_is_refused(tables, tmp_path):
         read_tables(tmp_path / "none.npz")
 
 
-@pytest.mark.parametrize(
-    ("frames", "coarser", "found"),
-    [
-        (6, [10, 11, 12], [10, 10, 11, 11, 12, 12]),  # in SNAC's hierarchy: t // stride
-        (6, [10, 11, 12, 13], [10, 11, 11, 12, 13, 13]),  # by time, where rates are no multiples
-        (3, [10, 11, 12, 13, 14], [10, 12, 14]),  # a finer stream that is slower
-    ],
-)
+@pytest.mark.parametrize(("frames", "coarser", "found"), [
+    (6, [10, 11, 12], [10, 10, 11, 11, 12, 12]),  # in SNAC's hierarchy: t // stride
+    (6, [10, 11, 12, 13], [10, 11, 11, 12, 13, 13]),  # by time, where rates are no multiples
+    (3, [10, 11, 12, 13, 14], [10, 12, 14]),  # a finer stream that is slower
+])  # fmt: skip
 def test_a_coarser_code_is_the_one_at_that_time(frames, coarser, found):
     both = np.array([coarser, coarser], np.int32)
     assert coarser_context(frames, 2, both).tolist() == [found, found]

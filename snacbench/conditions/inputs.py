@@ -1,0 +1,139 @@
+"""What happens to a clip before it is coded: its level, noise, reverb.
+
+Whatever then lies beyond full scale is cut, as a converter cuts it. A recording (``file=PATH``) is
+resampled; each channel of a clip gets the recording's channel of the same number if it has as many,
+else its first.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from numpy.random import Generator
+
+from snacbench.audio.io import read
+from snacbench.audio.levels import limited
+from snacbench.audio.resample import resample
+from snacbench.conditions.condition import Condition, generator
+from snacbench.errors import AudioError
+from snacbench.later import np
+from snacbench.types import Audio, Floats, FloatSamples
+
+_PINK_FROM_HZ = 20.0  # below, 1/f has as much power per octave and nobody hears it
+
+
+def impaired(
+    audio: Audio, condition: Condition, *, seed: int, clip: str
+) -> tuple[Audio, float | None]:
+    """A clip as a codec gets it under an input condition, and what the condition came to.
+
+    ``level`` scales the samples. Realised is the change of the mean power in dB, on silence the
+    gain. ``noise`` adds Gaussian noise, pink (1/f in power from 20 Hz up) or white, independent
+    between channels and of equal power, or a recording, looped from a place that is drawn; at the
+    SNR against the clip's mean power over all channels. Realised is the SNR in dB.
+
+    ``reverb`` leaves the direct path as it is and adds for each channel, up to the clip's end, a
+    tail of Gaussian noise that decays by 60 dB in the RT60 (Polack, La transmission de l'énergie
+    sonore dans les salles, Université du Maine, 1988), with the energy of the direct path: as at a
+    room's critical distance, so that strengths differ in decay alone. Of a recorded response all
+    before its largest sample is dropped, that sample is 1, and what follows is scaled by the
+    strength. Realised is the response's RT60 in s, by backward integration (Schroeder, JASA 37,
+    1965) between -5 and -35 dB.
+
+    The same arguments give the same samples, and all strengths draw the same random numbers. A
+    neutral strength gives the very same object; realised is None where it would be infinite.
+
+    Raises `AudioError` if the clip or what is added is silent, a recording cannot be read, or a
+    response does not decay.
+    """
+    if condition.stage != "input" or condition.neutral:
+        return audio, None if condition.kind == "noise" else condition.strength
+    clean, random = audio.samples.astype(np.float64), generator(seed, clip, condition.kind)
+    if condition.kind == "reverb":
+        response = _response(audio, condition, random)
+        size = audio.num_samples + response.shape[1] - 1
+        spectra = np.fft.rfft(clean, size) * np.fft.rfft(response, size)
+        wet = np.fft.irfft(spectra, size)[:, : audio.num_samples]
+        return _converted(wet, audio.rate_hz), _rt60_s(response, audio.rate_hz)
+    if condition.kind == "level":
+        scaled = _converted(clean * 10 ** (condition.strength / 20), audio.rate_hz)
+        if not clean.any():
+            return scaled, condition.strength
+        return scaled, 10 * float(np.log10(_power(scaled.samples) / _power(clean)))
+    noise = _noise(audio, condition, random)
+    power = _sounding(_power(clean), "the clip is silent, so that noise has no level against it")
+    own = _sounding(_power(noise), f"the noise of {condition.name} is silent")
+    noise *= np.sqrt(power / own / 10 ** (condition.strength / 10))
+    noisy = _converted(clean + noise, audio.rate_hz)
+    return noisy, 10 * float(np.log10(power / _power(noisy.samples - clean)))
+
+
+def _converted(samples: Floats, rate_hz: int) -> Audio:
+    return limited(Audio(samples.astype(np.float32), rate_hz))
+
+
+def _power(samples: Floats | FloatSamples) -> float:
+    return float(np.mean(np.square(samples, dtype=np.float64)))
+
+
+def _sounding(power: float, problem: str) -> float:
+    if not power > 0:
+        raise AudioError(f"{problem}; leave it out, or use another condition")
+    return power
+
+
+def _recording(audio: Audio, condition: Condition) -> Floats | None:
+    """What a condition names, at a clip's rate and channels; None where it names no file."""
+    path = condition.option("file")
+    if path is None:
+        return None
+    samples = resample(read(Path(path)), audio.rate_hz).samples.astype(np.float64)
+    return samples if len(samples) == audio.channels else samples[[0] * audio.channels]
+
+
+def _noise(audio: Audio, condition: Condition, random: Generator) -> Floats:
+    """Noise as long as a clip, at any level."""
+    recorded = _recording(audio, condition)
+    if recorded is not None:
+        start = random.integers(recorded.shape[1])
+        return recorded[:, (start + np.arange(audio.num_samples)) % recorded.shape[1]]
+    noise = random.standard_normal(audio.samples.shape)
+    if condition.option("white") is None:
+        hz = np.fft.rfftfreq(audio.num_samples, 1 / audio.rate_hz)
+        gains = np.where(hz >= _PINK_FROM_HZ, np.maximum(hz, _PINK_FROM_HZ) ** -0.5, 0)
+        noise = np.fft.irfft(np.fft.rfft(noise) * gains, audio.num_samples)
+    return np.asarray(noise / np.sqrt(np.mean(noise**2, axis=1, keepdims=True) + 1e-300))
+
+
+def _response(audio: Audio, condition: Condition, random: Generator) -> Floats:
+    """A room's impulse response for each channel, its direct path being 1 at the beginning."""
+    recorded = _recording(audio, condition)
+    if recorded is not None:
+        peaks = np.abs(recorded).argmax(axis=1)
+        response = np.stack([np.roll(row, -at) for row, at in zip(recorded, peaks, strict=True)])
+        _sounding(
+            float(np.abs(response[:, 0]).min()), f"the response of {condition.name} is silent"
+        )
+        response /= response[:, :1]
+        for row, at in zip(response, peaks, strict=True):
+            row[len(row) - at :] = 0  # what came before the direct path
+        response[:, 1:] *= condition.strength
+        return response
+    seconds = np.arange(1, max(2, round(condition.strength * audio.rate_hz))) / audio.rate_hz
+    tail = random.standard_normal((audio.channels, len(seconds)))
+    tail *= 10 ** (-3 * seconds / condition.strength)
+    tail /= np.sqrt(np.sum(tail**2, axis=1, keepdims=True))
+    return np.concatenate([np.ones((audio.channels, 1)), tail], axis=1)
+
+
+def _rt60_s(response: Floats, rate_hz: int) -> float:
+    """RT60 in s of a response, all channels' energy together."""
+    energy = np.cumsum(np.sum(response**2, axis=0)[::-1])[::-1]
+    decay_db = 10 * np.log10(np.maximum(energy / energy[0], 1e-30))
+    at = np.flatnonzero((decay_db <= -5) & (decay_db >= -35))
+    if len(at) < 3:
+        raise AudioError(
+            f"the response of {response.shape[1]} samples does not decay gradually from -5 to -35 "
+            "dB; give the impulse response of a room, uncut, or a longer RT60"
+        )
+    return float(-60 / np.polyfit(at / rate_hz, decay_db[at], 1)[0])

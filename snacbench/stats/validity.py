@@ -1,0 +1,252 @@
+"""Which metrics rank decodes as listeners do: rank correlations with mean ratings, compared.
+
+Of three scopes: over ``cells`` (item x condition); ``within items``, the mean over items of the
+correlation across their conditions, into which it does not enter how hard an item is; over
+``conditions``, their means over items.
+
+Intervals of the first two are of these conditions on other items, with other listeners: units of
+items (a speaker's, a track's) and listeners are left out one at a time, the variances of both
+jackknives added, less what both have, with Satterthwaite's degrees of freedom; Fisher's scale, by
+the delta method. The third is of other
+conditions: Fisher's scale, with the variance of Bonett and Wright (Psychometrika 65(1), 2000) for
+rho, and of Fieller, Hartley and Pearson (Biometrika 44, 1957) for tau. docs/validity.md says how
+far they cover.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.special import stdtr
+
+from snacbench.stats.intervals import t_quantile
+from snacbench.stats.pairs import holm
+from snacbench.types import Floats
+
+Scope = Literal["cells", "within items", "conditions"]
+Coefficient = Literal["spearman", "kendall"]
+LEAST: Mapping[Scope, Mapping[str, int]] = {
+    "cells": {"cells": 10, "items": 5},
+    "within items": {"cells": 15, "items": 5},
+    "conditions": {"items": 5, "conditions": 6},
+}
+"""With less of these, nothing is computed."""
+LEAST_IN_ITEM = 3  # conditions, for a correlation within it
+_MOST_UNITS, _MOST_PAIRED = 40, 2_000  # of more units, groups are left out
+_Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Rated:
+    """What listeners and metrics said of cells; NaN where they did not. Higher is better.
+
+    `ratings`, shape (listeners, cells); means alone are those of one listener. `scores`, by metric,
+    shape (cells,), as are the numbers of each cell's item, of its condition, and of the unit that
+    the item is left out with.
+    """
+
+    ratings: Floats
+    scores: Mapping[str, Floats]
+    items: NDArray[np.intp]
+    conditions: NDArray[np.intp]
+    units: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a metric ranks as listeners do, -1 to 1 (fully); no `value` where `reason` says why.
+
+    `low` and `high` end a 95 % interval; the counts are what it rests on. The best metric's value
+    is higher by `behind`, on the cells that both have; `p_holm` is of no difference, by Holm's
+    method over all pairs of metrics. The best has neither, nor have those over conditions.
+    """
+
+    metric: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    cells: int = 0
+    items: int = 0
+    conditions: int = 0
+    listeners: int = 0
+    behind: float | None = None
+    p_holm: float | None = None
+    reason: str = ""
+
+
+def correlations(x: Floats, y: Floats, coefficient: Coefficient = "spearman") -> Floats:
+    """Spearman's rho (ties share their mean rank) or Kendall's tau-b of x with each row of y.
+
+    0 where either has no spread.
+    """
+    rows = np.vstack([x, y])
+    if coefficient == "spearman":
+        order = stats.rankdata(rows, axis=1)
+        order -= order.mean(axis=1, keepdims=True)
+    else:
+        order = np.sign(rows[:, :, None] - rows[:, None, :]).reshape(len(rows), -1)
+    size = np.linalg.norm(order[1:], axis=1) * np.linalg.norm(order[0])
+    return np.asarray(np.divide(order[1:] @ order[0], size, out=np.zeros(len(y)), where=size > 0))
+
+
+def agreements(
+    rated: Rated, scope: Scope = "cells", coefficient: Coefficient = "spearman"
+) -> list[Agreement]:
+    """Every metric's, over the rated cells that have its score, the highest value first."""
+    means_there = np.isfinite(rated.ratings).any(axis=0)
+    there = {m: means_there & np.isfinite(scores) for m, scores in rated.scores.items()}
+    found = {m: _counted(rated, m, there[m], scope, coefficient) for m in there}
+    usable = [m for m, one in found.items() if not one.reason]
+    known: dict[bytes, tuple[list[str], _Values]] = {}
+
+    def less(first: str, second: str = "") -> tuple[float, float, float]:
+        """The value of the first less that of the second, its error and degrees of freedom."""
+        cells = there[first] & there[second or first]
+        if cells.tobytes() not in known:
+            names = [m for m in usable if not (cells & ~there[m]).any()]
+            known[cells.tobytes()] = names, _Values(rated, names, cells, scope, coefficient)
+        names, values = known[cells.tobytes()]
+        return values.of([float(m == first) - float(m == second) for m in names])
+
+    for m in usable:
+        value, error, freedom = less(m)
+        n = found[m].conditions if scope == "conditions" else found[m].cells
+        step = 6 / (n**3 - n) if coefficient == "spearman" else 2 / (n**2 - n)
+        inside = float(np.clip(value, step - 1, 1 - step))
+        if scope == "conditions":
+            freedom, error = np.inf, (0.437 / (n - 4)) ** 0.5
+            if coefficient == "spearman":
+                error = ((1 + inside**2 / 2) / (n - 3)) ** 0.5
+        else:
+            error /= 1 - inside**2
+        half = float(t_quantile(freedom)) * error
+        found[m] = replace(found[m], value=value)
+        if half:  # else nothing changes the value
+            low, high = (float(np.tanh(np.arctanh(inside) + side)) for side in (-half, half))
+            found[m] = replace(found[m], low=low, high=high)
+    order = sorted(usable, key=lambda m: found[m].value or 0.0, reverse=True)
+    tested: dict[tuple[str, str], tuple[float, float]] = {}
+    for one, other in combinations(order, 2) if scope != "conditions" else ():
+        cells = there[one] & there[other]
+        if not any(_counted(rated, m, cells, scope, coefficient).reason for m in (one, other)):
+            behind, error, freedom = less(one, other)
+            p = 2 * float(stdtr(freedom, -abs(behind) / error)) if error else 1.0
+            tested[one, other] = behind, p
+    adjusted = holm([p for _, p in tested.values()])
+    for (best, m), p_holm in zip(tested, adjusted, strict=True):
+        if best == order[0]:
+            found[m] = replace(found[m], behind=tested[best, m][0], p_holm=p_holm)
+    return [found[m] for m in order] + [one for one in found.values() if one.reason]
+
+
+def _counted(
+    rated: Rated, metric: str, cells: _Mask, scope: Scope, coefficient: Coefficient
+) -> Agreement:
+    """What an agreement would rest on, and why there is none."""
+    if scope == "within items":
+        cells = cells & (np.bincount(rated.items, cells)[rated.items] >= LEAST_IN_ITEM)
+    has = {
+        "cells": int(cells.sum()),
+        "items": len(set(rated.items[cells])),
+        "conditions": len(set(rated.conditions[cells])),
+        "listeners": int(np.isfinite(rated.ratings[:, cells]).any(axis=1).sum()),
+    }
+    few = [f"{has[k]} of {n} {k}" for k, n in LEAST[scope].items() if has[k] < n]
+    reason = f"too few: {', '.join(few)}" if few else ""
+    if not few and not np.ptp(rated.scores[metric][cells]):
+        reason = "all scores are equal"
+    if coefficient == "kendall" and scope == "cells" and has["cells"] > _MOST_PAIRED:
+        reason = f"more than {_MOST_PAIRED:,} cells: take spearman"
+    return Agreement(metric, reason=reason, **has)
+
+
+class _Values:
+    """Values of some metrics on some cells: all, and without units of items, listeners, pages.
+
+    A page is what one listener, or group of them, rated of one unit. What both jackknives count is
+    what pages add by themselves: it is taken off once, as in a two-way analysis of variance.
+    """
+
+    def __init__(
+        self, rated: Rated, metrics: list[str], cells: _Mask, scope: Scope, coefficient: Coefficient
+    ) -> None:
+        scores = np.stack([rated.scores[m] for m in metrics])
+        index = rated.conditions if scope == "conditions" else rated.items
+        members = [np.flatnonzero((index == k) & cells) for k in np.unique(index[cells])]
+        known: dict[tuple[int, bytes], Floats | None] = {}
+
+        def within(k: int, of: Floats) -> Floats | None:
+            """Of an item; most are as they were before. None where it tells nothing."""
+            if (key := (k, of.tobytes())) not in known:
+                there, known[key] = np.isfinite(of), None
+                if there.sum() >= LEAST_IN_ITEM and np.ptp(of[there]):
+                    of_metrics = scores[:, members[k][there]]
+                    known[key] = correlations(of[there], of_metrics, coefficient)
+            return known[key]
+
+        def value(sums: Floats, counts: NDArray[np.intp]) -> Floats:
+            means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+            if scope == "within items":
+                found = [within(k, means[at]) for k, at in enumerate(members)]
+                told = [one for one in found if one is not None]
+                return np.mean(told, axis=0) if told else np.zeros(len(scores))
+            of = np.vstack([means, scores])[:, there := np.isfinite(means)]
+            if scope == "conditions":
+                of = np.stack(
+                    [of[:, index[there] == k].mean(axis=1) for k in np.unique(index[there])], 1
+                )
+            return correlations(of[0], of[1:], coefficient)
+
+        heard = np.isfinite(rated.ratings) & cells
+        heard = heard[heard.any(axis=1)]
+        own = np.where(heard, rated.ratings[(np.isfinite(rated.ratings) & cells).any(axis=1)], 0.0)
+        people = np.arange(len(own)) % _MOST_UNITS
+        of_group = np.arange(min(len(own), _MOST_UNITS))[:, None] == people
+        own, counted = of_group @ own, of_group.astype(int) @ heard
+        sums, counts = own.sum(axis=0), counted.sum(axis=0)
+        self.whole, self.without = value(sums, counts), list[tuple[Floats, Floats]]()
+        self.pages = np.zeros((1, 1, len(metrics)))
+        if scope == "conditions":
+            return
+        unit_of = np.full(len(cells), -1)
+        unit_of[cells] = np.unique(rated.units[cells], return_inverse=True)[1] % _MOST_UNITS
+        of_units = [unit_of == u for u in range(unit_of.max() + 1)]
+        sizes = np.array([float(at.sum()) for at in of_units])
+        self.without = [(np.array([value(sums, counts * ~at) for at in of_units]), sizes)]
+        if len(own) > 1:
+            left = [value(sums - a, counts - b) for a, b in zip(own, counted, strict=True)]
+            self.without.append((np.array(left), counted.sum(axis=1).astype(float)))
+            pages = [
+                value(sums - a * at, counts - b * at)
+                if b[at].any()
+                else np.full(len(scores), np.nan)
+                for at in of_units
+                for a, b in zip(own, counted, strict=True)
+            ]
+            self.pages = np.reshape(pages, (len(of_units), len(own), len(scores)))
+
+    def of(self, weights: list[float]) -> tuple[float, float, float]:
+        """A weighted sum of the values, its standard error and degrees of freedom.
+
+        The delete-m jackknife's, as `stats.intervals.jackknife_interval` has it.
+        """
+        whole, parts = float(self.whole @ weights), list[tuple[float, float]]()
+        for left, sizes in self.without:
+            h, of = sizes.sum() / sizes, left @ weights
+            pseudo = h * whole - (h - 1) * of
+            centre = len(h) * whole - ((1 - 1 / h) * of).sum()
+            parts.append((float(((pseudo - centre) ** 2 / (h - 1)).mean()), len(h) - 1.0))
+        if len(parts) > 1:
+            moved = whole - self.pages @ weights
+            units, each = len(moved), np.isfinite(moved).sum() / len(moved)
+            shared = float(np.nansum((moved - np.nanmean(moved, axis=0)) ** 2))
+            shared *= units / (units - 1) * (each - 1) / each
+            parts[1] = max(parts[1][0] - shared, 0.0), parts[1][1]
+        total, spread = sum(v for v, _ in parts), sum(v**2 / f for v, f in parts)
+        return whole, total**0.5, total**2 / spread if spread else 1.0

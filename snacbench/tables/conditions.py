@@ -1,0 +1,115 @@
+"""Operating points under conditions beside those without: their order, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from snacbench.conditions.channel import SILENCE
+from snacbench.conditions.condition import Condition, condition_named
+from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows
+from snacbench.tables.side_by_side import Entry
+from snacbench.types import CodecSpec
+
+AS_SENT = (
+    "Points under conditions are not ranked and take no clips from others; rates are as "
+    "sent, speed and cost those of the point without condition."
+)
+
+
+def series_of(condition: Condition) -> str:
+    """What conditions of all strengths share: ``loss:burst=3``."""
+    return condition.name.rpartition("@")[0]
+
+
+def without_conditions(
+    runs: Sequence[RunRows], keep: Sequence[str] = ()
+) -> tuple[list[RunRows], int]:
+    """Runs without their points under conditions, but for models to `keep`; how many are out.
+
+    Where a run has no others, none is.
+    """
+    kept = []
+    for rows in runs:
+        specs = [codec.spec for codec in rows.codecs]
+        names = {s.name for s in specs if not s.condition or s.model in keep}
+        kept.append(rows if len(names) in (0, len(specs)) else rows.only(names))
+    return kept, sum(len(a.codecs) - len(b.codecs) for a, b in zip(runs, kept, strict=True))
+
+
+def left_out_note(count: int, where: str) -> str:
+    """That so many points are not shown, and where they are; empty if none is left out."""
+    points = f"{count} operating point{'s' * (count != 1)} under conditions"
+    return f"{points} left out: see {where}." if count else ""
+
+
+def in_order(entries: Sequence[Entry]) -> list[Entry]:
+    """The same with points under conditions after all points of their model, point by point."""
+    if not any(entry.columns.spec.condition for entry in entries):
+        return list(entries)
+    plain = [(id(entry.rows), entry.columns.spec.without_condition) for entry in entries]
+    models = list(dict.fromkeys((run, spec.model) for run, spec in plain))
+    points = list(dict.fromkeys((run, spec.name) for run, spec in plain))
+    places = []
+    for entry, (run, spec) in zip(entries, plain, strict=True):
+        point = 1 + points.index((run, spec.name)) if entry.columns.spec.condition else 0
+        places.append((models.index((run, spec.model)), point))
+    return [entries[i] for i in sorted(range(len(entries)), key=places.__getitem__)]
+
+
+def condition_notes(runs: Sequence[RunRows]) -> Iterator[str]:
+    """Each series of conditions in words, with what it came to on average; then what rates are."""
+    of: dict[str, dict[str, list[CodecColumns]]] = {}  # by series and strength
+    for codec in (codec for rows in runs for codec in rows.codecs if codec.spec.condition):
+        series, _, strength = codec.spec.condition.rpartition("@")
+        of.setdefault(series, {}).setdefault(strength, []).append(codec)
+    for series, strengths in of.items():
+        first = condition_named(f"{series}@{next(iter(strengths))}")
+        specs = [codec.spec for codecs in strengths.values() for codec in codecs]
+        came_to = list(map(_realised, strengths.values()))
+        mean = f"; realised, on average over clips: {', '.join(came_to)} {first.unit}".rstrip()
+        conceals = f"; concealment: {concealment(first, specs)}" * (first.kind == "loss")
+        told = f"{in_words(first)}{conceals}{mean * all(came_to)}"
+        yield f"{series}@{', '.join(strengths)}: {told}."
+    if of:
+        yield AS_SENT
+
+
+def _realised(codecs: Sequence[CodecColumns]) -> str:
+    """The mean over clips of what a condition came to, of several codecs from least to most."""
+    cells = [codec.coded["realised"][codec.ok(ALL_DOMAINS)] for codec in codecs]
+    means = [float(of[np.isfinite(of)].mean()) for of in cells if np.isfinite(of).any()]
+    ends = (f"{end:.3g}" for end in (min(means), max(means))) if means else ()
+    return " to ".join(dict.fromkeys(ends))
+
+
+def in_words(condition: Condition) -> str:
+    """What the conditions of a series are, but for who conceals what is lost."""
+    option, file = condition.option, condition.option("file")
+    as_got = {"level": "scaled", "noise": "noisy", "reverb": "reverberant"}.get(condition.kind)
+    against = f"scored against the {'clean clip' if condition.against_clean else f'{as_got} input'}"
+    packet = (option("packet") or "20ms").removesuffix("ms")
+    how = f"in bursts of {burst} on average" if (burst := option("burst")) else "each by itself"
+    noise = "recorded" if file else "white" if option("white") is not None else "pink"
+    room = "a recorded room with its tail at that gain" if file else "a room of that RT60"
+    return {
+        "loss": f"that share of packets lost, {how}; of {packet} ms, or a codec's own",
+        "flips": "each bit of the codes inverted with that probability, headers spared",
+        "level": f"input at that gain, {against}",
+        "noise": f"{noise} noise at that SNR added to the input, {against}",
+        "reverb": f"input in {room}, {against}",
+        "cascade": "coded and decoded so many times over",
+    }[condition.kind]
+
+
+def concealment(condition: Condition, specs: Sequence[CodecSpec]) -> str:
+    """Who conceals lost packets, and how: ``opus by itself (PLC); others: silence``."""
+    if condition.option("repeat") is not None:
+        return "the codes received before, once more"
+    zero = condition.option("zero") is not None
+    told = {s.without_condition.model: "" if zero else s.concealment for s in specs}
+    told = {model: how.removeprefix(SILENCE) for model, how in told.items()}
+    own = [f"{model} by itself ({how})" for model, how in told.items() if how]
+    rest = [f"others: {SILENCE}" if own else SILENCE] * (not all(told.values()))
+    return "; ".join([*own, *rest])

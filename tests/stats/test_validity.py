@@ -1,0 +1,172 @@
+"""Rank correlations with listeners: values by scipy, intervals by simulation."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from snacbench.stats.validity import Rated, agreements, correlations
+
+
+def rated(ratings, units=None, **scores):
+    """Of arrays (listeners, items, conditions) and (items, conditions)."""
+    _, items, conditions = ratings.shape
+    item, condition = np.indices((items, conditions)).reshape(2, -1)
+    of = {name: values.ravel() for name, values in scores.items()}
+    unit = item if units is None else np.asarray(units)[item]
+    return Rated(ratings.reshape(len(ratings), -1), of, item, condition, unit)
+
+
+def world(rng, conditions=8, agree=0.8):
+    """Quality of conditions, and what a metric thinks of them; standard deviations of 20 points."""
+    quality, other = rng.normal(0, 20, (2, conditions))
+    return quality, agree * quality + np.sqrt(1 - agree**2) * other
+
+
+def cells_of(rng, items, quality, thought):
+    """How good cells are, and their scores: items differ in both, and cells on top of that."""
+    easy, own = rng.normal(0, 8, (items, 1)), rng.normal(0, 10, (items, len(quality)))
+    score = thought + rng.normal(0, 10, (items, 1)) + 0.5 * own
+    return quality + easy + own, score + rng.normal(0, 8, own.shape)
+
+
+def heard(rng, good, listeners):
+    """Ratings of 0 to 100, with the spread of listeners, tastes, pages and repeats of MUSHRA."""
+    items, conditions = good.shape
+    spread = {(1, 1): 12, (1, conditions): 6, (items, 1): 7.5, (items, conditions): 16}
+    noise = sum(rng.normal(0, sd, (listeners, *of)) for of, sd in spread.items())
+    return np.clip(np.rint(50 + good + noise), 0, 100)
+
+
+@pytest.fixture(scope="module")
+def example():
+    rng = np.random.default_rng(3)
+    good, score = cells_of(rng, 6, *world(rng, 7))
+    ratings = np.round(heard(rng, good, 5), -1)  # with ties
+    ratings[0, 2] = np.nan
+    return ratings, {"m": np.round(score, -1), "worse": score + rng.normal(0, 40, score.shape)}
+
+
+@pytest.mark.parametrize(
+    ("coefficient", "theirs"), [("spearman", stats.spearmanr), ("kendall", stats.kendalltau)]
+)
+def test_values_are_scipys(coefficient, theirs, example):
+    ratings, scores = example
+    means, m = np.nanmean(ratings, axis=0), scores["m"]
+    expected = {
+        "cells": theirs(means.ravel(), m.ravel()).statistic,
+        "within items": np.mean([theirs(a, b).statistic for a, b in zip(means, m, strict=True)]),
+        "conditions": theirs(means.mean(axis=0), m.mean(axis=0)).statistic,
+    }
+    for scope, value in expected.items():
+        one = next(a for a in agreements(rated(ratings, **scores), scope, coefficient)
+                   if a.metric == "m")  # fmt: skip
+        assert one.value == pytest.approx(value), scope
+        assert (one.cells, one.items, one.conditions, one.listeners) == (42, 6, 7, 5)
+        assert one.low < value < one.high
+    assert correlations(np.arange(4.0), np.ones((1, 4)), coefficient) == [0]
+
+
+def test_intervals_leave_out_units_of_items_and_listeners(example):
+    ratings, scores = example
+    units = [0, 0, 1, 2, 3, 4]
+
+    def rho(kept_items, kept_listeners):
+        means = np.nanmean(ratings[kept_listeners][:, kept_items], axis=0)
+        return stats.spearmanr(means.ravel(), scores["m"][kept_items].ravel()).statistic
+
+    whole, every = rho(slice(None), slice(None)), np.arange(5)
+    left = [rho(np.array(units) != u, slice(None)) for u in every]
+    h = 6 / np.array([2, 1, 1, 1, 1])
+    pseudo = h * whole - (h - 1) * left
+    of_items = np.mean((pseudo - (5 * whole - ((1 - 1 / h) * left).sum())) ** 2 / (h - 1))
+    left, sizes = [rho(slice(None), every != k) for k in every], np.array([35, 42, 42, 42, 42])
+    h = sizes.sum() / sizes
+    pseudo = h * whole - (h - 1) * left
+    of_listeners = np.mean((pseudo - (5 * whole - ((1 - 1 / h) * left).sum())) ** 2 / (h - 1))
+    moved = np.full((5, 5), np.nan)
+    for u, k in np.ndindex(5, 5):
+        fewer = ratings.copy()
+        fewer[k, np.array(units) == u] = np.nan
+        if not np.isnan(ratings[k, np.array(units) == u]).all():
+            means = np.nanmean(fewer, axis=0)
+            moved[u, k] = whole - stats.spearmanr(means.ravel(), scores["m"].ravel()).statistic
+    each = np.isfinite(moved).sum() / 5
+    shared = np.nansum((moved - np.nanmean(moved, axis=0)) ** 2) * 5 / 4 * (each - 1) / each
+    of_listeners = max(of_listeners - shared, 0)
+    both = of_items + of_listeners
+    freedom = both**2 / (of_items**2 / 4 + of_listeners**2 / 4)
+    half = stats.t.ppf(0.975, freedom) * np.sqrt(both) / (1 - whole**2)
+    (one,) = agreements(rated(ratings, units, m=scores["m"]))
+    assert (one.low, one.high) == pytest.approx(
+        tuple(np.tanh(np.arctanh(whole) + side) for side in (-half, half))
+    )
+    (alone,) = agreements(rated(np.nanmean(ratings, axis=0)[None], units, m=scores["m"]))
+    assert alone.value == pytest.approx(whole)
+
+
+def test_the_best_is_compared_with_each_on_the_cells_that_both_have():
+    rng = np.random.default_rng(0)
+    good, score = cells_of(rng, 12, *world(rng, 8, 0.95))
+    some = np.where(np.arange(12)[:, None] < 8, score, np.nan)
+    noise = rng.normal(0, 30, (3, *good.shape))
+    data = rated(heard(rng, good, 12), a=score, b=some + noise[0], c=noise[1], d=noise[2])
+    best, *others = agreements(data)
+    assert (best.metric, best.behind, best.p_holm) == ("a", None, None)
+    assert {one.metric: one.cells for one in others} == {"b": 64, "c": 96, "d": 96}
+    by_name = {one.metric: one for one in others}
+    assert by_name["c"].behind == pytest.approx(best.value - by_name["c"].value)
+    assert by_name["b"].behind != pytest.approx(best.value - by_name["b"].value)
+    assert by_name["c"].p_holm < 0.05
+    same = agreements(rated(heard(rng, good, 12), a=score, b=score + 1e-9 * noise[0]))
+    assert same[1].p_holm > 0.05
+    assert [one.p_holm for one in agreements(data, "conditions")] == [None] * 4
+
+
+def test_too_few_and_equal_scores_have_a_reason(example):
+    ratings, scores = example
+    told = agreements(rated(ratings[:, :4], m=scores["m"][:4]))
+    assert told[0].reason == "too few: 4 of 5 items"
+    told = agreements(rated(ratings[:, :, :2], m=scores["m"][:, :2]), "within items")
+    assert told[0].reason == "too few: 0 of 15 cells, 0 of 5 items"
+    told = agreements(rated(ratings[:, :, :5], m=scores["m"][:, :5]), "conditions")
+    assert told[0].reason == "too few: 5 of 6 conditions"
+    told = agreements(rated(ratings, flat=np.ones((6, 7)), m=scores["m"]))
+    assert [(one.metric, one.reason) for one in told] == [
+        ("m", ""), ("flat", "all scores are equal")]  # fmt: skip
+    many = rated(np.arange(2400.0).reshape(1, 300, 8), m=np.arange(2400.0).reshape(300, 8))
+    assert "take spearman" in agreements(many, coefficient="kendall")[0].reason
+    perfect = agreements(many)[0]
+    assert (perfect.value, perfect.low) == (pytest.approx(1), None)  # it cannot be moved
+
+
+@pytest.mark.parametrize("scope", ["cells", "within items"])
+def test_intervals_cover(scope, record_property):
+    """What the same statistic is of the same conditions, on any number of items and listeners.
+
+    Rounding and clipping leave the order of what listeners would say on average as it is.
+    """
+    rng, held = np.random.default_rng(5), 0
+    for _ in range(20):
+        quality, thought = world(rng, 7)
+        good, score = cells_of(rng, 4000, quality, thought)
+        if scope == "cells":
+            truth = stats.spearmanr(good.ravel(), score.ravel()).statistic
+        else:
+            ranks = [stats.rankdata(of, axis=1) - 4 for of in (good, score)]
+            truth = np.mean((ranks[0] * ranks[1]).sum(axis=1)) / 28
+        for _ in range(25):
+            good, score = cells_of(rng, 10, quality, thought)
+            (one,) = agreements(rated(heard(rng, good, 10), m=score), scope)
+            held += one.low <= truth <= one.high
+    record_property("coverage", held / 500)
+    assert 0.93 <= held / 500 <= 0.97
+
+
+def test_intervals_over_conditions_cover(record_property):
+    rng, truth, held = np.random.default_rng(0), 6 / np.pi * np.arcsin(0.4), 0
+    for _ in range(1000):
+        good, score = cells_of(rng, 10, *world(rng, 8))
+        (one,) = agreements(rated(heard(rng, good, 10), m=score), "conditions")
+        held += one.low <= truth <= one.high
+    record_property("coverage", held / 1000)
+    assert 0.93 <= held / 1000 <= 0.97
