@@ -128,19 +128,16 @@ def refused(data, reason, *tables):
         read(data, *tables)
 
 
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"RIFF....WAVE", "not a .sncb file: it begins with b'RIFF', expected b'SNCB'"),
-        (
-            WHOLE[:4] + b"\3" + WHOLE[5:],
-            "version 3 of the format and this snacbench reads 1 and 2;",
-        ),
-        (WHOLE[:60] + bytes([WHOLE[60] ^ 1]) + WHOLE[61:], "damaged: its checksum is not that of"),
-        (WHOLE + b"x", "damaged: 1 bytes follow its end"),
-        (b"SNCB\x01\x80\x00" + bytes(40), "damaged: its length cannot be read"),
-    ],
-)
+@pytest.mark.parametrize(("data", "reason"), [
+    (b"RIFF....WAVE", "not a .sncb file: it begins with b'RIFF', expected b'SNCB'"),
+    (
+        WHOLE[:4] + b"\3" + WHOLE[5:],
+        "version 3 of the format and this snacbench reads 1 and 2;",
+    ),
+    (WHOLE[:60] + bytes([WHOLE[60] ^ 1]) + WHOLE[61:], "damaged: its checksum is not that of"),
+    (WHOLE + b"x", "damaged: 1 bytes follow its end"),
+    (b"SNCB\x01\x80\x00" + bytes(40), "damaged: its length cannot be read"),
+])  # fmt: skip
 def test_foreign_newer_and_damaged_files(data, reason):
     refused(data, reason)
 
@@ -165,25 +162,22 @@ def test_coders_travel_in_the_header_and_none_but_theirs_will_do():
     assert_same(read(WHOLE, tables), SNAC)  # which it does not need
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "reason"),
-    [
-        # part: num_samples, channels, counted bits, side information, packets, runs of shapes
-        (b"\xa0\x06\1\0\0\0\3", b"\0\1\0\0\0\3", "the length of a part is 0, expected 1 to"),
-        (b"\xa0\x06\1\0\0\0\3", b"\xa0\x06\1\0\x7f\0\3", "length of the side information is 127"),
-        (b"\xa0\x06\1\0\0\0\3", b"\xa0\x06\1\0\0\x7f\3", "the number of packets is 127"),
-        (b"\3\1\1\3\1\1\6\1\1\x0c", b"\3\1\1\3\1\1\6\2\1\x0c", "a run of the channels and frames"),
-        (b"\1\5\1\x09\1\x12", b"\1\5\1\x09\1\x13", "a stream takes 19 bytes and 18 are left"),
-        (b"\1\5\1\x09\1\x12", b"\1\5\1\x09\1\x11", "1 bytes follow the last part"),
-        (b"\1\1\x0c", b"\1\1" + wire.number(300_000), "300009 codes in 32 bytes, .* be 294912"),
-        (b"weights.pth", b"aeights.pth", "the weights files are not in order"),
-        # of the file with segments: the longest, shapes, lengths less 1 at 3 bits
-        (b"\x10\6\2\xa0", b"\x10\1\2\xa0", "the longest segment is 1, expected 2 to 65536"),
-        (b"\1\2\1\5\2", b"\2\1\1\5\1\1\4\2", "codes of segments are of several shapes, or"),
-        (b"\xb4\0\xc0", b"\xf4\0\xc0", "of segment lengths, stream 0 holds codes from 5 to 7"),
-        (b"\xb4\0\xc0", b"\xb5\0\xc0", "of segment lengths, stream 0 goes on after its last"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "reason"), [
+    # part: num_samples, channels, counted bits, side information, packets, runs of shapes
+    (b"\xa0\x06\1\0\0\0\3", b"\0\1\0\0\0\3", "the length of a part is 0, expected 1 to"),
+    (b"\xa0\x06\1\0\0\0\3", b"\xa0\x06\1\0\x7f\0\3", "length of the side information is 127"),
+    (b"\xa0\x06\1\0\0\0\3", b"\xa0\x06\1\0\0\x7f\3", "the number of packets is 127"),
+    (b"\3\1\1\3\1\1\6\1\1\x0c", b"\3\1\1\3\1\1\6\2\1\x0c", "a run of the channels and frames"),
+    (b"\1\5\1\x09\1\x12", b"\1\5\1\x09\1\x13", "a stream takes 19 bytes and 18 are left"),
+    (b"\1\5\1\x09\1\x12", b"\1\5\1\x09\1\x11", "1 bytes follow the last part"),
+    (b"\1\1\x0c", b"\1\1" + wire.number(300_000), "300009 codes in 32 bytes, .* be 294912"),
+    (b"weights.pth", b"aeights.pth", "the weights files are not in order"),
+    # of the file with segments: the longest, shapes, lengths less 1 at 3 bits
+    (b"\x10\6\2\xa0", b"\x10\1\2\xa0", "the longest segment is 1, expected 2 to 65536"),
+    (b"\1\2\1\5\2", b"\2\1\1\5\1\1\4\2", "codes of segments are of several shapes, or"),
+    (b"\xb4\0\xc0", b"\xf4\0\xc0", "of segment lengths, stream 0 holds codes from 5 to 7"),
+    (b"\xb4\0\xc0", b"\xb5\0\xc0", "of segment lengths, stream 0 goes on after its last"),
+])  # fmt: skip
 def test_impossible_content(old, new, reason):
     whole = (WHOLE, write(EXAMPLES["segments"], PACKED))
     data = next(data for data in whole if body_of(data).count(old) == 1)
@@ -195,22 +189,19 @@ SOME, HUGE = part(random_codes((8,), (4,))), (1 << 16) + 1
 SEGMENTS = replace(SOME, segment_lengths=np.ones((1, 4), np.int32))
 
 
-@pytest.mark.parametrize(
-    ("stream", "reason"),
-    [
-        (Bitstream(HEADER, (8,), ()), "the number of parts is 0, expected 1 to 64"),
-        (bitstream((8,), SOME, channel_mode="swapped"), "is called 'swapped'; a .sncb file"),
-        (bitstream((8,), SOME, seed=-1), "numbers from 0 to .* found -1"),
-        (bitstream((8,), SOME, weights_sha256={"a": "ABC"}), "64 hexadecimal .* 'ABC'"),
-        (bitstream((8,), replace(SOME, rate_hz=8_000)), r"parts at \[8000\] Hz, .* 16000 Hz"),
-        (bitstream((HUGE,), part(random_codes((HUGE,), (1,)))), "codebook sizes is 65537"),
-        (bitstream((8,), SOME, max_segment_frames=4), "has no segment lengths of up to 4 frames"),
-        (bitstream((8,), SEGMENTS), r"has \(1, 4\) segment lengths of up to 1 frames for codes"),
-        (bitstream((8,), SEGMENTS, SOME, max_segment_frames=4), "has no segment .*every code has"),
-        (bitstream((8,), SEGMENTS, max_segment_frames=HUGE), "the longest segment is 65537"),
-        (bitstream((2,) * 1025, part((np.zeros((1, 1), np.int32),) * 1025)), "streams is 1025"),
-    ],
-)
+@pytest.mark.parametrize(("stream", "reason"), [
+    (Bitstream(HEADER, (8,), ()), "the number of parts is 0, expected 1 to 64"),
+    (bitstream((8,), SOME, channel_mode="swapped"), "is called 'swapped'; a .sncb file"),
+    (bitstream((8,), SOME, seed=-1), "numbers from 0 to .* found -1"),
+    (bitstream((8,), SOME, weights_sha256={"a": "ABC"}), "64 hexadecimal .* 'ABC'"),
+    (bitstream((8,), replace(SOME, rate_hz=8_000)), r"parts at \[8000\] Hz, .* 16000 Hz"),
+    (bitstream((HUGE,), part(random_codes((HUGE,), (1,)))), "codebook sizes is 65537"),
+    (bitstream((8,), SOME, max_segment_frames=4), "has no segment lengths of up to 4 frames"),
+    (bitstream((8,), SEGMENTS), r"has \(1, 4\) segment lengths of up to 1 frames for codes"),
+    (bitstream((8,), SEGMENTS, SOME, max_segment_frames=4), "has no segment .*every code has"),
+    (bitstream((8,), SEGMENTS, max_segment_frames=HUGE), "the longest segment is 65537"),
+    (bitstream((2,) * 1025, part((np.zeros((1, 1), np.int32),) * 1025)), "streams is 1025"),
+])  # fmt: skip
 def test_what_the_format_cannot_hold(stream, reason):
     with pytest.raises(BitstreamError, match=reason):
         write(stream, PACKED)
@@ -306,24 +297,21 @@ def runs(reader):
     return reader.runs("it", least=(2,), most=(100,), rows=4)
 
 
-@pytest.mark.parametrize(
-    ("data", "read", "reason"),
-    [
-        (b"\x05", number, "it is 5, expected 0 to 4"),
-        (b"\x80\x00", number, "it is written in more bytes than it takes"),
-        (b"\xff" * 30, number, "it is more than 4"),
-        (b"\x83", number, "it takes 1 bytes and 0 are left"),
-        (b"\x02\xff\xfe", text, "it is no text"),
-        (wire.number(2000) + b"a" * 2000, text, "the length of it is 2000, expected 0 to 1024"),
-        (b"\x05abc", lambda reader: reader.length("it"), "it is 5 and 3 bytes are left"),
-        (b"ab", lambda reader: reader.end("it"), "2 bytes follow it"),
-        (bytes([1, 3, 9]), runs, "are given for 3 of 4"),
-        (bytes([1, 5, 9]), runs, "a run of it is 5, expected 1 to 4"),
-        (bytes([2, 2, 9, 2, 9]), runs, "it are written as more runs than they are"),
-        (bytes([9, 4, 9]), runs, "the number of runs of it is 9, expected 0 to 4"),
-        (bytes([1, 4, 1]), runs, "it is 1, expected 2 to 100"),
-    ],
-)
+@pytest.mark.parametrize(("data", "read", "reason"), [
+    (b"\x05", number, "it is 5, expected 0 to 4"),
+    (b"\x80\x00", number, "it is written in more bytes than it takes"),
+    (b"\xff" * 30, number, "it is more than 4"),
+    (b"\x83", number, "it takes 1 bytes and 0 are left"),
+    (b"\x02\xff\xfe", text, "it is no text"),
+    (wire.number(2000) + b"a" * 2000, text, "the length of it is 2000, expected 0 to 1024"),
+    (b"\x05abc", lambda reader: reader.length("it"), "it is 5 and 3 bytes are left"),
+    (b"ab", lambda reader: reader.end("it"), "2 bytes follow it"),
+    (bytes([1, 3, 9]), runs, "are given for 3 of 4"),
+    (bytes([1, 5, 9]), runs, "a run of it is 5, expected 1 to 4"),
+    (bytes([2, 2, 9, 2, 9]), runs, "it are written as more runs than they are"),
+    (bytes([9, 4, 9]), runs, "the number of runs of it is 9, expected 0 to 4"),
+    (bytes([1, 4, 1]), runs, "it is 1, expected 2 to 100"),
+])  # fmt: skip
 def test_what_no_writer_writes(data, read, reason):
     with pytest.raises(BitstreamError, match=f"not a valid .sncb file: .*{reason}"):
         read(cursor(data))

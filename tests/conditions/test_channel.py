@@ -1,7 +1,5 @@
 """Which packets are lost and which bits flipped, and what decoders are given instead."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from fractions import Fraction
 

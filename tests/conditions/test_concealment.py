@@ -1,7 +1,5 @@
 """What decoders make of packets that they lack or refuse."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

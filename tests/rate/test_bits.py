@@ -71,22 +71,19 @@ def test_what_no_codec_may_return(given_codes, sizes, message):
         bits_of(given_codes, spec(*sizes))
 
 
-@pytest.mark.parametrize(
-    ("part", "of", "message"),
-    [
-        (segments(4, 6), spec(16, 4), "with max_segment_frames=1 and 1 frame rates; declare"),
-        (segments(4, 6), replace(VARYING, streams=spec(16, 4, rates_hz=(50, 25)).streams), "and 2"),
-        (replace(segments(4, 6), segment_lengths=np.array([[10]], np.int32)), VARYING,
-         r"int32 \(1, 1\), expected int32 and the shape of all codes"),
-        (replace(segments(4, 6), segment_lengths=np.array([[4, 6]])), VARYING, "int64"),
-        (segments(3, 7), VARYING, "from 3 to 7 frames, expected 1 to 6"),
-        (segments(4, 6, 0), VARYING, "from 0 to 6 frames"),
-        (segments(4, 5), VARYING, r"of \[9\] frames in all, expected 10, or up to 8 more"),
-        (segments([4, 6], [4, 5]), VARYING, r"of \[10, 9\] frames"),
-        (segments(6, 6, 6, 1), VARYING, r"of \[19\] frames"),
-        (segments(4, 6, num_samples=1601), VARYING, r"of \[10\] frames in all, expected 11"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("part", "of", "message"), [
+    (segments(4, 6), spec(16, 4), "with max_segment_frames=1 and 1 frame rates; declare"),
+    (segments(4, 6), replace(VARYING, streams=spec(16, 4, rates_hz=(50, 25)).streams), "and 2"),
+    (replace(segments(4, 6), segment_lengths=np.array([[10]], np.int32)), VARYING,
+     r"int32 \(1, 1\), expected int32 and the shape of all codes"),
+    (replace(segments(4, 6), segment_lengths=np.array([[4, 6]])), VARYING, "int64"),
+    (segments(3, 7), VARYING, "from 3 to 7 frames, expected 1 to 6"),
+    (segments(4, 6, 0), VARYING, "from 0 to 6 frames"),
+    (segments(4, 5), VARYING, r"of \[9\] frames in all, expected 10, or up to 8 more"),
+    (segments([4, 6], [4, 5]), VARYING, r"of \[10, 9\] frames"),
+    (segments(6, 6, 6, 1), VARYING, r"of \[19\] frames"),
+    (segments(4, 6, num_samples=1601), VARYING, r"of \[10\] frames in all, expected 11"),
+])  # fmt: skip
 def test_segment_lengths_are_those_of_the_codes_and_of_the_clip(part, of, message):
     with pytest.raises(CodecError, match=f"x@1 returned segment lengths .*{message}"):
         bits_of(part, of)

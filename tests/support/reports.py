@@ -1,7 +1,5 @@
 """A small run with real audio in it, and names that would break a careless page."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path

@@ -67,18 +67,15 @@ def test_a_report_says_it_whatever_domain_is_looked_at(tmp_path):
     assert html.count("Find out why before believing") == 3  # all clips, speech, music
 
 
-@pytest.mark.parametrize(
-    ("how", "why"),
-    [
-        (
-            {"recipe": replace(RECIPE, overridden={"limit": None, "conditions": ()})},
-            "changed by --limit",
-        ),
-        ({"request": Request(shard="1/2")}, "it is a part, or was merged of parts"),
-        ({"facts": {"missing from the test set": "3 files"}}, "not in the test set: 3 files"),
-        ({"failed": {"one": (2,)}}, "some clips are not coded"),
-    ],
-)
+@pytest.mark.parametrize(("how", "why"), [
+    (
+        {"recipe": replace(RECIPE, overridden={"limit": None, "conditions": ()})},
+        "changed by --limit",
+    ),
+    ({"request": Request(shard="1/2")}, "it is a part, or was merged of parts"),
+    ({"facts": {"missing from the test set": "3 files"}}, "not in the test set: 3 files"),
+    ({"failed": {"one": (2,)}}, "some clips are not coded"),
+])  # fmt: skip
 def test_what_is_not_that_recipe_is_not_held_to_it(tmp_path, how, why):
     (table,) = tables_of([made(tmp_path / "r", **how)])
     assert table.above == ()
