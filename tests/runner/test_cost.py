@@ -22,14 +22,7 @@ from tests.support.written_runs import NEURAL, coded, of
 
 torch = pytest.importorskip("torch")
 
-from tests.support.codec_models import (  # noqa: E402
-    encodec_config,
-    encodec_of,
-    opened,
-    segmented_encodec,
-    tiny_encodec,
-    with_config,
-)
+from tests.support import codec_models as models  # noqa: E402
 
 RATE_HZ = 8_000
 SPEC = CodecSpec("framed", "framed", "test", RATE_HZ, (1,))
@@ -39,7 +32,7 @@ def loaded(selector: str) -> LoadedCodec:
     """An embedded codec, or one at a path."""
     ((model, spec),) = select(selector)
     planned = PlannedCodec(model.selector or model.name, spec)
-    return LoadedCodec(opened(selector), planned, on_torch="torch" in model.requires)
+    return LoadedCodec(models.opened(selector), planned, on_torch="torch" in model.requires)
 
 
 # ------------------------------------------------------------------------ multiply-accumulates
@@ -86,9 +79,9 @@ def test_macs_of_attention_and_distances_are_counted() -> None:
 def test_an_encodec_is_counted_by_part(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against its layers by hand, the LSTM among them, and its search of the codebooks."""
     monkeypatch.setattr(measured_cost, "DURATION_S", 1.0)
-    config = encodec_config({"lstm": 2})
-    model = encodec_of(config)
-    path = with_config(tmp_path / "mine.th", model, config)
+    config = models.encodec_config({"lstm": 2})
+    model = models.encodec_of(config)
+    path = models.with_config(tmp_path / "mine.th", model, config)
     cost = cost_of(loaded(f"encodec:{path}"))
     width = model.encoder.model[-1].conv.conv.in_channels
     frames_per_s, (size, dimension) = 75, (64, 16)
@@ -96,8 +89,8 @@ def test_an_encodec_is_counted_by_part(tmp_path: Any, monkeypatch: pytest.Monkey
     search = 4 * frames_per_s * size * dimension
     assert cost.encode_macs_per_s["quantiser"] == pytest.approx(search)
     assert cost.decode_macs_per_s["quantiser"] == 0
-    without = encodec_config({"lstm": 0})
-    plain = with_config(tmp_path / "plain" / "mine.th", encodec_of(without), without)
+    without = models.encodec_config({"lstm": 0})
+    plain = models.with_config(tmp_path / "plain" / "mine.th", models.encodec_of(without), without)
     other = cost_of(loaded(f"encodec:{plain}"))
     for side, part in (("encode_macs_per_s", "encoder"), ("decode_macs_per_s", "decoder")):
         more = getattr(cost, side)[part] - getattr(other, side)[part]
@@ -184,13 +177,13 @@ def test_whole_files_and_codes_that_do_not_change() -> None:
 def test_delay_of_embedded_models_is_as_their_layers_add_up_to(name: str) -> None:
     """Interval arithmetic for SNAC and DAC; a frame for a causal EnCodec. To the sample."""
     spec = codec_models()[name].points[-1]
-    found, *_ = delay.measure(opened(spec.name), spec.rate_hz or 0)
+    found, *_ = delay.measure(models.opened(spec.name), spec.rate_hz or 0)
     assert found == round((spec.latency_s or 0) * (spec.rate_hz or 0))
 
 
 def test_delay_of_normalised_segments_is_one_segment(tmp_path: Any) -> None:
-    path = with_config(tmp_path / "mine.th", *segmented_encodec())
-    codec = opened(f"encodec:{path}")
+    path = models.with_config(tmp_path / "mine.th", *models.segmented_encodec())
+    codec = models.opened(f"encodec:{path}")
     found, *_ = delay.measure(codec, 8_000)
     assert found == round(codec.spec.latency_s * 8_000) == 4_000
     assert delay.block_of(codec, 8_000) == 3_960
@@ -198,7 +191,7 @@ def test_delay_of_normalised_segments_is_one_segment(tmp_path: Any) -> None:
 
 def test_delay_of_opus_is_its_look_ahead_and_a_frame() -> None:
     """But for the first samples of a window, which are lost in 16 bits."""
-    found, *_ = delay.measure(opened("opus@64"), 48_000)
+    found, *_ = delay.measure(models.opened("opus@64"), 48_000)
     assert found is not None
     assert 960 + 312 - 24 <= found <= 960 + 312
 
@@ -214,7 +207,7 @@ def test_delay_of_lyra_is_a_frame(lyra_folder: Any) -> None:
 
 
 def test_show_codec_measures(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = with_config(tmp_path / "mine.th", tiny_encodec(), encodec_config())
+    path = models.with_config(tmp_path / "mine.th", models.tiny_encodec(), models.encodec_config())
     shown = call("show", "codec", f"encodec:{path}", "--measure").stdout
     for said in ("MACs to encode", "G per second (encoder", "M parameters (encoder", "peak memory"):
         assert said in shown, shown
