@@ -226,11 +226,8 @@ def test_codes_outside_their_codebook_are_refused_on_both_ways():
 def test_every_way_of_handling_channels_has_a_number():
     from snacbench.runner.signal_rules import coded_channels
 
-    modes = {
-        coded_channels(channels, CodecSpec("c", "c", "c", 8_000, taken))[1]
-        for taken in [(), (1,), (2,), (1, 2)]
-        for channels in (1, 2, 3)
-    }
+    specs = [CodecSpec("c", "c", "c", 8_000, taken) for taken in [(), (1,), (2,), (1, 2)]]
+    modes = {coded_channels(channels, spec)[1] for spec in specs for channels in (1, 2, 3)}
     assert modes == set(CHANNEL_MODES)
 
 

@@ -114,8 +114,7 @@ def test_points_are_found_by_their_condition() -> None:
     assert not any("+" in name for name in found("opus,*,snac-mini,o"))
     assert len(found("snac-mini+*")) == 4 * depths
     assert len(found("*+loss@*")) == 2 * len(points)
-    assert found("opus@14kbps+loss@1%,5%,snac-mini+flips@1e-4") == [
-        "opus@14kbps+loss@1%", "opus@14kbps+loss@5%", "snac-mini+flips@1e-4"
-    ]  # fmt: skip
+    expected = ["opus@14kbps+loss@1%", "opus@14kbps+loss@5%", "snac-mini+flips@1e-4"]
+    assert found("opus@14kbps+loss@1%,5%,snac-mini+flips@1e-4") == expected
     with pytest.raises(UnknownName):
         among(specs, "opus+loss@2%")

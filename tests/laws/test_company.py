@@ -72,9 +72,7 @@ def data_of(whole: Path) -> Path:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_rows_are_the_same_in_less_company_and_any_order(
-    whole: Path, tmp_path: Path, seed: int
-) -> None:
+def test_rows_are_the_same_in_less_company_and_any_order(whole, tmp_path, seed):
     drawn = random.Random(seed)
 
     def some(of: Sequence[str]) -> list[str]:
@@ -91,9 +89,7 @@ def test_rows_are_the_same_in_less_company_and_any_order(
     assert {key: expected[key] for key in rows} == rows
 
 
-def test_rows_and_summary_are_the_same_after_a_kill_and_later_scores(
-    whole: Path, tmp_path: Path
-) -> None:
+def test_rows_and_summary_are_the_same_after_a_kill_and_later_scores(whole, tmp_path):
     path, early = tmp_path / "run", METRICS[:2]
     arguments = options(data_of(whole), tuple(reversed(CODECS)), early, 2)
     killed = begun(path / "coded.jsonl", 7, *arguments, "-o", path)
@@ -123,9 +119,7 @@ def test_a_summary_line_is_the_same_without_the_other_codecs(whole: Path, tmp_pa
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_a_codec_is_stopped_for_what_it_is_and_not_for_the_clips_that_come_first(
-    tmp_path: Path, jobs: int
-) -> None:
+def test_a_codec_is_stopped_for_what_it_is_and_not_for_the_clips_that_come_first(tmp_path, jobs):
     sent = "audio.samples.astype('<f4').tobytes()"
     odd = codec("odd", encode=f"return {sent} if audio.num_samples > 9_600 else 1 / 0")
     (tmp_path / "odd.py").write_text(odd)

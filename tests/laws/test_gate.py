@@ -51,9 +51,8 @@ def test_unchanged_codecs_hide_no_regression(runs: tuple[Path, Path]) -> None:
 
 
 def test_rows_of_all_that_repeat_a_domain_count_once(runs: tuple[Path, Path]) -> None:
-    found = {
-        (c["metric"], c["domain"]): c for c in compared(*runs, "--codecs", "new")["comparisons"]
-    }
+    comparisons = compared(*runs, "--codecs", "new")["comparisons"]
+    found = {(c["metric"], c["domain"]): c for c in comparisons}
     assert found["voice", "all"]["repeats"] == "speech"
     assert found["voice", "all"]["p_corrected"] == found["voice", "speech"]["p_corrected"]
     assert not found["up", "all"]["repeats"]
@@ -104,8 +103,7 @@ def test_codecs_are_named_as_everywhere(tmp_path: Path, text: str, chosen: set[s
 
 
 def test_runs_without_the_same_codec_of_that_name(tmp_path: Path) -> None:
-    one, other = (
-        run_of(tmp_path / name, {f"c@{name}kbps": system(0.0, 0)}, DOMAINS) for name in "12"
-    )
+    alike = {name: {f"c@{name}kbps": system(0.0, 0)} for name in "12"}
+    one, other = (run_of(tmp_path / name, of, DOMAINS) for name, of in alike.items())
     with pytest.raises(UserError, match="no codec that both runs have is named c"):
         call("compare", one, other, "--codecs", "c")

@@ -66,9 +66,8 @@ class Storm:
         for name in ["scheduler", *(f"worker{n}" for n in range(WORKERS)), "client"]:
             process = self.processes.get(name)
             if process is None or process.poll() is not None:
-                self.processes[name] = subprocess.Popen(
-                    self.command(name), stdout=self.log, stderr=self.log, cwd=self.folder.parent
-                )
+                how = {"stdout": self.log, "stderr": self.log, "cwd": self.folder.parent}
+                self.processes[name] = subprocess.Popen(self.command(name), **how)
         return True
 
     def kill(self, name: str) -> None:

@@ -26,20 +26,12 @@ def ladder(rng: np.random.Generator) -> dict[str, System]:
     costs = np.where(np.arange(CLIPS) < SPEECH, 0.8, 1.4) * rng.uniform(0.9, 1.1, CLIPS)
     quality = rng.normal(0, 0.05, CLIPS)
     music = range(SPEECH, CLIPS)
-    made = {
-        f"curve@{kbps}": System(
-            {"voice": 2 + np.log2(kbps) + quality, "up": 10 + kbps + quality},
-            kbps=(kbps * costs).tolist(),
-            model="curve",
-            skipped={"voice": music},
-        )
-        for kbps in (4, 8, 16, 32)
-    }
-    made["one"] = System(
-        {"voice": 2 + np.log2(11.0) + quality, "up": 21 + quality},
-        kbps=(6 * costs[::-1]).tolist(),
-        skipped={"voice": music},
-    )
+    made, how = {}, {"model": "curve", "skipped": {"voice": music}}
+    for kbps in (4, 8, 16, 32):
+        scores = {"voice": 2 + np.log2(kbps) + quality, "up": 10 + kbps + quality}
+        made[f"curve@{kbps}"] = System(scores, kbps=(kbps * costs).tolist(), **how)
+    of_one = {"voice": 2 + np.log2(11.0) + quality, "up": 21 + quality}
+    made["one"] = System(of_one, kbps=(6 * costs[::-1]).tolist(), skipped={"voice": music})
     return made
 
 
@@ -54,9 +46,7 @@ def saving(run: Path, metric: str, domain: str) -> dict[str, Any]:
 
 @settings(CHEAP)
 @given(st.integers(0, 2**16))
-def test_sentences_take_rates_of_the_clips_that_they_take_scores_of(
-    tmp_path_factory: pytest.TempPathFactory, seed: int
-) -> None:
+def test_sentences_take_rates_of_the_clips_that_they_take_scores_of(tmp_path_factory, seed):
     made = ladder(np.random.default_rng(seed))
     run = run_of(tmp_path_factory.mktemp("law") / "run", made, DOMAINS)
     everywhere, speech = saving(run, "voice", "all"), saving(run, "voice", "speech")
@@ -115,12 +105,9 @@ def test_curves_that_hardly_overlap_get_no_headline(tmp_path: Path) -> None:
 
 def test_a_table_of_several_runs_says_the_n_of_its_rows(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    runs = [
-        run_of(
-            tmp_path / name, {"c": System({"up": rng.normal(size=3)})}, ["speech"] * 3, set_id=name
-        )
-        for name in ("ab", "cd")
-    ]
+    systems = {name: {"c": System({"up": rng.normal(size=3)})} for name in ("ab", "cd")}
+    runs = [run_of(tmp_path / name, of, ["speech"] * 3, set_id=name)
+            for name, of in systems.items()]  # fmt: skip
     done = call("table", *runs, "--by", "all", "--format", "json")
     (table,) = json.loads(done.stdout)["tables"]
     assert [row["cells"]["up"]["n"] for row in table["rows"]] == [3, 3]

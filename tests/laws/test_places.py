@@ -119,13 +119,11 @@ def test_a_shard_that_is_not_there_is_named_wherever_the_numbers_are(alone, shar
 
 
 def test_shards_of_codecs_of_their_own(alone, shards, tmp_path):
-    opus, others = (
-        [
-            sb.run(**{**ASKED, "codecs": codecs}, shard=f"{n}/3", out=tmp_path / f"{codecs}{n}")
-            for n in (1, 2, 3)
-        ]
-        for codecs in ("opus@14", "noise,lowpass")
-    )
+    def parts(codecs):
+        asked = {**ASKED, "codecs": codecs}
+        return [sb.run(**asked, shard=f"{n}/3", out=tmp_path / f"{codecs}{n}") for n in (1, 2, 3)]
+
+    opus, others = parts("opus@14"), parts("noise,lowpass")
     merged = sb.merge([*opus, *others], tmp_path / "merged")
     assert rows_of(merged.folder) == rows_of(alone.folder)
     notes = Notes()

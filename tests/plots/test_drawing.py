@@ -115,9 +115,8 @@ def test_a_second_run_gives_the_same_bytes_in_which_text_is_text(tmp_path):
     first = written(tmp_path / "a", "quality-rate", *forms, specs=specs)
     assert first == written(tmp_path / "b", "quality-rate", *forms, specs=specs)
     svg, pdf, _ = first
-    assert {p.name for p in (tmp_path / "a").iterdir()} == {
-        f"quality-rate-si_sdr.{f}" for f in forms
-    }
+    names = {path.name for path in (tmp_path / "a").iterdir()}
+    assert names == {f"quality-rate-si_sdr.{form}" for form in forms}
     assert b">dac-44khz</text>" in svg
     assert b">a$b$</text>" in svg  # no formula
     assert b"<dc:date>" not in svg

@@ -137,9 +137,8 @@ def test_plug_in_reads_low_when_tokens_are_few_and_the_correction_comes_closer(t
     draws = [np.random.default_rng(seed).integers(0, 4096, tokens) for seed in range(5)]
     counts = [np.bincount(codes, minlength=4096) for codes in draws]
     assert np.mean([*map(entropy.plug_in_entropy_bits, counts)]) == pytest.approx(bits, abs=0.02)
-    assert (
-        entropy.plug_in_entropy_bits(counts[0]) < entropy.corrected_entropy_bits(counts[0]) <= 12.0
-    )
+    plug_in, corrected = entropy.plug_in_entropy_bits, entropy.corrected_entropy_bits
+    assert plug_in(counts[0]) < corrected(counts[0]) <= 12.0
 
 
 @pytest.mark.parametrize(
@@ -203,9 +202,8 @@ def test_rate_and_efficiency_by_hand():
     assert entropy.entropy_kbps(books, duration_s=10.0, other_bits=3000) == pytest.approx(rate)
     # Books are weighed by their frame rate; the plug-in entropies count unless others are asked.
     books, of = [book(7.0, size=4096), book(13.0, size=4096)], spec(4096, 4096, rates_hz=(10, 30))
-    assert entropy.bitrate_efficiency(books, of) == pytest.approx(
-        (10 * 6.0 + 30 * 12.0) / (40 * 12)
-    )
+    share = (10 * 6.0 + 30 * 12.0) / (40 * 12)
+    assert entropy.bitrate_efficiency(books, of) == pytest.approx(share)
     few, of = [entropy.CodebookEntropy(9.0, 9.5, 100, 90, 1024, 30)], spec(1024)
     for value, share in (("plug_in", 0.9), ("corrected", 0.95), ("highest", 1.0)):
         assert entropy.bitrate_efficiency(few, of, value=value) == pytest.approx(share)

@@ -86,9 +86,8 @@ def test_a_batch_that_loses_a_signal_and_codecs_without_batches_are_coded_one_by
 
 @pytest.mark.parametrize("batch", [1, 8])
 def test_only_the_clip_that_breaks_the_codec_fails_and_says_where(coded, tmp_path, capsys, batch):
-    clips = [
-        failing.make_clip(tmp_path, f"c{i}", 3000, first=-1.0 if i == 3 else None) for i in range(6)
-    ]
+    firsts = [None, None, None, -1.0, None, None]
+    clips = [failing.make_clip(tmp_path, f"c{i}", 3000, first=n) for i, n in enumerate(firsts)]
     rows = coded(failing.BatchingToy(), clips, batch)
     assert [rows[c.id].status for c in clips] == ["ok"] * 3 + ["failed"] + ["ok"] * 2
     assert re.fullmatch(r"RuntimeError: poisoned \(failing_codecs\.py:\d+\)", rows["set/c3"].reason)
@@ -147,9 +146,8 @@ def test_codes_lie_beside_what_was_decoded_if_they_are_kept(coded, tmp_path, bat
     assert len(stream.parts[0].packets[0]) == 4 * 3000
     row = row_of(name="x" * 2_000)
     assert "its codes cannot be kept: no .sncb file can hold this" in row.reason
-    row = coded(failing.BatchingToy(replace(failing.SPEC, name="other")), clips_of(tmp_path, 1))[
-        "set/c0"
-    ]
+    other = failing.BatchingToy(replace(failing.SPEC, name="other"))
+    row = coded(other, clips_of(tmp_path, 1))["set/c0"]
     assert (row.status, row.codes, row.codes_sha256) == ("ok", None, None)
     assert not (tmp_path / "run" / "codes" / "other").exists()
 

@@ -99,9 +99,7 @@ def test_an_encodec_is_counted_by_part(tmp_path: Any, monkeypatch: pytest.Monkey
     assert sum(cost.params_m.values()) == pytest.approx(declared, rel=0.02)  # weight norm is fused
 
 
-def test_codecs_that_are_no_networks_have_no_macs_and_those_that_fail_a_reason(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_codecs_that_are_no_networks_have_no_macs_and_those_that_fail_a_reason(monkeypatch):
     cost = cost_of(loaded("identity"))
     assert (cost.macs_per_s, cost.encode_macs_per_s, cost.params_m) == (None, {}, {})
     assert (cost.delay_samples, cost.block_samples) == (1, None)
@@ -153,9 +151,7 @@ class Framed:
 
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize(("frame", "ahead"), [(80, 0), (320, 0), (320, 25), (160, 1000)])
-def test_delay_of_frames_is_found_whether_the_frame_is_known_or_not(
-    frame: int, ahead: int, told: bool
-) -> None:
+def test_delay_of_frames_is_found_whether_the_frame_is_known_or_not(frame, ahead, told):
     streams = (Stream(RATE_HZ // frame, 2),) if told else ()  # type: ignore[arg-type]
     codec = Framed(frame, ahead)
     codec = replace(codec, spec=replace(codec.spec, streams=streams))

@@ -156,9 +156,8 @@ def test_a_run_that_ends_leaves_the_processes_of_another(client, folder, tmp_pat
 def test_a_crash_costs_its_job_and_no_worker_and_is_tried_once_more(client, folder, tmp_path):
     before = client.run(os.getpid)
     jobs = Do("crash on 7", (7,)), Do("crash once", (str(tmp_path / "mark"),)), Do("", (3,))
-    assert sorted(map(str, done(client, folder, *jobs))) == sorted(
-        ["lost", str(tmp_path / "mark"), "3"]
-    )
+    expected = sorted(["lost", str(tmp_path / "mark"), "3"])
+    assert sorted(map(str, done(client, folder, *jobs))) == expected
     assert client.run(os.getpid) == before
 
 

@@ -69,11 +69,9 @@ def rows_for(job):
     if isinstance(job, CodingJob):
         return [Coded(clip.id, job.codec.spec.name, "ok") for clip in job.clips]
     if isinstance(job, ScoringJob):
-        return [
-            Score(d.coded.clip, d.coded.codec, m, metrics()[m].spec.version, "ok", 1.0)
-            for d in job.decodes
-            for m in d.metrics
-        ]
+        scored = ((d.coded, m) for d in job.decodes for m in d.metrics)
+        return [Score(coded.clip, coded.codec, m, metrics()[m].spec.version, "ok", 1.0)
+                for coded, m in scored]  # fmt: skip
     return []
 
 
@@ -116,9 +114,8 @@ def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(uncheck
     assert schedule.done(first, [Point(codec)]) == (PREPARE, 1)
     verify = next_of(VerifyJob, schedule, CHECK)
     assert verify.apart() == [verify]
-    assert verify.lost("it died") == [
-        SpotCheck("identity", 0, False, "spot check: another process cannot decode it: it died")
-    ]
+    why = "spot check: another process cannot decode it: it died"
+    assert verify.lost("it died") == [SpotCheck("identity", 0, False, why)]
     assert schedule.next("cpu") is None
     assert schedule.done(verify, rows_for(verify)) == (PREPARE, 1)
     assert next_of(CodingJob, schedule).refused == "why"
@@ -274,9 +271,8 @@ def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(monkeyp
     codec = codecs()[0]
     job = PreparationJob(Request(), delays=((codec, ("p", "q")),), reduced=(codec,))
     rows = job.run()
-    assert [replace(row, reason="") for row in rows] == [
-        Calibration(p, 0.0, 0.0, 0.0, found=False) for p in ("p", "q")
-    ]
+    nothing = [Calibration(name, 0.0, 0.0, 0.0, found=False) for name in ("p", "q")]
+    assert [replace(row, reason="") for row in rows] == nothing
     assert all(row.reason.startswith("ValueError: a bug of the codec's (") for row in rows)
     load.side_effect = WeightsMismatch("damaged")
     for part in job.apart():
@@ -313,9 +309,8 @@ def test_points_share_encodings_and_what_is_found_of_them_without_a_condition(tm
     shared = [shared, [(spec, name) for spec in (two, one) for name in names[1:3]]]
     shared += [[(spec, name) for name in names[:2:-1]] for spec in bases]
     fit = [[pair for pair in group if not reason or pair[0] is two] for group in shared]
-    coded = [
-        [(p.base.spec.name, p.spec.condition) for p in j.points] for j in jobs if not j.refused
-    ]
+    begun = [job.points for job in jobs if not job.refused]
+    coded = [[(p.base.spec.name, p.spec.condition) for p in points] for points in begun]
     assert coded == [[(spec.name, name) for spec, name in group] for group in fit if group]
     refused = [point.spec for j in jobs if j.refused == "why" for point in j.points]
     assert [spec.without_condition for spec in refused] == [one] * (6 if reason else 0)

@@ -143,12 +143,11 @@ def test_a_set_level_metric_keeps_embeddings_or_says_why_not(monkeypatch, tmp_pa
 def test_words_reach_the_metric(monkeypatch, tmp_path, domain, transcript, expected):
     def heard_by(options):
         assert (options.asr, options.offline) == ("parrot", True)
-        return replace(
-            words,
-            prepare_spoken=lambda _, said, language: (
-                lambda *, degraded: len(said.split()) + 0.1 * len(language)
-            ),
-        )
+
+        def prepare(_, said, language):
+            return lambda *, degraded: len(said.split()) + 0.1 * len(language)
+
+        return replace(words, prepare_spoken=prepare)
 
     spec = replace(toy("words"), domains=("speech",), needs_transcript=True)
     words = Metric(spec, prepare=lambda reference: pytest.fail("no words"), configure=heard_by)
@@ -332,17 +331,15 @@ def test_lengths_agree_at_the_metrics_rate_after_any_codecs_rate(rate_hz, sample
         (given,), _ = signals.codec_inputs(source, spec_of(codec))
         for metric in metrics().values():
             reference = signals.for_metric(source, metric.spec)
-            degraded = signals.match_length(
-                reference=reference, degraded=signals.for_metric(given, metric.spec)
-            )
+            degraded = signals.for_metric(given, metric.spec)
+            degraded = signals.match_length(reference=reference, degraded=degraded)
             assert degraded.num_samples == reference.num_samples
 
 
 def test_metrics_of_one_rate_get_the_very_same_object():
     mono, longer = broadband(1.0, 24_000), broadband(1.0001, 44_100)
-    every_channel, downmixed = (
-        signals.for_metric(mono, metrics()[name].spec) for name in ("si_sdr", "lsd")
-    )
+    specs = [metrics()[name].spec for name in ("si_sdr", "lsd")]
+    every_channel, downmixed = (signals.for_metric(mono, spec) for spec in specs)
     assert every_channel is downmixed is signals.at_rate(mono, 44_100)
     fitted = signals.match_length(reference=longer, degraded=downmixed)
     assert fitted is signals.match_length(reference=longer, degraded=every_channel)

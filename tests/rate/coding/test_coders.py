@@ -138,9 +138,8 @@ def test_packed_bytes_that_are_not_those_of_the_shape(data, shape, message):
 COUNTS = np.array([5, 0, 3, 0, 0, 1, 0, 91])
 COARSER = learned.Pairs(np.array([2, 2, 4]), np.array([1, 7, 3]), np.array([3, 1, 2]), strength=4)
 PREVIOUS = learned.Pairs(np.array([1]), np.array([6]), np.array([5]), strength=8)
-TABLE = learned.StreamTable(
-    COUNTS, learned.UNIT // 2, 16, {"coarser": COARSER, "previous": PREVIOUS}
-)
+PAIRS = {"coarser": COARSER, "previous": PREVIOUS}
+TABLE = learned.StreamTable(COUNTS, learned.UNIT // 2, 16, PAIRS)
 STATIC = (COUNTS + 0.5) / (100 + 0.5 * 8)
 
 

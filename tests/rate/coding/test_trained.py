@@ -114,9 +114,8 @@ def test_counts_and_pairs_are_those_of_the_corpus():
     assert [part.tolist() for part in pairs.after(5)] == [[5, 6], [1, 1]]
     assert pairs.after(10**6)[0].size == 0
     empty = learned.KeptClip("a", "a", ((np.zeros((1, 0), np.int32),),))
-    (data,) = coder_named("static", learned.train_tables("toy", [empty], (4,))).encode(
-        [child[:, :1] - 4], (4,)
-    )
+    static = coder_named("static", learned.train_tables("toy", [empty], (4,)))
+    (data,) = static.encode([child[:, :1] - 4], (4,))
     assert data
 
 
