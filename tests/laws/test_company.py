@@ -1,8 +1,7 @@
 """Company changes nothing: a row is the same whatever else is in its run, and however it came.
 
 Codecs, operating points, metrics and clips are left out or added, their order and the number of
-workers change, a run is killed and gone on with, scored later, or merged of parts.
-"""
+workers change, a run is killed and gone on with, scored later, or merged of parts."""
 
 import random
 import shutil

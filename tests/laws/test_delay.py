@@ -1,8 +1,7 @@
 """A delay is a delay: late or early, the same signal has the same aligned score.
 
 Decodes are made at several rates, shifted by whole samples and cut to the clip's length, so that
-what a delay pushes over an end is lost.
-"""
+what a delay pushes over an end is lost."""
 
 import sys
 from pathlib import Path

@@ -1,8 +1,7 @@
 """Company changes nothing: a speed is the same alone, beside other codecs, and on other clips.
 
 A codec takes no time and moves a clock of its own instead: the first call of every length costs
-0.3 s more than later ones, once per process.
-"""
+0.3 s more than later ones, once per process."""
 
 from collections.abc import Callable
 from dataclasses import replace

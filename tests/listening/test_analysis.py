@@ -44,8 +44,7 @@ def test_the_t_interval_and_the_jackknife_by_hand():
 
     Every item counts the same: means 2 (of 1, 3) and 8 (of one listener) give 5, not the mean of
     all three, 4. Without the 1st listener: (3 + 8) / 2 = 5.5; without the 2nd only item 1 is left:
-    1. Variance (2 - 1) / 2 of the squared distances from 3.25: 0.5 (2 x 2.25^2) = 5.0625.
-    """
+    1. Variance (2 - 1) / 2 of the squared distances from 3.25: 0.5 (2 x 2.25^2) = 5.0625."""
     e = estimate(np.array([[1.0, 3], [4, 4], [8, 10]]))
     error = np.std([2, 4, 9], ddof=1) / np.sqrt(3)
     assert (e.mean, e.listeners, e.items, e.n) == (pytest.approx(5), 3, 2, 6)
@@ -76,8 +75,7 @@ def test_ratings_as_an_array_with_systems_first_and_means_over_what_was_rated():
 
 def test_votes_where_conditions_have_pages_of_their_own():
     """Listeners x and y on i0, y alone on i1: means 2 and 8. Without x 5.5, without y 1: x says
-    2 x 5 - 5.5 = 4.5, y 9. Less 1 on both items, from both, it is 4, and each says 1 less.
-    """
+    2 x 5 - 5.5 = 4.5, y 9. Less 1 on both items, from both, it is 4, and each says 1 less."""
     votes, ones = np.array([[1, NAN], [3, 8]]), np.ones((2, 2))
     np.testing.assert_allclose(pseudo_values(votes), [4.5, 9])
     np.testing.assert_allclose(pseudo_values(votes, ones), [3.5, 8])
@@ -107,8 +105,7 @@ def test_votes_where_conditions_have_pages_of_their_own():
 
 def test_a_mixed_model_is_the_analysis_of_variance_where_data_are_balanced():
     """By expected mean squares of three crossed factors, two of them random, without replication
-    (Searle, Casella and McCulloch, 1992, ch. 4). In incomplete data no likelihood is larger.
-    """
+    (Searle, Casella and McCulloch, 1992, ch. 4). In incomplete data no likelihood is larger."""
     rng, (n, m, p) = np.random.default_rng(0), (8, 6, 3)
     shapes = ((n, 1, 1), (m, 1), (n, m, 1), (n, 1, p), (m, p), (n, m, p))
     y = sum(rng.normal(0, sd, of) for sd, of in zip((12, 5, 7, 6, 10, 16), shapes, strict=True))
@@ -172,8 +169,7 @@ def test_intervals_over_listeners_and_items_cover_what_they_say(listeners, items
 def test_friedman_agrees_with_the_example_of_scipys_documentation_and_by_hand():
     """Pulse before, after and five minutes after exercise (halved, to fit on the scale).
 
-    Two listeners, rank sums 2, 4, 6: 12 / (2 x 3 x 4) (4 + 16 + 36) - 3 x 2 x 4 = 4.
-    """
+    Two listeners, rank sums 2, 4, 6: 12 / (2 x 3 x 4) (4 + 16 + 36) - 3 x 2 x 4 = 4."""
     before, after = [36, 48, 44, 46, 37, 38, 41], [60, 60, 66, 60, 50.5, 48, 56]
     pulse = one_item(before=before, after=after, later=[38, 47.5, 52, 48, 42, 36, 38])
     found = friedman(ratings_of(pulse))
@@ -195,8 +191,7 @@ def test_friedman_agrees_with_the_example_of_scipys_documentation_and_by_hand():
 def test_wilcoxon_and_holm_by_hand():
     """Six listeners, all for the first: 2 of the 64 sign patterns are so extreme.
 
-    Of three p values .031, .031, .156: times 3, times 2 but not below the first, times 1.
-    """
+    Of three p values .031, .031, .156: times 3, times 2 but not below the first, times 1."""
     (pair,) = pairs_of(one_item(a=[51, 52, 53, 54, 55, 56], b=[50] * 6))
     assert (pair.row.p_value, pair.row.value) == (pytest.approx(2 / 64), 3.5)
     assert pair.record["superiority"] == 1

@@ -354,7 +354,6 @@ def test_pages_come_in_order_each_once_and_complete(site):
         assert (status, found) == (422, code)
         assert sentence in text
     assert not listener.pages()[0]["submitted"]
-
     # What was not played, or for less than all of a sound of 0.5 s, cannot be judged.
     unheard = (422, "unheard", "Every sound of the page must be heard for 0.5 s or longer")
     enough = {"plays": 1, "heard_s": 0.495}

@@ -125,8 +125,7 @@ def test_memory_of_a_plug_in_has_its_weights(params_m: float | None, least_mb: f
 class Framed:
     """Frames of their mean and peak, `ahead` samples of what follows included; or the whole file.
 
-    With much `coarseness` a change of few samples alters no code.
-    """
+    With much `coarseness` a change of few samples alters no code."""
 
     frame: int
     ahead: int = 0

@@ -32,8 +32,7 @@ def points(name, of):
 def curve(name, of, *, clips=120, own=0.1):
     """Mean scores of exactly these values, with noise per clip common to all curves, and some own.
 
-    A different name has other noise.
-    """
+    A different name has other noise."""
     common = np.random.default_rng(99).standard_normal(clips)
     rng = np.random.default_rng(len(name))
     scores = {}

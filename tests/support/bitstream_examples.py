@@ -130,8 +130,7 @@ def mutate(
 ) -> tuple[bytes, bytes, Tables | None, bool]:
     """A mutated file, the original, its tables, and whether the checksum was mended.
 
-    Bytes are cut out, put in, or exchanged: for any, for a number, or for some of another file.
-    """
+    Bytes are cut out, put in, or exchanged: for any, for a number, or for some of another file."""
     (original, tables), (other, _) = rng.choice(files), rng.choice(files)
     sealed = rng.random() < 0.7
     data = body_of(original) if sealed else original

@@ -51,8 +51,7 @@ def run_in(
     """Run snacbench in a folder, without a network to look for; it must exit with `code`.
 
     In this process, which has imported everything, and with plug-ins from the folder `plugged`;
-    in a `fresh` one where the environment matters to what is imported.
-    """
+    in a `fresh` one where the environment matters to what is imported."""
     command = snacbench_command(*arguments)
     given = {"HF_HUB_OFFLINE": "1", **(env or {})}
     if fresh:

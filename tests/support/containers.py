@@ -24,8 +24,7 @@ class Case:
 
     `tolerance` is the largest error of a sample, None where a lossy coder decides; `states` says
     whether its header states a length, `refused` what a message must say where it is refused,
-    `sound_bytes` where the sound ends, if not with the file.
-    """
+    `sound_bytes` where the sound ends, if not with the file."""
 
     data: bytes
     samples: NDArray[np.float32]

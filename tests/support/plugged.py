@@ -33,8 +33,7 @@ def codec(
     """Code of a module with a codec that sends samples, its two halves to be put in other ways.
 
     `encode` is a body that makes bytes of ``audio``, `decode` one that makes samples of ``data``,
-    ``shape`` and ``seed``.
-    """
+    ``shape`` and ``seed``."""
     return f"""
 import numpy as np
 from snacbench.models import CodecModel

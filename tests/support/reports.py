@@ -38,8 +38,7 @@ def tone(hertz: float, seconds: float = SECONDS) -> Audio:
 def run_with_audio(path: Path, condition: str = "") -> RunFolder:
     """Three clips through three codecs, one coding failed, one score undefined.
 
-    With a condition the codecs but the first are there under it, too.
-    """
+    With a condition the codecs but the first are there under it, too."""
     tones, specs = TONES_HZ, CODECS
     if condition:
         specs += tuple(spec.under(condition) for spec in CODECS[1:])

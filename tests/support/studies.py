@@ -113,8 +113,7 @@ def simulate(
     `means` of the systems are over listeners and items: what items deviate by is centred. The
     hidden reference gets 100, 80 where it is missed, in one of 50 cases. In form ``ab`` differences
     below 5 are "no preference"; in ``abx`` 63 % hear a difference of 10 points from the reference.
-    The first listeners are `careless` and answer anything, the last `dropouts` stop half-way.
-    """
+    The first listeners are `careless` and answer anything, the last `dropouts` stop half-way."""
     means = {ANCHOR35: 20.0, ANCHOR70: 40.0, **means}
     ids, rng = [item.id for item in test.items], np.random.default_rng([seed, 99])
     of_items = rng.normal(0, spread.item_system, (len(ids), len(means)))

@@ -50,7 +50,6 @@ def test_a_group_is_as_a_run_on_its_clips_alone(tmp_path):
     # Without that company, over all three.
     (alone, *_) = tables_of([whole.only({"one"})], DEFAULT, Options(by="language"))
     assert alone.rows[0].cells["up"].value == pytest.approx((1 + 16 + 36) / 3)
-
     # A baseline that met no clip of a group has nobody beside it there.
     part = spoken(tmp_path / "part", keep=[0, 3], three=ONE)
     asked = Options(by="language", significance=True, baseline="three")
