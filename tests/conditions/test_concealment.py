@@ -73,8 +73,7 @@ def test_refused_packets_count_as_lost(selector: str) -> None:
     codec = codec_of(selector)
     sound = broadband(2.0, 48_000)
     encoded = codec.encode(sound)
-    heard = received(codec, encoded, "flips@0.3")
-    assert heard.num_samples == sound.num_samples
+    assert received(codec, encoded, "flips@0.3").num_samples == sound.num_samples
     # Opus' code 3 without a count of frames, and no MP3 or AAC at all.
     bad = b"\xff" if selector[:4] == "opus" else b" " * 5
     refused = (*encoded.packets[:30], bad, *encoded.packets[31:])

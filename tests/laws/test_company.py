@@ -57,8 +57,7 @@ def summary_of(path: Path) -> dict[tuple[str, str], dict[str, str]]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of all codecs, metrics and clips; beside it the clips."""
     folder = tmp_path_factory.mktemp("whole")
-    data = make_set(folder, CLIPS)
-    run_in(folder, *options(data), "-o", folder / "run")
+    run_in(folder, *options(make_set(folder, CLIPS)), "-o", folder / "run")
     rows = all_rows(folder / "run")
     points = 5 * len(CODECS) - 3  # of which three send no packets to lose
     assert len(scores_in(rows)) == points * len(METRICS) * len(CLIPS)

@@ -29,8 +29,7 @@ def runs(tmp_path: Path) -> tuple[Path, Path]:
     """A codec that got worse beside eleven that did not change."""
     unchanged = {name: system(0.0, i) for i, name in enumerate(UNCHANGED)}
     before = run_of(tmp_path / "before", {"new": system(0.0, 0), **unchanged}, DOMAINS)
-    after = run_of(tmp_path / "after", {"new": system(1.0, 1), **unchanged}, DOMAINS)
-    return before, after
+    return before, run_of(tmp_path / "after", {"new": system(1.0, 1), **unchanged}, DOMAINS)
 
 
 def compared(*arguments: object) -> dict[str, Any]:
@@ -98,8 +97,7 @@ def test_codecs_are_named_as_everywhere(tmp_path: Path, text: str, chosen: set[s
         with pytest.raises(UserError, match=chosen):
             compared(run, run, "--codecs", text)
         return
-    found = compared(run, run, "--codecs", text)
-    assert {c["candidate"] for c in found["comparisons"]} == chosen
+    assert {c["candidate"] for c in compared(run, run, "--codecs", text)["comparisons"]} == chosen
 
 
 def test_runs_without_the_same_codec_of_that_name(tmp_path: Path) -> None:

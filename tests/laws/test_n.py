@@ -54,11 +54,9 @@ def test_sentences_take_rates_of_the_clips_that_they_take_scores_of(tmp_path_fac
     for field in ("n", "kbps", "target_kbps", "low_kbps", "high_kbps"):
         assert everywhere["matched"][field] == pytest.approx(speech["matched"][field])
     assert everywhere["matched"]["n"] == SPEECH
-    bits = [
-        (row["bits"]["codes"], row["duration_s"])
-        for row in rows(run, "coded")
-        if row["codec"] == "one" and row["domain"] == "speech"
-    ]
+    coded = [row for row in rows(run, "coded") if row["codec"] == "one"]
+    coded = [row for row in coded if row["domain"] == "speech"]
+    bits = [(row["bits"]["codes"], row["duration_s"]) for row in coded]
     kbps = sum(b for b, _ in bits) / sum(s for _, s in bits) / 1000
     assert everywhere["matched"]["target_kbps"] == pytest.approx(kbps)
     assert saving(run, "up", "all")["matched"]["n"] == CLIPS
@@ -72,8 +70,7 @@ def test_every_sentence_says_its_n(tmp_path: Path) -> None:
         if name != "one"
     }
     run = run_of(tmp_path / "run", made, DOMAINS)
-    text = call("rates", run, "--of", "one,other", "--against", "curve").stdout
-    lines = text.splitlines()
+    lines = call("rates", run, "--of", "one,other", "--against", "curve").stdout.splitlines()
     assert len(lines) >= 6
     for line in lines:
         assert f"n = {SPEECH if 'voice' in line or 'speech' in line else MUSIC}" in line or (
@@ -84,13 +81,11 @@ def test_every_sentence_says_its_n(tmp_path: Path) -> None:
 def test_curves_that_hardly_overlap_get_no_headline(tmp_path: Path) -> None:
     """Quality 2 to 5 against 4.9 to 7.9, at rates of which few are shared."""
     kbps, noise = (2, 4, 8, 16), np.random.default_rng(1).normal(0, 0.01, CLIPS)
-    made = {
-        f"{name}@{rate}": System(
-            {"up": start + np.log2(rate) + noise}, kbps=factor * rate, model=name
-        )
-        for name, start, factor in (("low", 1.0, 1.0), ("high", 3.8, 7.5))
-        for rate in kbps
-    }
+    made = {}
+    for name, start, factor in (("low", 1.0, 1.0), ("high", 3.8, 7.5)):
+        for rate in kbps:
+            up = start + np.log2(rate) + noise
+            made[f"{name}@{rate}"] = System({"up": up}, kbps=factor * rate, model=name)
     run = run_of(tmp_path / "run", made, ["music"] * CLIPS)
     options = ("--of", "high", "--against", "low", "--metrics", "up")
     text = call("rates", run, *options).stdout

@@ -124,8 +124,7 @@ def test_shards_of_codecs_of_their_own(alone, shards, tmp_path):
         return [sb.run(**asked, shard=f"{n}/3", out=tmp_path / f"{codecs}{n}") for n in (1, 2, 3)]
 
     opus, others = parts("opus@14"), parts("noise,lowpass")
-    merged = sb.merge([*opus, *others], tmp_path / "merged")
-    assert rows_of(merged.folder) == rows_of(alone.folder)
+    assert rows_of(sb.merge([*opus, *others], tmp_path / "merged").folder) == rows_of(alone.folder)
     notes = Notes()
     sb.merge([*opus, *others[1:]], tmp_path / "part", progress=notes)
     assert any("shard 1/3 of noise@20dB" in text for text in notes.texts)

@@ -28,6 +28,7 @@ from snacbench.listening.mixed_model import mixed_model
 from snacbench.listening.screening import answers_of, screen
 from snacbench.listening.study import Choice, Listener, duplicates
 from snacbench.stats.pairs import holm
+from tests.support.cases import cases
 from tests.support.studies import Scores, ab, abx, choice_study, listener_with, study_of
 
 NAN = np.nan
@@ -97,8 +98,7 @@ def test_votes_where_conditions_have_pages_of_their_own():
     (pair,) = pairs_of(study_of({("x", "i"): {"a": 4.0}, ("y", "i"): {"b": 2.0}}, form="acr"))
     assert (pair.row.value, pair.row.low, pair.row.p_value) == (2, None, None)
     assert pair.record["superiority"] is None
-    apart = {("x", "i0"): {"a": 4.0}, ("y", "i1"): {"b": 2.0}}
-    assert pairs_of(study_of(apart, form="acr")) == ()
+    assert pairs_of(study_of({("x", "i0"): {"a": 4.0}, ("y", "i1"): {"b": 2.0}}, form="acr")) == ()
     found = analyse(study_of({("x", "i0"): {"a": 5.0}, ("y", "i0"): {"a": 1.0}}, form="acr"))
     assert (found.overall[0].low, found.overall[0].high, found.items[0]["low"]) == (1, 5, 1)
 
@@ -373,15 +373,7 @@ def test_who_left_early_is_excluded():
     assert list(excluded(study_of(scores))) == ["x"]
 
 
-@pytest.mark.parametrize(("rule", "whom", "share", "unknown"), [
-    ("headphones", "failed or skipped the headphone check", "", 1),
-    ("attention", "failed an attention check", "", 1),
-    ("unheard:1.5", "heard more than 15 % of their sounds for less than 1.5 s", "5 of 20", 1),
-    ("fast:5", "took less than 5 s for a page (median)", "", 1),
-    ("reference:90", "rated the hidden reference below 90 on more than 15 % of their items",
-     "1 of 4", 0),
-    ("hearing=no", "answered 'no' to the question hearing", "", 1),
-])  # fmt: skip
+@pytest.mark.parametrize(("rule", "whom", "share", "unknown"), cases(__file__)["rules"])
 def test_rules_that_are_asked_for(rule, whom, share, unknown):
     study, fine = among(3, 4, low_references=1), {"headphones": "passed", "attention_failed": "0"}
     bad = Listener("x", {"hearing": "no"}, 4, {"headphones": "skipped", "attention_failed": "1"})

@@ -107,8 +107,7 @@ def test_what_is_said_of_it_and_what_its_own_consent_says(exported):
     lost, promises = cautions(OF_TWO)
     assert "an answer to 'phones' in which there is an & loses all that its listener" in lost
     assert "your consent text promises nothing that its pages do not keep" in promises
-    texts = texts_of("de")
-    usual = OF_TWO.model_copy(update={"consent": texts.consent, "language": "de"})
+    usual = OF_TWO.model_copy(update={"consent": texts_of("de").consent, "language": "de"})
     assert len(cautions(usual)) == 1
     config = configuration(usual, exported[1])
     assert "Vor dem Ende wird nichts gesendet" in config["pages"][1]["content"]

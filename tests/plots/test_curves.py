@@ -199,10 +199,8 @@ def test_a_rate_that_is_a_range_is_a_band_across(monkeypatch):
 
 def test_distribution_shows_every_clip_and_the_mean():
     rows = run_rows([*OPUS, *CUT])
-    figure = draw("distribution", rows)
-    axes = figure.axes[0]
-    last = axes.get_yticklabels()[-1].get_text().replace("\n", "")
-    assert last == "snac-24khz@0.42kbps (trunc.)"
+    axes = draw("distribution", rows).axes[0]
+    assert axes.get_yticklabels()[-1].get_text().replace("\n", "") == "snac-24khz@0.42kbps (trunc.)"
     clips = [line for line in axes.lines if line.get_gid() == "clips"]
     means = [line for line in axes.lines if line.get_gid() == "mean"]
     for codec, points, mean in zip(rows.codecs, clips, means, strict=True):

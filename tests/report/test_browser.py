@@ -24,8 +24,7 @@ def opened(chromium, page):
     yield opened
     opened.close()
     assert not errors
-    folder = page.parent.as_uri()
-    assert not [url for url in opened.asked if not url.startswith((folder, "data:"))]
+    assert not [url for url in opened.asked if not url.startswith((page.parent.as_uri(), "data:"))]
 
 
 def open_clip(opened, name):

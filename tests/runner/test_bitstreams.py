@@ -38,8 +38,7 @@ def through_bytes(stream):
     ("snac-mini", 1), ("dac-mini@2q", 2), ("encodec-mini@6", 1), ("opus@14", 2),
 ])  # fmt: skip
 def test_the_decoded_signal_is_that_of_the_codec(selector, channels):
-    source = broadband(0.4, 48_000, channels=channels)
-    stream, loaded = coded(selector, source, seed=9)
+    stream, loaded = coded(selector, broadband(0.4, 48_000, channels=channels), seed=9)
     decoded = bitstreams.decode_bitstream(through_bytes(stream), loaded)
     alone = len(stream.parts) > 1
     expected = [loaded.codec.decode(p, seed=9 + i * alone) for i, p in enumerate(stream.parts)]
@@ -50,8 +49,7 @@ def test_the_decoded_signal_is_that_of_the_codec(selector, channels):
 def header_of(loaded, name=""):
     spec = loaded.planned.spec
     rate_hz = spec.rate_hz or 48_000
-    digests = dict(spec.weights.sha256)
-    return Header(name or spec.name, digests, rate_hz, rate_hz, 1, 480, "mono", 0)
+    return Header(name or spec.name, dict(spec.weights.sha256), rate_hz, rate_hz, 1, 480, "mono", 0)
 
 
 def test_the_codec_is_found_by_the_file_or_unknown_here():
@@ -140,8 +138,7 @@ def test_scales_of_segments_travel_as_side_information(tmp_path):
     again = through_bytes(stream)
     codec = bitstreams.codec_of(stream.header, (), selector=f"X=encodec:{path}")
     decoded = bitstreams.decode_bitstream(again, codec)
-    expected = loaded.codec.decode(stream.parts[0], seed=0)
-    assert np.array_equal(decoded.samples, expected.samples)
+    assert np.array_equal(decoded.samples, loaded.codec.decode(stream.parts[0], seed=0).samples)
     for damaged in (b"abc", again.parts[0].side_info[:4]):
         with pytest.raises(CodecError, match=r"\d bytes of scales, expected 4 for each of 3"):
             bitstreams.decode_bitstream(with_part(again, side_info=damaged), loaded)
@@ -201,12 +198,9 @@ def test_rates_of_coders(tmp_path):
     folder.append([CodedBytes("another", spec.name, "adaptive", "", (1, 1), (1.0, 1.0))])
     frame = bitstreams.coder_frame(folder, [(spec, rows)])
     said = frame[["codec", "nominal_kbps", "coder", "shuffled", "clips"]].to_numpy().tolist()
-    assert said == [
-        ["toy@1kbps", 0.375, "adaptive", False, 2],
-        ["toy@1kbps", 0.375, "context", False, 1],
-        ["toy@1kbps", 0.375, "adaptive", True, 2],
-        ["toy@1kbps", 0.375, "context", True, 2],
-    ]
+    told = (("adaptive", False, 2), ("context", False, 1))
+    told += (("adaptive", True, 2), ("context", True, 2))
+    assert said == [["toy@1kbps", 0.375, *of] for of in told]
     plain, context, _, control = frame.itertuples()
     # Two clips of 4 s; three parts of 100 + 200 codes of 5 bit with 4 bytes of side information.
     assert plain.actual_kbps == pytest.approx(3 * (300 * 5 + 32) / 8 / 1000)

@@ -91,8 +91,7 @@ def test_only_the_clip_that_breaks_the_codec_fails_and_says_where(coded, tmp_pat
     rows = coded(failing.BatchingToy(), clips, batch)
     assert [rows[c.id].status for c in clips] == ["ok"] * 3 + ["failed"] + ["ok"] * 2
     assert re.fullmatch(r"RuntimeError: poisoned \(failing_codecs\.py:\d+\)", rows["set/c3"].reason)
-    logged = capsys.readouterr().err
-    assert logged.startswith("toy on set/c3:\nTraceback")
+    assert capsys.readouterr().err.startswith("toy on set/c3:\nTraceback")
 
 
 def test_clips_that_cannot_be_coded_fail_with_their_reason(coded, tmp_path, monkeypatch):

@@ -86,8 +86,7 @@ def test_an_encodec_is_counted_by_part(tmp_path: Any, monkeypatch: pytest.Monkey
     width = model.encoder.model[-1].conv.conv.in_channels
     frames_per_s, (size, dimension) = 75, (64, 16)
     lstm = 2 * frames_per_s * 8 * width * width
-    search = 4 * frames_per_s * size * dimension
-    assert cost.encode_macs_per_s["quantiser"] == pytest.approx(search)
+    assert cost.encode_macs_per_s["quantiser"] == pytest.approx(4 * frames_per_s * size * dimension)
     assert cost.decode_macs_per_s["quantiser"] == 0
     without = models.encodec_config({"lstm": 0})
     plain = models.with_config(tmp_path / "plain" / "mine.th", models.encodec_of(without), without)
@@ -138,8 +137,7 @@ class Framed:
         if self.whole:
             x = x / np.sqrt(np.mean(np.square(x)))
         padded = np.concatenate([x, np.zeros(self.frame + self.ahead, np.float32)])
-        starts = range(0, len(x), self.frame)
-        sums = [padded[s : s + self.frame + self.ahead].sum() for s in starts]
+        sums = [padded[s : s + self.frame + self.ahead].sum() for s in range(0, len(x), self.frame)]
         codes = np.round(np.array(sums) / self.coarseness).astype(np.int32)
         return Encoded(len(x), 1, RATE_HZ, codes=(codes[None],))
 

@@ -21,6 +21,7 @@ from snacbench.runner.engine import resume, run
 from snacbench.runner.versions import facts_of, machine, make_ready, package_versions, scored_too
 from snacbench.selectors import select
 from snacbench.types import Metric, MetricSpec
+from tests.support.cases import cases
 from tests.support.synthetic_runs import RUN
 
 TOYS = Request(codecs="identity,opus@24", limit=1)
@@ -50,14 +51,7 @@ def test_a_request_is_recorded_so_that_any_folder_can_take_it_up(tmp_path):
     assert planning.recorded(request) == replace(TOYS, data=str(tmp_path.resolve()))
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"limit": 0}, "--limit must be 1 or more"),
-    ({"segment_s": 0.0}, "must be above 0"),
-    ({"precision": "tf32"}, "--precision tf32 is for GPUs; use --device cuda"),
-    ({"precision": "fp16"}, "--precision fp16 is for GPUs; use --device cuda"),
-    ({"device": "cuda"}, "--device cuda: PyTorch finds no CUDA device"),
-    ({}, r"opus needs the Python package 'av'.*snacbench chec"),
-])  # fmt: skip
+@pytest.mark.parametrize(("change", "message"), cases(__file__)["refused"])
 def test_what_makes_no_sense_or_is_not_here_is_refused(monkeypatch, change, message):
     torch, found = pytest.importorskip("torch"), importlib.util.find_spec
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)

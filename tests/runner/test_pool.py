@@ -19,6 +19,7 @@ from snacbench.runner.cluster import DaskWorkers, connected
 from snacbench.runner.pool import LocalWorkers, default_jobs, run_all, run_jobs
 from snacbench.runner.versions import package_versions
 from snacbench.store.run_folder import RunFolder
+from tests.support.cases import cases
 from tests.support.clusters import fake_slurm, local_cluster
 from tests.support.jobs import Do, parent_of
 from tests.support.synthetic_runs import RUN
@@ -206,12 +207,7 @@ def test_a_worker_must_see_the_same_run_and_have_the_same_packages(client, folde
     assert "docs/cluster.md" in str(error)
 
 
-@pytest.mark.parametrize(("text", "jobs", "told"), [
-    ("jobqueue: {slurm: {cores: 1, memory: 1GB}}", None, "--jobs N"),
-    ("jobqueue: {kubernetes: {}}", 2, "does not describe a queue"),
-    ("{", 2, "does not describe a queue"),
-    (None, 1, "there is no file"),
-])  # fmt: skip
+@pytest.mark.parametrize(("text", "jobs", "told"), cases(__file__)["clusters"])
 def test_where_no_cluster_is(tmp_path, monkeypatch, text, jobs, told):
     file = tmp_path / "queue.yaml"
     if text:

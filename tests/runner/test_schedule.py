@@ -210,8 +210,7 @@ def test_the_gpu_codes_in_chunks_of_like_length_while_the_cpu_scores(
 ):
     for name, value in limits.items():
         monkeypatch.setattr(scheduling, name, value)
-    own = [*codecs(**how)[:1], *codecs()[1:]]
-    seen = run_all(schedule_of(folder, own), ("cuda", "cpu"))
+    seen = run_all(schedule_of(folder, [*codecs(**how)[:1], *codecs()[1:]]), ("cuda", "cpu"))
     coded = [job for job in seen if job.startswith("identity")]
     assert coded == [f"identity {chunk}" for chunk in chunks.split()]
     assert "score a" in seen[:12]
@@ -254,8 +253,7 @@ def test_lost_jobs_leave_their_rows(folder):
     schedule = schedule_of(folder, codecs(batch=2))
     preparation, coding = next_of(PreparationJob, schedule), next_of(CodingJob, schedule)
     assert preparation.apart() == [preparation]
-    not_found = Calibration("identity", 0.0, 0.0, 0.0, False, reason="why")
-    assert preparation.lost("why") == [not_found]
+    assert preparation.lost("why") == [Calibration("identity", 0.0, 0.0, 0.0, False, reason="why")]
     parts = coding.apart()
     assert [(label(p), p.codec.batch) for p in parts] == [("identity a", 1), ("identity b", 1)]
     assert parts[0].lost("why") == [Coded("a", "identity", "failed", "why", duration_s=1.0)]

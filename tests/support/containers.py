@@ -147,8 +147,7 @@ def riff(*chunks: bytes) -> bytes:
 
 def id3(size: int) -> bytes:
     """An ID3v2 tag of zeros."""
-    seven = bytes(size >> shift & 127 for shift in (21, 14, 7, 0))
-    return b"ID3\x04\0\0" + seven + bytes(size)
+    return b"ID3\x04\0\0" + bytes(size >> shift & 127 for shift in (21, 14, 7, 0)) + bytes(size)
 
 
 def altered() -> Iterator[tuple[str, Case]]:

@@ -26,12 +26,11 @@ def noisy(snr_db: float) -> Decode:
 
 
 BAD: Mapping[str, Decode] = {
-    "silent": lambda x, rng: np.zeros_like(x),
-    "constant": lambda x, rng: np.full_like(x, 0.25),
+    "silent": lambda x, rng: np.zeros_like(x), "constant": lambda x, rng: np.full_like(x, 0.25),
     "second half is zeros": lambda x, rng: x * (np.arange(len(x)) < len(x) // 2),
     "ends half-way": lambda x, rng: x[: len(x) // 2],
     "white noise": lambda x, rng: np.sqrt(np.mean(x**2)) * rng.standard_normal(len(x)),
-}
+}  # fmt: skip
 
 
 def write(path: Path, samples: np.ndarray, rate_hz: int = RATE_HZ) -> Path:

@@ -45,11 +45,9 @@ def by_hand(place, decodes, metric, left_out=()):
     """The distance of the files themselves."""
     sets = []
     for folder in (place / "clips", decodes):
-        signals = [
-            Audio(soundfile.read(path, dtype="float32")[0][None], 16_000)
-            for path in sorted(folder.glob("*.wav"))
-            if int(path.stem) not in left_out
-        ]
+        paths = [p for p in sorted(folder.glob("*.wav")) if int(p.stem) not in left_out]
+        samples = (soundfile.read(path, dtype="float32")[0][None] for path in paths)
+        signals = [Audio(of, 16_000) for of in samples]
         embedded = [fad.by_log_mel(s).astype(np.float16).astype(float) for s in signals]
         values = np.concatenate(embedded)
         sets.append(EmbeddingSet(values, np.zeros(len(values), int)))

@@ -24,11 +24,8 @@ NASTY = r"""a\b{c}$d&e#f_g%h~i^j<k>l|m"n`o'p*q--r[s]"""
 INTERVAL, ALONE = mean_intervals([[1.0, 1.0], [2.0, math.nan], [3.0, math.nan]])
 TABLE = Table(
     title=f"Title {NASTY}",
-    columns=(
-        Column("up", "U_p", "dB", "higher", kind="mean"),
-        Column("plain", "plain"),
-        Column("why", "why", kind="text", show="never"),
-    ),
+    columns=(Column("up", "U_p", "dB", "higher", kind="mean"), Column("plain", "plain"),
+             Column("why", "why", kind="text", show="never")),
     rows=(
         Row(f"[{NASTY}", {"up": Cell(2.0, INTERVAL, 3, ("best",)), "plain": Cell(math.inf)}),
         Row("*star", {"up": Cell(-1.5, None, 3, ("second", "significant"), notes=("few & bad",)),
@@ -36,8 +33,7 @@ TABLE = Table(
         Row("Müller é", {"up": Cell(text="the clip's"), "plain": Cell(-math.inf)}, group="Others"),
         Row("last", {"up": Cell(math.nan)}, group="Others"),
     ),
-    footnotes=("5 % of p ≤ 0.05 & more – done", "second"),
-    domain="speech",
+    footnotes=("5 % of p ≤ 0.05 & more – done", "second"), domain="speech",
 ).lettered()  # fmt: skip
 
 

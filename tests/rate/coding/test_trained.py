@@ -36,13 +36,11 @@ def test_tables_come_back_from_their_file(tables, tmp_path):
 def test_the_digest_depends_on_everything_that_coding_does(tables):
     first, *others = tables.streams
     pairs = first.pairs["previous"]
-    changed = [
-        replace(first, smoothing=first.smoothing + 1),
-        replace(first, strength=first.strength * 2),
-        replace(first, counts=first.counts + 1),
-        replace(first, pairs={**first.pairs, "previous": replace(pairs, strength=7)}),
-        replace(first, pairs={**first.pairs, "previous": replace(pairs, counts=pairs.counts + 1)}),
-    ]
+    other = (replace(pairs, strength=7), replace(pairs, counts=pairs.counts + 1))
+    more = {"smoothing": first.smoothing + 1, "strength": first.strength * 2}
+    changed = [replace(first, **{name: value}) for name, value in more.items()]
+    changed += [replace(first, counts=first.counts + 1)]
+    changed += [replace(first, pairs={**first.pairs, "previous": of}) for of in other]
     digests = {replace(tables, streams=(one, *others)).sha256 for one in changed}
     assert len(digests | {tables.sha256}) == 6
 
