@@ -33,12 +33,9 @@ def make_set(folder: Path, names: Sequence[str]) -> Path:
 
 
 def options(
-    data: Path,
-    codecs: Sequence[str] = CODECS,
-    metrics: Sequence[str] = METRICS,
-    jobs: int = 1,
+    data: Path, codecs: Sequence[str] = CODECS, metrics: Sequence[str] = METRICS, jobs: int = 1,
     conditions: Sequence[str] = CONDITIONS,
-) -> tuple[object, ...]:
+) -> tuple[object, ...]:  # fmt: skip
     named = ("--codecs", ",".join(codecs), "--metrics", ",".join(metrics))
     named += tuple(word for text in conditions for word in ("--condition", text))
     return ("run", *named, "--data", data, "--weights", "embedded", "--jobs", jobs, *NO_SPEED)

@@ -70,12 +70,9 @@ def test_means_beside_each_other_are_over_the_same_clips(tmp_path_factory, seed,
 @settings(CHEAP)
 @given(seeds, lost_clips, st.sampled_from(["failed", "undefined"]), OPTIONS)
 def test_no_gate_passes_lost_clips(
-    tmp_path_factory: pytest.TempPathFactory,
-    seed: int,
-    lost: set[int],
-    how: str,
+    tmp_path_factory: pytest.TempPathFactory, seed: int, lost: set[int], how: str,
     options: tuple[str, ...],
-) -> None:
+) -> None:  # fmt: skip
     folder = tmp_path_factory.mktemp("law")
     made = systems(seed)
     before = run_of(folder / "before", made, ["speech"] * CLIPS)

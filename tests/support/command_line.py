@@ -41,13 +41,9 @@ def snacbench_command(*arguments: object) -> list[str]:
 
 
 def run_in(
-    folder: Path,
-    *arguments: object,
-    code: int = 0,
-    env: dict[str, str] | None = None,
-    plugged: Path | None = None,
-    fresh: bool = False,
-) -> subprocess.CompletedProcess[str]:
+    folder: Path, *arguments: object, code: int = 0, env: dict[str, str] | None = None,
+    plugged: Path | None = None, fresh: bool = False,
+) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """Run snacbench in a folder, without a network to look for; it must exit with `code`.
 
     In this process, which has imported everything, and with plug-ins from the folder `plugged`;

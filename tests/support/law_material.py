@@ -58,14 +58,9 @@ def decodes(
 
 
 def score_files(
-    clips: Path,
-    degraded: Path,
-    run: Path,
-    *,
-    name: str = "codec",
-    metrics: str = "",
+    clips: Path, degraded: Path, run: Path, *, name: str = "codec", metrics: str = "",
     **options: str,
-) -> int:
+) -> int:  # fmt: skip
     """Score a folder of decodes; the exit code."""
     arguments = ["--reference", clips, "--degraded", degraded, "--name", name, "-o", run]
     arguments += ["--metrics", metrics] if metrics else []

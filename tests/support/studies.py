@@ -96,15 +96,9 @@ NOTHING_DEVIATES = Deviations(0, 0, 0, 0, 0)
 
 
 def simulate(
-    test: ListeningTest,
-    listeners: int,
-    means: Mapping[str, float],
-    spread: Deviations = Deviations(),
-    *,
-    careless: int = 0,
-    dropouts: int = 0,
-    seed: int = 0,
-) -> Study:
+    test: ListeningTest, listeners: int, means: Mapping[str, float],
+    spread: Deviations = Deviations(), *, careless: int = 0, dropouts: int = 0, seed: int = 0,
+) -> Study:  # fmt: skip
     """Answers to a test: listener n hears what `design.pages_of` deals to number n.
 
     The quality that a listener hears is a point on a scale that goes on beyond 0 and 100. Ratings
