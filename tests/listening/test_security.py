@@ -339,12 +339,10 @@ def test_pages_come_in_order_each_once_and_complete(site):
     (reference,) = answers_to({**page, "stimuli": [page["reference"]]})["ratings"]
     unrated = ("unrated", "Every sound that is asked about must be rated, each once")
     unknown = ("body", "The request cannot be understood: ratings")
+    none = [*others, {**first, "stimulus": "none"}]
+    several = ([], others, none, [first, *others, reference], [first, first, *others])
     wrong: list[tuple[list[dict[str, Any]], tuple[str, str]]] = [
-        ([], unrated),
-        (others, unrated),
-        ([*others, {**first, "stimulus": "none"}], unrated),
-        ([first, *others, reference], unrated),
-        ([first, first, *others], unrated),
+        *((ratings, unrated) for ratings in several),
         ([*others, {**first, "condition": "snac"}], unknown),
         *(([*others, {**first, "score": score}], unknown) for score in (101, -4, 50.5, "50", True)),
         ([*others, {**first, "score": -1}], ("score", "Scores on this page are from 0 to 100")),

@@ -21,16 +21,13 @@ from tests.support.listening_page import SCRIPTS
 
 FIELDS = cases(__file__)
 ODD = 'It\'s "odd": *stars* & Größe #1, <b>50 %</b> + {x}: [y] - \\n, & *all'
-OF_TWO = audio_test(
-    title=ODD,
-    welcome=f"{ODD}\n\n- {ODD}\n",
-    consent=f"*{ODD}",
-    questionnaire=(
-        Question(id="work", text=ODD, choices=(ODD, "R&D + 5 %")),
-        Question(id="age", text=ODD, choices=("a", "b"), required=False),
-        Question(id="phones", text=f"& {ODD}", kind="text"),
-    ),
+QUESTIONS = (
+    Question(id="work", text=ODD, choices=(ODD, "R&D + 5 %")),
+    Question(id="age", text=ODD, choices=("a", "b"), required=False),
+    Question(id="phones", text=f"& {ODD}", kind="text"),
 )
+TEXTS = {"title": ODD, "welcome": f"{ODD}\n\n- {ODD}\n", "consent": f"*{ODD}"}
+OF_TWO = audio_test(**TEXTS, questionnaire=QUESTIONS)
 
 
 def check_fields(part):

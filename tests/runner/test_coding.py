@@ -72,9 +72,7 @@ def test_a_batch_is_as_large_as_asked_and_halved_where_it_does_not_fit(
     assert toy.batches == batches
 
 
-def test_a_batch_that_loses_a_signal_and_codecs_without_batches_are_coded_one_by_one(
-    coded, tmp_path
-):
+def test_a_batch_that_loses_one_and_codecs_without_batches_are_coded_singly(coded, tmp_path):
     class Forgetful(failing.BatchingToy):
         def decode_batch(self, encoded, *, seeds):
             return super().decode_batch(encoded, seeds=seeds)[len(encoded) > 1 :]

@@ -136,13 +136,9 @@ def mutate(
     data = body_of(original) if sealed else original
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         start, size = rng.randrange(len(data)), rng.choice((0, 1, 1, 1, 2, 20, len(data)))
-        new = (
-            b"",
-            bytes([data[start] ^ 1 << rng.randrange(8)]),
-            wire.number(rng.choice((*_INTERESTING, data[start] + 1))),
-            rng.randbytes(rng.randint(1, 20)),
-            data[start:] * 2,
-            other[rng.randrange(len(other)) :],
-        )
+        flipped = bytes([data[start] ^ 1 << rng.randrange(8)])
+        number = wire.number(rng.choice((*_INTERESTING, data[start] + 1)))
+        drawn = rng.randbytes(rng.randint(1, 20))
+        new = (b"", flipped, number, drawn, data[start:] * 2, other[rng.randrange(len(other)) :])
         data = data[:start] + rng.choice(new) + data[start + size :] or b"\0"
     return (seal(data, original[len(MAGIC)]) if sealed else data), original, tables, sealed

@@ -162,11 +162,9 @@ def altered() -> Iterator[tuple[str, Case]]:
         "list-before-data": riff(fmt, chunk(b"LIST", b"INFOISFT\4\0\0\0abc\0"), wav[36:]),
         "odd-chunks": riff(chunk(b"bext", b"x" * 603), fmt, chunk(b"junk", b"y" * 7), wav[36:]),
         "chunks-after": riff(fmt, wav[36:], chunk(b"LIST", b"INFO"), chunk(b"id3 ", id3(20))),
-        "id3-before-wav": id3(300) + wav,
-        "bytes-after": wav + b"\0" * 64,
+        "id3-before-wav": id3(300) + wav, "bytes-after": wav + b"\0" * 64,
         "bw64": b"BW64" + rf64[4:],
-        "id3-before-aiff": id3(128) + aiff,
-        "id3-before-flac": id3(200) + flac,
+        "id3-before-aiff": id3(128) + aiff, "id3-before-flac": id3(200) + flac,
         "flac-padding": flac[:42] + b"\1" + (50_000).to_bytes(3, "big") + bytes(50_000) + flac[42:],
     }  # fmt: skip
     without_length = {
