@@ -64,8 +64,7 @@ def test_clips_of_one_padded_length_go_together_and_others_do_not(coded, tmp_pat
     (40, None, 60, [16, 16, 8]),  # as many as may fit
 ])  # fmt: skip
 def test_a_batch_is_as_large_as_asked_and_halved_where_it_does_not_fit(
-    coded, tmp_path, count, batch, most, batches
-):
+        coded, tmp_path, count, batch, most, batches):  # fmt: skip
     toy = failing.BatchingToy(most=min(most, 20))
     rows = coded(toy, clips_of(tmp_path, count, 1_000), batch)
     assert {row.status for row in rows.values()} == {"ok"}

@@ -173,8 +173,7 @@ def test_a_lost_worker_is_no_crash_of_its_job(client, folder, tmp_path):
     (ValueError("odd"), 0, ValueError, "odd"),
 ])  # fmt: skip
 def test_a_job_that_loses_every_worker_or_the_scheduler_is_given_up(
-    client, folder, monkeypatch, error, times, raised, told
-):
+        client, folder, monkeypatch, error, times, raised, told):  # fmt: skip
     sent = Mock(result=Mock(side_effect=error), add_done_callback=lambda done: done(sent))
     workers = DaskWorkers(client, folder)
     submit = Mock(return_value=sent)

@@ -143,8 +143,7 @@ FAULTS = [f"IndexError: {n} of 3\nlines (mine.py:7)" for n in range(5)]
     ([f"the decode is silent: {n}" for n in range(5)], "", False),
 ])  # fmt: skip
 def test_a_codec_that_fails_on_excerpts_and_alike_on_its_first_clips_is_stopped(
-    folder, monkeypatch, reasons, before, stopped, resumed
-):
+        folder, monkeypatch, reasons, before, stopped, resumed):  # fmt: skip
     monkeypatch.setattr(scheduling, "ALIKE", 3)
     schedule = schedule_of(folder, codecs())
     refused, left = [], iter(reasons)
@@ -205,9 +204,8 @@ def test_a_schedule_made_anew_at_any_point_does_the_rest_and_no_more(folder, ste
     ({"device": "cuda", "batch": None}, {"CHUNK_S": 7.0}, "abc d e"),  # so much audio
     ({"batch": 2}, {"CHUNK_S": 7.0}, "ab cd e"),  # on the CPU no more than a batch
 ])  # fmt: skip
-def test_the_gpu_codes_in_chunks_of_like_length_while_the_cpu_scores(
-    folder, monkeypatch, how, limits, chunks
-):
+def test_the_gpu_codes_in_chunks_of_like_length_while_the_cpu_scores(folder, monkeypatch, how,
+                                                                     limits, chunks):  # fmt: skip
     for name, value in limits.items():
         monkeypatch.setattr(scheduling, name, value)
     seen = run_all(schedule_of(folder, [*codecs(**how)[:1], *codecs()[1:]]), ("cuda", "cpu"))

@@ -21,9 +21,8 @@ HEADER = Header(
 )  # fmt: skip
 
 
-def random_codes(
-    sizes: Sequence[int], frames: Sequence[int], *, channels: int = 1, seed: int = 0
-) -> tuple[Codes, ...]:
+def random_codes(sizes: Sequence[int], frames: Sequence[int], *, channels: int = 1,
+                 seed: int = 0) -> tuple[Codes, ...]:  # fmt: skip
     rng = np.random.default_rng(seed)
     # Mostly small, as codes are not uniform: entropy coders then have something to do.
     return tuple(

@@ -55,9 +55,8 @@ def by_soundfile(kind: str, subtype: str, *, rate_hz: int = RATE_HZ, endian: str
     return stream.getvalue()
 
 
-def by_pyav(
-    kind: str, codec: str, *, rate_hz: int = RATE_HZ, pipe: bool = False, **options: str
-) -> bytes:
+def by_pyav(kind: str, codec: str, *, rate_hz: int = RATE_HZ, pipe: bool = False,
+            **options: str) -> bytes:  # fmt: skip
     """A file, or what goes through a pipe, in which nobody can go back."""
     written = io.BytesIO()
     target: Any = SimpleNamespace(write=written.write) if pipe else written

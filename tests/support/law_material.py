@@ -45,9 +45,8 @@ def references(folder: Path, count: int, *, seconds: float = 1.0, seed: int = 0)
     return folder
 
 
-def decodes(
-    folder: Path, clips: Path, good: Decode, bad: Mapping[int, Decode | None] | None = None
-) -> Path:
+def decodes(folder: Path, clips: Path, good: Decode,
+            bad: Mapping[int, Decode | None] | None = None) -> Path:  # fmt: skip
     """Decodes of all clips by `good`; some by another way, None: the file is missing."""
     for i, path in enumerate(sorted(clips.glob("*.wav"))):
         decode = (bad or {}).get(i, good)

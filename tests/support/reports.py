@@ -59,9 +59,8 @@ def run_with_audio(path: Path, condition: str = "") -> RunFolder:
     return folder
 
 
-def _rows_of(
-    folder: RunFolder, place: int, clip: Clip, tones: Mapping[str, float]
-) -> Iterator[object]:
+def _rows_of(folder: RunFolder, place: int, clip: Clip,
+             tones: Mapping[str, float]) -> Iterator[object]:  # fmt: skip
     id_ = clip.id
     for at, (codec, hertz) in enumerate(tones.items()):
         if (id_, codec) == ("set/c", "same"):

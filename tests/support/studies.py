@@ -34,9 +34,8 @@ def study_of(scores: Mapping[tuple[str, str], Mapping[str, float]], **fields: An
     return Study(**{**made, **fields})
 
 
-def listener_with(
-    name: str, items: int, *, low_references: int = 0, high_anchors: int = 0, **scores: float
-) -> Scores:
+def listener_with(name: str, items: int, *, low_references: int = 0, high_anchors: int = 0,
+                  **scores: float) -> Scores:  # fmt: skip
     """A listener who misses the reference on the first items, and takes the anchor for good."""
     found = {(name, f"i{n}"): {**GOOD, "a": 40.0, "b": 60.0, **scores} for n in range(items)}
     for place, of in enumerate(found.values()):
@@ -64,9 +63,8 @@ def numbered_test(items: int = 6, form: str = "mushra", systems: int = 3, **fiel
     return a_test(id="t", form=form, systems=codecs, items=heard, **{"training": (), **fields})
 
 
-def ab(
-    listener: str, answers: str, *, item: str = "i0", pair: tuple[str, str] = ("a", "b")
-) -> list[Choice]:
+def ab(listener: str, answers: str, *, item: str = "i0",
+       pair: tuple[str, str] = ("a", "b")) -> list[Choice]:  # fmt: skip
     """Answers as a word: a, b and t for a tie, one per item."""
     words: Any = ("tie" if letter == "t" else letter for letter in answers)
     return [Choice(listener, f"{item}-{k}", *pair, word) for k, word in enumerate(words)]

@@ -61,9 +61,8 @@ def make_run(
 VOICE = replace(UP, name="voice", domains=("speech",))
 
 
-def run_of(
-    path: Path, systems: Mapping[str, System], domains: Sequence[Domain], *, set_id: str = "ab"
-) -> Path:
+def run_of(path: Path, systems: Mapping[str, System], domains: Sequence[Domain], *,
+           set_id: str = "ab") -> Path:  # fmt: skip
     """A run folder of some systems on clips of these domains, 1 s each, without decodes."""
     clips = [replace(clip(number), id=f"{set_id}/{number:03}", domain=domain)
              for number, domain in enumerate(domains)]  # fmt: skip
