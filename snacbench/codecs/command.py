@@ -1,9 +1,4 @@
-"""Codecs that exist as an encoder and a decoder program, and two that ship: Codec 2, opus-tools.
-
-Each clip goes through the programs in a temporary folder of its own. All that the decoder gets is
-the coded file, which is the one packet of the `Encoded`; how many of its bits count is for a
-function to say. ``docs/outside-codecs.md`` shows how to describe a codec of one's own.
-"""
+"""Codecs that exist as an encoder and a decoder program, and two that ship: Codec 2, opus-tools."""
 
 import io
 import os

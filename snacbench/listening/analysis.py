@@ -1,11 +1,4 @@
-"""Statistics of a listening test: the listener is the unit.
-
-A listener's ratings resemble each other, so listeners are what was sampled: twenty pages of one are
-one difference, not twenty, and whatever is said of "listeners like these" rests on how much the
-result changes when one of them is left out. Where all listeners rated all items, estimates reduce
-to the t interval on listener means. `listening.screening` decided who counts;
-docs/listening-tests.md explains the choices and how well they hold.
-"""
+"""Statistics of a listening test: the listener is the unit."""
 
 import math
 from collections import Counter, defaultdict
