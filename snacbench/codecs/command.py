@@ -177,17 +177,11 @@ class CommandCodec:
     def _spec(self, point: Point) -> CodecSpec:
         """One operating point, once every placeholder is known to have a value there."""
         spec = CodecSpec(
-            name=f"{self.name}@{point.label}",
-            model=self.name,
-            family="command",
-            rate_hz=self.rate_hz,
-            channels=self.channels,
-            nominal_kbps=point.kbps,
-            settings=dict(point.settings),
-            stochastic="{seed}" in self.decode,
-            licence=self.licence,
+            name=f"{self.name}@{point.label}", model=self.name, family="command",
+            rate_hz=self.rate_hz, channels=self.channels, nominal_kbps=point.kbps,
+            settings=dict(point.settings), stochastic="{seed}" in self.decode, licence=self.licence,
             citation=self.citation,
-        )
+        )  # fmt: skip
         codec = LoadedCommand(spec, self)
         try:
             for line in (self.encode, self.decode, self.version):

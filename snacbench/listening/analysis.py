@@ -472,15 +472,9 @@ def analyse(
     kept = answers_of(whole, screening.kept)
     ratings = ratings_of(kept)
     return Analysis(
-        whole,
-        kept,
-        screening,
-        level,
-        ratings,
-        means=means_of(kept, level=level),
-        means_before=means_of(whole, level=level),
-        friedman=friedman(ratings),
+        whole, kept, screening, level, ratings, means=means_of(kept, level=level),
+        means_before=means_of(whole, level=level), friedman=friedman(ratings),
         comparisons=COMPARE[FORMS[study.form].kind](kept, level=level),
         items=item_effects(kept, level=level),
         mixed=mixed_model(ratings.systems, ratings.scores, level=level) if mixed else ({}, ()),
-    )
+    )  # fmt: skip

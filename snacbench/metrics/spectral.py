@@ -189,14 +189,9 @@ def _mel_filters(form: Form, rate_hz: int, scale: Scale) -> Any:
         # the published figures.
         warnings.filterwarnings("ignore", message="Empty filters")
         made = librosa.filters.mel(
-            sr=rate_hz,
-            n_fft=scale.fft,
-            n_mels=scale.bands,
-            fmin=form.fmin_hz,
-            fmax=form.fmax_hz,
-            htk=form.mel == "htk",
-            norm="slaney" if form.mel == "slaney" else None,
-        )
+            sr=rate_hz, n_fft=scale.fft, n_mels=scale.bands, fmin=form.fmin_hz, fmax=form.fmax_hz,
+            htk=form.mel == "htk", norm="slaney" if form.mel == "slaney" else None,
+        )  # fmt: skip
     return csr_array(made)
 
 

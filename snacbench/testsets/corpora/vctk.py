@@ -26,15 +26,10 @@ def _make(path: Path, speaker: str, utterance: str) -> corpus.CorpusFile:
     text = corpus.child(path.parents[2], "txt", path.parent.name, f"{utterance}.txt")
     speakers = corpus.child(path.parents[2], "speaker-info.txt")  # columns ID, AGE, GENDER, ...
     return corpus.CorpusFile(
-        utterance.lower(),
-        domain="speech",
-        cluster=speaker.lower(),
-        transcript=corpus.text_of(text),
-        lossy_source=False,
-        language="en",
-        speaker=speaker.lower(),
+        utterance.lower(), domain="speech", cluster=speaker.lower(),
+        transcript=corpus.text_of(text), lossy_source=False, language="en", speaker=speaker.lower(),
         gender=corpus.genders_in(speakers, 2).get(speaker.lower(), ""),
-    )
+    )  # fmt: skip
 
 
 # Size as DataShare states it; sha256: torchaudio.datasets.VCTK_092.
