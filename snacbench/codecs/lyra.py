@@ -10,8 +10,6 @@ in what was received by minimum statistics. It differs in this: the noise is dra
 seed and shaped by filters and an overlap of our own, and packets arrive in time, one per 20 ms.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -56,7 +54,7 @@ class LyraCodec:
     spec: CodecSpec
     folder_files: Mapping[str, Path]
 
-    def at(self, spec: CodecSpec) -> LyraCodec:
+    def at(self, spec: CodecSpec) -> "LyraCodec":
         """The same models at another number of quantisers."""
         return replace(self, spec=spec)
 
@@ -198,9 +196,8 @@ def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> LyraC
         try:
             codec._interpreter(name)
         except (ValueError, RuntimeError) as error:
-            raise WeightsMismatch(
-                f"{path} is not a TFLite model ({error}); fetch Lyra's models again"
-            ) from error
+            text = f"{path} is not a TFLite model ({error}); fetch Lyra's models again"
+            raise WeightsMismatch(text) from error
     return codec
 
 
