@@ -1,5 +1,7 @@
 """Runs as files to hand over: written, checked, and scores of them computed again."""
 
+from __future__ import annotations
+
 import csv
 import math
 import re
