@@ -1,9 +1,4 @@
-"""VCTK 0.92: studio speech of 110 speakers at 48 kHz, first microphone, all speakers.
-
-The corpus has no official test part, so every speaker is here; a paper that holds some out says
-which, and so must its manifest. The first microphone (a DPA 4035) is complete for every speaker;
-the second lacks p280 and p315. The texts of p315 were lost, so its clips have no transcript.
-"""
+"""VCTK 0.92: studio speech of 110 speakers at 48 kHz, first microphone, all speakers."""
 
 from functools import partial
 from pathlib import Path
