@@ -1,7 +1,5 @@
 """Conditions: at strength 0 there is none, losses are alike, and what a run makes of all kinds."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

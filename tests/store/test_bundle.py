@@ -144,16 +144,13 @@ def test_what_is_changed_is_refused_and_named(bundle, tmp_path, edit, expected):
     assert expected.format(row=named) in "\n".join(map(str, told.found))
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "expected"),
-    [
-        ("../run.json", b"", "no bundle has such a member"),
-        ("/etc/passwd.txt", b"", "no bundle has such a member"),
-        ("embeddings/../../x.npy", b"", "no bundle has such a member"),
-        ("scores.jsonl", b"", "there twice"),
-        ("big.jsonl", bytes(2**24), "that would become 16777216"),
-    ],
-)
+@pytest.mark.parametrize(("name", "content", "expected"), [
+    ("../run.json", b"", "no bundle has such a member"),
+    ("/etc/passwd.txt", b"", "no bundle has such a member"),
+    ("embeddings/../../x.npy", b"", "no bundle has such a member"),
+    ("scores.jsonl", b"", "there twice"),
+    ("big.jsonl", bytes(2**24), "that would become 16777216"),
+])  # fmt: skip
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_what_is_dangerous_is_not_unpacked(bundle, tmp_path, name, content, expected):
     path = shutil.copy(bundle, tmp_path / "b.zip")
@@ -183,24 +180,21 @@ CODED = Coded(*OF, "ok", duration_s=1.1)
 SCORE = Score(*OF, "mel_dac7", metrics()["mel_dac7"].spec.version, "ok", 1.0)
 
 
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        (replace(SCORE, clip="no"), "the run has no clip no"),
-        (replace(SCORE, version="0"), ""),  # which counts no more
-        (SCORE, "it is there twice"),
-        (replace(SCORE, value=-1.0), "-1.0 is outside the metric's range"),
-        (replace(SCORE, value=None), "its status is ok, its value None"),
-        (Embedded(*OF, "fad_logmel", "1", "ok", None, "", "ab", "cd"), "embeddings/ab/ab.npy is n"),
-        (CODED, "it is there twice"),
-        (replace(CODED, status="failed"), "it scores what was not coded"),
-        (replace(CODED, duration_s=2.0), "2.0 s were coded, the clip lasts 1.1 s"),
-        (replace(CODED, bits=Bits(-1)), "-1 bits are no rate"),
-        (replace(CODED, bits=Bits(10)), "bits are counted, 10 were spent"),
-        (CodeHistogram(*OF, 0, 4, np.array([1]), np.array([1])), "stream 0 has no codebook of 4 c"),
-        (None, "is not a Score row"),
-    ],
-)
+@pytest.mark.parametrize(("row", "expected"), [
+    (replace(SCORE, clip="no"), "the run has no clip no"),
+    (replace(SCORE, version="0"), ""),  # which counts no more
+    (SCORE, "it is there twice"),
+    (replace(SCORE, value=-1.0), "-1.0 is outside the metric's range"),
+    (replace(SCORE, value=None), "its status is ok, its value None"),
+    (Embedded(*OF, "fad_logmel", "1", "ok", None, "", "ab", "cd"), "embeddings/ab/ab.npy is n"),
+    (CODED, "it is there twice"),
+    (replace(CODED, status="failed"), "it scores what was not coded"),
+    (replace(CODED, duration_s=2.0), "2.0 s were coded, the clip lasts 1.1 s"),
+    (replace(CODED, bits=Bits(-1)), "-1 bits are no rate"),
+    (replace(CODED, bits=Bits(10)), "bits are counted, 10 were spent"),
+    (CodeHistogram(*OF, 0, 4, np.array([1]), np.array([1])), "stream 0 has no codebook of 4 c"),
+    (None, "is not a Score row"),
+])  # fmt: skip
 def test_rows_that_contradict_each_other_are_named_and_not_exported(run, tmp_path, row, expected):
     path = shutil.copytree(run.path, tmp_path / "run")
     folder = RunFolder.open(path)
