@@ -167,9 +167,8 @@ class _Concealment:
             return
         if not self.heard:
             self.smooth, self.square, self.lowest = level, level**2, level
-        near = ((self.smooth.mean() - level.mean()) / self._SPREAD) ** 2
-        near = near + ((self.smooth - self.floor) / self._SPREAD) ** 2
-        weight = 0.5 ** (self._STEP_S / 0.7) * np.exp(-near)
+        apart = (self.smooth.mean() - level.mean()) ** 2 + (self.smooth - self.floor) ** 2
+        weight = 0.5 ** (self._STEP_S / 0.7) * np.exp(-apart / self._SPREAD**2)
         self.smooth = weight * self.smooth + (1 - weight) * level
         self.square = weight * self.square + (1 - weight) * level**2
         again = self.heard % round(1 / self._STEP_S) == 0
