@@ -126,12 +126,10 @@ def _lines(specs: Sequence[CodecSpec], data: PlotData) -> dict[str, Series]:
         rates = sorted({s.nominal_kbps or 0.0 for s in specs if s.model == spec.model})
         rank = (1 + rates.index(spec.nominal_kbps or 0.0)) / len(rates)
         share = 1.0 if len(rates) == 1 else _PALEST + (1 - _PALEST) * rank
-        look = looks[spec.model]
+        look, label = looks[spec.model], style.codec_label(spec, 99, data.labels)
         red, green, blue = (1 - share * (1 - part) for part in to_rgb(look.colour))
-        label = style.shortened(style.codec_label(spec, 99, data.labels), 30)
-        found[spec.name] = Series(
-            label, replace(look, colour=to_hex((red, green, blue)), line=look.line or ":"), ()
-        )
+        look = replace(look, colour=to_hex((red, green, blue)), line=look.line or ":")
+        found[spec.name] = Series(style.shortened(label, 30), look, ())
     return found
 
 
