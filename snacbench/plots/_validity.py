@@ -38,11 +38,10 @@ def validity_figure(found: Validity, title: str = "") -> Figure:
         for axes, group in zip(panels, shown, strict=False):
             for scope, (marker, colour, shift) in _LOOKS.items():
                 for one in (o for o in found.groups[group][scope] if o.value is not None):
-                    below = one.p_holm is not None and one.p_holm <= 0.05
                     place = metrics.index(one.metric) + shift
                     if one.low is not None and one.high is not None:
                         axes.plot([one.low, one.high], [place] * 2, color=colour, linewidth=0.9)
-                    fill = {"markerfacecolor": "white" if below else colour, "markersize": 3.5}
+                    fill = {"markerfacecolor": "white" if one.below else colour, "markersize": 3.5}
                     (drawn[scope],) = axes.plot(
                         [one.value], [place], marker, color=colour, gid=f"{group}:{scope}",
                         label=scope, **fill,

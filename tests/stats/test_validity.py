@@ -129,7 +129,7 @@ def test_too_few_and_equal_scores_have_a_reason(example):
     told = agreements(rated(ratings[:, :, :2], m=scores["m"][:, :2]), "within items")
     assert told[0].reason == "too few: 0 of 15 cells, 0 of 5 items"
     told = agreements(rated(ratings[:, :, :5], m=scores["m"][:, :5]), "conditions")
-    assert told[0].reason == "too few: 5 of 6 conditions"
+    assert told[0].reason == "too few: 5 of 7 conditions"
     told = agreements(rated(ratings, flat=np.ones((6, 7)), m=scores["m"]))
     assert [(one.metric, one.reason) for one in told] == [
         ("m", ""), ("flat", "all scores are equal")]  # fmt: skip
