@@ -1,15 +1,8 @@
 """A report of a run under conditions: folded away, in tables and in players."""
 
-from snacbench.report.build import build_report, clips_under_conditions
+from snacbench.report.build import build_report
 from tests.report.test_browser import open_clip
 from tests.support.reports import run_with_audio
-
-
-def test_points_under_conditions_are_played_on_clips_that_double_what_is_played():
-    assert clips_under_conditions(30, 9, 10) == set(range(30))
-    assert clips_under_conditions(30, 9, 80) == {0, 14, 29}
-    assert clips_under_conditions(2, 9, 80) == {0, 1}
-    assert clips_under_conditions(30, 9, 0) == set(range(30))
 
 
 def test_points_under_conditions_are_folded_away(tmp_path, chromium):
