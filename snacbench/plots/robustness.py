@@ -1,24 +1,18 @@
 """Quality against the strength of conditions: a panel per kind, a line per operating point."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from snacbench.conditions.condition import KINDS, Condition, condition_named
+from snacbench.later import Axes, Figure
 from snacbench.plots import style
 from snacbench.plots.against import Point, Series, draw_series, legend_entry
 from snacbench.plots.drawing import Plot
 from snacbench.plots.plot_data import Options, PlotData
 from snacbench.tables.conditions import WORDS, concealment, series_of
 from snacbench.types import CodecSpec
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _HOLLOW = ("not shown ()", "hollow, over fewer clips")
 _APART = {"flips": 1.0, "noise": 10.0}  # where no strength is neutral, by how much it is apart

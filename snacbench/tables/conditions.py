@@ -1,7 +1,5 @@
 """Operating points under conditions beside those without: their order, and what is said of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
