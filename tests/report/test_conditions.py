@@ -18,7 +18,7 @@ def test_points_under_conditions_are_folded_away(tmp_path, chromium):
     assert opened.locator("#extremes-body tr").count() == 3
     open_clip(opened, "set/b")
     steps = opened.locator(".under .signal b")
-    assert steps.all_inner_texts() == ["loss@5%", "loss@5%"]
+    assert steps.all_text_contents() == ["loss@5%", "loss@5%"]
     assert not steps.first.is_visible()
     for _ in range(4):  # past the reference and the codecs' points
         opened.keyboard.press("ArrowDown")
