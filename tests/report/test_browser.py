@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import BROWSER_STEP_S
 from tests.support.listening_page import drag, script
-from tests.support.reports import EVIL
+from tests.support.reports import EVIL, open_clip
 
 
 @pytest.fixture
@@ -26,11 +26,6 @@ def opened(chromium, page):
     assert not errors
     folder = page.parent.as_uri()
     assert not [url for url in opened.asked if not url.startswith((folder, "data:"))]
-
-
-def open_clip(opened, name):
-    opened.locator(".opener", has_text=name).click()
-    opened.wait_for_selector(".clip.open .signal")
 
 
 def column(opened, index):

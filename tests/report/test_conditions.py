@@ -1,8 +1,7 @@
 """A report of a run under conditions: folded away, in tables and in players."""
 
 from snacbench.report.build import build_report
-from tests.report.test_browser import open_clip
-from tests.support.reports import run_with_audio
+from tests.support.reports import open_clip, run_with_audio
 
 
 def test_points_under_conditions_are_folded_away(tmp_path, chromium):
