@@ -93,6 +93,8 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
             f"a page holds {MAX_SYSTEMS} systems: the run's models took turns, which leaves out "
             f"{', '.join(left)}; choose others with --systems"
         )
+    if not systems and (under := sum(bool(c.condition) for c in folder.run.codecs)):
+        shown.note(f"{under} points under conditions are left out; name them with --systems")
     if form == "ab" and len(codecs) < 2:
         raise UserError(f"form ab compares systems with each other, found one: {codecs[0].name}")
     rated, practice = choose_clips(
