@@ -130,10 +130,10 @@ def agreements(
             if coefficient == "spearman":
                 error = ((1 + inside**2 / 2) / (n - 3)) ** 0.5
         else:
-            error /= 1 - inside**2
+            error = error / (1 - inside**2) if error > _ROUNDING else 0.0
         half = float(t_quantile(freedom)) * error
         found[m] = replace(found[m], value=value)
-        if half > _ROUNDING:  # else nothing changes the value
+        if half:  # else nothing changes the value
             low, high = (float(np.tanh(np.arctanh(inside) + side)) for side in (-half, half))
             found[m] = replace(found[m], low=low, high=high)
     order = sorted(usable, key=lambda m: found[m].value or 0.0, reverse=True)
