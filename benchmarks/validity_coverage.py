@@ -17,7 +17,7 @@ import sys
 import numpy as np
 from scipy import stats
 
-from snacbench.stats.validity import LEAST, Coefficient, Rated, Scope, agreements
+from snacbench.stats.rank_agreement import LEAST, Coefficient, Rated, Scope, agreements
 from snacbench.types import Floats
 
 DESIGNS = ((8, 6, 10, 0.5), (12, 8, 15, 0.8), (15, 10, 20, 0.9), (10, 7, 10, 0.8))

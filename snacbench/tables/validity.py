@@ -16,7 +16,7 @@ from snacbench.later import pd
 from snacbench.rows import ListenerScore
 from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import LEVEL, Interval
-from snacbench.stats.validity import LEAST, Agreement, Coefficient, Rated, Scope, agreements
+from snacbench.stats.rank_agreement import LEAST, Agreement, Coefficient, Rated, Scope, agreements
 from snacbench.tables.run_rows import RunRows, kbps_of
 from snacbench.tables.table_model import Cell, Column, Mark, Row, Table
 
