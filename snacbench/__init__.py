@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from snacbench.api.beside_ratings import validity
     from snacbench.api.bundles import verify
     from snacbench.api.run import Comparison, Run, compare, load, merge, run, score_files
     from snacbench.api.signals import (
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         names,
         score,
     )
-    from snacbench.api.beside_ratings import validity
     from snacbench.errors import SnacbenchError, Undefined, UserError
     from snacbench.progress import Notes, Progress
     from snacbench.request import Request
