@@ -23,7 +23,7 @@ def export(run: Path, out: Path | None, partial: bool) -> None:
     Print its id beside your table: 'snacbench verify FILE --id ID' then shows that a file is the
     one that the table was made of.
     """
-    made = load(run).export(out or run.with_name(f"{run.resolve().name}.zip"), partial=partial)
+    made = load(run).export(out or Path(f"{run.resolve()}.zip"), partial=partial)
     facts = {"bundle": f"{made.path}, {made.path.stat().st_size / 1e6:.3f} MB", "id": made.id}
     if made.missing:
         facts["partial"] = f"{made.missing} codings and scores are missing, as the file says"

@@ -20,7 +20,7 @@ def applies(spec: CodecSpec, condition: Condition) -> str:
     """Why an operating point cannot be had under a condition; empty if it can."""
     if condition.stage != "channel":
         return ""
-    if getattr(spec, "max_segment_frames", 1) > 1:
+    if spec.max_segment_frames > 1 and condition.kind == "loss":
         return "its codes stand for stretches of different length, and no packets are known"
     if not spec.streams and spec.packet_s is None:
         return "it sends a clip as a whole and not in packets"

@@ -42,7 +42,7 @@ from snacbench.tables.run_rows import (
     actual_kbps_of,
     scores_of,
 )
-from snacbench.tables.table_model import Table
+from snacbench.tables.table_model import Row, Table
 from snacbench.tables.writers import html_fragment, to_csv
 
 INDEX = "index.html"
@@ -242,14 +242,10 @@ def summary_tables(
     above = made[0].above if made else ()
     for table in (*(made[:1] if len(made) == 2 else made), *grouped):  # all are of one domain
         domain = " ".join(table.group or ()) or table.title.rpartition(", ")[2]
-        marked, folded = (
-            tuple(
-                replace(row, label=f"{row.label} (demo)") if row.label in demo else row
-                for row in table.rows
-                if (row.label in under) is of_conditions
-            )
-            for of_conditions in (False, True)
-        )
+        marked, folded = list[Row](), list[Row]()
+        for row in table.rows:
+            label = f"{row.label} (demo)" if row.label in demo else row.label
+            (folded if row.label in under else marked).append(replace(row, label=label))
         metrics = [column for column in table.columns if column.kind == "mean"]
         count = max(1, -(-len(metrics) // _MOST_COLUMNS))
         parts = [(f"Rates, {domain}", [c for c in table.columns if c not in metrics])]
@@ -258,7 +254,7 @@ def summary_tables(
             for part in np.array_split(np.array(metrics, object), count)
         ]
         footnotes = tuple(note for note in table.footnotes if note not in said)
-        whole = replace(table, rows=marked, footnotes=footnotes)
+        whole = replace(table, rows=tuple(marked), footnotes=footnotes)
         split = [
             replace(
                 whole, title=title, columns=tuple(part), above=above if not at else ()
@@ -268,10 +264,12 @@ def summary_tables(
         ]
         text = html_fragment(split)
         if folded:
-            noted = tuple(condition_notes([rows]))
-            more = [
-                replace(one, rows=folded, footnotes=noted, above=()).lettered() for one in split
-            ]
+            same: dict[str, Any] = {
+                "rows": tuple(folded),
+                "footnotes": tuple(condition_notes([rows])),
+                "above": (),
+            }
+            more = [replace(one, **same).lettered() for one in split]
             heading = f"{len(folded)} operating points under conditions, {domain}"
             text += f"<details><summary>{heading}</summary>{html_fragment(more)}</details>"
         found.append((domain, text))

@@ -121,7 +121,8 @@ class _Here:
         policy = parse_policy(request.weights, offline=True)  # which families the run took, too
         self._policy = replace(policy, base="published") if policy.base == "embedded" else policy
         self._planned = dict[str, plan.PlannedCodec]()
-        for selector in () if request.outside else split_selectors(request.codecs):
+        selectors = split_selectors(request.codecs) if not request.outside else []
+        for selector in (text for text in selectors if "/" not in text):  # nothing from anywhere
             with suppress(UserError):  # a checkpoint of one's own that is not here
                 found, *_ = plan.plan_codecs(replace(request, codecs=selector))
                 self._planned |= {codec.spec.name: codec for codec in found}

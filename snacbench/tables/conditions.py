@@ -70,7 +70,8 @@ def condition_notes(runs: Sequence[RunRows]) -> Iterator[str]:
         came_to = list(map(_realised, strengths.values()))
         mean = f"; realised, on average over clips: {', '.join(came_to)} {first.unit}".rstrip()
         conceals = f"; concealment: {concealment(first, specs)}" * (first.kind == "loss")
-        told = f"{in_words(first)}{conceals}{mean * all(came_to)}"
+        mean *= all(came_to) and first.kind != "cascade"
+        told = f"{in_words(first)}{conceals}{mean}"
         yield f"{series}@{', '.join(strengths)}: {told}."
     if of:
         yield AS_SENT

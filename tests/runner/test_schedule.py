@@ -298,7 +298,7 @@ def test_a_networks_delay_does_not_depend_on_which_of_its_points_are_run(tmp_pat
 
 @pytest.mark.parametrize("reason", ["", "why"])
 def test_points_share_encodings_and_what_is_found_of_them_without_a_condition(tmp_path, reason):
-    bases = [spec for _, spec in select("dac-mini@1q,dac-mini@2q")]
+    bases = one, two = [spec for _, spec in select("dac-mini@1q,dac-mini@2q")]
     names = ("loss@5%", "noise@9dB", "noise:clean@9dB", "cascade@3", "cascade@2")
     specs = [*bases, *(spec.under(name) for name in names for spec in bases)]
     folder = RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(specs)), [])
@@ -307,25 +307,19 @@ def test_points_share_encodings_and_what_is_found_of_them_without_a_condition(tm
     assert (schedule.steps[PREPARE], schedule.steps[CODE]) == (3, 12)
     schedule.done(job := next_of(PreparationJob, schedule), rows_for(job))
     job = next_of(VerifyJob, schedule, CHECK)
-    one, two = (spec.name for spec in bases)
-    schedule.done(job, [SpotCheck(one, 2, not reason, reason), SpotCheck(two, 2, True)])
-    jobs = list(iter(lambda: schedule.next("cpu"), None))
-    shared = [
-        [f"{two}", f"{two}+loss@5%", f"{one}", f"{one}+loss@5%"],
-        [f"{point}+noise{of}@9dB" for point in (two, one) for of in ("", ":clean")],
-        [f"{one}+cascade@2", f"{one}+cascade@3"],
-        [f"{two}+cascade@2", f"{two}+cascade@3"],
+    schedule.done(job, [SpotCheck(one.name, 2, not reason, reason), SpotCheck(two.name, 2, True)])
+    jobs = [j for j in iter(lambda: schedule.next("cpu"), None) if isinstance(j, CodingJob)]
+    shared = [(two, ""), (two, names[0]), (one, ""), (one, names[0])]
+    shared = [shared, [(spec, name) for spec in (two, one) for name in names[1:3]]]
+    shared += [[(spec, name) for name in names[:2:-1]] for spec in bases]
+    fit = [[pair for pair in group if not reason or pair[0] is two] for group in shared]
+    coded = [
+        [(p.base.spec.name, p.spec.condition) for p in j.points] for j in jobs if not j.refused
     ]
-    alone = [name for group in shared for name in group if reason and name.startswith(one)]
-    left = [[name for name in group if name not in alone] for group in shared]
-    coded = [([p.spec.name for p in j.points], j.refused) for j in jobs if isinstance(j, CodingJob)]
-    assert [names for names, refused in coded if not refused] == [g for g in left if g]
-    assert [names for names, refused in coded if refused == reason] == [
-        [n] for n in alone
-    ] or not reason
+    assert coded == [[(spec.name, name) for spec, name in group] for group in fit if group]
+    refused = [point.spec for j in jobs if j.refused == "why" for point in j.points]
+    assert [spec.without_condition for spec in refused] == [one] * (6 if reason else 0)
     folder.append(Coded("a", spec.name, "ok", condition=spec.condition) for spec in specs)
-    decodes = next_of(
-        ScoringJob, Schedule(Ledger(folder, specs, METRICS), CLIPS, Request())
-    ).decodes
-    late = {d.coded.codec.partition("+")[2]: round(d.delay_s / 0.001) for d in decodes}
-    assert late == {"": 1, **dict.fromkeys(names[:3], 1), "cascade@3": 3, "cascade@2": 2}
+    again = Schedule(Ledger(folder, specs, METRICS), CLIPS, Request())
+    late = {d.spec.condition: d.delay_s for d in next_of(ScoringJob, again).decodes}
+    assert late == {"": 0.001, **dict.fromkeys(names, 0.001), names[3]: 0.003, names[4]: 0.002}

@@ -124,6 +124,7 @@ TAMPERED = [
     (lambda f: f.pop("histograms.jsonl"), "histograms.jsonl: this file was taken away"),
     (lambda f: f.update({"run.json": b"{}"}), "run.json is not a Run row"),
     (lambda f: f.update({"bundle.json": f["bundle.json"] + b" "}), "bundle.json: this file was ch"),
+    (lambda f: f.update({"bundle.json": b"[]"}), "it is no whole bundle: "),
     (lambda f: f.pop("MANIFEST"), "it is no whole bundle: "),
     (lambda f: f.update({"bundle.json": b'{"format": 2, "missing": 0, "snacbench": ""}'}), "is 2"),
 ]

@@ -170,7 +170,7 @@ HEADER = (
     "entropy_kbps_low,entropy_kbps_high,efficiency_percent,efficiency_percent_low,"
     "efficiency_percent_high,bitrate_efficiency_percent,tokens_per_s,rtf_encode,rtf_encode_low,"
     "rtf_encode_high,rtf_decode,rtf_decode_low,rtf_decode_high,rtf_batch,rtf_unstable,params_m,"
-    "encode_gmacs_per_s,decode_gmacs_per_s,peak_mb,delay_ms"
+    "encode_gmacs_per_s,decode_gmacs_per_s,peak_mb,delay_ms,condition,realised"
 )
 
 

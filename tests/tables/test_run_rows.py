@@ -46,7 +46,9 @@ def test_a_run_of_some_codecs_or_without_histograms(rows, folder):
 def test_the_frame_of_scores_is_tidy_and_says_why_one_is_missing(folder):
     folder.append([score("a", "up", 11.0)])
     frame = scores_frame(folder.path)
-    columns = "clip domain cluster codec model kbps tokens_per_s metric value status reason"
+    columns = (
+        "clip domain cluster codec model condition kbps tokens_per_s metric value status reason"
+    )
     assert " ".join(frame.columns) == columns
     assert len(frame) == 6
     found = {(r["clip"], r["codec"], r["metric"]): r for r in frame.to_dict("records")}
