@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from snacbench.plots import style
 from snacbench.plots.plot_data import Options
-from snacbench.stats.validity import Scope
+from snacbench.stats.rank_agreement import Scope
 from snacbench.tables.validity import COEFFICIENTS, Validity
 
 if TYPE_CHECKING:

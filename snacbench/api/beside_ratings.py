@@ -11,7 +11,7 @@ from snacbench.later import pd
 from snacbench.progress import Progress, Silent
 from snacbench.request import OutsideFiles, Request
 from snacbench.rows import ListenerScore
-from snacbench.stats.validity import Coefficient
+from snacbench.stats.rank_agreement import Coefficient
 from snacbench.tables.validity import BANDS, Validity, validity_of
 
 
