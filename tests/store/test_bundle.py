@@ -126,7 +126,7 @@ TAMPERED = [
     (lambda f: f.update({"bundle.json": f["bundle.json"] + b" "}), "bundle.json: this file was ch"),
     (lambda f: f.update({"bundle.json": b"[]"}), "it is no whole bundle: "),
     (lambda f: f.pop("MANIFEST"), "it is no whole bundle: "),
-    (lambda f: f.update({"bundle.json": b'{"format": 2, "missing": 0, "snacbench": ""}'}), "is 2"),
+    (lambda f: f.update({"bundle.json": b'{"format": 2, "missing": 0}'}), "is 2"),
 ]
 
 
