@@ -6,17 +6,19 @@ import zipfile
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 import snacbench as sb
-from snacbench.errors import StoreError, UserError, WeightsUnavailable
+from snacbench.errors import MissingPackage, StoreError, UserError, WeightsUnavailable
 from snacbench.plugins import metrics
 from snacbench.rows import Bits, Coded, CodeHistogram, Embedded, Score
-from snacbench.runner import plan
+from snacbench.runner import versions
 from snacbench.store.consistency import Consistency
 from snacbench.store.run_folder import RunFolder
+from snacbench.types import MetricSpec, WeightsInfo
 from tests.support.command_line import call, make_clips, run_in
 
 METRICS = "si_sdr,mel_dac7,fad_logmel"
@@ -245,16 +247,13 @@ def test_a_forged_run_is_found_by_its_id_and_by_computing_it_again(run, bundle, 
     told = sb.verify(forged.path, scores=99, data=home / "clips", jobs=1)
     (finding,) = told.found
     assert (finding.file, told.facts["tolerances"], len(told.scores)) == ("scores.jsonl", "", 30)
-    assert f"si_sdr of {OF[1]} on {OF[0]}: {better.value} (ok), again {row.value} (ok)" in str(
-        finding
-    )
-    assert (
-        told.facts["recomputed"] == "30 of 30 scores; 10 codings, 10 to the same audio bit by bit"
-    )
+    expected = f"si_sdr of {OF[1]} on {OF[0]}: {better.value} (ok), again {row.value} (ok)"
+    assert expected in finding.text
+    done = "30 of 30 scores; 10 codings, 10 to the same audio bit by bit"
+    assert told.facts["recomputed"] == done
 
 
-def test_what_cannot_be_computed_again_is_said(run, bundle, home, tmp_path, monkeypatch):
-    """In a fresh process without the audio first, then without a clip, a model and a machine."""
+def test_without_audio_on_another_machine(bundle, home, tmp_path, monkeypatch):
     monkeypatch.delenv("SNACBENCH_CACHE")
     env = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     done = run_in(tmp_path, "verify", bundle, "--recompute", "20", fresh=True, env=env)
@@ -263,27 +262,46 @@ def test_what_cannot_be_computed_again_is_said(run, bundle, home, tmp_path, monk
     here = shutil.copytree(home / "clips", tmp_path / "clips")
     (here / "music" / "c.wav").unlink()
     (here / "speech" / "a.wav").rename(here / "speech" / "renamed.wav")
-
-    def no_dac(codecs, policy):
-        if codecs[0].spec.family == "dac":
-            raise WeightsUnavailable("there are none")
-        return located(codecs, policy)
-
-    located = plan.locate_all
-    monkeypatch.setattr(plan, "locate_all", no_dac)
-    monkeypatch.setattr("snacbench.runner.versions.machine", lambda: {"processor": "another"})
-    done = call("verify", bundle, "--recompute", 20, "--data", here, "--jobs", 1)
-    assert done.return_value == 0
+    monkeypatch.setattr(versions, "machine", lambda: {"processor": "another"})
     told = sb.verify(bundle, scores=20, data=here, jobs=1)
-    reasons = {why[:10]: len(names) for why, names in told.left.items()}
-    assert reasons.keys() == {"no weights", "no audio: "}
-    assert len(told.scores) == 20 - sum(reasons.values()) > 0
+    ((why, left),) = told.left.items()
+    assert why.startswith("no audio: no file of its sha256 in ")
+    assert {name.partition(" on ")[2] for name in left} == {OF[0]}
+    assert (len(told.scores), told.ok) == (20 - len(left), True)
     assert "processor another, not" in told.facts["tolerances"]
-    assert told.facts["not recomputed"].partition("\n")[0] in done.output
     drawn = [sb.verify(bundle, scores=20, seed=seed).facts["drawn"] for seed in (0, 1)]
     assert told.facts["drawn"] == drawn[0] != drawn[1]
     with pytest.raises(UserError, match="no such folder"):
         sb.verify(bundle, scores=1, weights=["dac-mini=nowhere"])
+
+
+def other_weights(codecs, _):
+    weights = WeightsInfo(sha256={"file": "digest"})
+    return [replace(codec, spec=replace(codec.spec, weights=weights)) for codec in codecs]
+
+
+def other_version(names):
+    return [replace(metrics()[name], spec=replace(SPEC, name=name)) for name in names]
+
+
+SPEC = MetricSpec("m", "1", "higher", (0, 1), 8000, "", version="9")
+
+
+@pytest.mark.parametrize(
+    ("what", "becomes", "expected"),
+    [
+        ("plan.plan_codecs", Mock(side_effect=UserError), "not possible here: opus@14kbps is no"),
+        ("plan.check_packages", Mock(side_effect=MissingPackage("x")), "package missing: x"),
+        ("plan.locate_all", Mock(side_effect=WeightsUnavailable("x")), "no weights: x"),
+        ("plan.locate_all", other_weights, "no weights: those of dac-mini@1.5kbps that are here"),
+        ("select_metrics", other_version, "not possible here: si_sdr has version 9, in the run 1"),
+    ],
+)
+def test_what_cannot_be_computed_again_is_said(bundle, home, monkeypatch, what, becomes, expected):
+    monkeypatch.setattr(f"snacbench.runner.recompute.{what}", becomes)
+    told = sb.verify(bundle, scores=40, data=home / "clips")
+    assert (told.ok, told.scores) == (True, [])
+    assert expected in told.facts["not recomputed"]
 
 
 @pytest.mark.parametrize("name", ["quick", "debian-speech", "debian-music"])
