@@ -84,7 +84,7 @@ def recompute(  # noqa: PLR0913 - keyword-only options of one verb
             able.append(one)
     with TemporaryDirectory(prefix="snacbench-") as temporary:
         again = here.begun_again(Path(temporary) / "run", [row for _, row in able])
-        codecs = [here.codecs[name] for name in {row.codec: None for _, row in able}]
+        codecs = [*here.codecs.values()]
         ledger = Ledger(again, again.run.codecs, again.run.metrics)
         schedule = Schedule(ledger, list(again.read(Clip)), request, codecs)
         lanes = {plan.CPU: jobs or default_jobs(), plan.CUDA: 1, CHECK: 1}
@@ -138,7 +138,9 @@ class _Here:
         clip, codec, metric = row.clip, row.codec, row.metric
         try:
             self.clips[clip] = self.clips.get(clip) or self._clip(clip)
-            self.codecs[codec] = self.codecs.get(codec) or self._codec(codec)
+            base = (s.without_condition.name for s in self.run.codecs if s.name == codec)
+            for name in (*base, codec):  # whose delay and spot check hold under every condition
+                self.codecs[name] = self.codecs.get(name) or self._codec(name)
             self.metrics[metric] = self.metrics.get(metric) or self._metric(metric)
         except UserError as error:
             return f"{_KINDS.get(type(error), 'not possible here')}: {error}"
