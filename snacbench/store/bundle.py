@@ -51,7 +51,6 @@ class Bundle:
     id: str = ""
     folder: RunFolder | None = None
     missing: int = 0
-    version: str = __version__
     hidden: Counter[str] = field(default_factory=Counter)
     same: Counter[str] = field(default_factory=Counter)
     found: list[Finding] = field(default_factory=list)
@@ -182,7 +181,7 @@ def _dangers(members: list[zipfile.ZipInfo], size_bytes: int) -> Iterator[Findin
 def _unpack(archive: zipfile.ZipFile, into: Path, opened: Bundle) -> None:
     manifest, about = archive.read(_MANIFEST), json.loads(archive.read(_ABOUT))
     opened.id, opened.missing = sha256(manifest).hexdigest(), about["missing"]
-    opened.version, names = about["snacbench"], archive.namelist()
+    names = archive.namelist()
     if about["format"] > _FORMAT:
         raise ValueError(f"its format is {about['format']}, this snacbench reads {_FORMAT}")
     if archive.comment != opened.id.encode():
