@@ -84,15 +84,11 @@ def test_conditions_as_written_and_as_named(tmp_path: Path) -> None:
     ("cascade@2.5", "a whole number from 1 to 5"),
     ("level@nandB", "'nandB'"),
     ("noise:file=missing.wav@5dB", "found no file /.*missing.wav"),
+    ("loss@1%,2%", "found 2 strengths, expected one"),
 ])  # fmt: skip
 def test_what_is_no_condition_is_refused(text: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        conditions_of([text])
-
-
-def test_a_name_has_one_strength() -> None:
-    with pytest.raises(UserError, match="found 2 strengths, expected one"):
-        condition_named("loss@1%,2%")
+        condition_named(text) if "," in text else conditions_of([text])
 
 
 def test_points_are_found_by_their_condition() -> None:

@@ -63,6 +63,8 @@ def test_a_map_of_ones_own_turns_scales_and_keeps_rows(tmp_path):
     (LINE, {"files": "*.tsv"}, r"has no \*.tsv"),
     (LINE, {"files": "*.csv", "rows": "testFile"}, "not XML"),
     (LINE, {"keep": {"test": "c"}}, "nothing that .* describes; no rows"),
+    (LINE, {"anchors": "(low"}, "no regular expression"),
+    (LINE, {"item": "{ref:(a}"}, "no regular expression"),
     (LINE, {"colour": "red"}, "colour: no such field"),
 ])  # fmt: skip
 def test_what_is_wrong_is_named(line, changed, message, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import BROWSER_STEP_S
 from tests.support.listening_page import drag, script
-from tests.support.reports import EVIL
+from tests.support.reports import EVIL, open_clip
 
 
 @pytest.fixture
@@ -25,11 +25,6 @@ def opened(chromium, page):
     opened.close()
     assert not errors
     assert not [url for url in opened.asked if not url.startswith((page.parent.as_uri(), "data:"))]
-
-
-def open_clip(opened, name):
-    opened.locator(".opener", has_text=name).click()
-    opened.wait_for_selector(".clip.open .signal")
 
 
 def column(opened, index):

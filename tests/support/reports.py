@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,12 @@ RUN = Run(
 def tone(hertz: float, seconds: float = SECONDS) -> Audio:
     time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     return Audio((0.4 * np.sin(2 * np.pi * hertz * time_s)).astype(np.float32)[None], RATE_HZ)
+
+
+def open_clip(opened: Any, name: str) -> None:
+    """Open the players of a clip on the page."""
+    opened.locator(".opener", has_text=name).click()
+    opened.wait_for_selector(".clip.open .signal")
 
 
 def run_with_audio(path: Path, condition: str = "") -> RunFolder:
