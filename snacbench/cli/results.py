@@ -8,7 +8,6 @@ import click
 
 from snacbench.api.run import compare as compare_runs
 from snacbench.api.run import load, tables, writer_named
-from snacbench.api.validity import compared
 from snacbench.cli.terminal import ProgressBar, out, say, show_line, show_tables
 from snacbench.cli.verbs import (
     PATH,
@@ -23,7 +22,6 @@ from snacbench.errors import UserError
 from snacbench.plots import drawing
 from snacbench.plots.plot_data import GroupedBy, PlotData, Rate, Width
 from snacbench.plots.plot_data import Options as PlotOptions
-from snacbench.plots.style import write_figure
 from snacbench.tables.from_runs import Options
 from snacbench.tables.gate import KBPS, comparison_json, comparison_markdown
 from snacbench.tables.ladder import ladder_tables
@@ -259,8 +257,8 @@ def rates(
         click.echo(savings_json(found) if form == "json" else savings_text(found), nl=False)
         named = {*of, *options["against"]}
         specs = [spec for one in loaded for spec in one.folder.run.codecs]
-        if out := sum(bool(spec.condition) and spec.model not in named for spec in specs):
-            say(f"{out} points under conditions left out; name their models, as opus+loss@5%")
+        if aside := sum(bool(s.condition) and s.model not in named for s in specs):
+            say(f"{aside} points under conditions left out; name their models, as opus+loss@5%")
     else:
         rows = [one.rows for one in loaded]
         _print(ladder_tables(rows, by=by or "all", codebooks=codebooks), form)
@@ -295,11 +293,14 @@ def validity(figure: Path | None, form: str, **options: Any) -> None:
     """  # noqa: D301
     if figure and figure.suffix[1:] not in drawing.FORMATS:
         raise UserError(f"--plot takes a name that ends in .svg, .pdf or .png; found {figure}")
+    from snacbench.api.beside_ratings import compared  # scipy.stats takes half a second
+
     with ProgressBar() as bar:
         found = compared(**options, progress=bar)
     _print([found.table()], form)
     if figure:
-        from snacbench.plots._validity import validity_figure
+        from snacbench.plots._forest import validity_figure
+        from snacbench.plots.style import write_figure
 
         write_figure(validity_figure(found), figure.with_suffix(""), [figure.suffix[1:]])
         say(f"wrote {figure}")

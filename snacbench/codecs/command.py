@@ -1,9 +1,4 @@
-"""Codecs that exist as an encoder and a decoder program, and two that ship: Codec 2, opus-tools.
-
-Each clip goes through the programs in a temporary folder of its own. All that the decoder gets is
-the coded file, which is the one packet of the `Encoded`; how many of its bits count is for a
-function to say. ``docs/outside-codecs.md`` shows how to describe a codec of one's own.
-"""
+"""Codecs that exist as an encoder and a decoder program, and two that ship: Codec 2, opus-tools."""
 
 import io
 import os
@@ -182,17 +177,11 @@ class CommandCodec:
     def _spec(self, point: Point) -> CodecSpec:
         """One operating point, once every placeholder is known to have a value there."""
         spec = CodecSpec(
-            name=f"{self.name}@{point.label}",
-            model=self.name,
-            family="command",
-            rate_hz=self.rate_hz,
-            channels=self.channels,
-            nominal_kbps=point.kbps,
-            settings=dict(point.settings),
-            stochastic="{seed}" in self.decode,
-            licence=self.licence,
+            name=f"{self.name}@{point.label}", model=self.name, family="command",
+            rate_hz=self.rate_hz, channels=self.channels, nominal_kbps=point.kbps,
+            settings=dict(point.settings), stochastic="{seed}" in self.decode, licence=self.licence,
             citation=self.citation,
-        )
+        )  # fmt: skip
         codec = LoadedCommand(spec, self)
         try:
             for line in (self.encode, self.decode, self.version):
@@ -439,21 +428,14 @@ _CODEC2 = CommandCodec(
         "Rowe: Techniques for Harmonic Sinusoidal Coding, University of South Australia, 1997; "
         "Codec 2, github.com/drowe67/codec2"
     ),
-    install="apt-get install codec2",
-    rate_hz=8_000,
-    input="raw int16",
-    output="raw int16",
+    install="apt-get install codec2", rate_hz=8_000, input="raw int16", output="raw int16",
     # A mode's name is its rate in bit/s. Analysis looks at blocks of 320 samples (Codec 2's
     # description, section on pitch estimation) and describes their middle, 160 samples back; 700C
     # interpolates over 80 more. Measured accordingly: over six sentences STOI is highest when 160
     # samples (700C: 240) are removed, 0.905 against 0.666 without.
     points=(
-        _mode(0.7, "700C", 320, 28, 240),
-        _mode(1.2, "1200", 320, 48),
-        _mode(1.3, "1300", 320, 52),
-        _mode(1.4, "1400", 320, 56),
-        _mode(1.6, "1600", 320, 64),
-        _mode(2.4, "2400", 160, 48),
+        _mode(0.7, "700C", 320, 28, 240), _mode(1.2, "1200", 320, 48), _mode(1.3, "1300", 320, 52),
+        _mode(1.4, "1400", 320, 56), _mode(1.6, "1600", 320, 64), _mode(2.4, "2400", 160, 48),
         _mode(3.2, "3200", 160, 64),
     ),
     encode="c2enc {mode} {input} {coded}",
@@ -461,21 +443,16 @@ _CODEC2 = CommandCodec(
     # c2enc fills each frame up to whole bytes: 1300 takes 52 bit and writes 56, 700C takes 28 and
     # writes 32, so the file's size would overstate these two by 8 and 14 %.
     bits=lambda coded, s: frames(coded, -(-int(s["bits"]) // BITS_PER_BYTE), int(s["bits"])),
-    frame_samples="frame",
-    delay_samples="delay",
-    latency_ms="latency",
+    frame_samples="frame", delay_samples="delay", latency_ms="latency",
     version='dpkg-query --show "libcodec2*"',  # the programs do not tell
-)
+)  # fmt: skip
 _OPUS_TOOLS = CommandCodec(
     name="opus-tools",  # the system's libopus, where the codec `opus` is PyAV's
     licence="BSD-2-Clause",
     citation="Valin, Vos, Terriberry: Definition of the Opus Audio Codec, RFC 6716, 2012",
-    install="apt-get install opus-tools",
-    rate_hz=48_000,
-    channels=(1, 2),
+    install="apt-get install opus-tools", rate_hz=48_000, channels=(1, 2),
     points=(6, 8, 12, 14, 16, 24, 32, 48, 64, 96, 128),
-    default=("8kbps", "14kbps", "24kbps"),
-    any_kbps=(6, 256),
+    default=("8kbps", "14kbps", "24kbps"), any_kbps=(6, 256),
     # Float samples both ways: what would be rounding to 16 bits belongs to no codec.
     input="wav float32",
     coded_suffix=".opus",
@@ -486,5 +463,5 @@ _OPUS_TOOLS = CommandCodec(
     bits=ogg_packets(),  # the container adds about 1 kbps, and more to short clips
     latency_ms=27,  # a frame of 20 ms and 6.5 ms of look-ahead
     version="opusenc --version",
-)
+)  # fmt: skip
 MODELS = (_CODEC2.model(), _OPUS_TOOLS.model())

@@ -1,7 +1,5 @@
 """What happens to a clip on its way from encoder to decoder: lost packets, flipped bits."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +18,7 @@ def applies(spec: CodecSpec, condition: Condition) -> str:
     """Why an operating point cannot be had under a condition; empty if it can."""
     if condition.stage != "channel":
         return ""
-    if getattr(spec, "max_segment_frames", 1) > 1:
+    if spec.max_segment_frames > 1 and condition.kind == "loss":
         return "its codes stand for stretches of different length, and no packets are known"
     if not spec.streams and spec.packet_s is None:
         return "it sends a clip as a whole and not in packets"
@@ -86,7 +84,7 @@ def concealed(
     return heard
 
 
-def lost_packets(count: int, condition: Condition, *, seed: int, clip: str) -> NDArray[np.bool_]:
+def lost_packets(count: int, condition: Condition, *, seed: int, clip: str) -> "NDArray[np.bool_]":
     """Which of so many packets of a clip are lost.
 
     Independent losses: what is lost at one rate is lost at every higher one. With `burst` b, at the

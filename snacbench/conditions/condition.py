@@ -1,25 +1,20 @@
 """What a codec runs under: ``loss:burst=3@5%``, ``flips@1e-4``, ``level@-20dB``, ``cascade@3``.
 
 ``KIND[:option[=value]]...@STRENGTH[,STRENGTH...]``. A condition's name is this with one strength,
-the options in alphabetical order and defaults left out; it holds no comma and no slash: those of a
-path are written as in a URL (``%2F``).
+the options in alphabetical order and defaults left out. Names hold no comma and no slash: those of
+a path are written as in a URL (``%2F``), as its colons and percent signs must be by users.
 """
-
-from __future__ import annotations
 
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote
 
 from snacbench.errors import UserError, did_you_mean
 from snacbench.later import np
-
-if TYPE_CHECKING:
-    from numpy.random import Generator
 
 Stage = Literal["input", "channel", "cascade"]
 _NUMBER = re.compile(r"([+-]?(?:inf|\d+(?:\.\d+)?(?:e[+-]?\d+)?))\s*([a-z%]*)", re.IGNORECASE)
@@ -115,7 +110,7 @@ def conditions_of(texts: Iterable[str]) -> tuple[Condition, ...]:
     for text in texts:
         for one in _parsed(text):
             if (path := one.option("file")) and not Path(path).is_file():
-                raise _wrong(text, f"no file {path}", "a recording's path, its colons as %3A")
+                raise _wrong(text, f"no file {path}", "a recording's path, : and % as %3A and %25")
             found[one] = None
             if "clean" in KINDS[one.kind].options and not one.against_clean:
                 found[replace(one, options=tuple(sorted((*one.options, "clean"))))] = None
@@ -154,16 +149,15 @@ def _parsed(text: str) -> list[Condition]:
     lowest, highest = (0.0, 1.0) if "response" in kept else (kind.lowest, kind.highest)
     if burst := one.option("burst"):  # more would be possible in longer bursts only
         highest *= float(burst) / (1 + float(burst))
-    expected = f"{lowest:g} to {highest:g}{f' in bursts of {burst}' if burst else ''}, then "
-    expected += f"{one.unit or 'no unit'}, as in {kind.example}"
-    if name == "cascade":
-        expected = f"a whole number from {expected}"
+    expected = f"{'a whole number from ' * (name == 'cascade')}{lowest:g} to {highest:g}"
+    expected += f" in bursts of {burst}" if burst else ""
     found = []
-    for strength in strengths.split(","):
-        value = _number(strength.strip(), one.unit)
-        whole = name != "cascade" or (value is not None and value.is_integer())
-        if value is None or not whole or not (lowest <= value <= highest or value == kind.neutral):
-            raise _wrong(text, f"the strength {strength.strip()!r}", expected)
+    for strength in map(str.strip, strengths.split(",")):
+        value = _number(strength, one.unit)
+        fits = value is not None and (lowest <= value <= highest or value == kind.neutral)
+        if value is None or not fits or (name == "cascade" and not value.is_integer()):
+            told = f"{expected}, then {one.unit or 'no unit'}, as in {kind.example}"
+            raise _wrong(text, f"the strength {strength!r}", told)
         found.append(replace(one, strength=value))
     return found
 
@@ -181,7 +175,7 @@ def _option(text: str, kind: _Kind, option: str) -> tuple[str, str]:
             return kind.options[key], f"{key}={number:g}{unit}"
         expected = f"{key}=NUMBER{unit} from {lowest:g}{unit} to {highest:g}{unit}"
     elif key == "file":
-        path = Path(value if Path(value).exists() else unquote(value)).expanduser().absolute()
+        path = Path(unquote(value)).expanduser().absolute()
         if value:
             return kind.options[key], f"file={quote(str(path), safe='')}"
         expected = "file=PATH"
@@ -198,7 +192,7 @@ def _number(text: str, unit: str) -> float | None:
     return float(f"{float(found[1]):g}") + 0.0  # no negative zero
 
 
-def generator(*key: object) -> Generator:
+def generator(*key: object) -> "np.random.Generator":
     """Random numbers that depend on a key alone, on no other draw."""
     digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))

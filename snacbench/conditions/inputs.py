@@ -5,11 +5,7 @@ resampled; each channel of a clip gets the recording's channel of the same numbe
 else its first.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
-
-from numpy.random import Generator
 
 from snacbench.audio.io import read
 from snacbench.audio.levels import limited
@@ -91,7 +87,7 @@ def _recording(audio: Audio, condition: Condition) -> Floats | None:
     return samples if len(samples) == audio.channels else samples[[0] * audio.channels]
 
 
-def _noise(audio: Audio, condition: Condition, random: Generator) -> Floats:
+def _noise(audio: Audio, condition: Condition, random: "np.random.Generator") -> Floats:
     """Noise as long as a clip, at any level."""
     recorded = _recording(audio, condition)
     if recorded is not None:
@@ -105,18 +101,15 @@ def _noise(audio: Audio, condition: Condition, random: Generator) -> Floats:
     return np.asarray(noise / np.sqrt(np.mean(noise**2, axis=1, keepdims=True) + 1e-300))
 
 
-def _response(audio: Audio, condition: Condition, random: Generator) -> Floats:
+def _response(audio: Audio, condition: Condition, random: "np.random.Generator") -> Floats:
     """A room's impulse response for each channel, its direct path being 1 at the beginning."""
     recorded = _recording(audio, condition)
     if recorded is not None:
-        peaks = np.abs(recorded).argmax(axis=1)
-        response = np.stack([np.roll(row, -at) for row, at in zip(recorded, peaks, strict=True)])
-        _sounding(
-            float(np.abs(response[:, 0]).min()), f"the response of {condition.name} is silent"
-        )
-        response /= response[:, :1]
-        for row, at in zip(response, peaks, strict=True):
-            row[len(row) - at :] = 0  # what came before the direct path
+        response = np.zeros_like(recorded)
+        for row, told in zip(response, recorded, strict=True):
+            at = int(np.abs(told).argmax())
+            _sounding(abs(float(told[at])), f"the response of {condition.name} is silent")
+            row[: len(row) - at] = told[at:] / told[at]
         response[:, 1:] *= condition.strength
         return response
     seconds = np.arange(1, max(2, round(condition.strength * audio.rate_hz))) / audio.rate_hz

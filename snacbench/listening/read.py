@@ -134,7 +134,10 @@ def _rows_of(path: Path, names: Collection[str], *, foreign: bool) -> tuple[Rows
     ours, known = (_FOREIGN, names) if foreign else (_OURS | own, _OURS | own)
     php = foreign and "session_uuid" in names
     table = read_table(path, known, noun="answers", quotes="php" if php else "doubled")
-    columns = [ours.get(n) or (_question(n) if foreign else "") for n in table.columns]
+    # Other columns of theirs are of the questionnaire, by names that none of ours has.
+    asked = ("" if n.startswith((_QUESTION, "wm_")) or not n else _QUESTION for n in table.columns)
+    theirs = [before + n if foreign else "" for before, n in zip(asked, table.columns, strict=True)]
+    columns = [ours.get(n) or t for n, t in zip(table.columns, theirs, strict=True)]
     if not any(needed <= set(columns) for needed in _NEEDED):
         found = ", ".join(table.columns) or "none"
         raise UserError(
@@ -148,11 +151,6 @@ def _rows_of(path: Path, names: Collection[str], *, foreign: bool) -> tuple[Rows
         if plain_names([*cells.values()], known) != table.columns
     ]
     return rows, table.notes
-
-
-def _question(name: str) -> str:
-    """A column of the questionnaire by a name that none of ours has; pymushra's own stay."""
-    return name if not name or name.startswith((_QUESTION, "wm_")) else _QUESTION + name
 
 
 def _study_of(path: Path, rows: Rows, *, foreign: bool) -> tuple[Study, int]:

@@ -42,7 +42,7 @@ from snacbench.tables.run_rows import (
     actual_kbps_of,
     scores_of,
 )
-from snacbench.tables.table_model import Table
+from snacbench.tables.table_model import Row, Table
 from snacbench.tables.writers import html_fragment, to_csv
 
 INDEX = "index.html"
@@ -97,7 +97,8 @@ def build_report(  # noqa: PLR0913 - what can be chosen
     chosen = chosen_clips(rows, [clip for clip in rows.ids if clip in playable], clips)
     names = [codec.spec.name for codec in rows.codecs]
     plain = [codec.spec.name for codec in rows.codecs if not codec.spec.condition]
-    under = clips_under_conditions(len(chosen), len(plain), len(names) - len(plain))
+    # Points under conditions, which may be many, are played on few clips.
+    under = {*np.linspace(0, len(chosen) - 1, min(len(chosen), _CLIPS_UNDER_CONDITIONS), dtype=int)}
     # Whole clips if they fit into a folder that can be sent, else as much of each as does.
     signals = len(chosen) * (len(plain) + 1) + len(under) * (len(names) - len(plain))
     fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, signals)
@@ -153,15 +154,6 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
         count = min(len(clips), (number - len(chosen)) // (len(by_size) - index))
         chosen |= {clips[i] for i in np.linspace(0, len(clips) - 1, count).round().astype(int)}
     return [clip.id for clip in rows.clips if clip.id in chosen]
-
-
-def clips_under_conditions(clips: int, plain: int, conditioned: int) -> set[int]:
-    """On which of so many clips points under conditions are played: spread evenly, at least 3.
-
-    As many as double the signals of points without.
-    """
-    most = max(_CLIPS_UNDER_CONDITIONS, clips * (plain + 1) // max(1, conditioned))
-    return {round(place) for place in np.linspace(0, clips - 1, min(most, clips)).tolist()}
 
 
 # ------------------------------------------------------------------------------------ the page
@@ -242,14 +234,10 @@ def summary_tables(
     above = made[0].above if made else ()
     for table in (*(made[:1] if len(made) == 2 else made), *grouped):  # all are of one domain
         domain = " ".join(table.group or ()) or table.title.rpartition(", ")[2]
-        marked, folded = (
-            tuple(
-                replace(row, label=f"{row.label} (demo)") if row.label in demo else row
-                for row in table.rows
-                if (row.label in under) is of_conditions
-            )
-            for of_conditions in (False, True)
-        )
+        marked, folded = list[Row](), list[Row]()
+        for row in table.rows:
+            label = f"{row.label} (demo)" if row.label in demo else row.label
+            (folded if row.label in under else marked).append(replace(row, label=label))
         metrics = [column for column in table.columns if column.kind == "mean"]
         count = max(1, -(-len(metrics) // _MOST_COLUMNS))
         parts = [(f"Rates, {domain}", [c for c in table.columns if c not in metrics])]
@@ -258,7 +246,7 @@ def summary_tables(
             for part in np.array_split(np.array(metrics, object), count)
         ]
         footnotes = tuple(note for note in table.footnotes if note not in said)
-        whole = replace(table, rows=marked, footnotes=footnotes)
+        whole = replace(table, rows=tuple(marked), footnotes=footnotes)
         split = [
             replace(
                 whole, title=title, columns=tuple(part), above=above if not at else ()
@@ -268,10 +256,12 @@ def summary_tables(
         ]
         text = html_fragment(split)
         if folded:
-            noted = tuple(condition_notes([rows]))
-            more = [
-                replace(one, rows=folded, footnotes=noted, above=()).lettered() for one in split
-            ]
+            same: dict[str, Any] = {
+                "rows": tuple(folded),
+                "footnotes": tuple(condition_notes([rows])),
+                "above": (),
+            }
+            more = [replace(one, **same).lettered() for one in split]
             heading = f"{len(folded)} operating points under conditions, {domain}"
             text += f"<details><summary>{heading}</summary>{html_fragment(more)}</details>"
         found.append((domain, text))

@@ -50,6 +50,6 @@ def listening_sections(folder: RunFolder, rows: RunRows, target: Path) -> list[S
         if summary.conditions and rows.clip_metrics:
             with suppress(UserError):  # nothing of the test is in the run
                 title = f"Which metrics rank as the listeners did{simulated}"
-                agreement = html_fragment([validity_of(rows, of_test).table(title)])
+                agreement = html_fragment([validity_of(rows, of_test, by=()).table(title)])
         found.append(Section(summary, FORMS[summary.form].label, table, tuple(drawn), agreement))
     return found

@@ -5,8 +5,6 @@ named, and ``MANIFEST``, the sha256 of all other members as ``sha256sum -c`` rea
 ``MANIFEST`` is the bundle's id (docs/bundles.md).
 """
 
-from __future__ import annotations
-
 import json
 import re
 import zipfile
@@ -159,9 +157,8 @@ def open_bundle(path: Path, into: Path) -> Bundle:
             if opened.ok:
                 _unpack(archive, into, opened)
     except OSError as error:
-        raise StoreError(
-            f"cannot read {path} ({error.strerror or error}); name a bundle"
-        ) from error
+        text = f"cannot read {path} ({error.strerror or error}); name a bundle"
+        raise StoreError(text) from error
     except Exception as error:  # noqa: BLE001 - whatever comes of a damaged or a made-up file
         opened.found.append(Finding(path.name, f"it is no whole bundle: {error}"))
     return opened

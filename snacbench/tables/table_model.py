@@ -7,10 +7,9 @@ is marked as best is best as shown.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from snacbench.stats.intervals import Interval
+from snacbench.stats.intervals import Interval
 
 NOTHING = "–"
 FEWER_DIGITS_FROM = 1000
@@ -63,7 +62,7 @@ class Cell:
     """
 
     value: float | None = None
-    interval: "Interval | None" = None
+    interval: Interval | None = None
     n: int | None = None
     marks: tuple[Mark, ...] = ()
     text: str = ""

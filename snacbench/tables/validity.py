@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -15,9 +16,9 @@ from snacbench.later import pd
 from snacbench.rows import ListenerScore
 from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import LEVEL, Interval
-from snacbench.stats.validity import LEAST, Agreement, Coefficient, Rated, Scope, agreements
+from snacbench.stats.rank_agreement import LEAST, Agreement, Coefficient, Rated, Scope, agreements
 from snacbench.tables.run_rows import RunRows, kbps_of
-from snacbench.tables.table_model import Cell, Column, Row, Table
+from snacbench.tables.table_model import Cell, Column, Mark, Row, Table
 
 BANDS = "0-6,6-16,16-64,64-"
 COEFFICIENTS: Mapping[Coefficient, str] = {"spearman": "Spearman's ρ", "kendall": "Kendall's τ"}
@@ -75,10 +76,8 @@ def _cell(one: Agreement, best: Agreement) -> Cell:
     if one.value is None:
         return Cell(text="too few" if "few" in one.reason else "–", notes=(one.reason,))
     ends = Interval(one.value, one.low, one.high, LEVEL, one.cells, one.items, "")
-    if one is best:
-        return Cell(one.value, ends, one.cells, ("best",))
-    below = one.p_holm is not None and one.p_holm <= 1 - LEVEL
-    return Cell(one.value, ends, one.cells, ("significant",) if below else ())
+    mark: Mark = "best" if one is best else "significant"
+    return Cell(one.value, ends, one.cells, (mark,) if one is best or one.below else ())
 
 
 def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
@@ -89,6 +88,7 @@ def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
     bands: str = BANDS,
     coefficient: Coefficient = "spearman",
     anchors: bool = False,
+    by: Sequence[str] = ("band", "family", "domain"),
 ) -> Validity:
     """Compare metrics of a run, by default all, with ratings of its clips and codecs.
 
@@ -112,15 +112,14 @@ def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
     scores = {}
     for m in metrics or known:
         of = [c.scores[m][clip] if m in c.scores else None for c, clip in pairs]
-        values = np.array([one["value"] if one and one["ok"] else np.nan for one in of])
+        values = np.array([np.nan if one is None or not one["ok"] else one["value"] for one in of])
         scores[m] = np.where(np.isfinite(values), -values if m in lower else values, np.nan)
         if lacking := int(np.isnan(scores[m]).sum()):
             notes.append(f"{m} has no finite score of {lacking} of the {len(cells)} rated cells")
-    rates = {
-        name: kbps_of(codec.coded[np.unique(cells["clip"][cells["codec"] == name])])
-        or codec.spec.nominal_kbps
-        for name, codec in codecs.items()
-    }
+    rates = dict[str, float | None]()
+    for name, codec in codecs.items():
+        coded = codec.coded[np.unique(cells["clip"][cells["codec"] == name])]
+        rates[name] = kbps_of(coded[coded["ok"]]) or codec.spec.nominal_kbps
     if without := [name for name, rate in rates.items() if rate is None]:
         notes.append(f"in no band of rates, as none is known: {_some(without)}")
     kbps = cells["codec"].map(rates).fillna(-1.0)
@@ -129,19 +128,13 @@ def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
     ]
     cells["family"] = [codec.spec.family for codec, _ in pairs]
     cells["domain"] = [rows.clips[clip].domain for _, clip in pairs]
-    items, item = np.unique(cells["item"], return_inverse=True)
-    clustering = cluster_clips([rows.clips[clip].cluster for _, clip in pairs])
-    few = clustering.few and len(items) > clustering.count
-    numbers = (
-        item,
-        np.unique(cells["codec"], return_inverse=True)[1],
-        item if few else clustering.index,
-    )
+    units = cluster_clips([rows.clips[clip].cluster or f"\0{clip}" for _, clip in pairs]).index
+    item, codec_of = (np.unique(cells[k], return_inverse=True)[1] for k in ("item", "codec"))
     groups = {}
-    for group, chosen in _groups(cells, list(edges)):
+    for group, chosen in _groups(cells, by, list(edges)):
         of_group = np.where(chosen, table.to_numpy(), np.nan)
         groups[group] = {
-            scope: agreements(Rated(of_group, scores, *numbers), scope, coefficient)
+            scope: agreements(Rated(of_group, scores, item, codec_of, units), scope, coefficient)
             for scope in LEAST
         }
     return Validity(groups, coefficient, tuple(notes))
@@ -165,7 +158,8 @@ def _matched(
     """Listener, item, number of its clip, codec, and score; notes say what has none."""
     specs, ids = {c.spec.name: c.spec for c in rows.codecs}, {c: n for n, c in enumerate(rows.ids)}
     tails = [clip.rpartition("/")[2] for clip in ids]
-    ends = {tail: n for n, tail in enumerate(tails) if tails.count(tail) == 1}
+    often = Counter(tails)
+    ends = {tail: n for n, tail in enumerate(tails) if often[tail] == 1}
     gone: dict[str, set[str]] = {"codecs": set(), "clips": set(), "anchors": set()}
     matched = False
     for r in ratings:
@@ -187,14 +181,16 @@ def _matched(
         raise UserError(f"no rating is of a clip and codec of the run {rows.name}: {told}")
 
 
-def _groups(cells: pd.DataFrame, bands: list[str]) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def _groups(
+    cells: pd.DataFrame, by: Sequence[str], bands: list[str]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Each group's name, and which cells are in it."""
     yield "all", np.ones(len(cells), bool)
-    for by in ("band", "family", "domain"):
-        there = set(cells[by]) - {""}
-        names = [b for b in bands if b in there] if by == "band" else sorted(there)
-        for name in names if cells[by].nunique() > 1 else ():
-            yield name, (cells[by] == name).to_numpy()
+    for column in by:
+        there = set(cells[column]) - {""}
+        names = [b for b in bands if b in there] if column == "band" else sorted(there)
+        for name in names if cells[column].nunique() > 1 else ():
+            yield name, (cells[column] == name).to_numpy()
 
 
 def _some(names: Iterable[str]) -> str:

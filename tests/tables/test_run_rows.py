@@ -46,7 +46,9 @@ def test_a_run_of_some_codecs_or_without_histograms(rows, folder):
 def test_the_frame_of_scores_is_tidy_and_says_why_one_is_missing(folder):
     folder.append([score("a", "up", 11.0)])
     frame = scores_frame(folder.path)
-    columns = "clip domain cluster codec model kbps tokens_per_s metric value status reason"
+    columns = (
+        "clip domain cluster codec model condition kbps tokens_per_s metric value status reason"
+    )
     assert " ".join(frame.columns) == columns
     assert len(frame) == 6
     found = {(r["clip"], r["codec"], r["metric"]): r for r in frame.to_dict("records")}
@@ -176,9 +178,8 @@ def test_costs_are_columns_where_they_were_measured_and_what_is_not_counted_is_s
     rows = RunRows.load(of(tmp_path / "g", made, codecs=specs))
     keys = ("encode_gmacs_per_s", "decode_gmacs_per_s", "peak_mb", "delay_ms")
     table = list(csv.DictReader(summary_csv([rows]).splitlines()))[:4]
-    assert [[row[key] for key in keys] for row in table] == [
-        ["1.5", "2.0", "250.4", "20.0"], ["", "", "", ""], [""] * 4, [""] * 4,
-    ]  # fmt: skip
+    told = [[row[key] for key in keys] for row in table]
+    assert told == [["1.5", "2.0", "250.4", "20.0"], *[[""] * 4] * 3]
     shown = summary_markdown([rows])
     assert re.search(r"\| +file \|", shown)
     assert "MACs of b: not counted, as these are no PyTorch models." in shown

@@ -1,12 +1,10 @@
 """Which metric to believe, as a figure: a row per metric, a panel per group of cells."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from snacbench.plots import style
 from snacbench.plots.plot_data import Options
-from snacbench.stats.validity import Scope
+from snacbench.stats.rank_agreement import Scope
 from snacbench.tables.validity import COEFFICIENTS, Validity
 
 if TYPE_CHECKING:
@@ -19,7 +17,7 @@ _LOOKS: dict[Scope, tuple[str, str, float]] = {
 }
 
 
-def validity_figure(found: Validity, title: str = "") -> Figure:
+def validity_figure(found: Validity, title: str = "") -> "Figure":
     """Correlations over cells and within items, with intervals; metrics in the order of all cells.
 
     Hollow: shown to be below the best of the panel.
@@ -38,11 +36,10 @@ def validity_figure(found: Validity, title: str = "") -> Figure:
         for axes, group in zip(panels, shown, strict=False):
             for scope, (marker, colour, shift) in _LOOKS.items():
                 for one in (o for o in found.groups[group][scope] if o.value is not None):
-                    below = one.p_holm is not None and one.p_holm <= 0.05
                     place = metrics.index(one.metric) + shift
                     if one.low is not None and one.high is not None:
                         axes.plot([one.low, one.high], [place] * 2, color=colour, linewidth=0.9)
-                    fill = {"markerfacecolor": "white" if below else colour, "markersize": 3.5}
+                    fill = {"markerfacecolor": "white" if one.below else colour, "markersize": 3.5}
                     (drawn[scope],) = axes.plot(
                         [one.value], [place], marker, color=colour, gid=f"{group}:{scope}",
                         label=scope, **fill,

@@ -13,10 +13,9 @@ rho, and of Fieller, Hartley and Pearson (Biometrika 44, 1957) for tau. docs/val
 far they cover.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 from typing import Literal
 
@@ -25,7 +24,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import stdtr
 
-from snacbench.stats.intervals import t_quantile
+from snacbench.stats.clusters import FEW_CLUSTERS
+from snacbench.stats.intervals import LEVEL, t_quantile
 from snacbench.stats.pairs import holm
 from snacbench.types import Floats
 
@@ -34,11 +34,11 @@ Coefficient = Literal["spearman", "kendall"]
 LEAST: Mapping[Scope, Mapping[str, int]] = {
     "cells": {"cells": 10, "items": 5},
     "within items": {"cells": 15, "items": 5},
-    "conditions": {"items": 5, "conditions": 6},
+    "conditions": {"items": 5, "conditions": 7},
 }
 """With less of these, nothing is computed."""
 LEAST_IN_ITEM = 3  # conditions, for a correlation within it
-_MOST_UNITS, _MOST_PAIRED = 40, 2_000  # of more units, groups are left out
+_MOST_UNITS, _MOST_PAIRED, _ROUNDING = 40, 2_000, 1e-9
 _Mask = NDArray[np.bool_]
 
 
@@ -63,8 +63,8 @@ class Agreement:
     """How a metric ranks as listeners do, -1 to 1 (fully); no `value` where `reason` says why.
 
     `low` and `high` end a 95 % interval; the counts are what it rests on. The best metric's value
-    is higher by `behind`, on the cells that both have; `p_holm` is of no difference, by Holm's
-    method over all pairs of metrics. The best has neither, nor have those over conditions.
+    is higher by `behind` on the cells that both have (or lower); `p_holm` is of no difference, by
+    Holm's method over all pairs of metrics. The best has neither, nor have those over conditions.
     """
 
     metric: str
@@ -78,6 +78,11 @@ class Agreement:
     behind: float | None = None
     p_holm: float | None = None
     reason: str = ""
+
+    @property
+    def below(self) -> bool:
+        """Whether it is shown to be below the best."""
+        return (self.behind or 0.0) > 0 and (self.p_holm or 0.0) <= 1 - LEVEL
 
 
 def correlations(x: Floats, y: Floats, coefficient: Coefficient = "spearman") -> Floats:
@@ -103,15 +108,16 @@ def agreements(
     there = {m: means_there & np.isfinite(scores) for m, scores in rated.scores.items()}
     found = {m: _counted(rated, m, there[m], scope, coefficient) for m in there}
     usable = [m for m, one in found.items() if not one.reason]
-    known: dict[bytes, tuple[list[str], _Values]] = {}
+
+    @cache
+    def on(cells: bytes) -> tuple[list[str], _Values]:
+        mask = np.frombuffer(cells, bool)
+        names = [m for m in usable if not (mask & ~there[m]).any()]
+        return names, _Values(rated, names, mask, scope, coefficient)
 
     def less(first: str, second: str = "") -> tuple[float, float, float]:
         """The value of the first less that of the second, its error and degrees of freedom."""
-        cells = there[first] & there[second or first]
-        if cells.tobytes() not in known:
-            names = [m for m in usable if not (cells & ~there[m]).any()]
-            known[cells.tobytes()] = names, _Values(rated, names, cells, scope, coefficient)
-        names, values = known[cells.tobytes()]
+        names, values = on((there[first] & there[second or first]).tobytes())
         return values.of([float(m == first) - float(m == second) for m in names])
 
     for m in usable:
@@ -124,7 +130,7 @@ def agreements(
             if coefficient == "spearman":
                 error = ((1 + inside**2 / 2) / (n - 3)) ** 0.5
         else:
-            error /= 1 - inside**2
+            error = error / (1 - inside**2) if error > _ROUNDING else 0.0
         half = float(t_quantile(freedom)) * error
         found[m] = replace(found[m], value=value)
         if half:  # else nothing changes the value
@@ -136,7 +142,7 @@ def agreements(
         cells = there[one] & there[other]
         if not any(_counted(rated, m, cells, scope, coefficient).reason for m in (one, other)):
             behind, error, freedom = less(one, other)
-            p = 2 * float(stdtr(freedom, -abs(behind) / error)) if error else 1.0
+            p = 2 * float(stdtr(freedom, -abs(behind) / error)) if error > _ROUNDING else 1.0
             tested[one, other] = behind, p
     adjusted = holm([p for _, p in tested.values()])
     for (best, m), p_holm in zip(tested, adjusted, strict=True):
@@ -179,57 +185,51 @@ class _Values:
         scores = np.stack([rated.scores[m] for m in metrics])
         index = rated.conditions if scope == "conditions" else rated.items
         members = [np.flatnonzero((index == k) & cells) for k in np.unique(index[cells])]
-        known: dict[tuple[int, bytes], Floats | None] = {}
 
-        def within(k: int, of: Floats) -> Floats | None:
-            """Of an item; most are as they were before. None where it tells nothing."""
-            if (key := (k, of.tobytes())) not in known:
-                there, known[key] = np.isfinite(of), None
-                if there.sum() >= LEAST_IN_ITEM and np.ptp(of[there]):
-                    of_metrics = scores[:, members[k][there]]
-                    known[key] = correlations(of[there], of_metrics, coefficient)
-            return known[key]
+        @cache  # most items are as they were before
+        def within(k: int, of: bytes) -> Floats | None:
+            """Of an item; None where it tells nothing."""
+            there = np.isfinite(means := np.frombuffer(of))
+            if there.sum() < LEAST_IN_ITEM or not np.ptp(means[there]):
+                return None
+            return correlations(means[there], scores[:, members[k][there]], coefficient)
 
         def value(sums: Floats, counts: NDArray[np.intp]) -> Floats:
             means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
             if scope == "within items":
-                found = [within(k, means[at]) for k, at in enumerate(members)]
+                found = [within(k, means[at].tobytes()) for k, at in enumerate(members)]
                 told = [one for one in found if one is not None]
                 return np.mean(told, axis=0) if told else np.zeros(len(scores))
-            of = np.vstack([means, scores])[:, there := np.isfinite(means)]
+            of = np.vstack([means, scores])
             if scope == "conditions":
-                of = np.stack(
-                    [of[:, index[there] == k].mean(axis=1) for k in np.unique(index[there])], 1
-                )
+                of = np.stack([np.nanmean(of[:, at], axis=1) for at in members], axis=1)
+            of = of[:, np.isfinite(of[0])]
             return correlations(of[0], of[1:], coefficient)
 
         heard = np.isfinite(rated.ratings) & cells
-        heard = heard[heard.any(axis=1)]
-        own = np.where(heard, rated.ratings[(np.isfinite(rated.ratings) & cells).any(axis=1)], 0.0)
-        people = np.arange(len(own)) % _MOST_UNITS
-        of_group = np.arange(min(len(own), _MOST_UNITS))[:, None] == people
-        own, counted = of_group @ own, of_group.astype(int) @ heard
+        people, units = np.flatnonzero(heard.any(axis=1)), rated.units
+        if len(np.unique(units[cells])) < FEW_CLUSTERS:
+            units = rated.items
+        rows = _split(people)
+        own = np.stack([np.where(heard, rated.ratings, 0.0)[k].sum(axis=0) for k in rows])
+        counted = np.stack([heard[k].sum(axis=0) for k in rows])
         sums, counts = own.sum(axis=0), counted.sum(axis=0)
         self.whole, self.without = value(sums, counts), list[tuple[Floats, Floats]]()
-        self.pages = np.zeros((1, 1, len(metrics)))
+        self.pages = np.zeros((0, 0, len(metrics)))
         if scope == "conditions":
             return
-        unit_of = np.full(len(cells), -1)
-        unit_of[cells] = np.unique(rated.units[cells], return_inverse=True)[1] % _MOST_UNITS
-        of_units = [unit_of == u for u in range(unit_of.max() + 1)]
-        sizes = np.array([float(at.sum()) for at in of_units])
-        self.without = [(np.array([value(sums, counts * ~at) for at in of_units]), sizes)]
-        if len(own) > 1:
-            left = [value(sums - a, counts - b) for a, b in zip(own, counted, strict=True)]
+        parts = [np.isin(units, part) & cells for part in _split(np.unique(units[cells]))]
+        left = [value(sums, counts * ~at) for at in parts]
+        self.without = [(np.array(left), np.array([float(at.sum()) for at in parts]))]
+        if len(rows) > 1:
+            both, nothing = list(zip(own, counted, strict=True)), np.full(len(metrics), np.nan)
+            left = [value(sums - a, counts - b) for a, b in both]
             self.without.append((np.array(left), counted.sum(axis=1).astype(float)))
             pages = [
-                value(sums - a * at, counts - b * at)
-                if b[at].any()
-                else np.full(len(scores), np.nan)
-                for at in of_units
-                for a, b in zip(own, counted, strict=True)
+                [value(sums - a * at, counts - b * at) if b[at].any() else nothing for a, b in both]
+                for at in parts
             ]
-            self.pages = np.reshape(pages, (len(of_units), len(own), len(scores)))
+            self.pages = np.array(pages)
 
     def of(self, weights: list[float]) -> tuple[float, float, float]:
         """A weighted sum of the values, its standard error and degrees of freedom.
@@ -250,3 +250,8 @@ class _Values:
             parts[1] = max(parts[1][0] - shared, 0.0), parts[1][1]
         total, spread = sum(v for v, _ in parts), sum(v**2 / f for v, f in parts)
         return whole, total**0.5, total**2 / spread if spread else 1.0
+
+
+def _split(numbers: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """One by one, or in so many groups that the work stays bounded."""
+    return np.array_split(numbers, min(len(numbers), _MOST_UNITS))
