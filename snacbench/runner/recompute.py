@@ -209,6 +209,7 @@ def _differences(
 ) -> Iterator[Finding]:
     """Codings and scores that came out otherwise than they must; all scores are entered."""
     units, alike = {spec.name: spec.unit for spec in folder.run.metrics}, list[bool]()
+    every: dict[str, Any]
     every = {named(vars(r)): r for kind in (rows.Coded, *_SCORES) for r in again.read(kind)}
     drawn = {named(vars(row)) for _, row in able}
     drawn |= {f"{row.codec} on {row.clip}" for _, row in able}
