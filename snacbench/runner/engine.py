@@ -224,7 +224,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
             _say_retried(_scores_taken_out(folder, of=failed), progress)
         ledger = Ledger(folder, run.codecs, [metric.spec for metric in chosen])
         schedule = Schedule(ledger, list(folder.read(Clip)), request)
-        _carry_out(schedule, folder, progress, jobs=jobs, client=client)
+        carry_out(schedule, folder, progress, jobs=jobs, client=client)
     return folder
 
 
@@ -318,7 +318,7 @@ def execute(
             if not ledger.is_coded(broken.id, codec.spec.name)
         )
         schedule = Schedule(ledger, clips, request, plan.codecs, whole=plan.whole.clips)
-        _carry_out(schedule, folder, progress, jobs=request.jobs, client=client)
+        carry_out(schedule, folder, progress, jobs=request.jobs, client=client)
         if client is not None:
             progress.note(f"{_NO_SPEED} {folder.path}")
         elif budget_s := request.speed_budget_s:
@@ -328,7 +328,7 @@ def execute(
             _measure(MEASURE_SPEED, jobs, folder, progress)
 
 
-def _carry_out(
+def carry_out(
     schedule: Schedule, folder: RunFolder, progress: Progress, *, jobs: int | None, client: Cluster
 ) -> None:
     """Run the jobs; what comes of each is on disk before the next is looked at."""

@@ -21,8 +21,8 @@ from snacbench.plugins import select_metrics
 from snacbench.progress import SILENT, Progress
 from snacbench.request import Request
 from snacbench.runner import plan, versions
-from snacbench.runner.pool import LOG, LocalWorkers, default_jobs, run_jobs
-from snacbench.runner.schedule import CHECK, Schedule
+from snacbench.runner.engine import carry_out
+from snacbench.runner.schedule import Schedule
 from snacbench.selectors import split_selectors
 from snacbench.store.agree import first_difference
 from snacbench.store.bundle import Bundle
@@ -84,14 +84,9 @@ def recompute(  # noqa: PLR0913 - keyword-only options of one verb
             able.append(one)
     with TemporaryDirectory(prefix="snacbench-") as temporary:
         again = here.begun_again(Path(temporary) / "run", [row for _, row in able])
-        codecs = [*here.codecs.values()]
         ledger = Ledger(again, again.run.codecs, again.run.metrics)
-        schedule = Schedule(ledger, list(again.read(Clip)), request, codecs)
-        lanes = {plan.CPU: jobs or default_jobs(), plan.CUDA: 1, CHECK: 1}
-        for stage in (stage for stage, steps in schedule.steps.items() if steps):
-            progress.begin(stage, schedule.steps[stage])
-        for job, made in run_jobs(schedule.next, LocalWorkers(lanes, again.path / LOG)):
-            progress.step(*schedule.done(job, made))
+        schedule = Schedule(ledger, list(again.read(Clip)), request, [*here.codecs.values()])
+        carry_out(schedule, again, progress, jobs=jobs, client=None)
         otherwise = here.otherwise()
         told.found += _differences(folder, again, able, told, otherwise)
     told.facts |= {
@@ -214,6 +209,7 @@ def _differences(
 ) -> Iterator[Finding]:
     """Codings and scores that came out otherwise than they must; all scores are entered."""
     units, alike = {spec.name: spec.unit for spec in folder.run.metrics}, list[bool]()
+    every: dict[str, Any]
     every = {named(vars(r)): r for kind in (rows.Coded, *_SCORES) for r in again.read(kind)}
     drawn = {named(vars(row)) for _, row in able}
     drawn |= {f"{row.codec} on {row.clip}" for _, row in able}
