@@ -31,6 +31,7 @@ ROUND_CLIPS = 256
 # What the worker on a GPU gets at once: enough batches to read and write others during one.
 CHUNK_BATCHES = 4
 CHUNK_S = 1500.0  # and no more audio than that, for the sake of the computer's memory
+MOST_POINTS = 24  # of one encoding, for the same reason: every decode waits there for its file
 STOPPED = "stopped: "
 ALIKE = 5  # first codings that fail as on built-in excerpts, after which a codec is stopped
 # Where in its own code a codec failed, at the end of a reason: "IndexError: ... (codec.py:12)".
@@ -230,8 +231,9 @@ class Schedule:
                 lacks = tuple(not self._ledger.is_coded(clip.id, p.spec.name) for p in points)
                 left.setdefault(lacks, []).append(clip)
             for lacks, those in left.items():
-                if any(lacks):
-                    yield list(compress(points, lacks)), those
+                lacking = list(compress(points, lacks))
+                for start in range(0, len(lacking), MOST_POINTS):
+                    yield lacking[start : start + MOST_POINTS], those
 
 
 def _encoded_with(codec: PlannedCodec) -> tuple[str, str]:
