@@ -80,7 +80,6 @@ def test_what_no_codec_may_return(given_codes, sizes, message):
          r"int32 \(1, 1\), expected int32 and the shape of all codes"),
         (replace(segments(4, 6), segment_lengths=np.array([[4, 6]])), VARYING, "int64"),
         (segments(3, 7), VARYING, "from 3 to 7 frames, expected 1 to 6"),
-        (segments(4, 6, 0), VARYING, "from 0 to 6 frames"),
         (segments(4, 5), VARYING, r"of \[9\] frames in all, expected 10, or up to 8 more"),
         (segments([4, 6], [4, 5]), VARYING, r"of \[10, 9\] frames"),
         (segments(6, 6, 6, 1), VARYING, r"of \[19\] frames"),
