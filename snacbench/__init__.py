@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
+    from snacbench.api.beside_ratings import validity
     from snacbench.api.bundles import verify
     from snacbench.api.run import Comparison, Run, compare, load, merge, run, score_files
     from snacbench.api.signals import (
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
         names,
         score,
     )
-    from snacbench.api.validity import validity
     from snacbench.errors import SnacbenchError, Undefined, UserError
     from snacbench.progress import Notes, Progress
     from snacbench.request import Request
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = (
     "errors", "progress", "request", "types", "api.signals", "api.run", "api.bundles",
-    "api.validity",
+    "api.beside_ratings",
 )  # fmt: skip
 __all__ = [
     "Audio", "Comparison", "Encoded", "Notes", "OpenCodec", "Progress", "Request", "Run",

@@ -257,8 +257,8 @@ def rates(
         click.echo(savings_json(found) if form == "json" else savings_text(found), nl=False)
         named = {*of, *options["against"]}
         specs = [spec for one in loaded for spec in one.folder.run.codecs]
-        if out := sum(bool(spec.condition) and spec.model not in named for spec in specs):
-            say(f"{out} points under conditions left out; name their models, as opus+loss@5%")
+        if aside := sum(bool(s.condition) and s.model not in named for s in specs):
+            say(f"{aside} points under conditions left out; name their models, as opus+loss@5%")
     else:
         rows = [one.rows for one in loaded]
         _print(ladder_tables(rows, by=by or "all", codebooks=codebooks), form)
@@ -293,13 +293,13 @@ def validity(figure: Path | None, form: str, **options: Any) -> None:
     """  # noqa: D301
     if figure and figure.suffix[1:] not in drawing.FORMATS:
         raise UserError(f"--plot takes a name that ends in .svg, .pdf or .png; found {figure}")
-    from snacbench.api.validity import compared  # scipy.stats takes half a second
+    from snacbench.api.beside_ratings import compared  # scipy.stats takes half a second
 
     with ProgressBar() as bar:
         found = compared(**options, progress=bar)
     _print([found.table()], form)
     if figure:
-        from snacbench.plots._validity import validity_figure
+        from snacbench.plots._forest import validity_figure
         from snacbench.plots.style import write_figure
 
         write_figure(validity_figure(found), figure.with_suffix(""), [figure.suffix[1:]])

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 from xml.etree import ElementTree
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    model_validator,
+)
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.rows import ListenerScore
@@ -24,6 +31,10 @@ from snacbench.types import DOMAINS, CodecSpec, Domain
 from snacbench.yamlfile import read_yaml
 
 _COLUMN = re.compile(r"\{([^{}:]+)(?::([^{}]*))?\}")
+_TEXTS = (
+    "reference", "degraded", "item", "condition", "score", "listener", "kbps", "family", "domain",
+    "cluster",
+)  # fmt: skip
 Cells = Mapping[str, str]
 Texts = Annotated[
     tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
@@ -67,6 +78,16 @@ class RatingMap(BaseModel):
     better: Literal["higher", "lower"] = "higher"
     anchors: str = "^$"
     references: str = "^$"
+
+    @model_validator(mode="after")
+    def _patterns_are_some(self) -> RatingMap:
+        inside = (found for name in _TEXTS for found in _COLUMN.findall(getattr(self, name)))
+        for pattern in (self.anchors, self.references, *(pattern for _, pattern in inside)):
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is no regular expression ({error})") from error
+        return self
 
 
 @dataclass(frozen=True)
@@ -134,12 +155,6 @@ def read_rated_set(name: str, root: Path) -> RatedSet:
     if not ratings:
         raise UserError(f"{root}: nothing that {path} describes; {'; '.join(notes) or 'no rows'}")
     return RatedSet(path.stem, tuple(ratings), clips, tuple(codecs.values()), decodes, notes)
-
-
-_TEXTS = (
-    "reference", "degraded", "item", "condition", "score", "listener", "kbps", "family", "domain",
-    "cluster",
-)  # fmt: skip
 
 
 def _told(made: RatingMap, file: Path) -> Iterator[tuple[str, Cells]]:

@@ -239,7 +239,8 @@ def rates(data: PlotData, options: Options) -> Figure:
     )
     others = [spec.name for spec in data.specs if spec not in specs]
     out = style.left_out(others, "constant rate, or not known")
-    style.caption(figure, options, data.called(options.domain), about, out)
+    beside = style.beside(data, "", options.domain)
+    style.caption(figure, options, data.called(options.domain), about, out, beside)
     return figure
 
 

@@ -16,7 +16,7 @@ from snacbench.later import pd
 from snacbench.rows import ListenerScore
 from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import LEVEL, Interval
-from snacbench.stats.validity import LEAST, Agreement, Coefficient, Rated, Scope, agreements
+from snacbench.stats.rank_agreement import LEAST, Agreement, Coefficient, Rated, Scope, agreements
 from snacbench.tables.run_rows import RunRows, kbps_of
 from snacbench.tables.table_model import Cell, Column, Mark, Row, Table
 
@@ -76,8 +76,8 @@ def _cell(one: Agreement, best: Agreement) -> Cell:
     if one.value is None:
         return Cell(text="too few" if "few" in one.reason else "–", notes=(one.reason,))
     ends = Interval(one.value, one.low, one.high, LEVEL, one.cells, one.items, "")
-    mark: tuple[Mark, ...] = ("best",) if one is best else ("significant",) * one.below
-    return Cell(one.value, ends, one.cells, mark)
+    mark: Mark = "best" if one is best else "significant"
+    return Cell(one.value, ends, one.cells, (mark,) if one is best or one.below else ())
 
 
 def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
@@ -129,12 +129,12 @@ def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
     cells["family"] = [codec.spec.family for codec, _ in pairs]
     cells["domain"] = [rows.clips[clip].domain for _, clip in pairs]
     units = cluster_clips([rows.clips[clip].cluster or f"\0{clip}" for _, clip in pairs]).index
-    numbers = [np.unique(cells[of], return_inverse=True)[1] for of in ("item", "codec")]
+    item, codec_of = (np.unique(cells[k], return_inverse=True)[1] for k in ("item", "codec"))
     groups = {}
     for group, chosen in _groups(cells, by, list(edges)):
         of_group = np.where(chosen, table.to_numpy(), np.nan)
         groups[group] = {
-            scope: agreements(Rated(of_group, scores, *numbers, units), scope, coefficient)
+            scope: agreements(Rated(of_group, scores, item, codec_of, units), scope, coefficient)
             for scope in LEAST
         }
     return Validity(groups, coefficient, tuple(notes))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import snacbench as sb
-from snacbench.api.validity import compared
+from snacbench.api.beside_ratings import compared
 from snacbench.errors import UserError
-from snacbench.plots._validity import validity_figure
+from snacbench.plots._forest import validity_figure
 from snacbench.rows import ListenerScore
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows

@@ -13,10 +13,9 @@ rho, and of Fieller, Hartley and Pearson (Biometrika 44, 1957) for tau. docs/val
 far they cover.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 from typing import Literal
 
@@ -109,15 +108,16 @@ def agreements(
     there = {m: means_there & np.isfinite(scores) for m, scores in rated.scores.items()}
     found = {m: _counted(rated, m, there[m], scope, coefficient) for m in there}
     usable = [m for m, one in found.items() if not one.reason]
-    known: dict[bytes, tuple[list[str], _Values]] = {}
+
+    @cache
+    def on(cells: bytes) -> tuple[list[str], _Values]:
+        mask = np.frombuffer(cells, bool)
+        names = [m for m in usable if not (mask & ~there[m]).any()]
+        return names, _Values(rated, names, mask, scope, coefficient)
 
     def less(first: str, second: str = "") -> tuple[float, float, float]:
         """The value of the first less that of the second, its error and degrees of freedom."""
-        cells = there[first] & there[second or first]
-        if cells.tobytes() not in known:
-            names = [m for m in usable if not (cells & ~there[m]).any()]
-            known[cells.tobytes()] = names, _Values(rated, names, cells, scope, coefficient)
-        names, values = known[cells.tobytes()]
+        names, values = on((there[first] & there[second or first]).tobytes())
         return values.of([float(m == first) - float(m == second) for m in names])
 
     for m in usable:
@@ -130,10 +130,10 @@ def agreements(
             if coefficient == "spearman":
                 error = ((1 + inside**2 / 2) / (n - 3)) ** 0.5
         else:
-            error /= 1 - inside**2
+            error = error / (1 - inside**2) if error > _ROUNDING else 0.0
         half = float(t_quantile(freedom)) * error
         found[m] = replace(found[m], value=value)
-        if half > _ROUNDING:  # else nothing changes the value
+        if half:  # else nothing changes the value
             low, high = (float(np.tanh(np.arctanh(inside) + side)) for side in (-half, half))
             found[m] = replace(found[m], low=low, high=high)
     order = sorted(usable, key=lambda m: found[m].value or 0.0, reverse=True)
@@ -185,21 +185,19 @@ class _Values:
         scores = np.stack([rated.scores[m] for m in metrics])
         index = rated.conditions if scope == "conditions" else rated.items
         members = [np.flatnonzero((index == k) & cells) for k in np.unique(index[cells])]
-        known: dict[tuple[int, bytes], Floats | None] = {}
 
-        def within(k: int, of: Floats) -> Floats | None:
-            """Of an item; most are as they were before. None where it tells nothing."""
-            if (key := (k, of.tobytes())) not in known:
-                there, known[key] = np.isfinite(of), None
-                if there.sum() >= LEAST_IN_ITEM and np.ptp(of[there]):
-                    of_metrics = scores[:, members[k][there]]
-                    known[key] = correlations(of[there], of_metrics, coefficient)
-            return known[key]
+        @cache  # most items are as they were before
+        def within(k: int, of: bytes) -> Floats | None:
+            """Of an item; None where it tells nothing."""
+            there = np.isfinite(means := np.frombuffer(of))
+            if there.sum() < LEAST_IN_ITEM or not np.ptp(means[there]):
+                return None
+            return correlations(means[there], scores[:, members[k][there]], coefficient)
 
         def value(sums: Floats, counts: NDArray[np.intp]) -> Floats:
             means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
             if scope == "within items":
-                found = [within(k, means[at]) for k, at in enumerate(members)]
+                found = [within(k, means[at].tobytes()) for k, at in enumerate(members)]
                 told = [one for one in found if one is not None]
                 return np.mean(told, axis=0) if told else np.zeros(len(scores))
             of = np.vstack([means, scores])
