@@ -223,8 +223,9 @@ def rates(data: PlotData, options: Options) -> Figure:
         places = ("clips", row - 0.12, 4.0, 0.5), ("over_time", row + 0.16, 1.0, 1.0)
         for key, y, width, alpha in places:
             if span := data.figure(spec.name, domain, f"{key}_kbps"):
-                drawn = {"color": look[spec.model].colour, "linewidth": width, "alpha": alpha}
-                axes.plot(span[1:], [y, y], gid=key, **drawn)
+                colour = look[spec.model].colour
+                (bar,) = axes.plot(span[1:], [y, y], color=colour, linewidth=width, gid=key)
+                bar.set_alpha(alpha)
                 axes.plot(span[:1], [y], "|", color=style.BLACK, markersize=5)
                 ends += filter(None, span)
     if ends:
