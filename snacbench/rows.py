@@ -42,10 +42,7 @@ class Bits:
 
 @dataclass(frozen=True)
 class RateOverTime:
-    """Rates in kbps (1000 bit/s) that a clip's packets or segments keep to for so much of its time.
-
-    Totals over channels.
-    """
+    """Rates in kbps (1000 bit/s), over all channels, that a clip keeps to for so much of it."""
 
     low_kbps: float  # 5 %
     median_kbps: float

@@ -220,10 +220,12 @@ def rates(data: PlotData, options: Options) -> Figure:
     figure, axes = style.rows_figure(options, names, 0.24)
     ends: list[float] = []
     for row, (spec, domain) in enumerate(product(specs, domains)):
-        for key, y, width in (("clips", row - 0.12, 4.0), ("over_time", row + 0.16, 1.0)):
+        places = ("clips", row - 0.12, 4.0, 0.5), ("over_time", row + 0.16, 1.0, 1.0)
+        for key, y, width, alpha in places:
             if span := data.figure(spec.name, domain, f"{key}_kbps"):
                 colour = look[spec.model].colour
-                axes.plot(span[1:], [y, y], color=colour, linewidth=width, gid=key)
+                (bar,) = axes.plot(span[1:], [y, y], color=colour, linewidth=width, gid=key)
+                bar.set_alpha(alpha)
                 axes.plot(span[:1], [y], "|", color=style.BLACK, markersize=5)
                 ends += filter(None, span)
     if ends:
@@ -236,9 +238,8 @@ def rates(data: PlotData, options: Options) -> Figure:
         "thick: 5 to 95 % of the clips' actual rates; thin: 5 to 95 % of the time within clips, as "
         "the median clip has it; marks: medians"
     )
-    out = style.left_out(
-        [s.name for s in data.specs if s not in specs], "constant rate, or not known"
-    )
+    others = [spec.name for spec in data.specs if spec not in specs]
+    out = style.left_out(others, "constant rate, or not known")
     beside = style.beside(data, "", options.domain)
     style.caption(figure, options, data.called(options.domain), about, out, beside)
     return figure

@@ -52,11 +52,7 @@ def side_info_bits(encoded: Encoded, max_segment_frames: int) -> int:
 
 
 def check_segments(encoded: Encoded, spec: CodecSpec) -> None:
-    """Refuse segment lengths that are not the codes', or not those of the clip (`CodecError`).
-
-    Each channel's sum to the base frames of its signal, the last one rounded up, or to at most
-    `MOST_PADDING_FRAMES` more. A codec whose decoder predicts them sends none.
-    """
+    """Refuse segment lengths that are not the codes', or not of all base frames (`CodecError`)."""
     lengths, most = encoded.segment_lengths, spec.max_segment_frames
     if lengths is None:
         return
