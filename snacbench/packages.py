@@ -64,12 +64,7 @@ def fault_of(package: str) -> MissingPackage | None:
 
 
 def missing_package(error: Exception) -> MissingPackage | None:
-    """What an exception says about the package that raised it while it was imported.
-
-    A shared library that is not there or was built for another version, a module that is gone, a
-    name that another version has: whatever a package raises then is no mistake of snacbench. None
-    if the exception came about otherwise.
-    """
+    """What an exception says of the package that raised it at its import; None if none did."""
     if isinstance(error, SnacbenchError):
         return None
     root: BaseException = error

@@ -1,12 +1,4 @@
-"""Finding what modules declare, by name: of this package, of others by entry points, and in files.
-
-A module of codecs declares ``MODELS`` (and ``FAMILY``, ``OPENER``), one of metrics ``METRICS``, of
-corpora ``CORPORA``, of table layouts ``LAYOUTS``, of plots ``PLOTS``. Another package adds its own
-through the entry-point group of that kind (``snacbench.codecs``, ...), whose values name such
-modules: plug-ins. One that cannot be imported, or a name that is taken already, is left out and
-said (`refused`); everything else works. A Python file of one's own declares ``MODELS`` too
-(`models_in_file`) and needs no package around it.
-"""
+"""Finding what modules of this package, plug-ins of others and files of one's own declare."""
 
 import hashlib
 import importlib

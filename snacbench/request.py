@@ -1,7 +1,5 @@
 """What a run was asked for: what ``run.json`` keeps, and what ``--resume`` takes up."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -3,8 +3,6 @@
 A failure is a row with its reason, never a gap and never a number.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -37,7 +35,7 @@ class Bits:
         """All bits a decoder needs, container overhead excluded."""
         return self.codes + self.side_info + self.payload
 
-    def __add__(self, other: Bits) -> Bits:
+    def __add__(self, other: "Bits") -> "Bits":
         payload = self.payload + other.payload
         return Bits(self.codes + other.codes, self.side_info + other.side_info, payload)
 

@@ -1,9 +1,4 @@
-"""From what a user writes after ``--codecs`` to models and operating points.
-
-``snac`` is a family, ``dac-44khz@2.67,5.33`` a model at some of its rates, ``NAME=dac:PATH`` a
-checkpoint of one's own under the name that its author gives it, ``my_codec.py@16`` a codec that a
-Python file declares, ``NAME=my_codec.py`` one of several.
-"""
+"""From what a user writes after ``--codecs`` to models and operating points."""
 
 import re
 from collections.abc import Iterator, Sequence

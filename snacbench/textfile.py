@@ -1,9 +1,4 @@
-"""Text and CSV files that other programs and people wrote, read in one way everywhere.
-
-Encodings: UTF-8 with or without byte order mark, UTF-16 and UTF-32 with one; a line that is no
-UTF-8 is read as Windows-1252, and a note says so. Tables follow RFC 4180, with lines that end as
-they like; a quote is one only at the beginning of a cell.
-"""
+"""Text and CSV that other programs and people wrote, read in one way (docs/data.md says how)."""
 
 import codecs
 import csv

@@ -4,15 +4,13 @@ Read this file first. A `Clip` becomes `Audio`, a `Codec` turns audio into `Enco
 `Metric` turns pairs of audio into numbers; what is written down of it are the rows of `rows`.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from snacbench.errors import AudioError
 from snacbench.later import NDArray, np
@@ -45,9 +43,8 @@ class Audio:
     def __post_init__(self) -> None:
         s = self.samples
         if s.ndim != 2 or s.dtype != np.float32:
-            raise AudioError(
-                f"samples must be float32 of shape (channels, time), found {s.dtype} {s.shape}"
-            )
+            text = f"samples must be float32 of shape (channels, time), found {s.dtype} {s.shape}"
+            raise AudioError(text)
         if s.shape[0] == 0 or s.shape[1] == 0:
             raise AudioError(f"no samples: {s.shape[0]} channels of {s.shape[1]} samples")
         if self.rate_hz <= 0:
@@ -209,13 +206,13 @@ class CodecSpec:
         known = self.streams and self.max_segment_frames == 1
         return float(sum(s.frame_rate_hz for s in self.streams)) if known else None
 
-    def under(self, condition: str) -> CodecSpec:
+    def under(self, condition: str) -> "CodecSpec":
         """The same operating point under a condition, by its name: a point of its own."""
         name, model = f"{self.name}+{condition}", f"{self.model}+{condition}"
         return replace(self, name=name, model=model, condition=condition)
 
     @property
-    def without_condition(self) -> CodecSpec:
+    def without_condition(self) -> "CodecSpec":
         """The same operating point under no condition."""
         if not (of := self.condition):
             return self
@@ -308,7 +305,7 @@ class PreparedMetric(Protocol):
         """Score one degraded signal against the prepared reference."""
 
 
-PrepareEmbedding: TypeAlias = "Callable[[Audio], tuple[Embeddings, Callable[[Audio], Embeddings]]]"
+PrepareEmbedding = Callable[[Audio], tuple[Embeddings, Callable[[Audio], Embeddings]]]
 """Takes the reference; gives its embeddings and what embeds one degraded signal after another."""
 
 
@@ -354,11 +351,11 @@ class Metric:
     prepare_spoken: Callable[[Audio, str, str], PreparedMetric] | None = None
     ready: Callable[[], None] = lambda: None
     options: MetricOptions = NO_OPTIONS
-    configure: Callable[[MetricOptions], Metric] | None = None
+    configure: "Callable[[MetricOptions], Metric] | None" = None
     models: tuple[str, ...] = ()
     embed: PrepareEmbedding | None = None
 
-    def configured(self, options: MetricOptions) -> Metric:
+    def configured(self, options: MetricOptions) -> "Metric":
         """Itself, by other options where it takes any."""
         if self.configure is None or options == self.options:
             return self

@@ -67,8 +67,7 @@ def playwright() -> Iterator[Any]:
 def chromium(playwright: Any) -> Iterator[Any]:
     """A headless browser; tests that need one are skipped where there is none.
 
-    A new one for each module: over hundreds of pages one may get stuck.
-    """
+    A new one for each module: over hundreds of pages one may get stuck."""
     browser = launch(playwright)
     yield browser
     browser.close()
@@ -87,8 +86,7 @@ def limited(browser: Any, seconds: float) -> Iterator[None]:
     """Kill the browser after `seconds`: what waits for it fails there, and the trace has the line.
 
     Playwright waits without a limit for a page that is busy, in `evaluate`, `press`, and `count`
-    alike, and nothing that runs in the page, or in this thread, can end that.
-    """
+    alike, and nothing that runs in the page, or in this thread, can end that."""
     session = browser.new_browser_cdp_session()
     found = session.send("SystemInfo.getProcessInfo")["processInfo"]
     session.detach()

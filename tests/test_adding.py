@@ -35,8 +35,7 @@ def added(tmp_path, monkeypatch) -> Callable[..., None]:
         files = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
         assert len(files) == of
         code = files[number]
-        name = f"shown_{kind}_{number}"
-        install(tmp_path / "site", name, code, kinds=(kind,))
+        install(tmp_path / "site", f"shown_{kind}_{number}", code, kinds=(kind,))
         monkeypatch.syspath_prepend(tmp_path / "site")
         plugins.discovered.cache_clear()
         assert not plugins.refused(kind)
@@ -57,8 +56,7 @@ def test_a_codec(added):
     assert codec.spec.nominal_kbps == 128
     decoded = codec.roundtrip(sine(1.0))
     assert (decoded.rate_hz, decoded.samples.shape) == (16_000, (1, 16_000))
-    scored = sb.score(sine(1.0), decoded, metrics=["si_sdr"])
-    assert scored["value"].item() > 30  # dB
+    assert sb.score(sine(1.0), decoded, metrics=["si_sdr"])["value"].item() > 30  # dB
 
 
 @pytest.fixture(scope="module")

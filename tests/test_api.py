@@ -172,8 +172,7 @@ def test_a_codec_codes_single_signals_and_files(tmp_path: Path) -> None:
     (part,) = opus.encode(X)
     np.testing.assert_array_equal(opus.decode([part]).samples, decoded.samples)
     coded = sb.encode(write(tmp_path / "x.wav", X), tmp_path / "x.sncb", codec="opus@14")
-    written = sb.decode(coded, tmp_path / "y.wav")
-    np.testing.assert_array_equal(written.samples, decoded.samples)
+    np.testing.assert_array_equal(sb.decode(coded, tmp_path / "y.wav").samples, decoded.samples)
     assert (tmp_path / "y.wav").is_file()
     with pytest.raises(sb.UserError, match="operating points"):
         sb.codec("opus@6,14")

@@ -90,9 +90,8 @@ def test_bytes_are_kept_as_they_come(host, target, headers):
     assert host.headers[0]["accept-encoding"] == "identity"
 
 
-def test_a_token_goes_to_its_host_and_no_password_file_replaces_it(
-    host, target, tmp_path, monkeypatch
-):
+def test_a_token_goes_to_its_host_and_no_password_file_replaces_it(host, target, tmp_path,
+                                                                   monkeypatch):  # fmt: skip
     token = {"Authorization": "Bearer secret"}
     with serve() as storage:
         (tmp_path / "netrc").write_text("default login me password mine\n")
@@ -163,8 +162,7 @@ def test_a_part_is_taken_as_it_is_or_thrown_away_once(host, target, left, note):
     ([Reply(BODY[:HALF], promised=len(BODY))] * 4, [1.0, 2.0, 4.0], "the connection broke"),
 ])  # fmt: skip
 def test_a_busy_server_is_asked_again_as_it_wishes_and_a_refusal_is_final(
-    host, target, monkeypatch, replies, slept, message
-):
+        host, target, monkeypatch, replies, slept, message):  # fmt: skip
     waited: list[float] = []
     host.replies["/f"] = [*replies, Reply(BODY)]
     monkeypatch.setattr(download, "WAITS_S", (1.0, 2.0, 4.0))

@@ -147,7 +147,6 @@ def test_libraries_keep_their_files_where_they_can(home, monkeypatch):
     assert os.environ["NUMBA_CACHE_DIR"] == "/mine"
     assert os.environ["MPLCONFIGDIR"] == str(home / "cache" / "matplotlib")
     assert given.cache_warning() == ""
-
     # Without any folder a temporary one is used.
     monkeypatch.setenv("SNACBENCH_CACHE", str(home / "file" / "cache"))
     monkeypatch.delenv("NUMBA_CACHE_DIR")

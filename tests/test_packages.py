@@ -7,6 +7,7 @@ import pytest
 
 from snacbench.errors import CodecError
 from snacbench.packages import fault_of, is_installed, missing_package
+from tests.support.cases import cases
 
 _LAZY = "import importlib\ndef __getattr__(name):\n"
 
@@ -34,11 +35,7 @@ def told(name, attribute=""):
     return str(missing_package(raised.value) or "a bug of ours")
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    ("raise OSError('libfake.so: undefined symbol: _Z3foo')", "OSError: libfake.so: undefined"),
-    ("raise RuntimeError('\\n\\nfor NumPy 1\\nmore')", "(RuntimeError: for NumPy 1)"),
-    ("from numpy import no_such_name", "numpy"),
-])  # fmt: skip
+@pytest.mark.parametrize(("text", "reason"), cases(__file__)["raised"])
 def test_whatever_a_package_raises_while_it_loads_names_it(site, text, reason):
     put(site, "fake_lib", text)
     sentence = told("fake_lib")

@@ -1,7 +1,5 @@
 """Which metric to believe: a run, or a data set on disk, beside what listeners said of it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +17,7 @@ from snacbench.tables.validity import BANDS, Validity, validity_of
 
 def validity(
     run: Run | str | Path | None = None, ratings: str | Path | None = None, **options: Any
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """Rank correlation of every metric with listeners' mean ratings, as `compared` finds it.
 
     A line per group of cells (``all``, rate bands, codec families, domains), scope (``cells``,

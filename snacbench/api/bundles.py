@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import math
 import re
-from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from snacbench import __version__
 from snacbench.api.run import Run
 from snacbench.files import sha256_of_file
 from snacbench.recipes import shipped_recipes
 from snacbench.store.bundle import Bundle, open_bundle, write_bundle
 from snacbench.store.consistency import Consistency, Finding
-from snacbench.store.run_folder import RunFolder
-from snacbench.tables.from_runs import summary_csv
-from snacbench.tables.run_rows import RunRows
-
-_SUMMARY, _CLOSE = "summary.csv", 1e-6  # of its numbers, relative
 
 
 def export(run: Run, path: Path, *, partial: bool) -> Bundle:
@@ -33,7 +23,7 @@ def export(run: Run, path: Path, *, partial: bool) -> Bundle:
         pinned.append(
             f"{name}=={plain[1]}" if plain and name != "python" else f"# {name} {version}"
         )
-    texts = {"constraints.txt": "\n".join(pinned) + "\n", _SUMMARY: summary_csv([run.rows])}
+    texts = {"constraints.txt": "\n".join(pinned) + "\n"}
     source = shipped_recipes().get(followed.name) if followed else None
     if followed and source and sha256_of_file(source) == followed.sha256:
         texts["recipe.yaml"] = source.read_text("utf-8")
@@ -61,11 +51,6 @@ def verify(path: str | Path, *, id: str = "", scores: int = 0, **how: Any) -> Bu
             told.facts["of one run"] = ", ".join(counts)
             if told.missing:
                 unchecked.append(f"partial: {told.missing} codings and scores are missing")
-            if told.version != __version__:
-                unchecked.append(f"{_SUMMARY}, which snacbench {told.version} wrote")
-            elif told.ok:
-                told.found += _summary(folder)
-                told.facts["summary"] = f"{_SUMMARY} follows from the rows"
             if told.ok and scores:
                 from snacbench.runner.recompute import recompute
 
@@ -74,18 +59,3 @@ def verify(path: str | Path, *, id: str = "", scores: int = 0, **how: Any) -> Bu
                 unchecked.append("whether the codecs give these numbers: --recompute N")
         told.facts["not checked"] = "\n".join(unchecked)
     return told
-
-
-def _summary(folder: RunFolder) -> Iterator[Finding]:
-    """Cells of the summary that do not follow from the rows."""
-    text, made = (folder.path / _SUMMARY).read_text("utf-8"), summary_csv([RunRows.load(folder)])
-    both = zip_longest(*(csv.reader(each.splitlines()) for each in (text, made)), fillvalue=[])
-    for line, (then, now) in enumerate(both, start=1):
-        for one, other in zip_longest(then, now, fillvalue=""):
-            try:
-                same = one == other or math.isclose(float(one), float(other), rel_tol=_CLOSE)
-            except ValueError:
-                same = False
-            if not same:
-                of = " ".join(now[:2])
-                yield Finding(_SUMMARY, f"{of}: {one!r}, the rows give {other!r}", line)

@@ -185,13 +185,8 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     """
     one, other = (run.path if isinstance(run, Run) else Path(run) for run in (a, b))
     return compare_folders(
-        one,
-        other,
-        codecs=codecs,
-        metrics=metrics,
-        tolerances=tolerances or {},
-        strict=strict,
-    )
+        one, other, codecs=codecs, metrics=metrics, tolerances=tolerances or {}, strict=strict,
+    )  # fmt: skip
 
 
 def finished(folder: RunFolder, progress: Progress | None = None) -> Run:
@@ -501,9 +496,8 @@ def tables(
         named = {recipe.table if recipe else "default" for recipe in followed}
         layout = named.pop() if len(named) == 1 and named <= layouts().keys() else "default"
     if layout not in layouts():
-        raise UnknownName(
-            f"no layout named {layout!r}; {did_you_mean(layout, layouts())}{left_out('layouts')}"
-        )
+        text = f"no layout named {layout!r}; {did_you_mean(layout, layouts())}{left_out('layouts')}"
+        raise UnknownName(text)
     rows = [run.rows_for(histograms=layouts()[layout].histograms) for run in runs]
     if codecs:
         specs = among([spec for one in rows for spec in one.run.codecs], codecs)
@@ -514,8 +508,6 @@ def tables(
 
 
 # --------------------------------------------- from what a person names, and a recipe, to a request
-
-
 def request_of(recipe: str, given: Mapping[str, Any]) -> Request:
     """What is asked for: the fields of a recipe, by name or path, and over them those `given`."""
     told = normal(given)

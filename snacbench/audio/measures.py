@@ -1,10 +1,4 @@
-"""What is measured on a clip before any codec sees it: bandwidth, loudness, peak, clipping.
-
-Effective bandwidth is up to where the spectrum of a clip holds signal: bands that are loud beside
-the loudest one, or fainter but coming and going as sounds do; steady faint bands are hiss or shaped
-dither. Where the spectrum falls steeply and nothing is above, as resamplers and lossy encoders
-leave it (a brick wall), the fall is the bandwidth.
-"""
+"""What is measured on a clip before any codec sees it: bandwidth, loudness, peak, clipping."""
 
 from dataclasses import dataclass
 

@@ -1,9 +1,4 @@
-"""Where a decode is silent although its source sounds: empty, cut off, or with holes.
-
-Both are looked at in frames of 40 ms. A frame of the decode is silent if its samples span at most
-two steps of 16 bits: zeros, a constant, dither. The source sounds in a frame whose level, within
-the band that the codec keeps, is at least -70 dBFS and within 30 dB of its loudest frame there.
-"""
+"""Where a decode is silent although its source sounds: empty, cut off, or with holes."""
 
 from snacbench.audio.align import cross_correlation, strongest
 from snacbench.audio.resample import resample

@@ -4,8 +4,6 @@ The header is binary and not JSON, because the file is there to be weighed: thre
 are 375 bytes, and a header in words would double them.
 """
 
-from __future__ import annotations
-
 import re
 import zlib
 from collections.abc import Mapping, Sequence
@@ -291,9 +289,8 @@ def parse(data: bytes) -> Summary:
 def _body(data: bytes) -> memoryview:
     """What lies between the frame's head and its checksum, once both are right."""
     if not data or data[: len(MAGIC)] != MAGIC[: len(data)]:
-        raise BitstreamError(
-            f"not a .sncb file: it begins with {bytes(data[: len(MAGIC)])!r}, expected {MAGIC!r}"
-        )
+        text = f"not a .sncb file: it begins with {bytes(data[: len(MAGIC)])!r}, expected {MAGIC!r}"
+        raise BitstreamError(text)
     ends = f"truncated: the file ends after {len(data)}"
     if len(data) <= len(MAGIC):
         raise _spoilt(f"{ends} bytes")
@@ -307,9 +304,8 @@ def _body(data: bytes) -> memoryview:
         cursor.take(len(MAGIC) + 1, "the beginning")
         size = cursor.number("the length of the content", most=_MAX_CONTENT_BYTES)
     except BitstreamError as error:
-        raise _spoilt(
-            "damaged: its length cannot be read" if cursor.left else f"{ends} bytes"
-        ) from error
+        text = "damaged: its length cannot be read" if cursor.left else f"{ends} bytes"
+        raise _spoilt(text) from error
     if (missing := size + _CHECKSUM_BYTES - cursor.left) > 0:
         raise _spoilt(f"{ends} of {len(data) + missing} bytes")
     if missing < 0:
@@ -330,9 +326,8 @@ def _checksum(data: bytes | memoryview) -> bytes:
 
 def _digest(sha256: str) -> bytes:
     if not _DIGEST.fullmatch(sha256):
-        raise BitstreamError(
-            f"a sha256 digest has 64 hexadecimal digits in lower case, found {sha256!r}"
-        )
+        text = f"a sha256 digest has 64 hexadecimal digits in lower case, found {sha256!r}"
+        raise BitstreamError(text)
     return bytes.fromhex(sha256)
 
 

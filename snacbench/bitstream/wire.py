@@ -5,8 +5,6 @@ short as can be, runs as long as can be. Reading checks every length against the
 there before anything is allocated.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import chain, groupby, repeat
 

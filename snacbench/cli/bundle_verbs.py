@@ -1,7 +1,5 @@
 """Verbs for runs that are handed over: ``export``, ``verify``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

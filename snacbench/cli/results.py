@@ -257,8 +257,8 @@ def rates(
         click.echo(savings_json(found) if form == "json" else savings_text(found), nl=False)
         named = {*of, *options["against"]}
         specs = [spec for one in loaded for spec in one.folder.run.codecs]
-        if out := sum(bool(spec.condition) and spec.model not in named for spec in specs):
-            say(f"{out} points under conditions left out; name their models, as opus+loss@5%")
+        if aside := sum(bool(s.condition) and s.model not in named for s in specs):
+            say(f"{aside} points under conditions left out; name their models, as opus+loss@5%")
     else:
         rows = [one.rows for one in loaded]
         _print(ladder_tables(rows, by=by or "all", codebooks=codebooks), form)

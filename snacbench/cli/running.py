@@ -1,7 +1,5 @@
 """Verbs that make rows: ``run``, ``score``, ``speed``, ``score-files``, ``entropy``, ``merge``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from math import isnan
 from pathlib import Path

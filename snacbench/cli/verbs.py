@@ -1,6 +1,7 @@
 """The verbs, whose modules are imported when they are called, and options that several share."""
 
 import importlib
+import re
 from collections.abc import Callable, Mapping
 from functools import reduce
 from pathlib import Path
@@ -46,50 +47,16 @@ class Verbs(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in self.verbs.items()])
 
 
-# What a user does first comes first.
-_VERBS = {
-    "run": ("running:run", "Code a test set through codecs, score it, print the summary."),
-    "table": ("results:table", "Print the tables of runs."),
-    "plot": ("results:plot", "Draw figures from runs."),
-    "report": ("results:report", "Write a page to hear and see a run."),
-    "compare": ("results:compare", "Compare two runs clip by clip; exit 1 if the second is worse."),
-    "rates": ("results:rates", "What codecs really need: rates from nominal to entropy-coded."),
-    "entropy": ("running:entropy", "Bytes that entropy coders make of the codes that a run kept."),
-    "validity": ("results:validity", "Which metric to believe: each beside listeners' ratings."),
-    "merge": ("running:merge", "Join runs of one test set, or shards of it, into a new one."),
-    "export": ("bundle_verbs:export", "A run as one file to hand over, with digests of every row."),
-    "verify": ("bundle_verbs:verify", "Check such a file, and compute rows of it again."),
-    "cluster": ("cluster_verbs:cluster", "A job array of shards, for the queue of a cluster."),
-    "score": ("running:score", "Score an existing run by more metrics."),
-    "speed": ("running:speed", "Measure the speed of a run's codecs again."),
-    "cost": ("running:cost", "Count the operations of a run's codecs, measure their delay."),
-    "score-files": ("running:score_files", "Score decodes made by another program."),
-    "encode": ("file_verbs:encode", "Code an audio file with one codec into a .sncb file."),
-    "decode": ("file_verbs:decode", "Decode a .sncb file to WAV or FLAC."),
-    "info": ("file_verbs:info", "Show what a .sncb file holds, and what each part of it costs."),
-    "mushra": ("verbs:mushra", "Make, serve and analyse a listening test."),
-    "list": ("catalog:list_", "List codecs, metrics, test sets or recipes."),
-    "show": ("catalog:show", "Show what is known of a codec, or what a recipe runs."),
-    "sets": ("testset_verbs:sets", "Known corpora: index, list, show, verify, export, fetch."),
-    "check": ("checking:check", "What is installed, and which weights are at hand."),
-    "check-codec": ("checking:check_codec", "Check what a codec promises, for its author."),
-    "weights": ("weight_verbs:weights", "Published weights: list, fetch, verify, path."),
-}
-# In the order of a study.
-_MUSHRA = {
-    "design": ("mushra_verbs:design", "Make a listening test from a run."),
-    "stimuli": ("mushra_verbs:stimuli", "Make the stimuli again, after test.yaml was edited."),
-    "power": ("mushra_verbs:power", "How many listeners a difference needs."),
-    "serve": ("mushra_verbs:serve", "Serve the page of a listening test, and keep its answers."),
-    "export": ("mushra_verbs:export", "Write the answers of a listening test as CSV."),
-    "analyse": ("mushra_verbs:analyse", "Screening, statistics, figures and text of a test."),
-    "delete": ("mushra_verbs:delete", "Delete a listener and all they said."),
-}
+def _verbs(group: str = "") -> dict[str, tuple[str, str]]:
+    lines = Path(__file__).with_suffix(".txt").read_text("utf-8").splitlines()
+    told = (re.split(" {2,}", line) for line in lines if not line.startswith("#"))
+    words = ((*name.rpartition(" ")[::2], where, summary) for name, where, summary in told)
+    return {name: (where, summary) for of, name, where, summary in words if of == group}
 
 
 @click.group(
     cls=Verbs,
-    verbs=_VERBS,
+    verbs=_verbs(),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="snacbench")
@@ -102,7 +69,7 @@ def cli() -> None:
     """  # noqa: D301 - click must get the control character itself, which a raw string has not
 
 
-@click.group(cls=Verbs, verbs=_MUSHRA)
+@click.group(cls=Verbs, verbs=_verbs("mushra"))
 def mushra() -> None:
     """Make, serve and analyse a listening test (ITU-R BS.1534-3, AB, ABX).
 

@@ -1,9 +1,4 @@
-"""Weights files: read without running code, loaded strictly, with the configuration beside them.
-
-A checkpoint of one's own is opened in its package's format: tensors under the model's own names,
-or under ``state_dict``, and a configuration in the file (DAC's) or a ``config.json`` beside it.
-Nothing is guessed: every key and every shape must fit.
-"""
+"""Weights files: read without running code, loaded strictly, with the configuration beside them."""
 
 from __future__ import annotations
 

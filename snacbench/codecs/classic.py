@@ -15,8 +15,6 @@ says so, and a packet that the decoder refuses then counts as lost. MP3's and AA
 get a lost packet, and silence takes its place.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,19 +59,12 @@ class _Format:
     def point(self, kbps: float) -> CodecSpec:
         """An operating point by the rate asked for."""
         return CodecSpec(
-            name=f"{self.name}@{kbps:g}kbps",
-            model=self.name,
-            family=self.family,
-            rate_hz=RATE_HZ,
-            channels=(1, 2),
-            nominal_kbps=float(kbps),
-            latency_s=self.latency_samples / RATE_HZ,
-            packet_s=self.packet_samples / RATE_HZ,
-            concealment=self.concealment,
-            settings={"bit_per_s": round(kbps * 1000), **self.options},
-            licence=self.licence,
+            name=f"{self.name}@{kbps:g}kbps", model=self.name, family=self.family, rate_hz=RATE_HZ,
+            channels=(1, 2), nominal_kbps=float(kbps), latency_s=self.latency_samples / RATE_HZ,
+            packet_s=self.packet_samples / RATE_HZ, concealment=self.concealment,
+            settings={"bit_per_s": round(kbps * 1000), **self.options}, licence=self.licence,
             citation=self.citation,
-        )
+        )  # fmt: skip
 
     def model(self, *default_kbps: int) -> CodecModel:
         """The codec as `MODELS` has it."""

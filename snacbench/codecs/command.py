@@ -1,9 +1,4 @@
-"""Codecs that exist as an encoder and a decoder program, and two that ship: Codec 2, opus-tools.
-
-Each clip goes through the programs in a temporary folder of its own. All that the decoder gets is
-the coded file, which is the one packet of the `Encoded`; how many of its bits count is for a
-function to say. ``docs/outside-codecs.md`` shows how to describe a codec of one's own.
-"""
+"""Codecs that exist as an encoder and a decoder program, and two that ship: Codec 2, opus-tools."""
 
 import io
 import os
@@ -182,17 +177,11 @@ class CommandCodec:
     def _spec(self, point: Point) -> CodecSpec:
         """One operating point, once every placeholder is known to have a value there."""
         spec = CodecSpec(
-            name=f"{self.name}@{point.label}",
-            model=self.name,
-            family="command",
-            rate_hz=self.rate_hz,
-            channels=self.channels,
-            nominal_kbps=point.kbps,
-            settings=dict(point.settings),
-            stochastic="{seed}" in self.decode,
-            licence=self.licence,
+            name=f"{self.name}@{point.label}", model=self.name, family="command",
+            rate_hz=self.rate_hz, channels=self.channels, nominal_kbps=point.kbps,
+            settings=dict(point.settings), stochastic="{seed}" in self.decode, licence=self.licence,
             citation=self.citation,
-        )
+        )  # fmt: skip
         codec = LoadedCommand(spec, self)
         try:
             for line in (self.encode, self.decode, self.version):

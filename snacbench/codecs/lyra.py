@@ -10,8 +10,6 @@ in what was received by minimum statistics. It differs in this: the noise is dra
 seed and shaped by filters and an overlap of our own, and packets arrive in time, one per 20 ms.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -56,7 +54,7 @@ class LyraCodec:
     spec: CodecSpec
     folder_files: Mapping[str, Path]
 
-    def at(self, spec: CodecSpec) -> LyraCodec:
+    def at(self, spec: CodecSpec) -> "LyraCodec":
         """The same models at another number of quantisers."""
         return replace(self, spec=spec)
 
@@ -169,9 +167,8 @@ class _Concealment:
             return
         if not self.heard:
             self.smooth, self.square, self.lowest = level, level**2, level
-        near = ((self.smooth.mean() - level.mean()) / self._SPREAD) ** 2
-        near = near + ((self.smooth - self.floor) / self._SPREAD) ** 2
-        weight = 0.5 ** (self._STEP_S / 0.7) * np.exp(-near)
+        apart = (self.smooth.mean() - level.mean()) ** 2 + (self.smooth - self.floor) ** 2
+        weight = 0.5 ** (self._STEP_S / 0.7) * np.exp(-apart / self._SPREAD**2)
         self.smooth = weight * self.smooth + (1 - weight) * level
         self.square = weight * self.square + (1 - weight) * level**2
         again = self.heard % round(1 / self._STEP_S) == 0
@@ -198,9 +195,8 @@ def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> LyraC
         try:
             codec._interpreter(name)
         except (ValueError, RuntimeError) as error:
-            raise WeightsMismatch(
-                f"{path} is not a TFLite model ({error}); fetch Lyra's models again"
-            ) from error
+            text = f"{path} is not a TFLite model ({error}); fetch Lyra's models again"
+            raise WeightsMismatch(text) from error
     return codec
 
 

@@ -1,7 +1,5 @@
 """What happens to a clip on its way from encoder to decoder: lost packets, flipped bits."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -86,7 +84,7 @@ def concealed(
     return heard
 
 
-def lost_packets(count: int, condition: Condition, *, seed: int, clip: str) -> NDArray[np.bool_]:
+def lost_packets(count: int, condition: Condition, *, seed: int, clip: str) -> "NDArray[np.bool_]":
     """Which of so many packets of a clip are lost.
 
     Independent losses: what is lost at one rate is lost at every higher one. With `burst` b, at the

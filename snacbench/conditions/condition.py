@@ -5,8 +5,6 @@ the options in alphabetical order and defaults left out. Names hold no comma and
 a path are written as in a URL (``%2F``), as its colons and percent signs must be by users.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
@@ -194,7 +192,7 @@ def _number(text: str, unit: str) -> float | None:
     return float(f"{float(found[1]):g}") + 0.0  # no negative zero
 
 
-def generator(*key: object) -> np.random.Generator:
+def generator(*key: object) -> "np.random.Generator":
     """Random numbers that depend on a key alone, on no other draw."""
     digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))

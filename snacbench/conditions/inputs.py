@@ -5,8 +5,6 @@ resampled; each channel of a clip gets the recording's channel of the same numbe
 else its first.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from snacbench.audio.io import read
@@ -89,7 +87,7 @@ def _recording(audio: Audio, condition: Condition) -> Floats | None:
     return samples if len(samples) == audio.channels else samples[[0] * audio.channels]
 
 
-def _noise(audio: Audio, condition: Condition, random: np.random.Generator) -> Floats:
+def _noise(audio: Audio, condition: Condition, random: "np.random.Generator") -> Floats:
     """Noise as long as a clip, at any level."""
     recorded = _recording(audio, condition)
     if recorded is not None:
@@ -103,7 +101,7 @@ def _noise(audio: Audio, condition: Condition, random: np.random.Generator) -> F
     return np.asarray(noise / np.sqrt(np.mean(noise**2, axis=1, keepdims=True) + 1e-300))
 
 
-def _response(audio: Audio, condition: Condition, random: np.random.Generator) -> Floats:
+def _response(audio: Audio, condition: Condition, random: "np.random.Generator") -> Floats:
     """A room's impulse response for each channel, its direct path being 1 at the beginning."""
     recorded = _recording(audio, condition)
     if recorded is not None:

@@ -1,11 +1,4 @@
-"""Statistics of a listening test: the listener is the unit.
-
-A listener's ratings resemble each other, so listeners are what was sampled: twenty pages of one are
-one difference, not twenty, and whatever is said of "listeners like these" rests on how much the
-result changes when one of them is left out. Where all listeners rated all items, estimates reduce
-to the t interval on listener means. `listening.screening` decided who counts;
-docs/listening-tests.md explains the choices and how well they hold.
-"""
+"""Statistics of a listening test: the listener is the unit."""
 
 import math
 from collections import Counter, defaultdict
@@ -479,15 +472,9 @@ def analyse(
     kept = answers_of(whole, screening.kept)
     ratings = ratings_of(kept)
     return Analysis(
-        whole,
-        kept,
-        screening,
-        level,
-        ratings,
-        means=means_of(kept, level=level),
-        means_before=means_of(whole, level=level),
-        friedman=friedman(ratings),
+        whole, kept, screening, level, ratings, means=means_of(kept, level=level),
+        means_before=means_of(whole, level=level), friedman=friedman(ratings),
         comparisons=COMPARE[FORMS[study.form].kind](kept, level=level),
         items=item_effects(kept, level=level),
         mixed=mixed_model(ratings.systems, ratings.scores, level=level) if mixed else ({}, ()),
-    )
+    )  # fmt: skip

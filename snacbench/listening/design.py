@@ -93,6 +93,8 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
             f"a page holds {MAX_SYSTEMS} systems: the run's models took turns, which leaves out "
             f"{', '.join(left)}; choose others with --systems"
         )
+    if not systems and (under := sum(bool(c.condition) for c in folder.run.codecs)):
+        shown.note(f"{under} points under conditions are left out; name them with --systems")
     if form == "ab" and len(codecs) < 2:
         raise UserError(f"form ab compares systems with each other, found one: {codecs[0].name}")
     rated, practice = choose_clips(
@@ -121,23 +123,16 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
     texts = texts_of(language)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", target.absolute().name).strip("-_.")
     return ListeningTest(
-        id=name[:64] or "test",
-        title=title or texts.title,
-        form=form,
-        seed=seed,
+        id=name[:64] or "test", title=title or texts.title, form=form, seed=seed,
         run=Path(os.path.relpath(folder.path.absolute(), target.absolute())).as_posix(),
-        run_id=folder.run.id,
-        set_sha256=folder.run.set_sha256,
+        run_id=folder.run.id, set_sha256=folder.run.set_sha256,
         systems=tuple(System(name=spec.name, kbps=rates[spec.name]) for spec in codecs),
         items=tuple(item(c, "item" if c.domain == "unknown" else c.domain) for c in rated),
         training=tuple(item(clip, "training") for clip in practice),
-        pages_per_listener=pages_per_listener,
-        language=language,
-        welcome=texts.welcome,
-        consent=texts.consent,
-        questionnaire=texts.questionnaire,
+        pages_per_listener=pages_per_listener, language=language, welcome=texts.welcome,
+        consent=texts.consent, questionnaire=texts.questionnaire,
         made_by=f"snacbench {__version__}",
-    )
+    )  # fmt: skip
 
 
 def check_free(target: Path) -> None:

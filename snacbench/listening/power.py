@@ -1,11 +1,4 @@
-"""How many listeners a study needs, by the comparison that it will end with.
-
-That is the one of `listening.analysis`: on simulated ratings a paired Wilcoxon signed-rank test of
-every two systems on what each listener says; the exact binomial tests of AB and ABX; and Holm's
-correction, whose first step is Bonferroni's: a pair that may be the only one to differ must reach
-level / pairs. The difference is that of the systems' means on the items of the test: whether others
-would show it is a question of the number of items.
-"""
+"""How many listeners a study needs, by the comparison that it will end with."""
 
 import math
 from bisect import bisect_left

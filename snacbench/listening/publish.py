@@ -222,19 +222,12 @@ def published(source: Source, analysis: Analysis) -> tuple[ListeningSummary, lis
         place = (r.listener, r.item, study.clips.get(r.item, ""), r.condition)
         scores.append(ListenerScore(study.name, *place, r.score, kept=r.listener in kept))
     summary = ListeningSummary(
-        test=study.name,
-        title=source.test.title if source.test else study.name,
-        form=study.form,
-        simulated=False,
-        listeners_before=len(analysis.screening.before),
-        listeners=len(kept),
-        items=len({answer.item for answer in answered.answers}),
-        level=analysis.level,
-        conditions=analysis.means,
-        comparisons=tuple(one.row for one in analysis.comparisons),
-        text=paragraph(source, analysis),
-        notes=tuple(_notes(source, analysis)),
-    )
+        test=study.name, title=source.test.title if source.test else study.name, form=study.form,
+        simulated=False, listeners_before=len(analysis.screening.before), listeners=len(kept),
+        items=len({answer.item for answer in answered.answers}), level=analysis.level,
+        conditions=analysis.means, comparisons=tuple(one.row for one in analysis.comparisons),
+        text=paragraph(source, analysis), notes=tuple(_notes(source, analysis)),
+    )  # fmt: skip
     return summary, scores
 
 

@@ -1,10 +1,7 @@
 """Where responses are kept: one SQLite file per test, ``answers.sqlite``, and what may be in it.
 
 Every function here is one transaction: what it has returned is on the disk, and what it refused
-has left no trace; that is a `Refused` with the status of the HTTP answer. All that is kept of a
-listener is one row: whoever is deleted is gone. Their pages and conditions are written down before
-anything is heard, so that the file alone says who heard what, in which order. Nothing in it tells
-where a listener came from; tokens are kept as digests.
+(`Refused`) has left no trace. All that is kept of a listener is one row: who is deleted is gone.
 """
 
 import hashlib

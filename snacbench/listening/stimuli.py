@@ -339,14 +339,9 @@ def make_item(run: RunSignals, test: ListeningTest, item: Item, target: Path) ->
         place = target / Path(file).relative_to(STIMULI_FOLDER)
         write_wav(place, signal)
         stimuli[name] = StimulusFacts(
-            file,
-            sha256_of_file(place),
-            place.stat().st_size,
-            round(gain_db[name], 3),
-            rounded(loudness_lufs(signal)),
-            rounded(true_peak_dbtp(signal)),
-            *delays.get(name, ()),
-        )
+            file, sha256_of_file(place), place.stat().st_size, round(gain_db[name], 3),
+            rounded(loudness_lufs(signal)), rounded(true_peak_dbtp(signal)), *delays.get(name, ()),
+        )  # fmt: skip
     reference = signals[REFERENCE]
     warnings = []
     for name in ANCHOR_CUTOFFS_HZ.keys() & test.conditions:
@@ -360,11 +355,6 @@ def make_item(run: RunSignals, test: ListeningTest, item: Item, target: Path) ->
         asked = f"{test.level.loudness_lufs:g} LUFS"
         warnings.append(f"{lowered_db:.1f} dB below {asked}, for the sake of peaks")
     return ItemFacts(
-        item.clip,
-        reference.num_samples,
-        reference.channels,
-        round(lowered_db, 3),
-        rounded(energy_above_db(reference, 7_000)),
-        tuple(sorted(warnings)),
-        stimuli,
-    )
+        item.clip, reference.num_samples, reference.channels, round(lowered_db, 3),
+        rounded(energy_above_db(reference, 7_000)), tuple(sorted(warnings)), stimuli,
+    )  # fmt: skip

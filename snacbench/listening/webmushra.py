@@ -1,10 +1,5 @@
 """A test for webMUSHRA 1.4 (github.com/audiolabs/webMUSHRA): its configuration and its sounds.
 
-Fields and page types are those of its doc/experimenter.md. It adds the hidden reference to each
-page itself; ``anchor35`` and ``anchor70`` are the names by which it and its readers of results know
-anchors, and ours are files, so it is told to create none. What it cannot do: subsets of pages for
-each listener, balanced orders, and hiding the names of conditions from who reads its configuration.
-
 Its reader of YAML knows neither a list that begins in the line of another's dash nor text that goes
 on in the next line: every value stands in a line of its own, as JSON. It sends results as a form
 without encoding them, in which ``&`` would end them: what a listener chooses is encoded here

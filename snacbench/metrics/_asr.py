@@ -1,9 +1,4 @@
-"""Speech recognition under word error rates: which recogniser, and what it heard in a signal.
-
-A recogniser is chosen by name with ``--asr`` (or ``$SNACBENCH_ASR``, or ``asr`` in the
-configuration file). None is chosen for the user: word error rates of two recognisers are two
-different quantities, and the weakest one would otherwise be everybody's default.
-"""
+"""Speech recognition under word error rates: which recogniser, and what it heard in a signal."""
 
 import functools
 from collections.abc import Iterable, Mapping

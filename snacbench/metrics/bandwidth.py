@@ -1,9 +1,4 @@
-"""Effective bandwidth of a decode: up to where its spectrum holds signal.
-
-The same measure as that of the recordings (`snacbench.audio.measures`), on the decode alone. A
-codec's nominal band, half its rate, says what it could keep; this says what it did. It is no wider
-than what the source holds.
-"""
+"""Effective bandwidth of a decode: up to where its spectrum holds signal."""
 
 from snacbench.errors import Undefined
 from snacbench.metrics._guards import guarded

@@ -1,16 +1,8 @@
 """Fréchet and kernel audio distance: how far a codec's decodes are from their references, as sets.
 
-A signal becomes embeddings, one for each 0.96 s; `stats.sets` compares those of all decodes with
-those of all references, whichever belongs to which: what all clips lose alike weighs, and what
-one clip loses as another one gains it does not.
-
 `fad_vggish`, `kad_vggish`: by VGGish (Hershey et al., "CNN Architectures for Large-Scale Audio
 Classification", ICASSP 2017) in PyTorch (Taylor's torchvggish, v0.1), its last 128 numbers before
 the rectifier and without principal components, as fadtk and kadtk take them.
-
-`fad_logmel`, `kad_logmel`: by no network, but by mean and standard deviation of each of the 64 log
-mel bands that VGGish hears, over the same 0.96 s. For machines without weights: nobody publishes
-figures of it, and none of them is a FAD or KAD that papers report.
 """
 
 import math

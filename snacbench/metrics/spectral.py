@@ -7,11 +7,8 @@ With S(x) the magnitudes of x in bins or mel bands at one scale, and D a mean di
 The forms differ in their options (`Form`), and by far in value. Each name says whose form it is,
 and the citation of its spec where its options are found.
 
-Spectra are in single precision, as in the packages that define the forms: where a signal holds next
-to nothing (above a low-pass), its rounding decides, and others round differently. So transform,
-window and logarithm are the very same as there. What is different is the way through memory: a few
-frames are transformed at a time, as many as stay in the processor's cache; mel filters are sparse;
-and distances that use the same windows share spectra.
+Spectra are in single precision, by the very transform, window and logarithm of the packages that
+define the forms: where a signal holds next to nothing, its rounding decides.
 """
 
 import functools
@@ -192,14 +189,9 @@ def _mel_filters(form: Form, rate_hz: int, scale: Scale) -> Any:
         # the published figures.
         warnings.filterwarnings("ignore", message="Empty filters")
         made = librosa.filters.mel(
-            sr=rate_hz,
-            n_fft=scale.fft,
-            n_mels=scale.bands,
-            fmin=form.fmin_hz,
-            fmax=form.fmax_hz,
-            htk=form.mel == "htk",
-            norm="slaney" if form.mel == "slaney" else None,
-        )
+            sr=rate_hz, n_fft=scale.fft, n_mels=scale.bands, fmin=form.fmin_hz, fmax=form.fmax_hz,
+            htk=form.mel == "htk", norm="slaney" if form.mel == "slaney" else None,
+        )  # fmt: skip
     return csr_array(made)
 
 

@@ -1,7 +1,5 @@
 """Which metric to believe, as a figure: a row per metric, a panel per group of cells."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from snacbench.plots import style
@@ -19,7 +17,7 @@ _LOOKS: dict[Scope, tuple[str, str, float]] = {
 }
 
 
-def validity_figure(found: Validity, title: str = "") -> Figure:
+def validity_figure(found: Validity, title: str = "") -> "Figure":
     """Correlations over cells and within items, with intervals; metrics in the order of all cells.
 
     Hollow: shown to be below the best of the panel.

@@ -3,8 +3,6 @@
 `plot` gives a figure; `write_plots` writes files, the same bytes for the same run.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import signal
@@ -41,7 +39,7 @@ class Plot:
 
     name: str
     description: str
-    draw: Callable[[PlotData, Options], Figure]
+    draw: "Callable[[PlotData, Options], Figure]"
     uses: tuple[Uses, ...] = ("metric", "domain")
     useful: Callable[[PlotData], bool] = lambda data: True
     by_clip: bool = False
@@ -71,9 +69,8 @@ def select_plots(name: str) -> tuple[Plot, ...]:
     if name == "all":
         return tuple(known.values())
     if name not in known:
-        raise UnknownName(
-            f"no plot named {name!r}; {did_you_mean(name, [*known, 'all'])}{left_out('plots')}"
-        )
+        text = f"no plot named {name!r}; {did_you_mean(name, [*known, 'all'])}{left_out('plots')}"
+        raise UnknownName(text)
     return (known[name],)
 
 
@@ -84,7 +81,7 @@ def plot(
     codecs: Sequence[str] = (),
     labels: Mapping[str, str] | None = None,
     **options: Any,
-) -> Figure:
+) -> "Figure":
     """Draw a plot of one or more runs; nothing is written and nothing printed.
 
     `codecs` are operating points, models or families, none: all; `labels` say what one is called;
@@ -139,7 +136,7 @@ def to_draw(
     return wanted
 
 
-def _drawn(data: PlotData, plot: Plot, options: Options) -> Figure:
+def _drawn(data: PlotData, plot: Plot, options: Options) -> "Figure":
     """The figure of a plot, laid out; the caller's settings of matplotlib are left alone."""
     with style.paper_style(), running("plots", plot.name):
         figure = plot.draw(data, options)

@@ -239,7 +239,8 @@ def rates(data: PlotData, options: Options) -> Figure:
     out = style.left_out(
         [s.name for s in data.specs if s not in specs], "constant rate, or not known"
     )
-    style.caption(figure, options, data.called(options.domain), about, out)
+    beside = style.beside(data, "", options.domain)
+    style.caption(figure, options, data.called(options.domain), about, out, beside)
     return figure
 
 

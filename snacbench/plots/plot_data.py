@@ -1,7 +1,5 @@
 """Runs as plots read them, and what can be chosen of a plot: what several need is computed once."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -110,7 +108,7 @@ class PlotData:
         self._record, self.ladder = cache(self._record_of), cache(self._ladder_of)
 
     @cached_property
-    def with_conditions(self) -> PlotData:
+    def with_conditions(self) -> "PlotData":
         """The same with every point under conditions, and the one without that it belongs to."""
         runs, codecs = self._all
         return PlotData(runs, codecs=codecs, labels=self.labels, by=self.by, conditions=True)

@@ -1,33 +1,19 @@
 """Quality against the strength of conditions: a panel per kind, a line per operating point."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from snacbench.conditions.condition import KINDS, Condition, condition_named
+from snacbench.later import Axes, Figure
 from snacbench.plots import style
 from snacbench.plots.against import Point, Series, draw_series, legend_entry
 from snacbench.plots.drawing import Plot
 from snacbench.plots.plot_data import Options, PlotData
-from snacbench.tables.conditions import concealment, series_of
+from snacbench.tables.conditions import WORDS, concealment, series_of
 from snacbench.types import CodecSpec
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-_KINDS = {  # head of a panel, name of its axis
-    "loss": ("packet loss", "packets lost (%)"),
-    "flips": ("bit flips", "share of bits flipped"),
-    "level": ("input level", "gain (dB)"),
-    "noise": ("noise at the input", "SNR (dB)"),
-    "reverb": ("reverb at the input", "RT60 (s)"),
-    "cascade": ("cascade", "passes"),
-}
 _HOLLOW = ("not shown ()", "hollow, over fewer clips")
 _APART = {"flips": 1.0, "noise": 10.0}  # where no strength is neutral, by how much it is apart
 _CHARACTERS, _CHARACTER_IN = 25, 0.64 * style.SMALL_PT / 72  # of a head's line; of a tick
@@ -126,12 +112,10 @@ def _lines(specs: Sequence[CodecSpec], data: PlotData) -> dict[str, Series]:
         rates = sorted({s.nominal_kbps or 0.0 for s in specs if s.model == spec.model})
         rank = (1 + rates.index(spec.nominal_kbps or 0.0)) / len(rates)
         share = 1.0 if len(rates) == 1 else _PALEST + (1 - _PALEST) * rank
-        look = looks[spec.model]
+        look, label = looks[spec.model], style.codec_label(spec, 99, data.labels)
         red, green, blue = (1 - share * (1 - part) for part in to_rgb(look.colour))
-        label = style.shortened(style.codec_label(spec, 99, data.labels), 30)
-        found[spec.name] = Series(
-            label, replace(look, colour=to_hex((red, green, blue)), line=look.line or ":"), ()
-        )
+        look = replace(look, colour=to_hex((red, green, blue)), line=look.line or ":")
+        found[spec.name] = Series(style.shortened(label, 30), look, ())
     return found
 
 
@@ -164,14 +148,14 @@ def _axis(axes: Axes, of: Sequence[Condition], width_in: float) -> dict[float | 
     if apart:
         nearest = min(place for strength, place in places.items() if strength is not None)
         axes.axvline((places[None] + nearest) / 2, color="#C8C8C8", linewidth=0.6, gid="apart")
-    title, label = _KINDS[first.kind]
     words = [option for option in first.options if option != "clean"]
     if "clean" in KINDS[first.kind].options:
         words.append("against clean" if first.against_clean else "against that input")
     words = [w.rpartition("%2F")[2].replace("=", " ") for w in words]
-    head = f"{title}\n{style.shortened(', '.join(words), _CHARACTERS)}".rstrip()
-    axes.set_title(head, loc="left", fontsize=style.SMALL_PT)
-    axes.set_xlabel(label if first.unit or first.kind != "reverb" else "gain of the tail")
+    kind, below = WORDS["kinds"][first.kind], style.shortened(", ".join(words), _CHARACTERS)
+    axes.set_title(f"{kind['head']}\n{below}".rstrip(), loc="left", fontsize=style.SMALL_PT)
+    scaled = first.kind == "reverb" and not first.unit  # a recorded room
+    axes.set_xlabel("gain of the tail" if scaled else kind["axis"])
     return places
 
 

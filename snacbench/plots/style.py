@@ -1,10 +1,4 @@
-"""How every figure looks: sizes, fonts, words, a colour per model, a marker per family.
-
-Colours are Okabe and Ito's ("Color universal design", 2008) without their yellow, which is too
-faint for lines on white. Colour is not the only cue: families differ by marker, and the models of
-one family by line and by how their marks are filled, as far as four ways of either reach. Hollow
-marks are kept for what they say: truncated, or not significant.
-"""
+"""How every figure looks: sizes, fonts, words, a colour per model, a marker per family."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Bits that one `Encoded` really takes, and how often each code occurs in it."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -9,8 +9,6 @@ Estimates take pooled counts, shape ``(codebook_size,)``, treat tokens as indepe
 in bits per token, and never more than log2 of the codebook's size, which is known.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

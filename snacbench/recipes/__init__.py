@@ -5,8 +5,6 @@ A recipe has codecs, data, metrics, seed, rules, and a table's layout; what belo
 a checkout, the folder ``recipes``). docs/recipes.md explains the fields, `recipe` reads them.
 """
 
-from __future__ import annotations
-
 from importlib.resources import files
 from pathlib import Path
 

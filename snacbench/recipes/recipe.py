@@ -1,7 +1,5 @@
 """A recipe, as its file has it and as a run takes it up."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,9 +31,8 @@ def _as_list(value: Any) -> Any:
 
 def _never_falls_back(value: tuple[str, ...]) -> tuple[str, ...]:
     if "auto" in value:
-        raise ValueError(
-            "a recipe never falls back to other weights; write published, embedded, or a folder"
-        )
+        text = "a recipe never falls back to other weights; write published, embedded, or a folder"
+        raise ValueError(text)
     return value
 
 
@@ -59,7 +56,7 @@ class Figures(BaseModel):
     figures: Mapping[str, Mapping[str, FiniteFloat]]
 
     @model_validator(mode="after")
-    def _tolerances_are_of_figures(self) -> Figures:
+    def _tolerances_are_of_figures(self) -> "Figures":
         named = {metric for of in self.figures.values() for metric in of}
         if beyond := sorted(self.tolerance.keys() - named):
             raise ValueError(f"there is no figure for the tolerance of {', '.join(beyond)}")

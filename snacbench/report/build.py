@@ -97,7 +97,8 @@ def build_report(  # noqa: PLR0913 - what can be chosen
     chosen = chosen_clips(rows, [clip for clip in rows.ids if clip in playable], clips)
     names = [codec.spec.name for codec in rows.codecs]
     plain = [codec.spec.name for codec in rows.codecs if not codec.spec.condition]
-    under = clips_under_conditions(len(chosen), len(plain), len(names) - len(plain))
+    # Points under conditions, which may be many, are played on few clips.
+    under = {*np.linspace(0, len(chosen) - 1, min(len(chosen), _CLIPS_UNDER_CONDITIONS), dtype=int)}
     # Whole clips if they fit into a folder that can be sent, else as much of each as does.
     signals = len(chosen) * (len(plain) + 1) + len(under) * (len(names) - len(plain))
     fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, signals)
@@ -153,15 +154,6 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
         count = min(len(clips), (number - len(chosen)) // (len(by_size) - index))
         chosen |= {clips[i] for i in np.linspace(0, len(clips) - 1, count).round().astype(int)}
     return [clip.id for clip in rows.clips if clip.id in chosen]
-
-
-def clips_under_conditions(clips: int, plain: int, conditioned: int) -> set[int]:
-    """On which of so many clips points under conditions are played: spread evenly, at least 3.
-
-    As many as double the signals of points without.
-    """
-    most = max(_CLIPS_UNDER_CONDITIONS, clips * (plain + 1) // max(1, conditioned))
-    return {round(place) for place in np.linspace(0, clips - 1, min(most, clips)).tolist()}
 
 
 # ------------------------------------------------------------------------------------ the page

@@ -1,8 +1,7 @@
 """The files behind a clip's players: one script with its audio, and small spectrograms.
 
-Browsers let a page from disk load scripts, images and style sheets, but not read any other file. So
-the audio of a clip comes as a script. Its bytes go into characters, 15 bits each, in a script in
-UTF-16: that takes a fifteenth more than the bytes themselves, where base64 takes a third more.
+Browsers let a page from disk load scripts, but not read audio: it comes as a script in UTF-16, with
+15 bits in a character, a fifteenth more than the bytes themselves.
 """
 
 import codecs

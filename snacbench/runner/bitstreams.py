@@ -4,8 +4,6 @@ Whoever decodes follows the rules by which a run codes, so that a file holds the
 the run scored.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
@@ -55,16 +53,11 @@ def bitstream_of(
     signal that went through the codec, part i to be decoded with `seed` + i.
     """
     header = Header(
-        codec=spec.name,
-        weights_sha256=dict(spec.weights.sha256),
-        codec_rate_hz=parts[0].rate_hz,
-        rate_hz=source.rate_hz,
-        channels=source.channels,
-        num_samples=source.num_samples,
-        channel_mode=channel_mode,
-        seed=seed if spec.stochastic else 0,
+        codec=spec.name, weights_sha256=dict(spec.weights.sha256), codec_rate_hz=parts[0].rate_hz,
+        rate_hz=source.rate_hz, channels=source.channels, num_samples=source.num_samples,
+        channel_mode=channel_mode, seed=seed if spec.stochastic else 0,
         max_segment_frames=spec.max_segment_frames if parts[0].segment_lengths is not None else 1,
-    )
+    )  # fmt: skip
     return Bitstream(header, tuple(s.codebook_size for s in spec.streams), tuple(parts))
 
 
@@ -88,9 +81,8 @@ def decode_bitstream(bitstream: Bitstream, loaded: LoadedCodec) -> Audio:
     except SnacbenchError:
         raise
     except Exception as error:  # whatever a codec's own code raises
-        raise CodecError(
-            f"{spec.name} cannot decode what the file holds ({type(error).__name__}: {error})"
-        ) from error
+        text = f"{spec.name} cannot decode what the file holds ({type(error).__name__}: {error})"
+        raise CodecError(text) from error
     for part, output in zip(bitstream.parts, decoded, strict=True):
         check_contract(spec, part, output)
     return decoded_signal(decoded, bitstream.header.channels)
@@ -142,8 +134,6 @@ def check_fits(bitstream: Bitstream, spec: CodecSpec) -> None:
 
 
 # ------------------------------------------------------------- one codec for one file, and no run
-
-
 def codec_meant(
     selector: str,
     weights: Sequence[str],
@@ -227,8 +217,6 @@ def _selector_of(header: Header) -> str:
 
 
 # --------------------------------------------------- codes that a run kept, and what coders made
-
-
 def kept_codecs(folder: RunFolder) -> list[tuple[CodecSpec, list[Coded]]]:
     """Codecs with codebooks whose codes a run kept, in the run's order, each with those rows."""
     found: dict[str, dict[str, Coded]] = {}
@@ -271,7 +259,7 @@ def kept_clips(folder: RunFolder, rows: Iterable[Coded]) -> list[KeptClip]:
 
 def coder_frame(
     folder: RunFolder, codecs: Sequence[tuple[CodecSpec, Sequence[Coded]]]
-) -> pd.DataFrame:
+) -> "pd.DataFrame":
     """What entropy coders made of kept codes: a row for each codec, coder and set of clips.
 
     `actual_kbps` is of codes at whole bits per index, `coded_kbps` of the bytes that a coder wrote,

@@ -5,8 +5,6 @@ that process down and nothing of Dask's, and the rules are those of one machine.
 is lost, because a node went down or its time was over, has not crashed: it is done elsewhere.
 """
 
-from __future__ import annotations
-
 import multiprocessing.process
 import os
 import socket
@@ -39,7 +37,7 @@ _QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "s
 
 
 @contextmanager
-def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
+def connected(cluster: str, jobs: int | None) -> "Iterator[Client]":
     """A client of a scheduler (``tcp://host:8786``), or of workers that a YAML file describes.
 
     The file is dask-jobqueue's own configuration; `jobs` workers are asked of the queue, and given
@@ -82,16 +80,14 @@ def described(cluster: str, jobs: int | None) -> tuple[str, Mapping[str, Any]] |
         if by_file:
             import dask_jobqueue  # noqa: F401
     except ImportError as error:
-        raise MissingPackage(
-            "--cluster needs Dask; run pip install '.[cluster]' in snacbench's checkout"
-        ) from error
+        text = "--cluster needs Dask; run pip install '.[cluster]' in snacbench's checkout"
+        raise MissingPackage(text) from error
     if not by_file:
         _client_of(cluster).close()
         return None
     if not Path(cluster).is_file():
-        raise UserError(
-            f"there is no file {cluster}; --cluster takes tcp://HOST:PORT or a YAML file"
-        )
+        text = f"there is no file {cluster}; --cluster takes tcp://HOST:PORT or a YAML file"
+        raise UserError(text)
     try:
         (settings,) = dask.config.collect_yaml([cluster])
         queues = [name for name in settings["jobqueue"] if name in _QUEUES]
@@ -107,7 +103,7 @@ def described(cluster: str, jobs: int | None) -> tuple[str, Mapping[str, Any]] |
     return queues[0], settings
 
 
-def _client_of(address: str) -> Client:
+def _client_of(address: str) -> "Client":
     from distributed import Client
 
     try:
@@ -121,7 +117,7 @@ def _client_of(address: str) -> Client:
 
 @contextmanager
 def workers_on(
-    client: Client | str | Path, folder: RunFolder, jobs: int | None
+    client: "Client | str | Path", folder: RunFolder, jobs: int | None
 ) -> Iterator[Workers]:
     """Workers of a cluster, given as `connected` takes it or as a client of its scheduler."""
     if isinstance(client, str | Path):
@@ -135,7 +131,7 @@ def workers_on(
 class DaskWorkers:
     """The workers of a cluster, as many as there are from time to time."""
 
-    client: Client
+    client: "Client"
     folder: RunFolder
     one_machine: bool = False
     look_again_s: float | None = LOOK_AGAIN_S
@@ -209,8 +205,6 @@ class DaskWorkers:
 
 
 # ---------------------------------------------------------------------------- in a Dask worker
-
-
 @dataclass(frozen=True)
 class _Place:
     """What a worker must have in common with whoever sends jobs."""
@@ -284,13 +278,11 @@ def _do(job: Job, lane: str, place: _Place) -> Answer | None:
 
 
 def _started(log: Path) -> Child:
-    """A process that Dask's own does not keep from having children of its own.
-
-    Workers below a nanny are daemons by default, which may not start processes: these would outlive
-    them. Ours end with the process that they are forked from, and that ends with the worker. The
-    nanny also has the C library give freed memory back at once, which takes networks, whose every
-    layer asks for it again, twice their time.
-    """
+    """A process that Dask's own does not keep from having children of its own."""
+    # Workers below a nanny are daemons by default, which may not start processes: these would
+    # outlive them. Ours end with the process that they are forked from, and that ends with the
+    # worker. The nanny also has the C library give freed memory back at once, which takes networks,
+    # whose every layer asks for it again, twice their time.
     settings: dict[str, Any] = vars(multiprocessing.process.current_process())["_config"]
     daemon, trim = settings.pop("daemon", None), os.environ.pop(_TRIM, None)
     try:

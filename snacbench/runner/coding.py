@@ -6,8 +6,6 @@ a GPU clips go in batches of one padded length. While a batch is on the device, 
 resample the next clips and write the last ones: the libraries do both outside of Python's lock.
 """
 
-from __future__ import annotations
-
 import hashlib
 import sys
 import traceback
@@ -35,12 +33,7 @@ from snacbench.runner.bitstreams import bitstream_of, check_contract
 from snacbench.runner.loading import BatchCodec, LoadedCodec, is_out_of_memory, load, now
 from snacbench.runner.plan import PlannedCodec, condition_of, passes_of
 from snacbench.runner.pool import Job, Rows
-from snacbench.runner.signal_rules import (
-    codec_inputs,
-    decoded_signal,
-    kept_band_hz,
-    source_signal,
-)
+from snacbench.runner.signal_rules import codec_inputs, decoded_signal, kept_band_hz, source_signal
 from snacbench.store.run_folder import RunFolder
 from snacbench.testsets.testset import hash_of
 from snacbench.types import Audio, Clip, CodecSpec, Encoded
@@ -83,7 +76,7 @@ class CodingJob(Job):
         """Histograms first: a clip counts as coded only once everything about it is on disk."""
         return sorted(code_clips(self), key=lambda row: isinstance(row, Coded))
 
-    def apart(self) -> list[CodingJob]:
+    def apart(self) -> "list[CodingJob]":
         """Clip by clip and point by point: of those only one may be what the worker died of."""
         return [
             replace(self, codec=replace(point, batch=1), cuts=(), clips=(clip,))
@@ -243,28 +236,18 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
         histograms = histograms_of(came.encoded, clip=clip.id, spec=spec)
         tokens = sum(int(of_stream.counts.sum()) for of_stream in histograms)
         row = Coded(
-            clip=clip.id,
-            codec=spec.name,
-            status="ok",
-            domain=clip.domain,
-            duration_s=source.audio.duration_s,
-            bits=bits,
+            clip=clip.id, codec=spec.name, status="ok", domain=clip.domain,
+            duration_s=source.audio.duration_s, bits=bits,
             decoded=target.relative_to(job.run_folder).as_posix(),
-            decoded_sha256=sha256_of_file(target),
-            decoded_rate_hz=decoded.rate_hz,
-            channel_mode=source.channel_mode,
-            encode_s=came.encode_s,
-            decode_s=came.decode_s,
-            clipped_samples=clipped,
-            seed=seed if spec.stochastic else None,
-            batch=came.batch,
+            decoded_sha256=sha256_of_file(target), decoded_rate_hz=decoded.rate_hz,
+            channel_mode=source.channel_mode, encode_s=came.encode_s, decode_s=came.decode_s,
+            clipped_samples=clipped, seed=seed if spec.stochastic else None, batch=came.batch,
             codes=codes.relative_to(job.run_folder).as_posix() if codes else None,
             codes_sha256=hashlib.sha256(data).hexdigest() if codes else None,
             rate=rate_over_time(came.encoded, spec),
-            tokens=tokens if spec.max_segment_frames > 1 else None,
-            condition=spec.condition,
+            tokens=tokens if spec.max_segment_frames > 1 else None, condition=spec.condition,
             realised=source.realised if came.realised is None else came.realised,
-        )
+        )  # fmt: skip
         return [row, *histograms]
     except Exception as error:  # noqa: BLE001 - becomes a failed row
         return [_failed(point, source.clip, error)]
@@ -273,11 +256,9 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
 def _coded(
     job: CodingJob, loaded: LoadedCodec, sources: Sequence[Source], padded_length: int
 ) -> Iterator[tuple[Source, PlannedCodec, Timed | Exception]]:
-    """Each clip at each point with what came of it, or the exception that it alone ends with.
-
-    What fails is taken apart, clips first: if a batch did not fit, its halves may; if one clip or
-    one point is to blame, that one is found.
-    """
+    """Each clip at each point with what came of it, or the exception that it alone ends with."""
+    # What fails is taken apart, clips first: if a batch did not fit, its halves may; if one clip or
+    # one point is to blame, that one is found.
     if not sources:
         return
     samples = padded_length * sum(len(source.inputs) for source in sources)
@@ -308,11 +289,9 @@ def _coded(
 def _timed(
     job: CodingJob, loaded: LoadedCodec, sources: Sequence[Source]
 ) -> list[tuple[Source, PlannedCodec, Timed]]:
-    """All signals in one batch, or those of a clip one after another, encoded once for all points.
-
-    A cascade encodes what it has decoded, and a longer one goes on from there. Clips are charged an
-    equal share of a batch's time, and points one of all encoding.
-    """
+    """All signals in one batch, or those of a clip one after another, encoded once for all."""
+    # A cascade encodes what it has decoded, and a longer one goes on from there. Clips are charged
+    # an equal share of a batch's time, and points one of all encoding.
     signals = [audio for source in sources for audio in source.inputs]
     together, passed = len(sources) > 1, 1
     decoded, timed = list[Audio](), list[tuple[Source, PlannedCodec, Timed]]()

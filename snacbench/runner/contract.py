@@ -3,8 +3,6 @@
 Each check raises `CodecError`. The last one is that of every run (`preparing`).
 """
 
-from __future__ import annotations
-
 import json
 import math
 import os

@@ -6,8 +6,6 @@ that one. Positions of a whole frame are tried, and several signals: a change at
 be too small to alter a code.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -140,10 +138,8 @@ class _Probe:
                 self.first[earlier] = min(self.first[earlier], first)
 
     def _first_difference(self, number: int, other: Encoded) -> int:
-        """The first sample at which a signal's decode differs from what it was unchanged.
-
-        Of a network's codes it is where the first ones differ that decides.
-        """
+        """The first sample at which a signal's decode differs from what it was unchanged."""
+        # Of a network's codes it is where the first ones differ that decides.
         before = self.encoded[number]
         key: tuple[int, ...] = (number, len(self.known))
         if self.network:

@@ -1,7 +1,5 @@
 """Whole runs: begun, gone on with, scored and timed again; finished rows are on disk at once."""
 
-from __future__ import annotations
-
 import datetime
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -192,9 +190,8 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     were heard by another recogniser.
     """
     if not metrics and metrics is not None and not retry_failed:
-        raise UserError(
-            "name metrics with --metrics, or try failed scores again with --retry-failed"
-        )
+        text = "name metrics with --metrics, or try failed scores again with --retry-failed"
+        raise UserError(text)
     _check_cluster(client, jobs)
     run, request = folder.run, folder.run.request
     if not request.keep_decoded:
@@ -227,7 +224,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
             _say_retried(_scores_taken_out(folder, of=failed), progress)
         ledger = Ledger(folder, run.codecs, [metric.spec for metric in chosen])
         schedule = Schedule(ledger, list(folder.read(Clip)), request)
-        _carry_out(schedule, folder, progress, jobs=jobs, client=client)
+        carry_out(schedule, folder, progress, jobs=jobs, client=client)
     return folder
 
 
@@ -273,21 +270,14 @@ def describe_run(
     return Run(
         id=uuid.uuid4().hex[:12],
         started_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        snacbench_version=__version__,
-        schema_version=SCHEMA_VERSION,
-        request=request,
-        seed=request.seed,
-        device=request.device,
-        test_set=test_set.name,
-        set_sha256=test_set.sha256,
-        codecs=codecs,
-        metrics=tuple(metric.spec for metric in metrics),
-        packages=versions.package_versions(),
-        metric_versions=versions.versions_of_metrics(metrics),
+        snacbench_version=__version__, schema_version=SCHEMA_VERSION, request=request,
+        seed=request.seed, device=request.device, test_set=test_set.name,
+        set_sha256=test_set.sha256, codecs=codecs, metrics=tuple(metric.spec for metric in metrics),
+        packages=versions.package_versions(), metric_versions=versions.versions_of_metrics(metrics),
         metric_weights=versions.weights_of_metrics(metrics),
         facts={"resampler": f"soxr {soxr.__version__} VHQ", **facts, **versions.facts_of(metrics)},
         machine=versions.machine(),
-    )
+    )  # fmt: skip
 
 
 def execute(
@@ -328,7 +318,7 @@ def execute(
             if not ledger.is_coded(broken.id, codec.spec.name)
         )
         schedule = Schedule(ledger, clips, request, plan.codecs, whole=plan.whole.clips)
-        _carry_out(schedule, folder, progress, jobs=request.jobs, client=client)
+        carry_out(schedule, folder, progress, jobs=request.jobs, client=client)
         if client is not None:
             progress.note(f"{_NO_SPEED} {folder.path}")
         elif budget_s := request.speed_budget_s:
@@ -338,13 +328,8 @@ def execute(
             _measure(MEASURE_SPEED, jobs, folder, progress)
 
 
-def _carry_out(
-    schedule: Schedule,
-    folder: RunFolder,
-    progress: Progress,
-    *,
-    jobs: int | None,
-    client: Cluster,
+def carry_out(
+    schedule: Schedule, folder: RunFolder, progress: Progress, *, jobs: int | None, client: Cluster
 ) -> None:
     """Run the jobs; what comes of each is on disk before the next is looked at."""
     for stage, steps in schedule.steps.items():
@@ -373,8 +358,6 @@ def source_warnings(folder: RunFolder) -> list[str]:
 
 
 # ------------------------------------------- going on with a run, and trying failed rows again
-
-
 def resumed_plan(
     folder: RunFolder,
     progress: Progress = SILENT,

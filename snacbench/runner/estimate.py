@@ -1,7 +1,5 @@
 """What a run will take, from a few of its clips: time, disk, memory."""
 
-from __future__ import annotations
-
 import tempfile
 import time
 from dataclasses import replace

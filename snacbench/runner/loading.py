@@ -1,7 +1,5 @@
 """The one codec that a worker process holds, how it computes, and how much of it fits at once."""
 
-from __future__ import annotations
-
 import gc
 import math
 import time

@@ -7,8 +7,6 @@ here, and fused attention hides from it, so that attention is computed by plain 
 meanwhile.
 """
 
-from __future__ import annotations
-
 import ctypes
 import math
 import re
@@ -158,11 +156,9 @@ def _lstm_flops(data: Sequence[int], *rest: Any, **_: Any) -> int:
 
 
 def _peak_mb(loaded: LoadedCodec, signal: Audio, params_m: float | None) -> float | None:
-    """Weights, and the most memory that coding a signal takes beside, in 10^6 bytes.
-
-    On a GPU what PyTorch has allocated there, else what the process has resident; None where the
-    system does not tell (only Linux does), nor a plug-in how many parameters it has.
-    """
+    """Weights, and the most memory that coding a signal takes beside, in 10^6 bytes."""
+    # On a GPU what PyTorch has allocated there, else what the process has resident; None where the
+    # system does not tell (only Linux does), nor a plug-in how many parameters it has.
     if loaded.on_gpu:
         torch.cuda.reset_peak_memory_stats()
         loaded.decode(loaded.encode([signal]), seed=0)

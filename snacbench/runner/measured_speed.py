@@ -5,8 +5,6 @@ pays for memory and code that later ones find ready. A figure is called unstable
 pyperf's check, and where other processes left no processor free.
 """
 
-from __future__ import annotations
-
 import os
 import statistics
 import time
@@ -102,10 +100,8 @@ def _once(loaded: LoadedCodec, inputs: list[Audio], batch: int) -> tuple[float, 
 
 
 def _inputs(job: SpeedJob, seconds: float) -> list[Audio]:
-    """The beginning of the material as a codec of the run gets its clips.
-
-    The material is a second from the middle of an embedded clip of each domain.
-    """
+    """The beginning of the material as a codec of the run gets its clips."""
+    # The material is a second from the middle of an embedded clip of each domain.
     clips = NAMED_SETS["quick"].build().clips
     firsts = {clip.domain: clip for clip in sorted(clips, key=lambda c: (c.rate_hz, c.id))}
     parts = []

@@ -1,7 +1,5 @@
 """Decodes of an outside codec, brought as files, as a run like any other."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -95,14 +93,9 @@ def import_decodes(request: Request, metrics: Sequence[Metric], target: Path) ->
         raise UserError(f"--kbps must be above 0, found {outside.kbps:g}")
     references, pairs = _matched(request, outside)
     spec = CodecSpec(
-        name=outside.name,
-        model=outside.name,
-        family="outside",
-        rate_hz=None,
-        channels=(),
-        nominal_kbps=outside.kbps,
-        citation="decoded outside snacbench; rate as stated by the user",
-    )
+        name=outside.name, model=outside.name, family="outside", rate_hz=None, channels=(),
+        nominal_kbps=outside.kbps, citation="decoded outside snacbench; rate as stated by the user",
+    )  # fmt: skip
     found = residual_delay(spec.name, _signals(references, pairs))
     removed_s = found.delay_s if outside.align else 0.0
     said = "not found: the files do not agree on one within 0.5 s"
@@ -225,11 +218,9 @@ def _by_name(option: str, root: Path, paths: Sequence[Path]) -> dict[str, Path]:
 def _import(
     folder: RunFolder, clip: Clip, path: Path | None, spec: CodecSpec, removed_s: float
 ) -> Coded:
-    """Read a decode, take away the delay, fit its length, and write it into the run.
-
-    The tolerance of the length is for the file as it was or as it is now: a late one may have kept
-    its length, or its end.
-    """
+    """Read a decode, take away the delay, fit its length, and write it into the run."""
+    # The tolerance of the length is for the file as it was or as it is now: a late one may have
+    # kept its length, or its end.
     row = Coded(clip.id, spec.name, "failed", "", clip.domain, clip.duration_s)
     if path is None:
         return replace(row, reason="no degraded file of that name")
@@ -254,23 +245,16 @@ def _import(
     except ClipError as error:
         return replace(row, reason=str(error))
     return replace(
-        row,
-        status="ok",
-        decoded=target.relative_to(folder.path).as_posix(),
-        decoded_sha256=sha256_of_file(target),
-        decoded_rate_hz=rate_hz,
-        channel_mode="decoded elsewhere",
-        clipped_samples=clipped,
-        removed_delay_s=removed_s or None,
-        fitted_s=(length - now) / rate_hz or None,
-    )
+        row, status="ok", decoded=target.relative_to(folder.path).as_posix(),
+        decoded_sha256=sha256_of_file(target), decoded_rate_hz=rate_hz,
+        channel_mode="decoded elsewhere", clipped_samples=clipped,
+        removed_delay_s=removed_s or None, fitted_s=(length - now) / rate_hz or None,
+    )  # fmt: skip
 
 
 def _signals(references: TestSet, pairs: Mapping[str, Path]) -> Iterator[tuple[Audio, Audio]]:
-    """Some files with their references, at each file's own rate.
-
-    They are chosen by hash, so that another clip in the set changes one of them at most.
-    """
+    """Some files with their references, at each file's own rate."""
+    # They are chosen by hash, so that another clip in the set changes one of them at most.
     by_hash = sorted(references.clips, key=lambda clip: hash_of(clip.id))
     for clip in by_hash[:24]:
         if clip.id in pairs:

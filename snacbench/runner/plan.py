@@ -3,8 +3,6 @@
 Everything that can be decided is decided here, and every mistake that can be found is found.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -88,7 +86,7 @@ class PlannedCodec:
         return model_named(self.selector)
 
     @property
-    def base(self) -> PlannedCodec:
+    def base(self) -> "PlannedCodec":
         """The same operating point under no condition, which is in the run, too."""
         return replace(self, spec=self.spec.without_condition) if self.spec.condition else self
 
@@ -194,9 +192,8 @@ def check_weight_names(weights: Sequence[str], own: Iterable[str] = ()) -> None:
     known = [*codec_models(), *metric_models(), *own]
     for name in parse_policy(weights).folders:
         if name not in known:
-            raise UnknownName(
-                f"--weights {name}=DIR: no model named {name!r}; {did_you_mean(name, known)}"
-            )
+            text = f"--weights {name}=DIR: no model named {name!r}; {did_you_mean(name, known)}"
+            raise UnknownName(text)
 
 
 def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPolicy, str]:

@@ -4,8 +4,6 @@ Each process is an executor of its own and has one job at a time, so that it is 
 process was at when it died: that job is tried once more, alone, and no other is lost.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import pickle
@@ -16,13 +14,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -50,7 +42,7 @@ class Job(ABC):
     def run(self) -> Rows:
         """Do it, in the worker; a UserError ends the run."""
 
-    def apart(self) -> Sequence[Job]:
+    def apart(self) -> "Sequence[Job]":
         """The parts in which it is tried again after its worker has died."""
         return [self]
 
@@ -140,8 +132,6 @@ def run_all(jobs: Iterable[Job], *, log: Path, workers: int = 1) -> Iterator[Row
 
 
 # ------------------------------------------------------------------- processes of this machine
-
-
 @dataclass(eq=False)
 class LocalWorkers:
     """Processes of this machine, `most` in each lane, started when they are needed.
@@ -153,7 +143,7 @@ class LocalWorkers:
     log: Path
     one_machine: bool = True
     look_again_s: float | None = None
-    _children: list[tuple[str, Child]] = field(default_factory=list)
+    _children: "list[tuple[str, Child]]" = field(default_factory=list)
 
     def lanes(self) -> Mapping[str, int]:
         """How many jobs each kind of worker takes at once now."""
@@ -241,12 +231,10 @@ class Child:
 
 @contextmanager
 def _environment_of_workers() -> Iterator[None]:
-    """One numerical thread in what is started, and the caller's script not run there again.
-
-    Libraries read the number of threads and their cache's folder while they are imported. Python
-    would import the script that began the run in every worker, which needs nothing of it. Here all
-    stays as it was.
-    """
+    """One numerical thread in what is started, and the caller's script not run there again."""
+    # Libraries read the number of threads and their cache's folder while they are imported. Python
+    # would import the script that began the run in every worker, which needs nothing of it. Here
+    # all stays as it was.
     script, before = sys.modules["__main__"].__dict__, dict(os.environ)
     hidden: dict[str, Any] = {n: script[n] for n in ("__file__", "__spec__") if n in script}
     script["__spec__"] = None

@@ -1,7 +1,5 @@
 """What nearly every job imports: workers are forked from a process that has done so once."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 import snacbench.runner.schedule  # noqa: F401 - imported for those who come after

@@ -10,8 +10,6 @@ correlation of one clip may lock onto the pitch of its voice. Codes owe somethin
 number format: where two codebook entries are almost equally near, the rounding of a sum decides.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -107,8 +105,6 @@ def _not_calibrated(names: Iterable[str], reason: str) -> Rows:
 
 
 # ---------------------------------------------------------------------------------- spot check
-
-
 @dataclass(frozen=True)
 class Excerpt:
     """A signal, the bytes that a decoder is to need of it, and what they were decoded to."""
@@ -277,8 +273,6 @@ def _written(loaded: LoadedCodec, source: Source, parts: Sequence[Encoded], seed
 
 
 # -------------------------------------------------------------------------- delay and precision
-
-
 def _coded(codec: PlannedCodec) -> list[tuple[Audio, Encoded, Audio]]:
     """Excerpts, what they are encoded to, and what that is decoded to."""
     loaded, coded = load(codec), []

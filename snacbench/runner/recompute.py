@@ -21,8 +21,8 @@ from snacbench.plugins import select_metrics
 from snacbench.progress import SILENT, Progress
 from snacbench.request import Request
 from snacbench.runner import plan, versions
-from snacbench.runner.pool import LOG, LocalWorkers, default_jobs, run_jobs
-from snacbench.runner.schedule import CHECK, Schedule
+from snacbench.runner.engine import carry_out
+from snacbench.runner.schedule import Schedule
 from snacbench.selectors import split_selectors
 from snacbench.store.agree import first_difference
 from snacbench.store.bundle import Bundle
@@ -84,14 +84,9 @@ def recompute(  # noqa: PLR0913 - keyword-only options of one verb
             able.append(one)
     with TemporaryDirectory(prefix="snacbench-") as temporary:
         again = here.begun_again(Path(temporary) / "run", [row for _, row in able])
-        codecs = [here.codecs[name] for name in {row.codec: None for _, row in able}]
         ledger = Ledger(again, again.run.codecs, again.run.metrics)
-        schedule = Schedule(ledger, list(again.read(Clip)), request, codecs)
-        lanes = {plan.CPU: jobs or default_jobs(), plan.CUDA: 1, CHECK: 1}
-        for stage in (stage for stage, steps in schedule.steps.items() if steps):
-            progress.begin(stage, schedule.steps[stage])
-        for job, made in run_jobs(schedule.next, LocalWorkers(lanes, again.path / LOG)):
-            progress.step(*schedule.done(job, made))
+        schedule = Schedule(ledger, list(again.read(Clip)), request, [*here.codecs.values()])
+        carry_out(schedule, again, progress, jobs=jobs, client=None)
         otherwise = here.otherwise()
         told.found += _differences(folder, again, able, told, otherwise)
     told.facts |= {
@@ -138,7 +133,9 @@ class _Here:
         clip, codec, metric = row.clip, row.codec, row.metric
         try:
             self.clips[clip] = self.clips.get(clip) or self._clip(clip)
-            self.codecs[codec] = self.codecs.get(codec) or self._codec(codec)
+            base = (s.without_condition.name for s in self.run.codecs if s.name == codec)
+            for name in (*base, codec):  # whose delay and spot check hold under every condition
+                self.codecs[name] = self.codecs.get(name) or self._codec(name)
             self.metrics[metric] = self.metrics.get(metric) or self._metric(metric)
         except UserError as error:
             return f"{_KINDS.get(type(error), 'not possible here')}: {error}"
@@ -195,9 +192,9 @@ class _Here:
     def otherwise(self) -> str:
         """What of machine and packages is other than where the run was made; empty: nothing."""
         then = {**self.run.machine, **self.run.packages}
-        now, facts = versions.machine() | versions.package_versions(), [*self.run.packages]
-        facts = [f for f in ("processor", "architecture", *facts) if now.get(f) != then.get(f)]
-        said = [f"{fact} {now.get(fact)}, not {then.get(fact)}" for fact in facts]
+        now = versions.machine() | versions.package_versions()
+        facts = ("processor", "architecture", *self.run.packages)
+        said = [f"{f} {now.get(f)}, not {then.get(f)}" for f in facts if now.get(f) != then.get(f)]
         models = {codec.spec.model: codec.model for codec in self.codecs.values()}
         computed = versions.versions_of_codecs(models), self.run.codec_versions
         if found := first_difference(*computed):
@@ -211,30 +208,30 @@ def _differences(
     folder: RunFolder, again: RunFolder, able: Drawn, told: Bundle, otherwise: str
 ) -> Iterator[Finding]:
     """Codings and scores that came out otherwise than they must; all scores are entered."""
-    alike = list[bool]()
-    pairs = {(row.clip, row.codec) for _, row in able}
-    coded = {(row.clip, row.codec): row for row in again.read(rows.Coded)}
-    for line, then in _numbered(folder, rows.Coded):
-        if (then.clip, then.codec) in pairs:
-            now, said = coded[then.clip, then.codec], named(vars(then))
-            before, after = (row.bits.total if row.bits else 0 for row in (then, now))
-            same = now.decoded_sha256 == then.decoded_sha256
-            alike.append(same)
-            far = abs(after - before) > (_BITS_WITHIN * before if otherwise else 0)
-            if now.status != then.status or far or not (same or otherwise):
-                said += f": {then.status}, {before} bits, audio {str(then.decoded_sha256)[:12]}; "
-                said += f"again {now.status} {now.reason}, {after}, {str(now.decoded_sha256)[:12]}"
-                yield Finding(ROW_FILES[rows.Coded], said, line)
+    units, alike = {spec.name: spec.unit for spec in folder.run.metrics}, list[bool]()
+    every: dict[str, Any]
+    every = {named(vars(r)): r for kind in (rows.Coded, *_SCORES) for r in again.read(kind)}
+    drawn = {named(vars(row)) for _, row in able}
+    drawn |= {f"{row.codec} on {row.clip}" for _, row in able}
+    for kind in (rows.Coded, *_SCORES):
+        for line, row in _numbered(folder, kind):
+            if (name := named(vars(row))) not in drawn:
+                continue
+            now = every[name]
+            same = now == replace(row, reason=now.reason)
+            if isinstance(row, rows.Coded):
+                then, value = (of.bits.total if of.bits else 0 for of in (row, now))
+                alike.append(now.decoded_sha256 == row.decoded_sha256)
+                same, close = alike[-1] and then == value, _BITS_WITHIN * then
+            else:
+                then, value = row.value or 0.0, now.value or 0.0
+                close = _WITHIN.get(units[row.metric], max(0.01, 0.02 * abs(then)))
+                told.scores.append((name, row.value, now.value))
+            same = same or (bool(otherwise) and abs(value - then) <= close)
+            if now.status != row.status or not same:
+                said = (
+                    f"{name}: {then} ({row.status}), again {value} ({now.status}){now.reason:.80}"
+                )
+                within = f"within {close:g}" if otherwise else "the same, audio too"
+                yield Finding(ROW_FILES[kind], f"{said}; expected {within}", line)
     told.facts["recomputed"] = f"{len(alike)} codings, {sum(alike)} to the same audio bit by bit"
-    scored = {named(vars(row)): row for kind in _SCORES for row in again.read(kind)}
-    units = {spec.name: spec.unit for spec in folder.run.metrics}
-    for line, row in able:
-        name, value = named(vars(row)), row.value or 0.0
-        score, most = scored[name], _WITHIN.get(units[row.metric], max(0.01, 0.02 * abs(value)))
-        told.scores.append((name, row.value, score.value))
-        same = score == replace(row, reason=score.reason)
-        close = bool(otherwise) and abs((score.value or 0.0) - value) <= most
-        if score.status != row.status or not (same or close):
-            said = f"{name}: {row.value} ({row.status}), again {score.value} ({score.status})"
-            within = f"within {most:g}" if otherwise else "the same"
-            yield Finding(ROW_FILES[type(row)], f"{said}; expected {within}", line)

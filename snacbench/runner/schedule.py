@@ -7,8 +7,6 @@ the reference once, while later clips are still being coded. Of the rows on disk
 are kept in memory.
 """
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -155,11 +153,9 @@ class Schedule:
             )
 
     def _preparations(self, codecs: Sequence[PlannedCodec]) -> dict[str, PreparationJob]:
-        """What is still to be found out before codecs code, by the selector of their model.
-
-        A network delays alike at every depth: it is measured once, at its model's highest rate,
-        whichever of its points are in the run. Opus and its like choose modes by the rate.
-        """
+        """What is still to be found out before codecs code, by the selector of their model."""
+        # A network delays alike at every depth: it is measured once, at its model's highest rate,
+        # whichever of its points are in the run. Opus and its like choose modes by the rate.
         compared = {row.codec for row in self._ledger.folder.read(Agreement)}
         jobs: dict[str, PreparationJob] = {}
         for selector in dict.fromkeys(codec.selector for codec in codecs):
@@ -187,12 +183,10 @@ class Schedule:
     def _coding_jobs(
         self, codecs: Sequence[PlannedCodec], before: dict[str, PreparationJob]
     ) -> Iterator[Job | None]:
-        """Jobs that code what is not coded yet, round by round, model by model.
-
-        A model is prepared right before its first clips: the worker has it then. A point codes once
-        there is a verdict on it, whatever it runs under; until then others do, and where none can,
-        None says that there is no job now.
-        """
+        """Jobs that code what is not coded yet, round by round, model by model."""
+        # A model is prepared right before its first clips: the worker has it then. A point codes
+        # once there is a verdict on it, whatever it runs under; until then others do, and where
+        # none can, None says that there is no job now.
         clips, folder = list(self._clips.values()), self._ledger.folder.path
         models = list(dict.fromkeys(codec.selector for codec in codecs))
         groups: dict[tuple[str, str], list[PlannedCodec]] = {}
@@ -227,10 +221,8 @@ class Schedule:
     def _left(
         self, group: Sequence[PlannedCodec], clips: Sequence[Clip]
     ) -> Iterator[tuple[list[PlannedCodec], list[Clip]]]:
-        """Points of a group, and the clips that just these of them have not coded yet.
-
-        Points that may not code go apart.
-        """
+        """Points of a group, and the clips that just these of them have not coded yet."""
+        # Points that may not code go apart.
         fit = [codec for codec in group if not self._verdicts[self._base[codec.spec.name]]]
         for points in (fit, *([codec] for codec in group if codec not in fit)):
             left: dict[tuple[bool, ...], list[Clip]] = {}
@@ -243,11 +235,10 @@ class Schedule:
 
 
 def _encoded_with(codec: PlannedCodec) -> tuple[str, str]:
-    """What points have in common that are encoded together.
-
-    They get the same signals, and differ in how much of the codes they get, in what becomes of that
-    on its way, or in what their decodes are compared with; or they are cascades of one point.
-    """
+    """What points have in common that are encoded together."""
+    # They get the same signals, and differ in how much of the codes they get, in what becomes of
+    # that on its way, or in what their decodes are compared with; or they are cascades of one
+    # point.
     base, condition = codec.base.spec.name, condition_of(codec.spec)
     shared = codec.selector if codec.nested else base
     if condition is None or condition.stage == "channel":

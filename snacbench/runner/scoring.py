@@ -4,8 +4,6 @@ Work goes clip by clip because preparing a reference costs more than scoring one
 and a benchmark scores the same clip through many codecs.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -197,11 +195,9 @@ def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
     lag_s: float,
     made: _Once,
 ) -> Score:
-    """A metric's score of a decode, or its embeddings; it is in time if the metric aligns.
-
-    Undefined if the lengths do not fit, or the lag leaves less than half of what is compared at no
-    lag.
-    """
+    """A metric's score of a decode, or its embeddings; it is in time if the metric aligns."""
+    # Undefined if the lengths do not fit, or the lag leaves less than half of what is compared at
+    # no lag.
     spec = metric.spec
     try:
         reference = for_metric(whole, spec)
@@ -276,8 +272,6 @@ def _row(
 
 
 # -------------------------------------------------------------------------------------- delays
-
-
 def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: float) -> Delay:
     """The lag that aligned metrics take away, and whether it can be believed.
 
@@ -329,13 +323,7 @@ def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: 
             )
     lost = reason and own_lag == match.lag
     return Delay(
-        coded.clip,
-        coded.codec,
-        lag_s=match.lag / rate_hz,
-        rate_hz=rate_hz,
-        correlation=match.correlation,
-        inverted=inverted and not reason,
-        found=not reason,
-        own_lag_s=None if lost else own_lag / rate_hz,
-        reason=reason,
-    )
+        coded.clip, coded.codec, lag_s=match.lag / rate_hz, rate_hz=rate_hz,
+        correlation=match.correlation, inverted=inverted and not reason, found=not reason,
+        own_lag_s=None if lost else own_lag / rate_hz, reason=reason,
+    )  # fmt: skip

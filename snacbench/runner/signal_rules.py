@@ -4,8 +4,6 @@ The runner alone resamples and changes channels: ``mono`` runs downmix every cli
 codecs and for the reference alike; ``stereo`` runs keep two channels.
 """
 
-from __future__ import annotations
-
 from functools import lru_cache
 
 import numpy as np

@@ -3,8 +3,6 @@
 A run that is gone on with, or scored again, is computed by the same throughout.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess
@@ -159,7 +157,6 @@ def _found_again(
 
 
 # ------------------------------------------------------------------- the machine, for the record
-
 PACKAGES = (
     "snacbench", "torch", "torchaudio", "snac", "descript-audio-codec", "encodec",
     "visqol-python", "pesq", "jiwer", "librosa", "av", "ai-edge-litert", "soundfile", "soxr",

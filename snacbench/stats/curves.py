@@ -301,17 +301,11 @@ def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
         )
     values, clustering, lost = shared_scores([target, curve], clusters)
     result = MatchedRate(
-        target=target.name,
-        target_kbps=target.points[0].kbps,
-        curve=curve.name,
-        lowest_kbps=curve.points[0].kbps,
-        highest_kbps=curve.points[-1].kbps,
-        level=LEVEL,
-        n=len(values),
-        clusters=clustering.count,
-        lost=lost,
+        target=target.name, target_kbps=target.points[0].kbps, curve=curve.name,
+        lowest_kbps=curve.points[0].kbps, highest_kbps=curve.points[-1].kbps, level=LEVEL,
+        n=len(values), clusters=clustering.count, lost=lost,
         independence_assumed=clustering.independence_assumed,
-    )
+    )  # fmt: skip
     if not result.n:
         return replace(result, reason="no clip is shared by all points")
     if len(curve.points) < 2:

@@ -13,8 +13,6 @@ rho, and of Fieller, Hartley and Pearson (Biometrika 44, 1957) for tau. docs/val
 far they cover.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache

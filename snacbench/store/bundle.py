@@ -5,8 +5,6 @@ named, and ``MANIFEST``, the sha256 of all other members as ``sha256sum -c`` rea
 ``MANIFEST`` is the bundle's id (docs/bundles.md).
 """
 
-from __future__ import annotations
-
 import json
 import re
 import zipfile
@@ -53,7 +51,6 @@ class Bundle:
     id: str = ""
     folder: RunFolder | None = None
     missing: int = 0
-    version: str = __version__
     hidden: Counter[str] = field(default_factory=Counter)
     same: Counter[str] = field(default_factory=Counter)
     found: list[Finding] = field(default_factory=list)
@@ -160,9 +157,8 @@ def open_bundle(path: Path, into: Path) -> Bundle:
             if opened.ok:
                 _unpack(archive, into, opened)
     except OSError as error:
-        raise StoreError(
-            f"cannot read {path} ({error.strerror or error}); name a bundle"
-        ) from error
+        text = f"cannot read {path} ({error.strerror or error}); name a bundle"
+        raise StoreError(text) from error
     except Exception as error:  # noqa: BLE001 - whatever comes of a damaged or a made-up file
         opened.found.append(Finding(path.name, f"it is no whole bundle: {error}"))
     return opened
@@ -185,7 +181,7 @@ def _dangers(members: list[zipfile.ZipInfo], size_bytes: int) -> Iterator[Findin
 def _unpack(archive: zipfile.ZipFile, into: Path, opened: Bundle) -> None:
     manifest, about = archive.read(_MANIFEST), json.loads(archive.read(_ABOUT))
     opened.id, opened.missing = sha256(manifest).hexdigest(), about["missing"]
-    opened.version, names = about["snacbench"], archive.namelist()
+    names = archive.namelist()
     if about["format"] > _FORMAT:
         raise ValueError(f"its format is {about['format']}, this snacbench reads {_FORMAT}")
     if archive.comment != opened.id.encode():

@@ -1,7 +1,5 @@
 """Whether the rows of a run agree with each other and with what ``run.json`` says of them."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping

@@ -1,9 +1,4 @@
-"""Embeddings that a run keeps, in files that are named after their content.
-
-A reference that many decodes share is one file, two metrics of one network share theirs, and what
-is made again after a kill is there already, or is another file: no row ever points at what another
-process has put in the place of its own.
-"""
+"""Embeddings that a run keeps, in files that are named after their content."""
 
 import hashlib
 import io

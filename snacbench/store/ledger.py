@@ -1,9 +1,4 @@
-"""What of a run is on disk, kept in a few hundred bytes per clip.
-
-A run of ten thousand clips has a million rows. Whoever goes on with it needs to know which of
-them there are, and where a row begins that is needed again; the rows themselves stay in their
-files.
-"""
+"""What of a run is on disk, kept in a few hundred bytes per clip."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence

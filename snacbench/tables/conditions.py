@@ -1,10 +1,11 @@
 """Operating points under conditions beside those without: their order, and what is said of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
+import yaml
 
 from snacbench.conditions.channel import SILENCE
 from snacbench.conditions.condition import Condition, condition_named
@@ -12,6 +13,7 @@ from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows
 from snacbench.tables.side_by_side import Entry
 from snacbench.types import CodecSpec
 
+WORDS = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 AS_SENT = (
     "Points under conditions are not ranked and take no clips from others; rates are as "
     "sent, speed and cost those of the point without condition."
@@ -87,21 +89,12 @@ def _realised(codecs: Sequence[CodecColumns]) -> str:
 
 def in_words(condition: Condition) -> str:
     """What the conditions of a series are, but for who conceals what is lost."""
-    option, file = condition.option, condition.option("file")
-    as_got = {"level": "scaled", "noise": "noisy", "reverb": "reverberant"}.get(condition.kind)
-    against = f"scored against the {'clean clip' if condition.against_clean else f'{as_got} input'}"
-    packet = (option("packet") or "20ms").removesuffix("ms")
-    how = f"in bursts of {burst} on average" if (burst := option("burst")) else "each by itself"
-    noise = "recorded" if file else "white" if option("white") is not None else "pink"
-    room = "a recorded room with its tail at that gain" if file else "a room of that RT60"
-    return {
-        "loss": f"that share of packets lost, {how}; of {packet} ms, or a codec's own",
-        "flips": "each bit of the codes inverted with that probability, headers spared",
-        "level": f"input at that gain, {against}",
-        "noise": f"{noise} noise at that SNR added to the input, {against}",
-        "reverb": f"input in {room}, {against}",
-        "cascade": "coded and decoded so many times over",
-    }[condition.kind]
+    kind = WORDS["kinds"][condition.kind]
+    given = {key: value for key, _, value in (o.partition("=") for o in condition.options)}
+    told = [WORDS["options"][key].format(unquote(value)) for key, value in given.items()]
+    unless = kind.get("unless", {}).items()
+    told += [words for keys, words in unless if given.keys().isdisjoint(keys.split())]
+    return ", ".join([kind["words"], *filter(None, told)])
 
 
 def concealment(condition: Condition, specs: Sequence[CodecSpec]) -> str:

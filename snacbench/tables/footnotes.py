@@ -195,10 +195,9 @@ def run_notes(
 
 def codec_notes(rows: RunRows) -> Iterator[str]:
     """Codecs that are not what their authors published, or not used as they meant it."""
-    specs = {codec.spec.name: codec.spec for codec in rows.codecs}
+    specs = {s.name: s for s in (codec.spec.without_condition for codec in rows.codecs)}
     failed = [check for check in rows.spot_checks if check.codec in specs and not check.passed]
     yield from (f"{check.codec} is not to be believed; {check.reason}." for check in failed)
-    specs = {name: spec for name, spec in specs.items() if not spec.condition}  # each said once
     demo = dict.fromkeys(spec.model for spec in specs.values() if spec.demonstration)
     cut = [spec.name for spec in specs.values() if spec.truncated]
     of = [(spec.name, spec.weights) for spec in specs.values()]

@@ -4,8 +4,6 @@ What each rung means is said in docs/rates.md. Everything here is over the clips
 intervals are over their speakers or tracks, with every estimate made anew without each of them.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -98,10 +96,8 @@ def ladder_of(entry: Entry, domain: str) -> Ladder:
 
 
 def _entropies(entry: Entry, domain: str) -> tuple[Interval, Interval, tuple[Book, ...]]:
-    """Rate in kbps (1000 bit/s), efficiency and every codebook's entropy with their intervals.
-
-    For codecs whose codes were counted, see `CodecColumns.counted`.
-    """
+    """Rate in kbps (1000 bit/s), efficiency and every codebook's entropy with their intervals."""
+    # For codecs whose codes were counted, see `CodecColumns.counted`.
     codec = entry.columns
     books, streams, clips = codec.entropies(domain), codec.spec.streams, codec.ok(domain)
     units, counts = codec.counts_by_unit(domain)
@@ -191,8 +187,7 @@ def ladder_tables(
             listed = ", ".join(f"{label} lacks {count}" for label, count in lost.items())
             # Estimates pool all codes of a codec, so each keeps its own clips.
             notes.insert(
-                0,
-                f"Every row is over the clips that its codec coded: {listed} that others have.",
+                0, f"Every row is over the clips that its codec coded: {listed} that others have."
             )
         counted = [one for one in found if one.books]
         made = [_rates(found, notes), *([_use(counted)] if counted else [])]

@@ -272,16 +272,11 @@ class RunRows:
         for cost in folder.read(Cost):
             columns[cost.codec].cost = cost
         return cls(
-            run,
-            tuple(columns.values()),
-            tuple(listed.get(clip.id, clip) for clip in named),
-            agreements=tuple(folder.read(Agreement)),
-            name=folder.path.resolve().name,
-            spot_checks=tuple(folder.read(SpotCheck)),
-            planned=len(listed),
-            path=folder.path,
+            run, tuple(columns.values()), tuple(listed.get(clip.id, clip) for clip in named),
+            agreements=tuple(folder.read(Agreement)), name=folder.path.resolve().name,
+            spot_checks=tuple(folder.read(SpotCheck)), planned=len(listed), path=folder.path,
             lost=lost.reindex(columns=["clip", "codec", "metric", "status", "reason"]),
-        )
+        )  # fmt: skip
 
     def only(self, codecs: Collection[str]) -> RunRows:
         """Of some of its operating points only; `run` still names all of them."""

@@ -4,8 +4,6 @@ Which of the two applies follows from how many operating points a model has in t
 that a model was not trained for (`truncated`) are on no curve.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass

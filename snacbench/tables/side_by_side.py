@@ -7,8 +7,6 @@ from the others. Yardsticks take none either: what they lack is mostly where the
 SI-SDR infinite. Nor do points under conditions, which are no competitors.
 """
 
-from __future__ import annotations
-
 import math
 import statistics
 from collections import Counter
@@ -90,7 +88,7 @@ class Entry:
         """Whether it is ranked, and takes clips from others: no yardstick, under no condition."""
         return not (self.columns.spec.anchor or self.columns.spec.condition)
 
-    def within(self, by: Grouping, group: str) -> Entry:
+    def within(self, by: Grouping, group: str) -> "Entry":
         """The same codec on the clips of a group, and nothing else."""
         members = [n for n, clip in enumerate(self.rows.clips) if group_of(clip, by) == group]
         return replace(self, columns=self.columns.only(np.array(members, np.intp)))

@@ -1,9 +1,4 @@
-"""What a test set consists of, and what to know of its recordings before believing a result on it.
-
-Nothing here changes what a run does. Warnings say how many clips are concerned, what was found and
-what it may mean; they rest on the measures of the clips (`snacbench.audio.measures`) and on what
-the set declares.
-"""
+"""What a test set consists of, and what to know of its recordings before believing a result."""
 
 import statistics
 from collections import Counter

@@ -37,15 +37,9 @@ def fetch(
         if url == item.url and digest.startswith(item.sha256):
             return f"{name}: was fetched and unpacked before"
     digest = download.fetch_file(
-        item.url,
-        path,
-        sha256=item.sha256,
-        sha1=item.sha1,
-        md5=item.md5,
-        size_bytes=item.size_bytes,
-        progress=progress,
-        offline=offline,
-    )
+        item.url, path, sha256=item.sha256, sha1=item.sha1, md5=item.md5,
+        size_bytes=item.size_bytes, progress=progress, offline=offline,
+    )  # fmt: skip
     count = unpack(path, root, progress=progress)
     done.write_text(f"{item.url}\n{digest}\n", "utf-8")
     path.unlink()

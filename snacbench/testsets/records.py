@@ -1,9 +1,4 @@
-"""What was read or measured once, remembered: digests and headers of files, measures of clips.
-
-Each file is read once: its record goes to an index in the cache as soon as it is known, and an
-indexing that was killed goes on where it stopped. The folders themselves are never written to.
-Nothing in the cache is ever needed: one that cannot be written costs time, no result.
-"""
+"""What was read or measured once, remembered: digests and headers of files, measures of clips."""
 
 import hashlib
 import json

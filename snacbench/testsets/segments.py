@@ -1,11 +1,4 @@
-"""Segments drawn as for the DAC paper: so many per domain, by seed, silent ones skipped.
-
-The paper draws with audiotools' `AudioDataset`: files in shuffled order, each once before any
-twice; a place in the file, uniformly; up to eight places until one is louder than -40 LUFS. Its
-draws hang on the state of a generator, hence on the order and number of all files. Here every
-choice is the hash of what it is about, so that the same files give the same segments on every
-machine, and a file more or less leaves the others' segments where they are.
-"""
+"""Segments drawn as for the DAC paper: so many per domain, by seed, silent ones skipped."""
 
 import itertools
 import json

@@ -1,9 +1,4 @@
-"""What a weights file must be: its digest, pinned in this package or recorded at first use.
-
-The lock file holds digests of published weights as they were first seen, enforced ever after. It
-is JSON that a person can read, compare and commit; a group that works with the same weights points
-``SNACBENCH_WEIGHTS_LOCK`` at a common one.
-"""
+"""What a weights file must be: its digest, pinned in this package or recorded at first use."""
 
 import datetime
 import os

@@ -10,18 +10,11 @@ from snacbench.request import Request
 from snacbench.rows import Score
 from snacbench.runner.plan import missing
 from snacbench.store.run_folder import RunFolder
+from tests.support.cases import cases
 from tests.support.command_line import NO_SPEED, Run, call, run_in
 from tests.support.plugged import install
 
-RECIPE = """\
-summary: a try
-codecs: [opus@24, lowpass@3.5kHz]
-data: ./clips/
-metrics: [si_sdr, mel_dac7]
-weights: embedded
-seed: 5
-table: snac-paper
-"""
+RECIPE = cases(__file__)["recipe"]
 
 
 @pytest.fixture
@@ -91,16 +84,7 @@ def test_recipes_are_listed_and_shown() -> None:
     assert "lyra-v2@9.2" in call("show", "recipe", "dac-table3").stdout
 
 
-EAR = """
-import os
-from snacbench.errors import WeightsUnavailable
-from snacbench.types import Metric, MetricSpec
-SPEC = MetricSpec("ear", "MOS", "higher", (1, 5), 16_000, "a test", default=False)
-def ready():
-    if not os.path.exists(os.environ["EAR"]):
-        raise WeightsUnavailable("cannot get ear.pt; run 'snacbench weights fetch ear'")
-METRICS = (Metric(SPEC, lambda reference: lambda *, degraded: 3.0, ready=ready),)
-"""
+EAR = cases(__file__)["ear"]
 
 
 def test_a_metric_that_cannot_be_had_is_a_column_that_says_so(clips: Path, tmp_path: Path) -> None:

@@ -111,8 +111,7 @@ def test_settings_of_a_point_reach_the_command_line_as_they_are():
     points = [Point(1.5, "best", {"odd": odd, "mode": "700C", "late": 3})]
     told = encoding(f'{script} && cp "$1" "$2"', names)
     codec = opened(points=points, delay_samples="late", **told)
-    encoded = codec.encode(broadband(0.1, RATE_HZ))
-    assert len(encoded.packets[0]) == 4 * (800 + 3)
+    assert len(codec.encode(broadband(0.1, RATE_HZ)).packets[0]) == 4 * (800 + 3)
 
 
 def test_a_seed_makes_the_decoder_stochastic():
@@ -295,8 +294,7 @@ def shipped(selector):
 def test_codec2_weighs_what_its_modes_are_named_after(mode, bits, frame):
     codec = shipped(f"codec2@{mode}")
     seconds = 4.0
-    encoded = codec.encode(broadband(seconds, 8_000))
-    total = bits_of(encoded, codec.spec).total
+    total = bits_of(codec.encode(broadband(seconds, 8_000)), codec.spec).total
     assert total % bits == 0
     kbps = total / seconds / 1000
     assert codec.spec.nominal_kbps is not None

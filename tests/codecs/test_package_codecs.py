@@ -191,8 +191,7 @@ def test_segments_and_scales_round_trip_as_in_the_package(tmp_path, samples):
     codec = models.opened(f"encodec:{path}")
     assert (codec.spec.channels, codec.spec.latency_s) == ((2,), 0.5)
     assert codec.spec.tokens_per_s == pytest.approx(2 * 1000 / 0.99)
-    full = broadband(1.3, 8_000, channels=2)
-    audio = Audio(full.samples[:, :samples], 8_000)
+    audio = Audio(broadband(1.3, 8_000, channels=2).samples[:, :samples], 8_000)
     package.set_target_bandwidth(12.0)
     with torch.inference_mode():
         expected = package(models.batch_of(audio))[0].numpy()

@@ -1,7 +1,5 @@
 """Which packets are lost and which bits flipped, and what decoders are given instead."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from fractions import Fraction
 
@@ -72,9 +70,7 @@ def test_the_same_packets_are_lost_at_every_length_rate_and_codec() -> None:
     [(FIFTIETH, "", 1), (FIFTIETH, ":packet=70ms", 4), (SCALES, "", 1),
      (SCALES, ":packet=190ms", 2), (OPUS, ":packet=60ms", 3), (OPUS, ":packet=5ms", 1)],
 )  # fmt: skip
-def test_packets_are_whole_frames_of_the_slowest_stream(
-    spec: CodecSpec, packet: str, frames: int
-) -> None:
+def test_packets_are_whole_frames_of_the_slowest_stream(spec, packet, frames):
     part, name = sent(spec), f"loss{packet}:burst=2@40%"
     count = part.codes[0].shape[1] if spec.streams else len(part.packets)
     (got,), realised = arrived(spec, name, part)
@@ -108,9 +104,7 @@ def test_lost_codes_are_those_of_the_last_frame_received() -> None:
     [(FIFTIETH, "loss@30%", 0), (SCALES, "loss@30%", 0), (LYRA, "loss:zero@30%", 0),
      (OPUS, "loss:zero@30%", 312)],
 )  # fmt: skip
-def test_silence_covers_lost_packets_and_nothing_else(
-    spec: CodecSpec, name: str, early: int
-) -> None:
+def test_silence_covers_lost_packets_and_nothing_else(spec, name, early):
     def heard(name: str) -> tuple[np.ndarray, tuple[bool, ...]]:
         parts, _ = arrived(spec, name)
         ones = Audio(np.ones((1, parts[0].num_samples), np.float32), parts[0].rate_hz)

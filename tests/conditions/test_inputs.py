@@ -1,7 +1,5 @@
 """Level, noise and reverb at the input, against what they say they are."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from urllib.parse import quote
 

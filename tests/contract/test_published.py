@@ -3,8 +3,7 @@
 The hosts are this machine's, the files are in the true formats and sizes: what is asked, checked,
 recorded and loaded is what would be with the published files, whose digests alone are replaced.
 What weights mean cannot be tested without them; shapes, rates, lengths, parameter counts and
-equality with the packages can. Gigabytes: run with ``-m published``.
-"""
+equality with the packages can. Gigabytes: run with ``-m published``."""
 
 import hashlib
 from collections.abc import Iterator

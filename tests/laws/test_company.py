@@ -1,8 +1,7 @@
 """Company changes nothing: a row is the same whatever else is in its run, and however it came.
 
 Codecs, operating points, metrics and clips are left out or added, their order and the number of
-workers change, a run is killed and gone on with, scored later, or merged of parts.
-"""
+workers change, a run is killed and gone on with, scored later, or merged of parts."""
 
 import random
 import shutil
@@ -34,12 +33,9 @@ def make_set(folder: Path, names: Sequence[str]) -> Path:
 
 
 def options(
-    data: Path,
-    codecs: Sequence[str] = CODECS,
-    metrics: Sequence[str] = METRICS,
-    jobs: int = 1,
+    data: Path, codecs: Sequence[str] = CODECS, metrics: Sequence[str] = METRICS, jobs: int = 1,
     conditions: Sequence[str] = CONDITIONS,
-) -> tuple[object, ...]:
+) -> tuple[object, ...]:  # fmt: skip
     named = ("--codecs", ",".join(codecs), "--metrics", ",".join(metrics))
     named += tuple(word for text in conditions for word in ("--condition", text))
     return ("run", *named, "--data", data, "--weights", "embedded", "--jobs", jobs, *NO_SPEED)
@@ -58,8 +54,7 @@ def summary_of(path: Path) -> dict[tuple[str, str], dict[str, str]]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of all codecs, metrics and clips; beside it the clips."""
     folder = tmp_path_factory.mktemp("whole")
-    data = make_set(folder, CLIPS)
-    run_in(folder, *options(data), "-o", folder / "run")
+    run_in(folder, *options(make_set(folder, CLIPS)), "-o", folder / "run")
     rows = all_rows(folder / "run")
     points = 5 * len(CODECS) - 3  # of which three send no packets to lose
     assert len(scores_in(rows)) == points * len(METRICS) * len(CLIPS)
@@ -72,9 +67,7 @@ def data_of(whole: Path) -> Path:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_rows_are_the_same_in_less_company_and_any_order(
-    whole: Path, tmp_path: Path, seed: int
-) -> None:
+def test_rows_are_the_same_in_less_company_and_any_order(whole, tmp_path, seed):
     drawn = random.Random(seed)
 
     def some(of: Sequence[str]) -> list[str]:
@@ -91,9 +84,7 @@ def test_rows_are_the_same_in_less_company_and_any_order(
     assert {key: expected[key] for key in rows} == rows
 
 
-def test_rows_and_summary_are_the_same_after_a_kill_and_later_scores(
-    whole: Path, tmp_path: Path
-) -> None:
+def test_rows_and_summary_are_the_same_after_a_kill_and_later_scores(whole, tmp_path):
     path, early = tmp_path / "run", METRICS[:2]
     arguments = options(data_of(whole), tuple(reversed(CODECS)), early, 2)
     killed = begun(path / "coded.jsonl", 7, *arguments, "-o", path)
@@ -123,9 +114,7 @@ def test_a_summary_line_is_the_same_without_the_other_codecs(whole: Path, tmp_pa
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_a_codec_is_stopped_for_what_it_is_and_not_for_the_clips_that_come_first(
-    tmp_path: Path, jobs: int
-) -> None:
+def test_a_codec_is_stopped_for_what_it_is_and_not_for_the_clips_that_come_first(tmp_path, jobs):
     sent = "audio.samples.astype('<f4').tobytes()"
     odd = codec("odd", encode=f"return {sent} if audio.num_samples > 9_600 else 1 / 0")
     (tmp_path / "odd.py").write_text(odd)

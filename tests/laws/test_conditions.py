@@ -1,7 +1,6 @@
 """Conditions: at strength 0 there is none, losses are alike, and what a run makes of all kinds."""
 
-from __future__ import annotations
-
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,6 +133,15 @@ def test_decodes_are_scored_against_what_the_codec_got_or_the_clean_clip(run: sb
         assert max(values("waveform_l1", condition)) < 1e-6
     assert values("si_sdr", "noise:clean@0dB") == [pytest.approx(0, abs=0.5)] * 2
     assert max(values("stoi", "reverb:clean@0.3s")) < 0.98
+
+
+def test_scores_under_conditions_are_computed_again_from_a_bundle(
+    run: sb.Run, tmp_path: Path
+) -> None:
+    bundle = run.export(tmp_path / "b.zip").path
+    told = sb.verify(bundle, scores=12, data=run.request.data, jobs=1)
+    assert told.ok, told.found
+    assert sum("+" in name for name, *_ in told.scores) > 3
 
 
 def test_what_is_found_out_of_points_is_found_once_and_not_missed(run: sb.Run) -> None:

@@ -49,9 +49,8 @@ def test_a_run_over_whole_and_halved_files(tmp_path: Path) -> None:
         if case.tolerance is None:
             assert len(decoded) == pytest.approx(length, rel=0.2)
         else:
-            np.testing.assert_allclose(
-                decoded[:length], case.samples, rtol=0, atol=case.tolerance + 2**-23
-            )
+            near = {"rtol": 0, "atol": case.tolerance + 2**-23}
+            np.testing.assert_allclose(decoded[:length], case.samples, **near)
         assert half.status == ("failed" if case.states else "ok"), name
         assert case.states or notes[f"half/{name}"] == NOT_STATED
     exact = [score.value for score in run.read(Score) if score.status == "ok"]

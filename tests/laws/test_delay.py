@@ -1,8 +1,7 @@
 """A delay is a delay: late or early, the same signal has the same aligned score.
 
 Decodes are made at several rates, shifted by whole samples and cut to the clip's length, so that
-what a delay pushes over an end is lost.
-"""
+what a delay pushes over an end is lost."""
 
 import sys
 from pathlib import Path
@@ -46,12 +45,10 @@ def decode_of(source: Audio, rate_hz: int, snr_db: float, seed: int = 0) -> Audi
     return Audio((0.5 * (exact + gain * noise)).astype(np.float32), rate_hz)
 
 
-@settings(
-    max_examples=6,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],  # each example takes a second: no shrinking
+@settings(  # each example takes a second: no shrinking
+    max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
-)
+)  # fmt: skip
 @given(
     rate_hz=st.sampled_from(RATES_HZ), share=st.floats(-1, 1), snr_db=st.floats(3, 40),
     sign=st.sampled_from([1, -1]), seed=st.integers(0, 99),
@@ -61,9 +58,7 @@ def decode_of(source: Audio, rate_hz: int, snr_db: float, seed: int = 0) -> Audi
 @example(rate_hz=44_100, share=1.0, snr_db=20.0, sign=1, seed=2)
 @example(rate_hz=8_000, share=-1.0, snr_db=20.0, sign=-1, seed=3)
 @example(rate_hz=24_000, share=0.9, snr_db=4.0, sign=-1, seed=15)
-def test_a_delay_is_a_delay(
-    rate_hz: int, share: float, snr_db: float, sign: int, seed: int
-) -> None:
+def test_a_delay_is_a_delay(rate_hz, share, snr_db, sign, seed):
     samples = round(share * rate_hz / 2)  # up to 500 ms late or early
     source = broadband(SECONDS, 48_000, seed=seed)
     decode = decode_of(source, rate_hz, snr_db, seed)

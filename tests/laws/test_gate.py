@@ -29,8 +29,7 @@ def runs(tmp_path: Path) -> tuple[Path, Path]:
     """A codec that got worse beside eleven that did not change."""
     unchanged = {name: system(0.0, i) for i, name in enumerate(UNCHANGED)}
     before = run_of(tmp_path / "before", {"new": system(0.0, 0), **unchanged}, DOMAINS)
-    after = run_of(tmp_path / "after", {"new": system(1.0, 1), **unchanged}, DOMAINS)
-    return before, after
+    return before, run_of(tmp_path / "after", {"new": system(1.0, 1), **unchanged}, DOMAINS)
 
 
 def compared(*arguments: object) -> dict[str, Any]:
@@ -51,9 +50,8 @@ def test_unchanged_codecs_hide_no_regression(runs: tuple[Path, Path]) -> None:
 
 
 def test_rows_of_all_that_repeat_a_domain_count_once(runs: tuple[Path, Path]) -> None:
-    found = {
-        (c["metric"], c["domain"]): c for c in compared(*runs, "--codecs", "new")["comparisons"]
-    }
+    comparisons = compared(*runs, "--codecs", "new")["comparisons"]
+    found = {(c["metric"], c["domain"]): c for c in comparisons}
     assert found["voice", "all"]["repeats"] == "speech"
     assert found["voice", "all"]["p_corrected"] == found["voice", "speech"]["p_corrected"]
     assert not found["up", "all"]["repeats"]
@@ -99,13 +97,11 @@ def test_codecs_are_named_as_everywhere(tmp_path: Path, text: str, chosen: set[s
         with pytest.raises(UserError, match=chosen):
             compared(run, run, "--codecs", text)
         return
-    found = compared(run, run, "--codecs", text)
-    assert {c["candidate"] for c in found["comparisons"]} == chosen
+    assert {c["candidate"] for c in compared(run, run, "--codecs", text)["comparisons"]} == chosen
 
 
 def test_runs_without_the_same_codec_of_that_name(tmp_path: Path) -> None:
-    one, other = (
-        run_of(tmp_path / name, {f"c@{name}kbps": system(0.0, 0)}, DOMAINS) for name in "12"
-    )
+    alike = {name: {f"c@{name}kbps": system(0.0, 0)} for name in "12"}
+    one, other = (run_of(tmp_path / name, of, DOMAINS) for name, of in alike.items())
     with pytest.raises(UserError, match="no codec that both runs have is named c"):
         call("compare", one, other, "--codecs", "c")

@@ -16,22 +16,12 @@ import pytest
 import snacbench as sb
 from snacbench.store.run_folder import RUN_FILE
 from tests.laws.test_places import ASKED, rows_of
+from tests.support.cases import cases
 from tests.support.waiting import until
 
 KILLS, WORKERS = 200, 2
 CODECS = {"codecs": "opus@14,noise,lowpass", "limit": None}
-CLIENT = """
-import sys, snacbench as sb
-folder, address, asked = sys.argv[1], sys.argv[2], eval(sys.argv[3])
-if __name__ == "__main__":
-    try:
-        if sys.argv[4] == "new":
-            sb.run(**asked, out=folder, client=address)
-        else:
-            sb.run(resume=folder, client=address)
-    except sb.UserError as error:
-        sys.exit(str(error))
-"""
+CLIENT = cases(__file__)["client"]
 
 
 class Storm:
@@ -66,9 +56,8 @@ class Storm:
         for name in ["scheduler", *(f"worker{n}" for n in range(WORKERS)), "client"]:
             process = self.processes.get(name)
             if process is None or process.poll() is not None:
-                self.processes[name] = subprocess.Popen(
-                    self.command(name), stdout=self.log, stderr=self.log, cwd=self.folder.parent
-                )
+                how = {"stdout": self.log, "stderr": self.log, "cwd": self.folder.parent}
+                self.processes[name] = subprocess.Popen(self.command(name), **how)
         return True
 
     def kill(self, name: str) -> None:

@@ -47,13 +47,9 @@ def test_metrics_skipped_on_clips_of_unknown_domain(clips: Path, tmp_path: Path)
     plan = call("run", *options, "--plan")
     said = r"pesq_wb.*on 2 clips of unknown domain.*--domain speech"
     assert re.search(said, " ".join(plan.output.split()))
-    told = call("run", *options, "--plan", "--domain", "speech")
-    assert "unknown domain" not in told.output
-    run = run_of(
-        tmp_path / "run",
-        {"c": System({"voice": NAN, "up": np.ones(CLIPS)}, skipped={"voice": range(CLIPS)})},
-        ["unknown"] * CLIPS,
-    )
+    assert "unknown domain" not in call("run", *options, "--plan", "--domain", "speech").output
+    of = System({"voice": NAN, "up": np.ones(CLIPS)}, skipped={"voice": range(CLIPS)})
+    run = run_of(tmp_path / "run", {"c": of}, ["unknown"] * CLIPS)
     said = r"Skipped on 4 clips of unknown domain, 4 scores in all: voice.*--domain speech"
     assert re.search(said, " ".join(call("table", run).stdout.split()))
     assert re.search(said, " ".join(call("table", run, "--by", "all").stdout.split()))

@@ -23,9 +23,7 @@ from tests.support.waiting import until
 pytestmark = pytest.mark.machines
 
 PLAN: dict[str, Any] = {**ASKED, "limit": None}
-ARGUMENTS = [
-    "--codecs", ASKED["codecs"], "--metrics", ASKED["metrics"], "--speed-budget-s", "0",
-]  # fmt: skip
+ARGUMENTS = ["--codecs", ASKED["codecs"], "--metrics", ASKED["metrics"], "--speed-budget-s", "0"]
 PARTS = ("ip", "munged", "slurmctld", "slurmd", "sbatch", "squeue", "sinfo")
 needed = pytest.mark.skipif(
     os.geteuid() != 0 or any(shutil.which(part) is None for part in PARTS),
@@ -46,9 +44,8 @@ def done(*command: object, **how: Any) -> str:
 @contextmanager
 def running(*command: object, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as stream:
-        process = subprocess.Popen(
-            [str(word) for word in command], stdout=stream, stderr=stream, cwd=log.parent
-        )
+        how = {"stdout": stream, "stderr": stream, "cwd": log.parent}
+        process = subprocess.Popen([str(word) for word in command], **how)
     try:
         yield process
     finally:
@@ -160,9 +157,8 @@ def test_a_job_array_that_is_sent_twice(alone, slurm, tmp_path):
     script = tmp_path / "shards.sh"
     snacbench = (sys.executable, "-m", "snacbench")
     words = ("cluster", "template", "slurm", "--shards", 3, "--jobs", 1, "--", *ARGUMENTS)
-    script.write_text(
-        done(*snacbench, *words, cwd=tmp_path).replace("--mem-per-cpu=2G", "--mem-per-cpu=1G")
-    )
+    text = done(*snacbench, *words, cwd=tmp_path)
+    script.write_text(text.replace("--mem-per-cpu=2G", "--mem-per-cpu=1G"))
     sent = done("sbatch", "--parsable", script, cwd=tmp_path).strip()
     first = tmp_path / "shards" / "1" / "coded.jsonl"
     until(lambda: first.exists() and first.stat().st_size > 0, "the first shard's first row")

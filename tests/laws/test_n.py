@@ -26,20 +26,12 @@ def ladder(rng: np.random.Generator) -> dict[str, System]:
     costs = np.where(np.arange(CLIPS) < SPEECH, 0.8, 1.4) * rng.uniform(0.9, 1.1, CLIPS)
     quality = rng.normal(0, 0.05, CLIPS)
     music = range(SPEECH, CLIPS)
-    made = {
-        f"curve@{kbps}": System(
-            {"voice": 2 + np.log2(kbps) + quality, "up": 10 + kbps + quality},
-            kbps=(kbps * costs).tolist(),
-            model="curve",
-            skipped={"voice": music},
-        )
-        for kbps in (4, 8, 16, 32)
-    }
-    made["one"] = System(
-        {"voice": 2 + np.log2(11.0) + quality, "up": 21 + quality},
-        kbps=(6 * costs[::-1]).tolist(),
-        skipped={"voice": music},
-    )
+    made, how = {}, {"model": "curve", "skipped": {"voice": music}}
+    for kbps in (4, 8, 16, 32):
+        scores = {"voice": 2 + np.log2(kbps) + quality, "up": 10 + kbps + quality}
+        made[f"curve@{kbps}"] = System(scores, kbps=(kbps * costs).tolist(), **how)
+    of_one = {"voice": 2 + np.log2(11.0) + quality, "up": 21 + quality}
+    made["one"] = System(of_one, kbps=(6 * costs[::-1]).tolist(), skipped={"voice": music})
     return made
 
 
@@ -54,9 +46,7 @@ def saving(run: Path, metric: str, domain: str) -> dict[str, Any]:
 
 @settings(CHEAP)
 @given(st.integers(0, 2**16))
-def test_sentences_take_rates_of_the_clips_that_they_take_scores_of(
-    tmp_path_factory: pytest.TempPathFactory, seed: int
-) -> None:
+def test_sentences_take_rates_of_the_clips_that_they_take_scores_of(tmp_path_factory, seed):
     made = ladder(np.random.default_rng(seed))
     run = run_of(tmp_path_factory.mktemp("law") / "run", made, DOMAINS)
     everywhere, speech = saving(run, "voice", "all"), saving(run, "voice", "speech")
@@ -64,11 +54,9 @@ def test_sentences_take_rates_of_the_clips_that_they_take_scores_of(
     for field in ("n", "kbps", "target_kbps", "low_kbps", "high_kbps"):
         assert everywhere["matched"][field] == pytest.approx(speech["matched"][field])
     assert everywhere["matched"]["n"] == SPEECH
-    bits = [
-        (row["bits"]["codes"], row["duration_s"])
-        for row in rows(run, "coded")
-        if row["codec"] == "one" and row["domain"] == "speech"
-    ]
+    coded = [row for row in rows(run, "coded") if row["codec"] == "one"]
+    coded = [row for row in coded if row["domain"] == "speech"]
+    bits = [(row["bits"]["codes"], row["duration_s"]) for row in coded]
     kbps = sum(b for b, _ in bits) / sum(s for _, s in bits) / 1000
     assert everywhere["matched"]["target_kbps"] == pytest.approx(kbps)
     assert saving(run, "up", "all")["matched"]["n"] == CLIPS
@@ -82,8 +70,7 @@ def test_every_sentence_says_its_n(tmp_path: Path) -> None:
         if name != "one"
     }
     run = run_of(tmp_path / "run", made, DOMAINS)
-    text = call("rates", run, "--of", "one,other", "--against", "curve").stdout
-    lines = text.splitlines()
+    lines = call("rates", run, "--of", "one,other", "--against", "curve").stdout.splitlines()
     assert len(lines) >= 6
     for line in lines:
         assert f"n = {SPEECH if 'voice' in line or 'speech' in line else MUSIC}" in line or (
@@ -94,13 +81,11 @@ def test_every_sentence_says_its_n(tmp_path: Path) -> None:
 def test_curves_that_hardly_overlap_get_no_headline(tmp_path: Path) -> None:
     """Quality 2 to 5 against 4.9 to 7.9, at rates of which few are shared."""
     kbps, noise = (2, 4, 8, 16), np.random.default_rng(1).normal(0, 0.01, CLIPS)
-    made = {
-        f"{name}@{rate}": System(
-            {"up": start + np.log2(rate) + noise}, kbps=factor * rate, model=name
-        )
-        for name, start, factor in (("low", 1.0, 1.0), ("high", 3.8, 7.5))
-        for rate in kbps
-    }
+    made = {}
+    for name, start, factor in (("low", 1.0, 1.0), ("high", 3.8, 7.5)):
+        for rate in kbps:
+            up = start + np.log2(rate) + noise
+            made[f"{name}@{rate}"] = System({"up": up}, kbps=factor * rate, model=name)
     run = run_of(tmp_path / "run", made, ["music"] * CLIPS)
     options = ("--of", "high", "--against", "low", "--metrics", "up")
     text = call("rates", run, *options).stdout
@@ -115,12 +100,9 @@ def test_curves_that_hardly_overlap_get_no_headline(tmp_path: Path) -> None:
 
 def test_a_table_of_several_runs_says_the_n_of_its_rows(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    runs = [
-        run_of(
-            tmp_path / name, {"c": System({"up": rng.normal(size=3)})}, ["speech"] * 3, set_id=name
-        )
-        for name in ("ab", "cd")
-    ]
+    systems = {name: {"c": System({"up": rng.normal(size=3)})} for name in ("ab", "cd")}
+    runs = [run_of(tmp_path / name, of, ["speech"] * 3, set_id=name)
+            for name, of in systems.items()]  # fmt: skip
     done = call("table", *runs, "--by", "all", "--format", "json")
     (table,) = json.loads(done.stdout)["tables"]
     assert [row["cells"]["up"]["n"] for row in table["rows"]] == [3, 3]

@@ -36,13 +36,11 @@ class AtStep(Silent):
 
 def rows_of(folder: RunFolder) -> dict[str, list[str]]:
     """All rows by kind, without timings, in no order."""
-    return {
-        kind.__name__: sorted(
-            repr({k: v for k, v in asdict(row).items() if k not in TIMINGS})
-            for row in folder.read(kind)
-        )
-        for kind in ROW_FILES
-    }
+
+    def told(row):
+        return repr({k: v for k, v in asdict(row).items() if k not in TIMINGS})
+
+    return {kind.__name__: sorted(map(told, folder.read(kind))) for kind in ROW_FILES}
 
 
 @pytest.fixture(scope="module")
@@ -119,15 +117,12 @@ def test_a_shard_that_is_not_there_is_named_wherever_the_numbers_are(alone, shar
 
 
 def test_shards_of_codecs_of_their_own(alone, shards, tmp_path):
-    opus, others = (
-        [
-            sb.run(**{**ASKED, "codecs": codecs}, shard=f"{n}/3", out=tmp_path / f"{codecs}{n}")
-            for n in (1, 2, 3)
-        ]
-        for codecs in ("opus@14", "noise,lowpass")
-    )
-    merged = sb.merge([*opus, *others], tmp_path / "merged")
-    assert rows_of(merged.folder) == rows_of(alone.folder)
+    def parts(codecs):
+        asked = {**ASKED, "codecs": codecs}
+        return [sb.run(**asked, shard=f"{n}/3", out=tmp_path / f"{codecs}{n}") for n in (1, 2, 3)]
+
+    opus, others = parts("opus@14"), parts("noise,lowpass")
+    assert rows_of(sb.merge([*opus, *others], tmp_path / "merged").folder) == rows_of(alone.folder)
     notes = Notes()
     sb.merge([*opus, *others[1:]], tmp_path / "part", progress=notes)
     assert any("shard 1/3 of noise@20dB" in text for text in notes.texts)

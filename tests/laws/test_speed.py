@@ -1,8 +1,7 @@
 """Company changes nothing: a speed is the same alone, beside other codecs, and on other clips.
 
 A codec takes no time and moves a clock of its own instead: the first call of every length costs
-0.3 s more than later ones, once per process.
-"""
+0.3 s more than later ones, once per process."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,56 +11,12 @@ import pytest
 
 from snacbench.rows import Speed
 from snacbench.store.run_folder import RunFolder
+from tests.support.cases import cases
 from tests.support.command_line import run_in, summary, write_wav
 
 Run = Callable[..., str]
 
-CLOCKED = """
-import dataclasses, os, time
-from pathlib import Path
-from snacbench.codecs.toys import MODELS as TOYS
-from snacbench.models import CodecModel
-
-RTF = {"clocked@1": 0.02, "clocked@9": 0.05}
-(TOY,) = [model for model in TOYS if model.name == "identity"]
-POINTS = tuple(
-    dataclasses.replace(TOY.points[0], name=name, model="clocked", anchor=False) for name in RTF
-)
-clock_s, seen = 0.0, set()
-
-
-class Clocked:
-    def __init__(self, spec, toy):
-        self.spec, self.toy = spec, toy
-
-    def at(self, spec):
-        return Clocked(spec, self.toy)
-
-    def spend(self, what, audio_s):
-        global clock_s
-        clock_s += RTF[self.spec.name] * audio_s + (0.0 if (what, audio_s) in seen else 0.3)
-        seen.add((what, audio_s))
-
-    def encode(self, audio):
-        self.spend("encode", audio.duration_s)
-        parent = os.getppid()  # of all workers
-        workers = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        with Path(__file__).with_name("log").open("a") as log:
-            print(audio.num_samples, len(workers), file=log)
-        return self.toy.encode(audio)
-
-    def decode(self, encoded, *, seed):
-        self.spend("decode", encoded.num_samples / encoded.rate_hz)
-        return self.toy.decode(encoded, seed=seed)
-
-
-def load(spec, weights, device):
-    time.perf_counter = lambda: clock_s
-    return Clocked(spec, TOY.load(TOY.points[0], weights, device))
-
-
-MODELS = (CodecModel("clocked", "clocked", POINTS, tuple(RTF), load),)
-"""
+CLOCKED = cases(__file__)["clocked"]
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ KEEPS = 5  # more than half: below, a system has no mean at all
 METRICS = "si_sdr,mel_dac7,stoi"
 
 CHEAP = settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.generate))
+OPTIONS = st.sampled_from([(), ("--strict",), ("--tolerance", "up=100"), ("--metrics", "up")])
 lost_clips = st.sets(st.integers(0, CLIPS - 1), min_size=1, max_size=CLIPS)
 seeds = st.integers(0, 2**16)
 
@@ -26,13 +27,9 @@ def systems(seed: int) -> dict[str, System]:
     """Three systems, and clips of which some are hard for all."""
     rng = np.random.default_rng(seed)
     hard = rng.normal(0, 3, CLIPS)
-    return {
-        name: System(
-            {"up": 10 - i - hard + rng.normal(0, 0.3, CLIPS), "down": hard + i},
-            kbps=(8 + np.abs(hard)).tolist(),
-        )
-        for i, name in enumerate("abc")
-    }
+    ups = (10 - i - hard + rng.normal(0, 0.3, CLIPS) for i in range(3))
+    return {name: System({"up": up, "down": hard + i}, kbps=(8 + np.abs(hard)).tolist())
+            for (i, name), up in zip(enumerate("abc"), ups, strict=True)}  # fmt: skip
 
 
 def without(system: System, lost: set[int], how: str) -> System:
@@ -45,9 +42,7 @@ def without(system: System, lost: set[int], how: str) -> System:
 
 @settings(CHEAP)
 @given(seeds, lost_clips, st.sampled_from(["failed", "undefined"]))
-def test_means_beside_each_other_are_over_the_same_clips(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, lost: set[int], how: str
-) -> None:
+def test_means_beside_each_other_are_over_the_same_clips(tmp_path_factory, seed, lost, how):
     folder = tmp_path_factory.mktemp("law")
     made = systems(seed)
     worse = {**made, "b": without(made["b"], lost, how)}
@@ -73,25 +68,16 @@ def test_means_beside_each_other_are_over_the_same_clips(
 
 
 @settings(CHEAP)
-@given(
-    seeds,
-    lost_clips,
-    st.sampled_from(["failed", "undefined"]),
-    st.sampled_from([(), ("--strict",), ("--tolerance", "up=100"), ("--metrics", "up")]),
-)
+@given(seeds, lost_clips, st.sampled_from(["failed", "undefined"]), OPTIONS)
 def test_no_gate_passes_lost_clips(
-    tmp_path_factory: pytest.TempPathFactory,
-    seed: int,
-    lost: set[int],
-    how: str,
+    tmp_path_factory: pytest.TempPathFactory, seed: int, lost: set[int], how: str,
     options: tuple[str, ...],
-) -> None:
+) -> None:  # fmt: skip
     folder = tmp_path_factory.mktemp("law")
     made = systems(seed)
     before = run_of(folder / "before", made, ["speech"] * CLIPS)
-    after = run_of(
-        folder / "after", {**made, "b": without(made["b"], lost, how)}, ["speech"] * CLIPS
-    )
+    worse = {**made, "b": without(made["b"], lost, how)}
+    after = run_of(folder / "after", worse, ["speech"] * CLIPS)
     assert call("compare", before, before, *options).return_value == 0
     done = call("compare", before, after, *options, "--format", "json")
     assert done.return_value == 1
@@ -124,11 +110,8 @@ def test_decodes_without_sound_are_failures(clips: Path, good: Path, tmp_path: P
     material.decodes(tmp_path / "decodes", clips, material.noisy(15), bad)
     run = tmp_path / "run"
     assert material.score_files(clips, tmp_path / "decodes", run, metrics=METRICS) == 1
-    failed = {
-        row["clip"]: row["reason"]
-        for row in material.rows(run, "coded")
-        if row["status"] == "failed"
-    }
+    coded = material.rows(run, "coded")
+    failed = {row["clip"]: row["reason"] for row in coded if row["status"] == "failed"}
     assert sorted(failed) == [f"clips/{i:02}" for i in range(len(ways))]
     reasons = list(dict(sorted(failed.items())).values())
     assert [("is silent" in reason) for reason in reasons] == [True, True, True, False]

@@ -10,43 +10,38 @@ from starlette.testclient import TestClient
 
 from snacbench.listening import responses, server
 from snacbench.listening.server import application, new_admin_token, open_service
+from tests.support import listening_server as served
 from tests.support.listening_page import Begin, Stage, Visit
-from tests.support.listening_server import (
-    Program,
-    Serve,
-    Site,
-    make_folder,
-    program_for,
-    small_test,
-)
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
+def serve(tmp_path: Path) -> Iterator[served.Serve]:
     """``serve(form="ab")`` serves a small test with these fields."""
     with ExitStack() as stack:
 
-        def begin(*, hosts: tuple[str, ...] = ("*",), **fields: Any) -> Site:
-            folder = make_folder(tmp_path / "test", small_test(**fields))
+        def begin(*, hosts: tuple[str, ...] = ("*",), **fields: Any) -> served.Site:
+            folder = served.make_folder(tmp_path / "test", served.small_test(**fields))
             service, log = open_service(folder), list[str]()
             app = application(service, hosts=hosts, log=log.append)
             client = TestClient(app, raise_server_exceptions=False, follow_redirects=False)
             stack.enter_context(client)
             admin = {"Authorization": f"Bearer {new_admin_token(service.responses)}"}
-            return Site(folder, service, client, admin, log)
+            return served.Site(folder, service, client, admin, log)
 
         yield begin
 
 
 @pytest.fixture
-def site(serve: Serve) -> Site:
+def site(serve: served.Serve) -> served.Site:
     return serve()
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[served.Program]:
     """A running server of the small test; whoever kills it starts it again."""
-    with program_for(make_folder(tmp_path_factory.mktemp("served"), small_test())) as program:
+    with served.program_for(
+        served.make_folder(tmp_path_factory.mktemp("served"), served.small_test())
+    ) as program:
         yield program.start()
 
 

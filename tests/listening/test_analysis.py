@@ -28,6 +28,7 @@ from snacbench.listening.mixed_model import mixed_model
 from snacbench.listening.screening import answers_of, screen
 from snacbench.listening.study import Choice, Listener, duplicates
 from snacbench.stats.pairs import holm
+from tests.support.cases import cases
 from tests.support.studies import Scores, ab, abx, choice_study, listener_with, study_of
 
 NAN = np.nan
@@ -44,8 +45,7 @@ def test_the_t_interval_and_the_jackknife_by_hand():
 
     Every item counts the same: means 2 (of 1, 3) and 8 (of one listener) give 5, not the mean of
     all three, 4. Without the 1st listener: (3 + 8) / 2 = 5.5; without the 2nd only item 1 is left:
-    1. Variance (2 - 1) / 2 of the squared distances from 3.25: 0.5 (2 x 2.25^2) = 5.0625.
-    """
+    1. Variance (2 - 1) / 2 of the squared distances from 3.25: 0.5 (2 x 2.25^2) = 5.0625."""
     e = estimate(np.array([[1.0, 3], [4, 4], [8, 10]]))
     error = np.std([2, 4, 9], ddof=1) / np.sqrt(3)
     assert (e.mean, e.listeners, e.items, e.n) == (pytest.approx(5), 3, 2, 6)
@@ -76,8 +76,7 @@ def test_ratings_as_an_array_with_systems_first_and_means_over_what_was_rated():
 
 def test_votes_where_conditions_have_pages_of_their_own():
     """Listeners x and y on i0, y alone on i1: means 2 and 8. Without x 5.5, without y 1: x says
-    2 x 5 - 5.5 = 4.5, y 9. Less 1 on both items, from both, it is 4, and each says 1 less.
-    """
+    2 x 5 - 5.5 = 4.5, y 9. Less 1 on both items, from both, it is 4, and each says 1 less."""
     votes, ones = np.array([[1, NAN], [3, 8]]), np.ones((2, 2))
     np.testing.assert_allclose(pseudo_values(votes), [4.5, 9])
     np.testing.assert_allclose(pseudo_values(votes, ones), [3.5, 8])
@@ -99,16 +98,14 @@ def test_votes_where_conditions_have_pages_of_their_own():
     (pair,) = pairs_of(study_of({("x", "i"): {"a": 4.0}, ("y", "i"): {"b": 2.0}}, form="acr"))
     assert (pair.row.value, pair.row.low, pair.row.p_value) == (2, None, None)
     assert pair.record["superiority"] is None
-    apart = {("x", "i0"): {"a": 4.0}, ("y", "i1"): {"b": 2.0}}
-    assert pairs_of(study_of(apart, form="acr")) == ()
+    assert pairs_of(study_of({("x", "i0"): {"a": 4.0}, ("y", "i1"): {"b": 2.0}}, form="acr")) == ()
     found = analyse(study_of({("x", "i0"): {"a": 5.0}, ("y", "i0"): {"a": 1.0}}, form="acr"))
     assert (found.overall[0].low, found.overall[0].high, found.items[0]["low"]) == (1, 5, 1)
 
 
 def test_a_mixed_model_is_the_analysis_of_variance_where_data_are_balanced():
     """By expected mean squares of three crossed factors, two of them random, without replication
-    (Searle, Casella and McCulloch, 1992, ch. 4). In incomplete data no likelihood is larger.
-    """
+    (Searle, Casella and McCulloch, 1992, ch. 4). In incomplete data no likelihood is larger."""
     rng, (n, m, p) = np.random.default_rng(0), (8, 6, 3)
     shapes = ((n, 1, 1), (m, 1), (n, m, 1), (n, 1, p), (m, p), (n, m, p))
     y = sum(rng.normal(0, sd, of) for sd, of in zip((12, 5, 7, 6, 10, 16), shapes, strict=True))
@@ -172,8 +169,7 @@ def test_intervals_over_listeners_and_items_cover_what_they_say(listeners, items
 def test_friedman_agrees_with_the_example_of_scipys_documentation_and_by_hand():
     """Pulse before, after and five minutes after exercise (halved, to fit on the scale).
 
-    Two listeners, rank sums 2, 4, 6: 12 / (2 x 3 x 4) (4 + 16 + 36) - 3 x 2 x 4 = 4.
-    """
+    Two listeners, rank sums 2, 4, 6: 12 / (2 x 3 x 4) (4 + 16 + 36) - 3 x 2 x 4 = 4."""
     before, after = [36, 48, 44, 46, 37, 38, 41], [60, 60, 66, 60, 50.5, 48, 56]
     pulse = one_item(before=before, after=after, later=[38, 47.5, 52, 48, 42, 36, 38])
     found = friedman(ratings_of(pulse))
@@ -195,8 +191,7 @@ def test_friedman_agrees_with_the_example_of_scipys_documentation_and_by_hand():
 def test_wilcoxon_and_holm_by_hand():
     """Six listeners, all for the first: 2 of the 64 sign patterns are so extreme.
 
-    Of three p values .031, .031, .156: times 3, times 2 but not below the first, times 1.
-    """
+    Of three p values .031, .031, .156: times 3, times 2 but not below the first, times 1."""
     (pair,) = pairs_of(one_item(a=[51, 52, 53, 54, 55, 56], b=[50] * 6))
     assert (pair.row.p_value, pair.row.value) == (pytest.approx(2 / 64), 3.5)
     assert pair.record["superiority"] == 1
@@ -378,15 +373,7 @@ def test_who_left_early_is_excluded():
     assert list(excluded(study_of(scores))) == ["x"]
 
 
-@pytest.mark.parametrize(("rule", "whom", "share", "unknown"), [
-    ("headphones", "failed or skipped the headphone check", "", 1),
-    ("attention", "failed an attention check", "", 1),
-    ("unheard:1.5", "heard more than 15 % of their sounds for less than 1.5 s", "5 of 20", 1),
-    ("fast:5", "took less than 5 s for a page (median)", "", 1),
-    ("reference:90", "rated the hidden reference below 90 on more than 15 % of their items",
-     "1 of 4", 0),
-    ("hearing=no", "answered 'no' to the question hearing", "", 1),
-])  # fmt: skip
+@pytest.mark.parametrize(("rule", "whom", "share", "unknown"), cases(__file__)["rules"])
 def test_rules_that_are_asked_for(rule, whom, share, unknown):
     study, fine = among(3, 4, low_references=1), {"headphones": "passed", "attention_failed": "0"}
     bad = Listener("x", {"hearing": "no"}, 4, {"headphones": "skipped", "attention_failed": "1"})

@@ -97,8 +97,7 @@ def test_in_a_browser(visit, form, choices, key, word, score):
             for pressed in (key, "ArrowDown", "ArrowUp"):
                 tab.keyboard.press(pressed)
             tab.reload()  # nothing is lost
-            chosen = tab.get_by_role("radio", name=word, exact=True, checked=True)
-            chosen.wait_for(state="attached")
+            tab.get_by_role("radio", name=word, exact=True, checked=True).wait_for(state="attached")
         next_page(tab)
     tab.locator(".listener").wait_for()
     study = read_study(begun.stage.test, begun.stage.service.responses.path)

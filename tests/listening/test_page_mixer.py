@@ -1,8 +1,7 @@
 """Switching, sample by sample, as the browser's own engine renders it: nothing here is heard live.
 
 The module under test is the one the page plays with; an OfflineAudioContext makes its output exact
-whatever else the machine is doing.
-"""
+whatever else the machine is doing."""
 
 from typing import Any
 

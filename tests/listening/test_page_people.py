@@ -175,7 +175,6 @@ def test_someone_else_takes_part_after_a_pause_or_the_end(begin):
     assert kept(tab) == {"owner", "kept"}  # for the first, should they come back
     take_part(tab)
     assert heading(tab) == "Page 1 of 1"
-
     # Half an hour later the page does not take it for granted who sits there.
     tab.evaluate("localStorage.setItem('snacbench:tiny:seen', Date.now() - 31 * 60_000)")
     name = stage.listeners[2]["name"]
@@ -183,7 +182,6 @@ def test_someone_else_takes_part_after_a_pause_or_the_end(begin):
     expect(tab.locator("main")).to_contain_text(f"under the name {name}")
     button(tab, "Go on").click()
     tab.wait_for_selector("main.rating")
-
     # A session that the server does not know, and a page of it that is on its way.
     sessions.delete_listener(stage.service.responses, name)
     rate_all(tab)
@@ -212,7 +210,6 @@ def test_a_lab_computer_keeps_nothing_between_people(begin):
     button(tab, "Go on").click()
     next_page(tab)
     until(lambda: stage.rated == [(1, False)])
-
     # Closed half-way: the next one begins at the welcome, and what waited is sent all the same.
     held_up(begun.context)
     rate_all(tab)

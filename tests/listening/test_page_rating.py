@@ -29,13 +29,11 @@ def test_practice_help_and_sliders(visit):
     sliders = tab.locator(".slider")
     assert tab.locator("h1").inner_text() == "Practice 1 of 1"
     assert "for practice" in tab.locator(".practice").inner_text()
-
     # No value until a slider is touched: its thumb is hollow.
     assert tab.locator(".thumb").evaluate_all(STYLES) == ["dashed"] * 4
     assert sliders.first.get_attribute("aria-valuetext") == "not rated"
     assert scores(tab) == ["–"] * 4
     assert tab.locator("#missing").inner_text() == "Still to hear: all. Still to rate: all."
-
     # The help lists the keys, which rest meanwhile.
     tab.keyboard.press("?")
     dialog = tab.locator("dialog")
@@ -44,7 +42,6 @@ def test_practice_help_and_sliders(visit):
     assert tab.locator("[data-playing]").count() == 0
     tab.keyboard.press("Escape")
     dialog.wait_for(state="detached")
-
     # Only the slider of what plays moves.
     hear(tab, 1)
     sliders.nth(1).click(force=True)
@@ -62,7 +59,6 @@ def test_practice_help_and_sliders(visit):
     tab.locator(".column[data-playing]").wait_for(state="detached")
     sliders.nth(0).click(position={"x": 20, "y": 5}, force=True)
     assert scores(tab)[0] == "50"
-
     # Keys move what is heard even if another slider was clicked.
     hear(tab, 1)
     sliders.first.click()
@@ -80,7 +76,6 @@ def test_the_way_on_comments_and_sorting(visit):
     begun = visit()
     tab = begun.to_first_page()
     missing, next_button = tab.locator("#missing"), tab.get_by_role("button", name="Next")
-
     # Next waits until all was heard and rated, and says what is missing.
     assert next_button.get_attribute("aria-disabled") == "true"
     hear(tab, 1)
@@ -91,7 +86,6 @@ def test_the_way_on_comments_and_sorting(visit):
     assert not begun.stage.done
     rate_all(tab)
     assert missing.inner_text() == "All done: you may go on."
-
     # Shortcuts rest while a comment is written.
     tab.keyboard.press("Space")
     tab.locator("#comment").click()
@@ -103,7 +97,6 @@ def test_the_way_on_comments_and_sorting(visit):
     assert body.comment == "n 1 r?"
     assert [rating.score for rating in body.ratings] == [30, 40, 50, 60]
     assert all(body.heard[rating.stimulus].plays >= 1 for rating in body.ratings)
-
     # Sorting puts the best first, leaves numbers with their signals, and outlives a reload.
     rate_all(tab)
     tab.get_by_role("button", name="Sort by score").click()
@@ -114,7 +107,6 @@ def test_the_way_on_comments_and_sorting(visit):
     tab.reload()
     tab.wait_for_selector("main.rating")
     assert numbers(tab) == ["4", "3", "2", "1"]
-
     # Nothing about conditions is in the page, and nothing came from elsewhere.
     markup = tab.content()
     assert not re.search(r"anchor|codec|kbps|hidden reference", markup, re.IGNORECASE)
@@ -238,7 +230,6 @@ def accepted_dialogs(tab):
 def test_reloads_and_refusals(visit):
     begun = visit(pages=4, systems=SYSTEMS[:1])
     stage, tab = begun.stage, begun.tab
-
     # Sounds that cannot be had are asked for again.
     stage.spoilt_sounds = True
     begun.to_pages().get_by_role("button", name="Try again").wait_for()
@@ -246,7 +237,6 @@ def test_reloads_and_refusals(visit):
     stage.spoilt_sounds = False
     tab.get_by_role("button", name="Try again").click()
     tab.wait_for_selector("main.rating")
-
     # A reload goes on exactly there, and warns of nothing: all is kept.
     dialogs = accepted_dialogs(tab)
     tab.keyboard.press("2")
@@ -260,7 +250,6 @@ def test_reloads_and_refusals(visit):
     assert tab.locator("#comment").input_value() == "two is <b>odd</b>"
     assert tab.locator(".condition[data-heard]").count() == 1
     assert float(tab.locator(".handle.start").get_attribute("aria-valuenow")) > 0
-
     # A page that was refused comes again with what was entered.
     rate_all(tab)
     stage.refuse = ["No: <b>strange</b>."]
@@ -272,7 +261,6 @@ def test_reloads_and_refusals(visit):
     (body,) = until(lambda: stage.done)
     assert body.playback["visits"] >= 2
     assert (body.headphones, body.headphones_right) == ("passed", "6 of 6")
-
     # One that was answered otherwise is explained.
     other = ScriptedListener(httpx2.Client(base_url=stage.origin), begun.token)
     assert other.submit(other.pages()[1]).status_code == 201
@@ -280,7 +268,6 @@ def test_reloads_and_refusals(visit):
     confirm(tab, "answered this page already")
     on_page(tab, 3)
     assert stage.done[1].time_s == 30.5
-
     # A lost reply stores the page once.
     rate_all(tab)
     stage.lose_replies = 1
@@ -293,7 +280,6 @@ def test_reloads_and_refusals(visit):
 def test_windows_machines_and_strangers(visit, chromium):
     begun = visit(systems=SYSTEMS[:1])
     stage, tab = begun.stage, begun.to_first_page()
-
     # Of two windows the last goes on.
     tab.keyboard.press("1")
     second = begun.new_tab()
@@ -310,7 +296,6 @@ def test_windows_machines_and_strangers(visit, chromium):
     second.locator("h1", has_text="Open in another window").wait_for()
     second.close()
     assert not begun.complaints
-
     # A link goes on in another browser.
     rate_all(tab)
     next_page(tab)
@@ -324,7 +309,6 @@ def test_windows_machines_and_strangers(visit, chromium):
     other.skip_checks()
     on_page(other.tab, 2)
     context.close()
-
     # Whoever is not known is told, and may begin anew.
     sessions.delete_listener(stage.service.responses, stage.listeners[0]["name"])
     tab.reload()
@@ -337,7 +321,6 @@ def test_connections_that_break_and_answers_that_wait(visit):
     begun = visit(pages=4, systems=SYSTEMS[:1])
     stage, complaints = begun.stage, begun.complaints
     tab = begun.to_first_page()
-
     # A server that is gone is waited for.
     tab.route("**/api/test", lambda route: route.abort())
     tab.reload()
@@ -346,7 +329,6 @@ def test_connections_that_break_and_answers_that_wait(visit):
     tab.unroute("**/api/test")
     tab.wait_for_selector("main.rating")
     complaints.clear()
-
     # An answer waits, and says so; what was fetched ahead needs no connection.
     until(lambda: len(stage.sent("GET /api/stimuli/")) == 6)
     rate_all(tab)
@@ -369,7 +351,6 @@ def test_connections_that_break_and_answers_that_wait(visit):
         until(lambda: saved(tab) == "Saved")
     assert len(stage.done) == 2
     assert not complaints
-
     # Answers that wait outlive the page, whose end is warned of.
     dialogs = accepted_dialogs(tab)
     rate_all(tab)
@@ -384,7 +365,6 @@ def test_connections_that_break_and_answers_that_wait(visit):
     tab.goto(stage.origin)
     on_page(tab, 4)
     until(lambda: len(stage.done) == 3)
-
     # The last page waits for them.
     rate_all(tab)
     stage.down = True

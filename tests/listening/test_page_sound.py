@@ -1,8 +1,7 @@
 """Nothing is rated unheard, and whoever hears nothing is told: sound that does not come.
 
 What is broken is the browser's own AudioContext (`support/scripts/breakable_sound.js`), or the way
-of the sounds from the server; all else is as listeners have it.
-"""
+of the sounds from the server; all else is as listeners have it."""
 
 import shutil
 import subprocess

@@ -52,24 +52,21 @@ def test_a_map_of_ones_own_turns_scales_and_keeps_rows(tmp_path):
     assert (found.codecs[0].nominal_kbps, found.clips["m/a"][1]) == (6.0, "speech")
 
 
-@pytest.mark.parametrize(
-    ("line", "changed", "message"),
-    [
-        (LINE.replace(";2;", ";7;"), {}, r"r.csv, line 2: score: expected a number from 1 to 5"),
-        (LINE.replace(";6\n", ";fast\n"), {}, "kbps: expected a number from 0 to 1e"),
-        (LINE.replace("speech", "song"), {}, "domain: expected one of speech, music"),
-        (LINE + LINE.replace("b.wav", "a.wav"), {}, "another file of x of m/a: tell them apart"),
-        (LINE, {"score": "{grades}"}, "no column 'grades'; did you mean"),
-        (LINE, {"lists": ["grade"]}, "expected lists of one length in grade"),
-        (LINE, {"lists": ["who"]}, "expected lists of one length in who"),
-        (LINE, {"files": "*.tsv"}, r"has no \*.tsv"),
-        (LINE, {"files": "*.csv", "rows": "testFile"}, "not XML"),
-        (LINE, {"keep": {"test": "c"}}, "nothing that .* describes; no rows"),
-        (LINE, {"anchors": "(low"}, "no regular expression"),
-        (LINE, {"item": "{ref:(a}"}, "no regular expression"),
-        (LINE, {"colour": "red"}, "colour: no such field"),
-    ],
-)
+@pytest.mark.parametrize(("line", "changed", "message"), [
+    (LINE.replace(";2;", ";7;"), {}, r"r.csv, line 2: score: expected a number from 1 to 5"),
+    (LINE.replace(";6\n", ";fast\n"), {}, "kbps: expected a number from 0 to 1e"),
+    (LINE.replace("speech", "song"), {}, "domain: expected one of speech, music"),
+    (LINE + LINE.replace("b.wav", "a.wav"), {}, "another file of x of m/a: tell them apart"),
+    (LINE, {"score": "{grades}"}, "no column 'grades'; did you mean"),
+    (LINE, {"lists": ["grade"]}, "expected lists of one length in grade"),
+    (LINE, {"lists": ["who"]}, "expected lists of one length in who"),
+    (LINE, {"files": "*.tsv"}, r"has no \*.tsv"),
+    (LINE, {"files": "*.csv", "rows": "testFile"}, "not XML"),
+    (LINE, {"keep": {"test": "c"}}, "nothing that .* describes; no rows"),
+    (LINE, {"anchors": "(low"}, "no regular expression"),
+    (LINE, {"item": "{ref:(a}"}, "no regular expression"),
+    (LINE, {"colour": "red"}, "colour: no such field"),
+])  # fmt: skip
 def test_what_is_wrong_is_named(line, changed, message, tmp_path):
     with pytest.raises(UserError, match=message):
         own(tmp_path, line, **changed)

@@ -184,12 +184,7 @@ def test_the_test_tells_what_a_csv_does_not(tmp_path):
     assert found.listeners[0].pages_planned == 2
 
 
-@pytest.mark.parametrize(("item", "condition", "form", "message"), [
-    ("musik-1", "b", "mushra", "on item 'musik-1', which test.yaml does not .*; did you mean"),
-    ("music-1", "C1", "mushra", "on condition 'C1', which test.yaml does .*; there are: a@2"),
-    ("music-1", "b", "abx", "are of form mushra-no-anchors, and test.yaml says abx"),
-    ("music-1", "b", "acr", "are of form mushra-no-anchors, and test.yaml says acr"),
-])  # fmt: skip
+@pytest.mark.parametrize(("item", "condition", "form", "message"), cases(__file__)["others"])
 def test_answers_to_another_test_are_refused(tmp_path, item, condition, form, message):
     path = tidy(tmp_path / "tidy.csv", study_of({("x", item): {condition: 50.0}}))
     folder = write_test(tmp_path, a_test(form=form)).parent

@@ -1,8 +1,7 @@
 """Does the analysis find what is true? Measured on studies whose truth is known.
 
 Run with ``pytest -m slow tests/listening/test_recovery.py -o junit_family=xunit1
---junitxml=figures.xml``; the figures are the properties in that file.
-"""
+--junitxml=figures.xml``; the figures are the properties in that file."""
 
 from dataclasses import dataclass, replace
 
@@ -46,8 +45,7 @@ class Design:
 
 def recover(design, count):
     """What many studies found: errors in points, shape (studies, systems); was it within, of means
-    and of differences; and shares of careless and other listeners that were excluded.
-    """
+    and of differences; and shares of careless and other listeners that were excluded."""
     errors, held, held_pairs, out = [], [], [], []
     for found in design.studies(MEANS, SMALL, count):
         of = [(m, MEANS[m.condition]) for m in found.overall if m.condition in MEANS]
@@ -166,8 +164,7 @@ def test_listeners_and_power_agree_with_the_closed_form_of_the_t_test(systems, d
 def test_power_of_votes_and_of_answers_to_pairs():
     """ACR: as on MUSHRA's scale, 25 points to one, but for what rounding adds, 1 / 12 of a square.
 
-    AB: 6 listeners must all agree: 0.8^6 + 0.2^6; 5 can show nothing. ABX: 5 of 5 right, 0.9^5.
-    """
+    AB: 6 listeners must all agree: 0.8^6 + 0.2^6; 5 can show nothing. ABX: 5 of 5 right, 0.9^5."""
     acr = Question(0.4, 8, 2, Spread.of("acr"), form="acr")
     alike = Question(10, 8, 2, Spread(residual=float(np.hypot(16, 25 / 12**0.5))))
     powers = [power_of(question, 16, studies=4000) for question in (acr, alike)]

@@ -339,12 +339,10 @@ def test_pages_come_in_order_each_once_and_complete(site):
     (reference,) = answers_to({**page, "stimuli": [page["reference"]]})["ratings"]
     unrated = ("unrated", "Every sound that is asked about must be rated, each once")
     unknown = ("body", "The request cannot be understood: ratings")
+    none = [*others, {**first, "stimulus": "none"}]
+    several = ([], others, none, [first, *others, reference], [first, first, *others])
     wrong: list[tuple[list[dict[str, Any]], tuple[str, str]]] = [
-        ([], unrated),
-        (others, unrated),
-        ([*others, {**first, "stimulus": "none"}], unrated),
-        ([first, *others, reference], unrated),
-        ([first, first, *others], unrated),
+        *((ratings, unrated) for ratings in several),
         ([*others, {**first, "condition": "snac"}], unknown),
         *(([*others, {**first, "score": score}], unknown) for score in (101, -4, 50.5, "50", True)),
         ([*others, {**first, "score": -1}], ("score", "Scores on this page are from 0 to 100")),
@@ -354,7 +352,6 @@ def test_pages_come_in_order_each_once_and_complete(site):
         assert (status, found) == (422, code)
         assert sentence in text
     assert not listener.pages()[0]["submitted"]
-
     # What was not played, or for less than all of a sound of 0.5 s, cannot be judged.
     unheard = (422, "unheard", "Every sound of the page must be heard for 0.5 s or longer")
     enough = {"plays": 1, "heard_s": 0.495}

@@ -20,13 +20,7 @@ from snacbench.listening.design import pages_of
 from snacbench.listening.responses import Body, Refused, read_study
 from snacbench.listening.stimuli import FACTS_FILE, stimulus_file
 from snacbench.listening.test import read_test
-from tests.support.listening_server import (
-    ANSWERS,
-    ScriptedListener,
-    answers_to,
-    make_folder,
-    small_test,
-)
+from tests.support import listening_server as served
 
 SNAC = stimulus_file("item-1", "snac")
 
@@ -53,7 +47,7 @@ def exchange(address, sent, *, wait_s=120):
 
 def test_no_path_leaves_the_tables_and_broken_requests_do_not_stop_the_server(program):
     with program.client() as client:
-        token = ScriptedListener(client).begin().token
+        token = served.ScriptedListener(client).begin().token
     for path in TRAVERSALS:
         head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
         sent = f"{head}Authorization: Bearer {token}\r\n\r\n"
@@ -72,9 +66,11 @@ def test_no_path_leaves_the_tables_and_broken_requests_do_not_stop_the_server(pr
     ):
         assert b"Traceback" not in exchange(program.address, junk, wait_s=1)
     with program.client() as client:
-        listener = ScriptedListener(client).begin().agree()
+        listener = served.ScriptedListener(client).begin().agree()
         page = listener.pages()[0]
-        whole = listener.submit(page, {**answers_to(page), "comment": "x" * server.MAX_BODY_BYTES})
+        whole = listener.submit(
+            page, {**served.answers_to(page), "comment": "x" * server.MAX_BODY_BYTES}
+        )
         chunks = (b" " * 8_192 for _ in range(16))
         for answer in (whole, listener.post_text(f"/api/pages/{page['key']}", chunks)):
             assert answer.status_code == 413
@@ -94,7 +90,7 @@ def stubborn(listener, path, body):
 
 def submit_all(listener, pages):
     for page in pages:
-        answer = stubborn(listener, f"/api/pages/{page['key']}", answers_to(page))
+        answer = stubborn(listener, f"/api/pages/{page['key']}", served.answers_to(page))
         assert answer.status_code in (200, 201), answer.text
         time.sleep(0.1)
     assert stubborn(listener, "/api/finish", {}).status_code == 204
@@ -109,10 +105,12 @@ def test_killed_again_and_again_while_six_submit(program):
     program.start()
     with ExitStack() as stack, ThreadPoolExecutor(5) as pool:
         clients = [stack.enter_context(program.client()) for _ in range(6)]
-        patient, *listeners = [ScriptedListener(client).begin().agree() for client in clients]
+        patient, *listeners = [
+            served.ScriptedListener(client).begin().agree() for client in clients
+        ]
         training, page, *_ = patient.pages()
         patient.submit(training)
-        body = answers_to(page, "kept")
+        body = served.answers_to(page, "kept")
         assert patient.submit(page, body).status_code == 201
         under_way = [pool.submit(submit_all, one, one.pages()) for one in listeners]
         for wait_s in (0.05, 0.15):
@@ -121,7 +119,7 @@ def test_killed_again_and_again_while_six_submit(program):
             study = read_study(test, folder)
             own = [r.score for r in study.ratings if r.listener == patient.name]
             assert sorted(own) == sorted(float(rated["score"]) for rated in body["ratings"])
-            assert study.listeners[0].answers == ANSWERS
+            assert study.listeners[0].answers == served.ANSWERS
             program.start()
         for one in under_way:
             one.result()
@@ -143,25 +141,25 @@ def test_killed_again_and_again_while_six_submit(program):
 
 def test_stimuli_of_the_test_are_served_and_no_others(site, monkeypatch):
     folder, path = site.folder, site.folder / SNAC
-    table = server.served_stimuli(folder, small_test())
+    table = server.served_stimuli(folder, served.small_test())
     assert len(table) == 4 * 5
     assert table["item-1", "snac"] == (path, path.stat().st_size)
     with pytest.raises(UserError, match=r"no texts in 'xx'; .*: de, en; .* put xx.json beside it"):
-        server.open_service(make_folder(folder / "other", small_test(language="xx")))
+        server.open_service(served.make_folder(folder / "other", served.small_test(language="xx")))
     forbidden = Mock(side_effect=PermissionError(13, "Permission denied"))
     changed = r"snac.wav is not the stimulus that was made \({}.*mushra stimuli"
     with monkeypatch.context() as patched:
         patched.setattr("snacbench.listening.server.sha256_of_file", forbidden)
         with pytest.raises(UserError, match=r"reference.wav is not .*Permission denied"):
-            server.served_stimuli(folder, small_test())
+            server.served_stimuli(folder, served.small_test())
     path.write_bytes(path.with_stem("anchor35").read_bytes())
     with pytest.raises(UserError, match=changed.format("its sha256 has changed")):
-        server.served_stimuli(folder, small_test())
+        server.served_stimuli(folder, served.small_test())
     told = json.loads((folder / FACTS_FILE).read_text())
     del told["items"]["item-1"]["conditions"]["snac"]
     (folder / FACTS_FILE).write_text(json.dumps(told))
     with pytest.raises(UserError, match=changed.format("'snac'")):
-        server.served_stimuli(folder, small_test())
+        server.served_stimuli(folder, served.small_test())
     # What is changed while it is served is not sent.
     listener = site.listener().begin()
     key = listener.pages()[0]["stimuli"][0]
@@ -173,7 +171,7 @@ def test_stimuli_of_the_test_are_served_and_no_others(site, monkeypatch):
 def test_a_language_is_added_by_a_file_beside_the_test(site, tmp_path):
     english = site.client.get("/page/texts/en.json").json()
     french = {key: f"« {text} »" for key, text in english.items()}
-    folder = make_folder(tmp_path / "french", small_test(language="fr"))
+    folder = served.make_folder(tmp_path / "french", served.small_test(language="fr"))
     (folder / "fr.json").write_text(json.dumps(french), "utf-8")
     assert server.open_service(folder).texts == french
     less = {key: text for key, text in french.items() if key not in ("welcome.on", "wave.end")}

@@ -21,16 +21,13 @@ from tests.support.listening_page import SCRIPTS
 
 FIELDS = cases(__file__)
 ODD = 'It\'s "odd": *stars* & Größe #1, <b>50 %</b> + {x}: [y] - \\n, & *all'
-OF_TWO = audio_test(
-    title=ODD,
-    welcome=f"{ODD}\n\n- {ODD}\n",
-    consent=f"*{ODD}",
-    questionnaire=(
-        Question(id="work", text=ODD, choices=(ODD, "R&D + 5 %")),
-        Question(id="age", text=ODD, choices=("a", "b"), required=False),
-        Question(id="phones", text=f"& {ODD}", kind="text"),
-    ),
+QUESTIONS = (
+    Question(id="work", text=ODD, choices=(ODD, "R&D + 5 %")),
+    Question(id="age", text=ODD, choices=("a", "b"), required=False),
+    Question(id="phones", text=f"& {ODD}", kind="text"),
 )
+TEXTS = {"title": ODD, "welcome": f"{ODD}\n\n- {ODD}\n", "consent": f"*{ODD}"}
+OF_TWO = audio_test(**TEXTS, questionnaire=QUESTIONS)
 
 
 def check_fields(part):
@@ -107,8 +104,7 @@ def test_what_is_said_of_it_and_what_its_own_consent_says(exported):
     lost, promises = cautions(OF_TWO)
     assert "an answer to 'phones' in which there is an & loses all that its listener" in lost
     assert "your consent text promises nothing that its pages do not keep" in promises
-    texts = texts_of("de")
-    usual = OF_TWO.model_copy(update={"consent": texts.consent, "language": "de"})
+    usual = OF_TWO.model_copy(update={"consent": texts_of("de").consent, "language": "de"})
     assert len(cautions(usual)) == 1
     config = configuration(usual, exported[1])
     assert "Vor dem Ende wird nichts gesendet" in config["pages"][1]["content"]

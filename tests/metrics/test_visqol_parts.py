@@ -17,16 +17,8 @@ from visqol.signal_utils import find_best_lag
 
 from snacbench.errors import MissingPackage
 from snacbench.metrics import _visqol_compare
+from snacbench.metrics import _visqol_spectrogram as spectra
 from snacbench.metrics._visqol_compare import Envelope, Features, Piece, aligned, upper_envelope
-from snacbench.metrics._visqol_spectrogram import (
-    AUDIO_BANDS,
-    LOWEST_HZ,
-    SPEECH_BANDS,
-    bands_of,
-    best_positions,
-    compare,
-    similarities,
-)
 from snacbench.metrics.visqol import SUPPORT_VECTORS, mapper
 
 rng = np.random.default_rng(0)
@@ -35,11 +27,11 @@ seeds = st.integers(0, 2**32 - 1)
 
 def largest_difference_db(signal, rate_hz, *, speech):
     """Over all cells that ViSQOL looks at: within 45 dB of the loudest band of the frame."""
-    bands = SPEECH_BANDS if speech else AUDIO_BANDS
-    builder = GammatoneSpectrogramBuilder(bands, LOWEST_HZ, speech_mode=speech)
+    bands = spectra.SPEECH_BANDS if speech else spectra.AUDIO_BANDS
+    builder = GammatoneSpectrogramBuilder(bands, spectra.LOWEST_HZ, speech_mode=speech)
     filtered = builder.build(AudioSignal(signal, rate_hz), AnalysisWindow(rate_hz)).data.T
     expected = 10 * np.log10(filtered + 1e-30)
-    found = 10 * np.log10(bands_of(rate_hz, speech=speech).amplitudes(signal) + 1e-30)
+    found = 10 * np.log10(spectra.bands_of(rate_hz, speech=speech).amplitudes(signal) + 1e-30)
     heard = (expected > expected.max(axis=1, keepdims=True) - 45) & (expected > -45)
     assert found.shape == expected.shape
     return float(np.abs(found - expected)[heard].max())
@@ -61,7 +53,7 @@ def test_noise_clicks_and_tones_have_the_levels_of_running_filters(rate_hz, spee
 
 def test_level_scales_amplitudes_and_frames_start_from_rest():
     noise = np.random.default_rng(0).standard_normal(16_000)
-    bands = bands_of(16_000, speech=True)
+    bands = spectra.bands_of(16_000, speech=True)
     whole = bands.amplitudes(noise)
     for level in (1e-30, 1e-6, 1e15):
         np.testing.assert_allclose(bands.amplitudes(noise * level), whole * level, rtol=1e-5)
@@ -146,7 +138,7 @@ def levels(seed, frames, *, floor_share=0.0):
 @given(seed=seeds, frames=st.integers(2, 40), floor=st.sampled_from([0.0, 0.5, 0.95]))
 def test_similarity_is_that_of_the_package(seed, frames, floor):
     x, y = levels(seed, frames, floor_share=floor), levels(seed + 1, frames)
-    ours, theirs = compare(reference=x, degraded=y), measure_patch_similarity(x.T, y.T)
+    ours, theirs = spectra.compare(reference=x, degraded=y), measure_patch_similarity(x.T, y.T)
     assert ours.overall == pytest.approx(theirs.similarity, abs=1e-9)
     np.testing.assert_allclose(ours.means, theirs.freq_band_means, atol=1e-9)
     np.testing.assert_allclose(ours.deviations, theirs.freq_band_stddevs, atol=1e-9)
@@ -166,8 +158,8 @@ def test_positions_are_those_of_the_package(seed, length, reach_patches):
     find = patch_selector.find_most_optimal_deg_patches
     theirs = find(patches, starts.tolist(), y.T, 0.02, reach_patches)
     reach = reach_patches * FRAMES
-    found = similarities(reference=x, degraded=y, starts=starts, frames=FRAMES, reach=reach)
-    positions, lost = best_positions(found, starts, reach)
+    found = spectra.similarities(reference=x, degraded=y, starts=starts, frames=FRAMES, reach=reach)
+    positions, lost = spectra.best_positions(found, starts, reach)
     assert lost.tolist() == [not match.freq_band_means.any() for match in theirs]
     expected = np.array([round(match.deg_patch_start_time / 0.02) for match in theirs])
     assert positions[~lost].tolist() == expected[~lost].tolist()
@@ -221,7 +213,7 @@ def test_mappings_are_those_of_libsvm_tensorflow_lite_and_the_fit():
         if mode in ("audio", "speech"):
             program.init()
         for seed in range(20):
-            seen = features(seed, AUDIO_BANDS if mode == "audio" else SPEECH_BANDS)
+            seen = features(seed, spectra.AUDIO_BANDS if mode == "audio" else spectra.SPEECH_BANDS)
             told = (seen.means, seen.lowest_means, seen.deviations, seen.energies)
             expected = program.predict_quality(*told)
             within = 0 if mode == "speech" else 1e-9

@@ -199,10 +199,8 @@ def test_a_rate_that_is_a_range_is_a_band_across(monkeypatch):
 
 def test_distribution_shows_every_clip_and_the_mean():
     rows = run_rows([*OPUS, *CUT])
-    figure = draw("distribution", rows)
-    axes = figure.axes[0]
-    last = axes.get_yticklabels()[-1].get_text().replace("\n", "")
-    assert last == "snac-24khz@0.42kbps (trunc.)"
+    axes = draw("distribution", rows).axes[0]
+    assert axes.get_yticklabels()[-1].get_text().replace("\n", "") == "snac-24khz@0.42kbps (trunc.)"
     clips = [line for line in axes.lines if line.get_gid() == "clips"]
     means = [line for line in axes.lines if line.get_gid() == "mean"]
     for codec, points, mean in zip(rows.codecs, clips, means, strict=True):
@@ -245,13 +243,9 @@ def test_codebooks_show_entropy_against_the_most_there_is(tmp_path):
     one = spec("dac-mini", 0.75, "dac", codebooks=1, demonstration=True)
     folder = RunFolder.create(tmp_path / "run", run_rows([one, two, *OPUS]).run, [])
     every = np.arange(1024, dtype=np.int32)
-    folder.append(
-        [
-            coded(0, two, "speech"),
-            CodeHistogram("c0", two.name, 0, 1024, every, np.full(1024, 4)),
-            CodeHistogram("c0", two.name, 1, 1024, every[:2], np.array([50, 50])),  # few tokens
-        ]
-    )
+    full = CodeHistogram("c0", two.name, 0, 1024, every, np.full(1024, 4))
+    few = CodeHistogram("c0", two.name, 1, 1024, every[:2], np.array([50, 50]))  # few tokens
+    folder.append([coded(0, two, "speech"), full, few])
     figure = draw("codebooks", RunRows.load(folder))
     (axes,) = figure.axes
     most, entropy = axes.containers

@@ -12,24 +12,12 @@ from snacbench.plots.plot_data import Options, PlotData
 from snacbench.plots.style import GREY, looks
 from snacbench.plugins import codec_models
 from snacbench.tables.run_rows import scores_of
+from tests.support import plots as runs
 from tests.support.cases import cases
-from tests.support.plots import (
-    ANCHOR,
-    DAC,
-    OPUS,
-    SEVERAL,
-    SNAC,
-    caption_of,
-    draw,
-    many,
-    run_rows,
-    spec,
-    texts,
-)
 
 
-def written(folder, name, *formats, specs=SEVERAL):
-    data = PlotData([run_rows(specs)])
+def written(folder, name, *formats, specs=runs.SEVERAL):
+    data = PlotData([runs.run_rows(specs)])
     wanted = to_draw(data, select_plots(name), Options(), ["si_sdr"])
     (paths,) = write_plots(data, wanted, formats, folder)
     return [path.read_bytes() for path in paths]
@@ -39,7 +27,7 @@ def test_every_plot_is_found_drawn_for_each_metric_and_named_by_what_it_uses():
     names = "codebooks differences distribution domains macs quality-rate rates robustness"
     assert " ".join(plots()) == f"{names} speed tokens"
     assert list(select_plots("all")) == list(plots().values())
-    data, both = PlotData([run_rows()]), [plots()["codebooks"], plots()["speed"]]
+    data, both = PlotData([runs.run_rows()]), [plots()["codebooks"], plots()["speed"]]
     found = [(one.name, options.metric) for one, options in to_draw(data, both, Options())]
     assert found == [("codebooks", ""), ("speed", "si_sdr"), ("speed", "mel_dac7")]
     for stem, options in {
@@ -55,7 +43,7 @@ def test_every_plot_is_found_drawn_for_each_metric_and_named_by_what_it_uses():
         assert one.stem(options) == stem
     # A figure is of the runs first metric and any settings of the caller.
     with mpl.rc_context({"font.size": 23.0}):
-        figure = plot(run_rows(), "speed")
+        figure = plot(runs.run_rows(), "speed")
         assert mpl.rcParams["font.size"] == 23.0
     assert figure.axes[0].get_ylabel() == "SI-SDR (dB)  better →"
     assert figure.axes[0].yaxis.label.get_size() == 8
@@ -64,17 +52,19 @@ def test_every_plot_is_found_drawn_for_each_metric_and_named_by_what_it_uses():
 @pytest.mark.parametrize(("name", "options", "message"), cases(__file__)["mistakes"])
 def test_mistakes_are_named(name, options, message):
     with pytest.raises(UserError, match=message):
-        plot(run_rows(), name, **options)
+        plot(runs.run_rows(), name, **options)
     with pytest.raises(UserError, match="no scores; add some with 'snacbench score RUN'"):
-        plot(run_rows(metrics=()), "speed")
+        plot(runs.run_rows(metrics=()), "speed")
 
 
 @pytest.mark.parametrize("name", ["quality-rate", "differences"])
 def test_codecs_are_chosen_by_name_model_or_family_and_called_otherwise(name):
-    demo = spec("dac-mini", 1.5, "dac", demonstration=True)
+    demo = runs.spec("dac-mini", 1.5, "dac", demonstration=True)
     chosen = ["opus@8kbps", "dac-mini", "snac"]
     labels = {"dac-mini": "Ours", "opus@8kbps": "Opus at 8"}
-    said = texts(draw(name, run_rows([*SEVERAL, demo]), codecs=chosen, labels=labels))
+    said = runs.texts(
+        runs.draw(name, runs.run_rows([*runs.SEVERAL, demo]), codecs=chosen, labels=labels)
+    )
     assert "Ours" in said
     assert "(demo)" in said  # whatever it is called
     assert "opus" in said if name == "quality-rate" else "Opus at 8" in said  # there, by model
@@ -84,8 +74,8 @@ def test_codecs_are_chosen_by_name_model_or_family_and_called_otherwise(name):
 
 @pytest.mark.parametrize("name", plots())
 def test_a_title_stands_above_everything_and_a_caption_can_be_left_out(name):
-    figure = draw(name, run_rows(), title="A title with $ signs $ " * 4, caption=False)
-    assert caption_of(figure) == ""
+    figure = runs.draw(name, runs.run_rows(), title="A title with $ signs $ " * 4, caption=False)
+    assert runs.caption_of(figure) == ""
     title = figure._suptitle.get_window_extent()  # matplotlib has no other way to it
     assert title.x1 <= figure.bbox.x1
     legends = [legend.get_window_extent() for legend in figure.legends]
@@ -95,14 +85,17 @@ def test_a_title_stands_above_everything_and_a_caption_can_be_left_out(name):
 
 
 def test_a_codec_of_two_runs_is_taken_from_the_first_and_one_without_a_value_is_absent():
-    first, second = run_rows([*OPUS, *SNAC]), run_rows([*OPUS, *DAC], clips=20)
+    first, second = (
+        runs.run_rows([*runs.OPUS, *runs.SNAC]),
+        runs.run_rows([*runs.OPUS, *runs.DAC], clips=20),
+    )
     data = PlotData([first, second])
-    assert data.repeated == tuple(s.name for s in OPUS)
+    assert data.repeated == tuple(s.name for s in runs.OPUS)
     assert len(scores_of(data.runs, "si_sdr", "all")["opus@8kbps"]) == 24
     # Means beside each other are over the clips that all have.
     assert {mean.n for mean in data.intervals("si_sdr", "all").values()} == {20}
     assert data.lost("si_sdr", "all").startswith("means: over the 20 clips that all codecs have")
-    data = PlotData([run_rows(OPUS, without=[("opus@8kbps", "si_sdr")])])
+    data = PlotData([runs.run_rows(runs.OPUS, without=[("opus@8kbps", "si_sdr")])])
     assert set(data.intervals("si_sdr", "all")) == {"opus@14kbps", "opus@24kbps"}
     assert data.differences("si_sdr", "all", "opus@8kbps") == []
     assert data.rate("opus@8kbps", "all", "entropy") is None
@@ -110,21 +103,20 @@ def test_a_codec_of_two_runs_is_taken_from_the_first_and_one_without_a_value_is_
 
 
 def test_a_second_run_gives_the_same_bytes_in_which_text_is_text(tmp_path):
-    specs = [*DAC, spec("a$b$", 1.0, "n")]
+    specs = [*runs.DAC, runs.spec("a$b$", 1.0, "n")]
     forms = ("svg", "pdf", "png")
     first = written(tmp_path / "a", "quality-rate", *forms, specs=specs)
     assert first == written(tmp_path / "b", "quality-rate", *forms, specs=specs)
     svg, pdf, _ = first
-    assert {p.name for p in (tmp_path / "a").iterdir()} == {
-        f"quality-rate-si_sdr.{f}" for f in forms
-    }
+    names = {path.name for path in (tmp_path / "a").iterdir()}
+    assert names == {f"quality-rate-si_sdr.{form}" for form in forms}
     assert b">dac-44khz</text>" in svg
     assert b">a$b$</text>" in svg  # no formula
     assert b"<dc:date>" not in svg
     assert b"/Type3" not in pdf
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot write .*speed-si_sdr.svg .*another folder"):
-        written(tmp_path / "file", "speed", "svg", specs=OPUS)
+        written(tmp_path / "file", "speed", "svg", specs=runs.OPUS)
 
 
 def shape(look):
@@ -135,15 +127,15 @@ def shape(look):
 
 def test_no_two_models_share_mark_and_colour():
     known = [model.points[-1] for model in codec_models().values()]
-    for specs in (known, many(28), [*known, *many(4)], [*SEVERAL, *many(20)]):
+    for specs in (known, runs.many(28), [*known, *runs.many(4)], [*runs.SEVERAL, *runs.many(20)]):
         drawn = [look for look in looks(specs).values() if look.line]  # without the anchors
         assert len({(shape(look), look.colour) for look in drawn}) == len(drawn)
         assert len({(look.line, look.colour) for look in drawn}) == len(drawn)
 
 
 def test_a_family_shares_marker_and_colour_as_far_as_lines_reach_and_anchors_are_grey():
-    own = [spec(name, 9, "dac") for name in "ABCDE"]
-    found = looks([*own, spec("snac-mini", 1, "snac"), *ANCHOR])
+    own = [runs.spec(name, 9, "dac") for name in "ABCDE"]
+    found = looks([*own, runs.spec("snac-mini", 1, "snac"), *runs.ANCHOR])
     family = [found[name] for name in "ABCD"]
     assert {look.colour for look in family} == {"#D55E00"}
     assert len({look.line for look in family}) == len({shape(look) for look in family}) == 4

@@ -13,16 +13,8 @@ from hypothesis.extra.numpy import arrays
 from benchmarks.entropy_estimators import DEFAULT, PROMISES, sources
 from benchmarks.entropy_estimators import errors_percent as errors_of_sources
 from snacbench.errors import CodecError
+from snacbench.rate import entropy
 from snacbench.rate.bits import bits_of, histograms_of, rate_over_time
-from snacbench.rate.entropy import (
-    CodebookEntropy,
-    bitrate_efficiency,
-    codebook_entropy,
-    corrected_entropy_bits,
-    entropy_kbps,
-    held_out_bits,
-    plug_in_entropy_bits,
-)
 from snacbench.rows import Bits
 from snacbench.types import CodecSpec, Encoded, Stream
 
@@ -71,22 +63,19 @@ def test_what_no_codec_may_return(given_codes, sizes, message):
         bits_of(given_codes, spec(*sizes))
 
 
-@pytest.mark.parametrize(
-    ("part", "of", "message"),
-    [
-        (segments(4, 6), spec(16, 4), "with max_segment_frames=1 and 1 frame rates; declare"),
-        (segments(4, 6), replace(VARYING, streams=spec(16, 4, rates_hz=(50, 25)).streams), "and 2"),
-        (replace(segments(4, 6), segment_lengths=np.array([[10]], np.int32)), VARYING,
-         r"int32 \(1, 1\), expected int32 and the shape of all codes"),
-        (replace(segments(4, 6), segment_lengths=np.array([[4, 6]])), VARYING, "int64"),
-        (segments(3, 7), VARYING, "from 3 to 7 frames, expected 1 to 6"),
-        (segments(4, 6, 0), VARYING, "from 0 to 6 frames"),
-        (segments(4, 5), VARYING, r"of \[9\] frames in all, expected 10, or up to 8 more"),
-        (segments([4, 6], [4, 5]), VARYING, r"of \[10, 9\] frames"),
-        (segments(6, 6, 6, 1), VARYING, r"of \[19\] frames"),
-        (segments(4, 6, num_samples=1601), VARYING, r"of \[10\] frames in all, expected 11"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("part", "of", "message"), [
+    (segments(4, 6), spec(16, 4), "with max_segment_frames=1 and 1 frame rates; declare"),
+    (segments(4, 6), replace(VARYING, streams=spec(16, 4, rates_hz=(50, 25)).streams), "and 2"),
+    (replace(segments(4, 6), segment_lengths=np.array([[10]], np.int32)), VARYING,
+     r"int32 \(1, 1\), expected int32 and the shape of all codes"),
+    (replace(segments(4, 6), segment_lengths=np.array([[4, 6]])), VARYING, "int64"),
+    (segments(3, 7), VARYING, "from 3 to 7 frames, expected 1 to 6"),
+    (segments(4, 6, 0), VARYING, "from 0 to 6 frames"),
+    (segments(4, 5), VARYING, r"of \[9\] frames in all, expected 10, or up to 8 more"),
+    (segments([4, 6], [4, 5]), VARYING, r"of \[10, 9\] frames"),
+    (segments(6, 6, 6, 1), VARYING, r"of \[19\] frames"),
+    (segments(4, 6, num_samples=1601), VARYING, r"of \[10\] frames in all, expected 11"),
+])  # fmt: skip
 def test_segment_lengths_are_those_of_the_codes_and_of_the_clip(part, of, message):
     with pytest.raises(CodecError, match=f"x@1 returned segment lengths .*{message}"):
         bits_of(part, of)
@@ -140,15 +129,16 @@ def test_merged_histograms_are_the_histogram_of_the_merged_codes(parts):
 
 
 def book(corrected_bits, *, tokens=100, size=1024, clips=30):
-    return CodebookEntropy(corrected_bits - 1, corrected_bits, tokens, 1, size, clips)
+    return entropy.CodebookEntropy(corrected_bits - 1, corrected_bits, tokens, 1, size, clips)
 
 
 @pytest.mark.parametrize(("tokens", "bits"), [(180, 7.46), (2000, 10.51), (20_000, 11.85)])
 def test_plug_in_reads_low_when_tokens_are_few_and_the_correction_comes_closer(tokens, bits):
     draws = [np.random.default_rng(seed).integers(0, 4096, tokens) for seed in range(5)]
     counts = [np.bincount(codes, minlength=4096) for codes in draws]
-    assert np.mean([*map(plug_in_entropy_bits, counts)]) == pytest.approx(bits, abs=0.02)
-    assert plug_in_entropy_bits(counts[0]) < corrected_entropy_bits(counts[0]) <= 12.0
+    assert np.mean([*map(entropy.plug_in_entropy_bits, counts)]) == pytest.approx(bits, abs=0.02)
+    plug_in, corrected = entropy.plug_in_entropy_bits, entropy.corrected_entropy_bits
+    assert plug_in(counts[0]) < corrected(counts[0]) <= 12.0
 
 
 @pytest.mark.parametrize(
@@ -171,12 +161,12 @@ def test_the_correction_is_chao_wang_and_josts_formula(counts):
     seen = sum(k / n * sum(1 / j for j in range(k, n)) for k in counts)
     series = sum((1 - a) ** r / r for r in range(1, n))
     unseen = singles / n * (1 - a) ** (1 - n) * (-math.log(a) - series)
-    found = corrected_entropy_bits(np.array([*counts, *[0] * 10_000]))
+    found = entropy.corrected_entropy_bits(np.array([*counts, *[0] * 10_000]))
     assert found == pytest.approx((seen + unseen) / math.log(2))
-    assert plug_in_entropy_bits(np.array([4, 2, 2, 0])) == pytest.approx(1.5)
+    assert entropy.plug_in_entropy_bits(np.array([4, 2, 2, 0])) == pytest.approx(1.5)
 
 
-@pytest.mark.parametrize("estimate", [plug_in_entropy_bits, corrected_entropy_bits])
+@pytest.mark.parametrize("estimate", [entropy.plug_in_entropy_bits, entropy.corrected_entropy_bits])
 def test_large_counts_neither_overflow_nor_cancel_and_no_counts_are_refused(estimate):
     counts = np.zeros(4096, np.int64)
     with pytest.raises(ValueError, match="needs at least one token, found none"):
@@ -189,13 +179,13 @@ def test_large_counts_neither_overflow_nor_cancel_and_no_counts_are_refused(esti
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=64).filter(any))
 def test_entropy_lies_between_0_and_the_bits_of_the_codebook(counts):
     array, top = np.array(counts), math.log2(len(counts))
-    plug_in, corrected = plug_in_entropy_bits(array), corrected_entropy_bits(array)
+    plug_in, corrected = entropy.plug_in_entropy_bits(array), entropy.corrected_entropy_bits(array)
     assert 0 <= plug_in <= top + 1e-12
     assert min(plug_in, top) - 1e-12 <= corrected <= top
 
 
 def test_what_is_said_of_a_codebook():
-    first = codebook_entropy(np.array([2, 0, 0, 2, 0, 0, 0, 0]), clips=3)
+    first = entropy.codebook_entropy(np.array([2, 0, 0, 2, 0, 0, 0, 0]), clips=3)
     assert (first.plug_in_bits, first.tokens, first.used) == (1.0, 4, 2)
     assert (first.codebook_size, first.dead, first.clips) == (8, 6, 3)
     # Below three tokens per entry it is unreliable, below one a range.
@@ -209,13 +199,14 @@ def test_what_is_said_of_a_codebook():
 def test_rate_and_efficiency_by_hand():
     books = [book(9.0, tokens=1000), book(5.5, tokens=2000)]
     rate = (9.0 * 1000 + 5.5 * 2000 + 3000) / 10.0 / 1000
-    assert entropy_kbps(books, duration_s=10.0, other_bits=3000) == pytest.approx(rate)
+    assert entropy.entropy_kbps(books, duration_s=10.0, other_bits=3000) == pytest.approx(rate)
     # Books are weighed by their frame rate; the plug-in entropies count unless others are asked.
     books, of = [book(7.0, size=4096), book(13.0, size=4096)], spec(4096, 4096, rates_hz=(10, 30))
-    assert bitrate_efficiency(books, of) == pytest.approx((10 * 6.0 + 30 * 12.0) / (40 * 12))
-    few, of = [CodebookEntropy(9.0, 9.5, 100, 90, 1024, 30)], spec(1024)
+    share = (10 * 6.0 + 30 * 12.0) / (40 * 12)
+    assert entropy.bitrate_efficiency(books, of) == pytest.approx(share)
+    few, of = [entropy.CodebookEntropy(9.0, 9.5, 100, 90, 1024, 30)], spec(1024)
     for value, share in (("plug_in", 0.9), ("corrected", 0.95), ("highest", 1.0)):
-        assert bitrate_efficiency(few, of, value=value) == pytest.approx(share)
+        assert entropy.bitrate_efficiency(few, of, value=value) == pytest.approx(share)
 
 
 def drawn(shares, units, tokens, seed):
@@ -226,11 +217,11 @@ def test_with_many_tokens_it_comes_down_to_the_entropy_and_with_few_it_is_a_boun
     shares = np.arange(1, 257.0) / np.arange(1, 257).sum()
     truth = float(-(shares * np.log2(shares)).sum())
     halves = [drawn(shares, 10, 20_000, seed) for seed in (0, 1)]
-    assert truth < held_out_bits(halves) / (20 * 20_000) < truth + 0.01
+    assert truth < entropy.held_out_bits(halves) / (20 * 20_000) < truth + 0.01
     few = [drawn([1 / 64] * 64, 5, 40, seed) for seed in (0, 1)]
     pooled = np.concatenate(few).sum(axis=0)
-    assert plug_in_entropy_bits(pooled) < held_out_bits(few) / pooled.sum() < 6.1
+    assert entropy.plug_in_entropy_bits(pooled) < entropy.held_out_bits(few) / pooled.sum() < 6.1
     # Code length by hand: one token tells nothing, so tables are flat.
-    assert held_out_bits([np.array([[1, 0]]), np.array([[0, 1]])]) == 2.0
-    assert held_out_bits([np.ones((2, 4), int), np.zeros((1, 4), int)]) is None
-    assert held_out_bits([]) is None
+    assert entropy.held_out_bits([np.array([[1, 0]]), np.array([[0, 1]])]) == 2.0
+    assert entropy.held_out_bits([np.ones((2, 4), int), np.zeros((1, 4), int)]) is None
+    assert entropy.held_out_bits([]) is None

@@ -5,7 +5,7 @@ import pytest
 
 from tests.conftest import BROWSER_STEP_S
 from tests.support.listening_page import drag, script
-from tests.support.reports import EVIL
+from tests.support.reports import EVIL, open_clip
 
 
 @pytest.fixture
@@ -24,13 +24,7 @@ def opened(chromium, page):
     yield opened
     opened.close()
     assert not errors
-    folder = page.parent.as_uri()
-    assert not [url for url in opened.asked if not url.startswith((folder, "data:"))]
-
-
-def open_clip(opened, name):
-    opened.locator(".opener", has_text=name).click()
-    opened.wait_for_selector(".clip.open .signal")
+    assert not [url for url in opened.asked if not url.startswith((page.parent.as_uri(), "data:"))]
 
 
 def column(opened, index):
@@ -67,7 +61,6 @@ def test_signals_are_in_step_and_switching_cannot_be_heard(opened):
     error = heard[2:] - 2 * np.cos(2 * np.pi * 440 / 48_000) * heard[1:-1] + heard[:-2]
     assert np.abs(error).max() < 1e-5
     assert np.abs(heard[-480:]).max() == pytest.approx(0.4, rel=1e-3)
-
     # After a switch, another signal sounds at the same place.
     heard = np.array(opened.evaluate(script("render_player"), [0, [[0.3, 2], [0.6, 3]]]))
     start = int(np.flatnonzero(heard)[0]) - 1  # a sine begins at zero
@@ -93,7 +86,6 @@ def test_keys_ladders_and_loops(opened):
     assert ladder.all_inner_texts() == ["1kbps", "2kbps"]
     ladder.first.click()
     assert opened.locator(".hearing").inner_text() == "Hearing: ladder@1kbps (demo)"
-
     # A part is looped by dragging.
     plate = opened.locator(".plate").first
     plate.scroll_into_view_if_needed()

@@ -45,8 +45,7 @@ def rolled(shift):
 def test_codecs_without_delay_and_opus_a_few_samples_late_where_silk_codes():
     assert [excerpt.duration_s for excerpt in MATERIAL] == [1.0] * 9
     for selector, samples in (("identity", (0,)), ("opus@64", (0,)), ("opus@8", (3, 4, 5))):
-        job = PreparationJob(Request(), delays=((planned(selector), ("a",)),))
-        (row,) = job.run()
+        (row,) = PreparationJob(Request(), delays=((planned(selector), ("a",)),)).run()
         assert (row.found, row.inverted) == (True, False)
         assert round(row.delay_s * 48_000) in samples
 

@@ -15,15 +15,7 @@ from snacbench.rows import Coded
 from snacbench.runner import coding
 from snacbench.runner.coding import CodingJob, code_clips, row_seed
 from snacbench.runner.loading import MAX_BATCH, is_out_of_memory
-from tests.support.failing_codecs import (
-    SPEC,
-    TOY,
-    BatchingToy,
-    Sender,
-    loaded_toy,
-    make_clip,
-    samples_of,
-)
+from tests.support import failing_codecs as failing
 
 torch = pytest.importorskip("torch")
 
@@ -33,9 +25,9 @@ def coded(monkeypatch, tmp_path):
     """``coded(codec, clips)``: the rows by clip, once the codec is warm."""
 
     def of(codec, clips, batch=8, **how):
-        loaded = loaded_toy(codec)
+        loaded = failing.loaded_toy(codec)
         monkeypatch.setattr(coding, "load", lambda planned: loaded)
-        planned, request = replace(TOY, spec=codec.spec, batch=batch), Request(**how)
+        planned, request = replace(failing.TOY, spec=codec.spec, batch=batch), Request(**how)
         made = CodingJob(planned, tuple(clips), request, tmp_path / "run")
         return {row.clip: row for row in code_clips(made) if isinstance(row, Coded)}
 
@@ -43,7 +35,7 @@ def coded(monkeypatch, tmp_path):
 
 
 def clips_of(folder, count, num_samples=3000):
-    return [make_clip(folder, f"c{i}", num_samples) for i in range(count)]
+    return [failing.make_clip(folder, f"c{i}", num_samples) for i in range(count)]
 
 
 def test_seeds_fit_63_bits_and_every_part_matters():
@@ -56,8 +48,8 @@ def test_seeds_fit_63_bits_and_every_part_matters():
 
 def test_clips_of_one_padded_length_go_together_and_others_do_not(coded, tmp_path):
     lengths = [4000, 3500, 9000, 3001, 2000, 8001]
-    clips = [make_clip(tmp_path, f"c{i}", n) for i, n in enumerate(lengths)]
-    toy = BatchingToy()
+    clips = [failing.make_clip(tmp_path, f"c{i}", n) for i, n in enumerate(lengths)]
+    toy = failing.BatchingToy()
     rows = coded(toy, clips)
     assert sorted(toy.batches) == [1, 2, 3]
     assert [rows[c.id].batch for c in clips] == [3, 3, 2, 3, 1, 2]
@@ -72,48 +64,45 @@ def test_clips_of_one_padded_length_go_together_and_others_do_not(coded, tmp_pat
     (40, None, 60, [16, 16, 8]),  # as many as may fit
 ])  # fmt: skip
 def test_a_batch_is_as_large_as_asked_and_halved_where_it_does_not_fit(
-    coded, tmp_path, count, batch, most, batches
-):
-    toy = BatchingToy(most=min(most, 20))
+        coded, tmp_path, count, batch, most, batches):  # fmt: skip
+    toy = failing.BatchingToy(most=min(most, 20))
     rows = coded(toy, clips_of(tmp_path, count, 1_000), batch)
     assert {row.status for row in rows.values()} == {"ok"}
     assert toy.batches == batches
 
 
-def test_a_batch_that_loses_a_signal_and_codecs_without_batches_are_coded_one_by_one(
-    coded, tmp_path
-):
-    class Forgetful(BatchingToy):
+def test_a_batch_that_loses_one_and_codecs_without_batches_are_coded_singly(coded, tmp_path):
+    class Forgetful(failing.BatchingToy):
         def decode_batch(self, encoded, *, seeds):
             return super().decode_batch(encoded, seeds=seeds)[len(encoded) > 1 :]
 
     clips = clips_of(tmp_path, 3)
-    for codec in (Forgetful(), Sender()):
+    for codec in (Forgetful(), failing.Sender()):
         assert [row.batch for row in coded(codec, clips).values()] == [1] * 3
 
 
 @pytest.mark.parametrize("batch", [1, 8])
 def test_only_the_clip_that_breaks_the_codec_fails_and_says_where(coded, tmp_path, capsys, batch):
-    clips = [make_clip(tmp_path, f"c{i}", 3000, first=-1.0 if i == 3 else None) for i in range(6)]
-    rows = coded(BatchingToy(), clips, batch)
+    firsts = [None, None, None, -1.0, None, None]
+    clips = [failing.make_clip(tmp_path, f"c{i}", 3000, first=n) for i, n in enumerate(firsts)]
+    rows = coded(failing.BatchingToy(), clips, batch)
     assert [rows[c.id].status for c in clips] == ["ok"] * 3 + ["failed"] + ["ok"] * 2
     assert re.fullmatch(r"RuntimeError: poisoned \(failing_codecs\.py:\d+\)", rows["set/c3"].reason)
-    logged = capsys.readouterr().err
-    assert logged.startswith("toy on set/c3:\nTraceback")
+    assert capsys.readouterr().err.startswith("toy on set/c3:\nTraceback")
 
 
 def test_clips_that_cannot_be_coded_fail_with_their_reason(coded, tmp_path, monkeypatch):
     clips = clips_of(tmp_path, 3)
     clips[1].path.unlink()
-    rows = coded(BatchingToy(), clips)
+    rows = coded(failing.BatchingToy(), clips)
     assert "does not exist" in rows["set/c1"].reason
     assert rows["set/c0"].status == rows["set/c2"].status == "ok"
-    rows = coded(BatchingToy(most=0), clips[:1])
+    rows = coded(failing.BatchingToy(most=0), clips[:1])
     assert "no memory for this clip of 0.2 s, even alone" in rows["set/c0"].reason
-    (row,) = coded(Sender(sent=lambda c, a: torch.zeros(3).reshape(7)), clips[:1]).values()
+    (row,) = coded(failing.Sender(sent=lambda c, a: torch.zeros(3).reshape(7)), clips[:1]).values()
     assert re.search(r"RuntimeError: shape .* \(test_coding\.py:\d+\)$", row.reason)
     monkeypatch.setattr(coding, "load", lambda planned: {}["library"])
-    job = CodingJob(TOY, tuple(clips[:1]), Request(), tmp_path)
+    job = CodingJob(failing.TOY, tuple(clips[:1]), Request(), tmp_path)
     (row,) = code_clips(job)
     assert re.fullmatch(r"KeyError: 'library' \(test_coding\.py:\d+\)", row.reason)
     (row,) = code_clips(replace(job, refused="why"))
@@ -124,13 +113,15 @@ def test_clips_that_cannot_be_coded_fail_with_their_reason(coded, tmp_path, monk
 def test_a_full_disk_ends_the_job(coded, tmp_path, monkeypatch, batch, what):
     monkeypatch.setattr(coding, what, Mock(side_effect=StoreError("the disk is full")))
     with pytest.raises(StoreError, match="the disk is full"):
-        coded(BatchingToy(), clips_of(tmp_path, 1), batch, keep_codes=True)
+        coded(failing.BatchingToy(), clips_of(tmp_path, 1), batch, keep_codes=True)
 
 
 @pytest.mark.parametrize("batch", [1, 4])
 def test_a_silent_decode_is_a_failed_row(coded, tmp_path, batch):
-    mute = BatchingToy(tweak=lambda c, e, seed: samples_of(e) * (1 - e.num_samples % 2))
-    clips = [make_clip(tmp_path, f"{n}", n) for n in (15_000, 15_001)]
+    mute = failing.BatchingToy(
+        tweak=lambda c, e, seed: failing.samples_of(e) * (1 - e.num_samples % 2)
+    )
+    clips = [failing.make_clip(tmp_path, f"{n}", n) for n in (15_000, 15_001)]
     rows = coded(mute, clips, batch)
     assert [rows[clip.id].status for clip in clips] == ["ok", "failed"]
     assert "the decode is silent: all samples lie within 0 of 0" in rows["set/15001"].reason
@@ -139,7 +130,7 @@ def test_a_silent_decode_is_a_failed_row(coded, tmp_path, batch):
 @pytest.mark.parametrize("batch", [1, 4])
 def test_codes_lie_beside_what_was_decoded_if_they_are_kept(coded, tmp_path, batch):
     def row_of(**changes):
-        toy = BatchingToy(replace(SPEC, **changes))
+        toy = failing.BatchingToy(replace(failing.SPEC, **changes))
         return coded(toy, clips_of(tmp_path, 1), batch, keep_codes=True)["set/c0"]
 
     row = row_of(stochastic=True)
@@ -151,14 +142,15 @@ def test_codes_lie_beside_what_was_decoded_if_they_are_kept(coded, tmp_path, bat
     assert len(stream.parts[0].packets[0]) == 4 * 3000
     row = row_of(name="x" * 2_000)
     assert "its codes cannot be kept: no .sncb file can hold this" in row.reason
-    row = coded(BatchingToy(replace(SPEC, name="other")), clips_of(tmp_path, 1))["set/c0"]
+    other = failing.BatchingToy(replace(failing.SPEC, name="other"))
+    row = coded(other, clips_of(tmp_path, 1))["set/c0"]
     assert (row.status, row.codes, row.codes_sha256) == ("ok", None, None)
     assert not (tmp_path / "run" / "codes" / "other").exists()
 
 
 @pytest.mark.parametrize("asked", [None, 32])
 def test_half_of_what_did_not_fit_is_the_most_from_then_on(asked):
-    loaded = loaded_toy(BatchingToy())
+    loaded = failing.loaded_toy(failing.BatchingToy())
     assert loaded.batch_size(1000, asked) == MAX_BATCH
     loaded.was_too_large(32 * 1000)
     assert (loaded.batch_size(1000, asked), loaded.batch_size(4000, asked)) == (16, 4)

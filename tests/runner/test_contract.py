@@ -23,9 +23,8 @@ from tests.support import failing_codecs
 from tests.support.failing_codecs import TOY, Sender, loaded_toy, make_clip, samples_of
 
 STREAM = Stream(Fraction(8_000), 256)
-SPEC = CodecSpec(
-    "eight", "eight", "toys", 8_000, (1,), (STREAM,), nominal_kbps=64.0, licence="MIT", citation="x"
-)
+TOLD = {"nominal_kbps": 64.0, "licence": "MIT", "citation": "x"}
+SPEC = CodecSpec("eight", "eight", "toys", 8_000, (1,), (STREAM,), **TOLD)
 
 
 @dataclass

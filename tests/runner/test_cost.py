@@ -22,14 +22,7 @@ from tests.support.written_runs import NEURAL, coded, of
 
 torch = pytest.importorskip("torch")
 
-from tests.support.codec_models import (  # noqa: E402
-    encodec_config,
-    encodec_of,
-    opened,
-    segmented_encodec,
-    tiny_encodec,
-    with_config,
-)
+from tests.support import codec_models as models  # noqa: E402
 
 RATE_HZ = 8_000
 SPEC = CodecSpec("framed", "framed", "test", RATE_HZ, (1,))
@@ -39,7 +32,7 @@ def loaded(selector: str) -> LoadedCodec:
     """An embedded codec, or one at a path."""
     ((model, spec),) = select(selector)
     planned = PlannedCodec(model.selector or model.name, spec)
-    return LoadedCodec(opened(selector), planned, on_torch="torch" in model.requires)
+    return LoadedCodec(models.opened(selector), planned, on_torch="torch" in model.requires)
 
 
 # ------------------------------------------------------------------------ multiply-accumulates
@@ -86,18 +79,17 @@ def test_macs_of_attention_and_distances_are_counted() -> None:
 def test_an_encodec_is_counted_by_part(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Against its layers by hand, the LSTM among them, and its search of the codebooks."""
     monkeypatch.setattr(measured_cost, "DURATION_S", 1.0)
-    config = encodec_config({"lstm": 2})
-    model = encodec_of(config)
-    path = with_config(tmp_path / "mine.th", model, config)
+    config = models.encodec_config({"lstm": 2})
+    model = models.encodec_of(config)
+    path = models.with_config(tmp_path / "mine.th", model, config)
     cost = cost_of(loaded(f"encodec:{path}"))
     width = model.encoder.model[-1].conv.conv.in_channels
     frames_per_s, (size, dimension) = 75, (64, 16)
     lstm = 2 * frames_per_s * 8 * width * width
-    search = 4 * frames_per_s * size * dimension
-    assert cost.encode_macs_per_s["quantiser"] == pytest.approx(search)
+    assert cost.encode_macs_per_s["quantiser"] == pytest.approx(4 * frames_per_s * size * dimension)
     assert cost.decode_macs_per_s["quantiser"] == 0
-    without = encodec_config({"lstm": 0})
-    plain = with_config(tmp_path / "plain" / "mine.th", encodec_of(without), without)
+    without = models.encodec_config({"lstm": 0})
+    plain = models.with_config(tmp_path / "plain" / "mine.th", models.encodec_of(without), without)
     other = cost_of(loaded(f"encodec:{plain}"))
     for side, part in (("encode_macs_per_s", "encoder"), ("decode_macs_per_s", "decoder")):
         more = getattr(cost, side)[part] - getattr(other, side)[part]
@@ -106,9 +98,7 @@ def test_an_encodec_is_counted_by_part(tmp_path: Any, monkeypatch: pytest.Monkey
     assert sum(cost.params_m.values()) == pytest.approx(declared, rel=0.02)  # weight norm is fused
 
 
-def test_codecs_that_are_no_networks_have_no_macs_and_those_that_fail_a_reason(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_codecs_that_are_no_networks_have_no_macs_and_those_that_fail_a_reason(monkeypatch):
     cost = cost_of(loaded("identity"))
     assert (cost.macs_per_s, cost.encode_macs_per_s, cost.params_m) == (None, {}, {})
     assert (cost.delay_samples, cost.block_samples) == (1, None)
@@ -134,8 +124,7 @@ def test_memory_of_a_plug_in_has_its_weights(params_m: float | None, least_mb: f
 class Framed:
     """Frames of their mean and peak, `ahead` samples of what follows included; or the whole file.
 
-    With much `coarseness` a change of few samples alters no code.
-    """
+    With much `coarseness` a change of few samples alters no code."""
 
     frame: int
     ahead: int = 0
@@ -148,8 +137,7 @@ class Framed:
         if self.whole:
             x = x / np.sqrt(np.mean(np.square(x)))
         padded = np.concatenate([x, np.zeros(self.frame + self.ahead, np.float32)])
-        starts = range(0, len(x), self.frame)
-        sums = [padded[s : s + self.frame + self.ahead].sum() for s in starts]
+        sums = [padded[s : s + self.frame + self.ahead].sum() for s in range(0, len(x), self.frame)]
         codes = np.round(np.array(sums) / self.coarseness).astype(np.int32)
         return Encoded(len(x), 1, RATE_HZ, codes=(codes[None],))
 
@@ -160,9 +148,7 @@ class Framed:
 
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize(("frame", "ahead"), [(80, 0), (320, 0), (320, 25), (160, 1000)])
-def test_delay_of_frames_is_found_whether_the_frame_is_known_or_not(
-    frame: int, ahead: int, told: bool
-) -> None:
+def test_delay_of_frames_is_found_whether_the_frame_is_known_or_not(frame, ahead, told):
     streams = (Stream(RATE_HZ // frame, 2),) if told else ()  # type: ignore[arg-type]
     codec = Framed(frame, ahead)
     codec = replace(codec, spec=replace(codec.spec, streams=streams))
@@ -184,13 +170,13 @@ def test_whole_files_and_codes_that_do_not_change() -> None:
 def test_delay_of_embedded_models_is_as_their_layers_add_up_to(name: str) -> None:
     """Interval arithmetic for SNAC and DAC; a frame for a causal EnCodec. To the sample."""
     spec = codec_models()[name].points[-1]
-    found, *_ = delay.measure(opened(spec.name), spec.rate_hz or 0)
+    found, *_ = delay.measure(models.opened(spec.name), spec.rate_hz or 0)
     assert found == round((spec.latency_s or 0) * (spec.rate_hz or 0))
 
 
 def test_delay_of_normalised_segments_is_one_segment(tmp_path: Any) -> None:
-    path = with_config(tmp_path / "mine.th", *segmented_encodec())
-    codec = opened(f"encodec:{path}")
+    path = models.with_config(tmp_path / "mine.th", *models.segmented_encodec())
+    codec = models.opened(f"encodec:{path}")
     found, *_ = delay.measure(codec, 8_000)
     assert found == round(codec.spec.latency_s * 8_000) == 4_000
     assert delay.block_of(codec, 8_000) == 3_960
@@ -198,7 +184,7 @@ def test_delay_of_normalised_segments_is_one_segment(tmp_path: Any) -> None:
 
 def test_delay_of_opus_is_its_look_ahead_and_a_frame() -> None:
     """But for the first samples of a window, which are lost in 16 bits."""
-    found, *_ = delay.measure(opened("opus@64"), 48_000)
+    found, *_ = delay.measure(models.opened("opus@64"), 48_000)
     assert found is not None
     assert 960 + 312 - 24 <= found <= 960 + 312
 
@@ -214,7 +200,7 @@ def test_delay_of_lyra_is_a_frame(lyra_folder: Any) -> None:
 
 
 def test_show_codec_measures(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = with_config(tmp_path / "mine.th", tiny_encodec(), encodec_config())
+    path = models.with_config(tmp_path / "mine.th", models.tiny_encodec(), models.encodec_config())
     shown = call("show", "codec", f"encodec:{path}", "--measure").stdout
     for said in ("MACs to encode", "G per second (encoder", "M parameters (encoder", "peak memory"):
         assert said in shown, shown

@@ -18,17 +18,10 @@ from snacbench.rows import Coded, Score
 from snacbench.runner import plan as planning
 from snacbench.runner import versions
 from snacbench.runner.engine import resume, run
-from snacbench.runner.plan import (
-    make_plan,
-    plan_codecs,
-    recorded,
-    summary_of,
-    warnings_before,
-    with_weights,
-)
 from snacbench.runner.versions import facts_of, machine, make_ready, package_versions, scored_too
 from snacbench.selectors import select
 from snacbench.types import Metric, MetricSpec
+from tests.support.cases import cases
 from tests.support.synthetic_runs import RUN
 
 TOYS = Request(codecs="identity,opus@24", limit=1)
@@ -36,7 +29,7 @@ TOYS = Request(codecs="identity,opus@24", limit=1)
 
 def test_the_plan_says_what_will_be_done():
     request = replace(TOYS, codecs="identity,snac-24khz@0.42", weights=("published",))
-    text = summary_of(make_plan(request))
+    text = planning.summary_of(planning.make_plan(request))
     other = replace(TOYS, keep_codes=True, precision="bf16", keep_decoded=False)
     assert text.keys().isdisjoint({"codes", "precision", "decoded audio"})
     for key, part in {
@@ -49,38 +42,31 @@ def test_the_plan_says_what_will_be_done():
         "precision": "codes are compared with fp32's first",
         "decoded audio": "removed once it is scored",
     }.items():
-        assert part in (summary_of(make_plan(other)) | text)[key]
+        assert part in (planning.summary_of(planning.make_plan(other)) | text)[key]
 
 
 def test_a_request_is_recorded_so_that_any_folder_can_take_it_up(tmp_path):
-    assert recorded(TOYS) == TOYS
+    assert planning.recorded(TOYS) == TOYS
     request = replace(TOYS, data=str(tmp_path), out=tmp_path)
-    assert recorded(request) == replace(TOYS, data=str(tmp_path.resolve()))
+    assert planning.recorded(request) == replace(TOYS, data=str(tmp_path.resolve()))
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"limit": 0}, "--limit must be 1 or more"),
-    ({"segment_s": 0.0}, "must be above 0"),
-    ({"precision": "tf32"}, "--precision tf32 is for GPUs; use --device cuda"),
-    ({"precision": "fp16"}, "--precision fp16 is for GPUs; use --device cuda"),
-    ({"device": "cuda"}, "--device cuda: PyTorch finds no CUDA device"),
-    ({}, r"opus needs the Python package 'av'.*snacbench chec"),
-])  # fmt: skip
+@pytest.mark.parametrize(("change", "message"), cases(__file__)["refused"])
 def test_what_makes_no_sense_or_is_not_here_is_refused(monkeypatch, change, message):
     torch, found = pytest.importorskip("torch"), importlib.util.find_spec
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     gone = "" if change else "av"
     monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == gone else found(n))
     with pytest.raises(UserError if change else MissingPackage, match=message):
-        make_plan(replace(TOYS, **change))
+        planning.make_plan(replace(TOYS, **change))
 
 
 def test_only_pytorch_codecs_take_device_precision_and_batch():
     gpu = Request("opus@24,snac-mini", device="cuda", precision="bf16", batch=4)
-    opus, snac = plan_codecs(gpu)[0]
+    opus, snac = planning.plan_codecs(gpu)[0]
     assert (opus.device, opus.precision, opus.batch) == ("cpu", "fp32", 1)
     assert (snac.device, snac.precision, snac.batch) == ("cuda", "bf16", 4)
-    assert plan_codecs(replace(gpu, batch=None))[0][1].batch is None
+    assert planning.plan_codecs(replace(gpu, batch=None))[0][1].batch is None
 
 
 @pytest.mark.parametrize(("codec", "name"), [
@@ -92,7 +78,7 @@ def test_a_file_that_differs_from_its_pinned_digest_loses_the_published_name(tmp
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "pytorch_model.bin").write_bytes(b"weights of one's own")
     asked = replace(TOYS, codecs=codec, weights=(str(tmp_path),), conditions=("cascade@2",))
-    planned, under = with_weights(make_plan(asked)).codecs
+    planned, under = planning.with_weights(planning.make_plan(asked)).codecs
     assert (under.spec.name, under.base) == (f"{name}+cascade@2", planned)
     assert (planned.spec.model, under.spec.model) == (m := name.split("@")[0], f"{m}+cascade@2")
     assert planned.spec.name == name
@@ -101,17 +87,20 @@ def test_a_file_that_differs_from_its_pinned_digest_loses_the_published_name(tmp
 
 
 def test_points_come_under_every_condition_that_they_can_have_and_others_are_told(tmp_path):
-    plan = make_plan(replace(TOYS, conditions=("loss@1%,5%", "loss@5%", "level@-0dB")))
+    plan = planning.make_plan(replace(TOYS, conditions=("loss@1%,5%", "loss@5%", "level@-0dB")))
     opus, names = "opus@24kbps", ("loss@1%", "loss@5%", "level@0dB")
     points = ["identity", opus, *(f"{opus}+{name}" for name in names[:2])]
     points += [f"{point}+{names[2]}" for point in points[:2]]
     assert [codec.spec.name for codec in plan.codecs] == points
     assert [codec.spec.name for codec in plan.bases] == points[:2]
-    told, text = "loss@1%, loss@5% of identity: it sends a clip as a whole", summary_of(plan)
+    told, text = (
+        "loss@1%, loss@5% of identity: it sends a clip as a whole",
+        planning.summary_of(plan),
+    )
     assert (text["codecs"], text["conditions"]) == (f"identity, {opus}", ", ".join(names))
     assert told in text["left out"]
-    assert told in next(iter(warnings_before(plan, tmp_path)))
-    assert recorded(plan.request).conditions == names
+    assert told in next(iter(planning.warnings_before(plan, tmp_path)))
+    assert planning.recorded(plan.request).conditions == names
 
 
 def test_two_points_of_one_name_are_refused(monkeypatch):
@@ -119,14 +108,14 @@ def test_two_points_of_one_name_are_refused(monkeypatch):
     pairs = [(model, spec), (model, replace(spec.under("cascade@2"), condition=""))]
     monkeypatch.setattr(planning, "_selected", lambda *_: pairs)
     with pytest.raises(UserError, match=r"would have the name opus@24kbps\+cascade@2"):
-        plan_codecs(replace(TOYS, conditions=("cascade@2",)))
+        planning.plan_codecs(replace(TOYS, conditions=("cascade@2",)))
 
 
 def test_too_little_space_is_warned_of(monkeypatch, tmp_path):
-    plan = make_plan(TOYS)
-    assert list(warnings_before(plan, tmp_path / "not" / "yet")) == []
+    plan = planning.make_plan(TOYS)
+    assert list(planning.warnings_before(plan, tmp_path / "not" / "yet")) == []
     monkeypatch.setattr(planning.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
-    (warning,) = warnings_before(plan, tmp_path / "r")
+    (warning,) = planning.warnings_before(plan, tmp_path / "r")
     assert "only 1e-06 GB are free" in warning
 
 

@@ -19,6 +19,7 @@ from snacbench.runner.cluster import DaskWorkers, connected
 from snacbench.runner.pool import LocalWorkers, default_jobs, run_all, run_jobs
 from snacbench.runner.versions import package_versions
 from snacbench.store.run_folder import RunFolder
+from tests.support.cases import cases
 from tests.support.clusters import fake_slurm, local_cluster
 from tests.support.jobs import Do, parent_of
 from tests.support.synthetic_runs import RUN
@@ -156,9 +157,8 @@ def test_a_run_that_ends_leaves_the_processes_of_another(client, folder, tmp_pat
 def test_a_crash_costs_its_job_and_no_worker_and_is_tried_once_more(client, folder, tmp_path):
     before = client.run(os.getpid)
     jobs = Do("crash on 7", (7,)), Do("crash once", (str(tmp_path / "mark"),)), Do("", (3,))
-    assert sorted(map(str, done(client, folder, *jobs))) == sorted(
-        ["lost", str(tmp_path / "mark"), "3"]
-    )
+    expected = sorted(["lost", str(tmp_path / "mark"), "3"])
+    assert sorted(map(str, done(client, folder, *jobs))) == expected
     assert client.run(os.getpid) == before
 
 
@@ -173,8 +173,7 @@ def test_a_lost_worker_is_no_crash_of_its_job(client, folder, tmp_path):
     (ValueError("odd"), 0, ValueError, "odd"),
 ])  # fmt: skip
 def test_a_job_that_loses_every_worker_or_the_scheduler_is_given_up(
-    client, folder, monkeypatch, error, times, raised, told
-):
+        client, folder, monkeypatch, error, times, raised, told):  # fmt: skip
     sent = Mock(result=Mock(side_effect=error), add_done_callback=lambda done: done(sent))
     workers = DaskWorkers(client, folder)
     submit = Mock(return_value=sent)
@@ -207,12 +206,7 @@ def test_a_worker_must_see_the_same_run_and_have_the_same_packages(client, folde
     assert "docs/cluster.md" in str(error)
 
 
-@pytest.mark.parametrize(("text", "jobs", "told"), [
-    ("jobqueue: {slurm: {cores: 1, memory: 1GB}}", None, "--jobs N"),
-    ("jobqueue: {kubernetes: {}}", 2, "does not describe a queue"),
-    ("{", 2, "does not describe a queue"),
-    (None, 1, "there is no file"),
-])  # fmt: skip
+@pytest.mark.parametrize(("text", "jobs", "told"), cases(__file__)["clusters"])
 def test_where_no_cluster_is(tmp_path, monkeypatch, text, jobs, told):
     file = tmp_path / "queue.yaml"
     if text:

@@ -69,11 +69,9 @@ def rows_for(job):
     if isinstance(job, CodingJob):
         return [Coded(clip.id, job.codec.spec.name, "ok") for clip in job.clips]
     if isinstance(job, ScoringJob):
-        return [
-            Score(d.coded.clip, d.coded.codec, m, metrics()[m].spec.version, "ok", 1.0)
-            for d in job.decodes
-            for m in d.metrics
-        ]
+        scored = ((d.coded, m) for d in job.decodes for m in d.metrics)
+        return [Score(coded.clip, coded.codec, m, metrics()[m].spec.version, "ok", 1.0)
+                for coded, m in scored]  # fmt: skip
     return []
 
 
@@ -116,9 +114,8 @@ def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(uncheck
     assert schedule.done(first, [Point(codec)]) == (PREPARE, 1)
     verify = next_of(VerifyJob, schedule, CHECK)
     assert verify.apart() == [verify]
-    assert verify.lost("it died") == [
-        SpotCheck("identity", 0, False, "spot check: another process cannot decode it: it died")
-    ]
+    why = "spot check: another process cannot decode it: it died"
+    assert verify.lost("it died") == [SpotCheck("identity", 0, False, why)]
     assert schedule.next("cpu") is None
     assert schedule.done(verify, rows_for(verify)) == (PREPARE, 1)
     assert next_of(CodingJob, schedule).refused == "why"
@@ -146,8 +143,7 @@ FAULTS = [f"IndexError: {n} of 3\nlines (mine.py:7)" for n in range(5)]
     ([f"the decode is silent: {n}" for n in range(5)], "", False),
 ])  # fmt: skip
 def test_a_codec_that_fails_on_excerpts_and_alike_on_its_first_clips_is_stopped(
-    folder, monkeypatch, reasons, before, stopped, resumed
-):
+        folder, monkeypatch, reasons, before, stopped, resumed):  # fmt: skip
     monkeypatch.setattr(scheduling, "ALIKE", 3)
     schedule = schedule_of(folder, codecs())
     refused, left = [], iter(reasons)
@@ -208,13 +204,11 @@ def test_a_schedule_made_anew_at_any_point_does_the_rest_and_no_more(folder, ste
     ({"device": "cuda", "batch": None}, {"CHUNK_S": 7.0}, "abc d e"),  # so much audio
     ({"batch": 2}, {"CHUNK_S": 7.0}, "ab cd e"),  # on the CPU no more than a batch
 ])  # fmt: skip
-def test_the_gpu_codes_in_chunks_of_like_length_while_the_cpu_scores(
-    folder, monkeypatch, how, limits, chunks
-):
+def test_the_gpu_codes_in_chunks_of_like_length_while_the_cpu_scores(folder, monkeypatch, how,
+                                                                     limits, chunks):  # fmt: skip
     for name, value in limits.items():
         monkeypatch.setattr(scheduling, name, value)
-    own = [*codecs(**how)[:1], *codecs()[1:]]
-    seen = run_all(schedule_of(folder, own), ("cuda", "cpu"))
+    seen = run_all(schedule_of(folder, [*codecs(**how)[:1], *codecs()[1:]]), ("cuda", "cpu"))
     coded = [job for job in seen if job.startswith("identity")]
     assert coded == [f"identity {chunk}" for chunk in chunks.split()]
     assert "score a" in seen[:12]
@@ -257,8 +251,7 @@ def test_lost_jobs_leave_their_rows(folder):
     schedule = schedule_of(folder, codecs(batch=2))
     preparation, coding = next_of(PreparationJob, schedule), next_of(CodingJob, schedule)
     assert preparation.apart() == [preparation]
-    not_found = Calibration("identity", 0.0, 0.0, 0.0, False, reason="why")
-    assert preparation.lost("why") == [not_found]
+    assert preparation.lost("why") == [Calibration("identity", 0.0, 0.0, 0.0, False, reason="why")]
     parts = coding.apart()
     assert [(label(p), p.codec.batch) for p in parts] == [("identity a", 1), ("identity b", 1)]
     assert parts[0].lost("why") == [Coded("a", "identity", "failed", "why", duration_s=1.0)]
@@ -274,9 +267,8 @@ def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(monkeyp
     codec = codecs()[0]
     job = PreparationJob(Request(), delays=((codec, ("p", "q")),), reduced=(codec,))
     rows = job.run()
-    assert [replace(row, reason="") for row in rows] == [
-        Calibration(p, 0.0, 0.0, 0.0, found=False) for p in ("p", "q")
-    ]
+    nothing = [Calibration(name, 0.0, 0.0, 0.0, found=False) for name in ("p", "q")]
+    assert [replace(row, reason="") for row in rows] == nothing
     assert all(row.reason.startswith("ValueError: a bug of the codec's (") for row in rows)
     load.side_effect = WeightsMismatch("damaged")
     for part in job.apart():
@@ -313,9 +305,8 @@ def test_points_share_encodings_and_what_is_found_of_them_without_a_condition(tm
     shared = [shared, [(spec, name) for spec in (two, one) for name in names[1:3]]]
     shared += [[(spec, name) for name in names[:2:-1]] for spec in bases]
     fit = [[pair for pair in group if not reason or pair[0] is two] for group in shared]
-    coded = [
-        [(p.base.spec.name, p.spec.condition) for p in j.points] for j in jobs if not j.refused
-    ]
+    begun = [job.points for job in jobs if not job.refused]
+    coded = [[(p.base.spec.name, p.spec.condition) for p in points] for points in begun]
     assert coded == [[(spec.name, name) for spec, name in group] for group in fit if group]
     refused = [point.spec for j in jobs if j.refused == "why" for point in j.points]
     assert [spec.without_condition for spec in refused] == [one] * (6 if reason else 0)

@@ -26,6 +26,7 @@ from snacbench.selectors import select
 from snacbench.store.embeddings import kept
 from snacbench.types import NO_OPTIONS, Audio, Clip, Metric, MetricSpec
 from tests.conftest import broadband
+from tests.support.cases import cases
 from tests.support.failing_codecs import SPEC
 
 SISDR = ("si_sdr", "si_sdr_aligned")
@@ -143,12 +144,11 @@ def test_a_set_level_metric_keeps_embeddings_or_says_why_not(monkeypatch, tmp_pa
 def test_words_reach_the_metric(monkeypatch, tmp_path, domain, transcript, expected):
     def heard_by(options):
         assert (options.asr, options.offline) == ("parrot", True)
-        return replace(
-            words,
-            prepare_spoken=lambda _, said, language: (
-                lambda *, degraded: len(said.split()) + 0.1 * len(language)
-            ),
-        )
+
+        def prepare(_, said, language):
+            return lambda *, degraded: len(said.split()) + 0.1 * len(language)
+
+        return replace(words, prepare_spoken=prepare)
 
     spec = replace(toy("words"), domains=("speech",), needs_transcript=True)
     words = Metric(spec, prepare=lambda reference: pytest.fail("no words"), configure=heard_by)
@@ -176,8 +176,7 @@ def test_aligned_metrics_compare_the_same_part_for_every_lag(tmp_path):
     assert values == pytest.approx([values[0]] * 3, abs=0.01)
     assert max(row.value for row in raw[1:]) < raw[0].value - 10
     assert [row.lag_s * 24_000 for row in delays] == pytest.approx([0, 5, -6])
-    known = replace(job.decodes[0], delay_known=True)
-    assert replace(job, decodes=(known,)).run() == rows[1:3]
+    assert replace(job, decodes=(replace(job.decodes[0], delay_known=True),)).run() == rows[1:3]
 
 
 @pytest.mark.parametrize(("lag_s", "status"), [(0.2, "ok"), (-0.3, "ok"), (0.45, "undefined")])
@@ -273,8 +272,7 @@ def test_short_clips_and_decodes_of_another_rate_or_of_other_channels():
     for reference in (stereo, opposed):
         row = found(buried(advanced(reference, -5), 1.5), reference=reference)
         assert (row.lag_s, row.found, row.inverted) == (5 / 48_000, True, False)
-    mono = Audio(stereo.samples.mean(axis=0, keepdims=True), 48_000)
-    assert found(mono, reference=stereo).found
+    assert found(Audio(stereo.samples.mean(axis=0, keepdims=True), 48_000), reference=stereo).found
 
 
 def spec_of(selector):
@@ -305,15 +303,7 @@ def test_a_source_is_limited_downmixed_or_refused():
     assert np.array_equal(mono.samples, limited.mean(axis=0, keepdims=True))
 
 
-@pytest.mark.parametrize(("codec", "channels", "parts", "rule"), [
-    ("snac-24khz", 1, [1], "mono"),
-    ("snac-24khz", 2, [1, 1], "each channel alone"),
-    ("encodec-48khz@6", 1, [2], "mono in both channels"),
-    ("encodec-48khz@6", 2, [2], "stereo"),
-    ("opus@24", 1, [1], "mono"),
-    ("opus@24", 2, [2], "stereo"),
-    ("identity", 2, [2], "stereo"),
-])  # fmt: skip
+@pytest.mark.parametrize(("codec", "channels", "parts", "rule"), cases(__file__)["given"])
 def test_what_a_codec_gets(codec, channels, parts, rule):
     spec = spec_of(codec)
     inputs, found = signals.codec_inputs(broadband(0.2, 44_100, channels=channels), spec)
@@ -326,23 +316,20 @@ def test_what_a_codec_gets(codec, channels, parts, rule):
 @pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 192_000])
 @pytest.mark.parametrize("samples", [4_001, 7_777])
 def test_lengths_agree_at_the_metrics_rate_after_any_codecs_rate(rate_hz, samples):
-    full = broadband(1.0, rate_hz)
-    source = Audio(full.samples[:, :samples], rate_hz)
+    source = Audio(broadband(1.0, rate_hz).samples[:, :samples], rate_hz)
     for codec in ("dac-44khz@3q", "dac-16khz@3q", "snac-32khz"):
         (given,), _ = signals.codec_inputs(source, spec_of(codec))
         for metric in metrics().values():
             reference = signals.for_metric(source, metric.spec)
-            degraded = signals.match_length(
-                reference=reference, degraded=signals.for_metric(given, metric.spec)
-            )
+            degraded = signals.for_metric(given, metric.spec)
+            degraded = signals.match_length(reference=reference, degraded=degraded)
             assert degraded.num_samples == reference.num_samples
 
 
 def test_metrics_of_one_rate_get_the_very_same_object():
     mono, longer = broadband(1.0, 24_000), broadband(1.0001, 44_100)
-    every_channel, downmixed = (
-        signals.for_metric(mono, metrics()[name].spec) for name in ("si_sdr", "lsd")
-    )
+    specs = [metrics()[name].spec for name in ("si_sdr", "lsd")]
+    every_channel, downmixed = (signals.for_metric(mono, spec) for spec in specs)
     assert every_channel is downmixed is signals.at_rate(mono, 44_100)
     fitted = signals.match_length(reference=longer, degraded=downmixed)
     assert fitted is signals.match_length(reference=longer, degraded=every_channel)

@@ -21,6 +21,7 @@ from snacbench.stats.curves import (
     shared_scores,
     value_at,
 )
+from tests.support.cases import cases
 
 ANCHOR = {6: 2.0, 12: 3.0, 24: 3.6, 48: 4.0}
 
@@ -32,8 +33,7 @@ def points(name, of):
 def curve(name, of, *, clips=120, own=0.1):
     """Mean scores of exactly these values, with noise per clip common to all curves, and some own.
 
-    A different name has other noise.
-    """
+    A different name has other noise."""
     common = np.random.default_rng(99).standard_normal(clips)
     rng = np.random.default_rng(len(name))
     scores = {}
@@ -212,14 +212,7 @@ def test_the_rate_where_the_score_is_reached_by_hand():
     assert (pooled.pooled_kbps, pooled.kbps) == ((12, 16), pytest.approx(12))
 
 
-@pytest.mark.parametrize(("score", "status", "sentence"), [
-    (2.7, "reached", r"needs 13\.0 kbps \[1\d\.\d, 1\d\.\d\] to reach GOAL"),
-    (1.0, "below", r"reaches GOAL below 8 kbps, its lowest rate, in 100 % of bootstrap draws"),
-    (4.5, "not reached", r"does not reach GOAL up to 32 kbps, its highest rate, in 100 % of "
-     "bootstrap draws"),
-    (3.995, "reached", r"needs \S+ kbps \[\S+, > 32\] to reach GOAL"),
-    (2.005, "reached", r"needs \S+ kbps \[< 8, \S+\] to reach GOAL"),
-])  # fmt: skip
+@pytest.mark.parametrize(("score", "status", "sentence"), cases(__file__)["sentences"])
 def test_the_sentence_for_a_paper(score, status, sentence):
     found = match(score)
     expected = sentence.replace("GOAL", r"the ViSQOL of snac-24khz at 0\.98 kbps")

@@ -4,6 +4,7 @@ from scipy import stats
 
 from snacbench.stats import intervals
 from snacbench.stats.clusters import cluster_clips, moments_of
+from tests.support.cases import cases
 
 NAN = np.nan
 SIZES = (1, 4, 2, 9, 3, 3, 1, 6)
@@ -234,13 +235,7 @@ def test_the_jackknife_is_the_t_interval_of_a_mean_and_covers_where_units_differ
     assert 0.92 < hits / 400 < 0.98
 
 
-@pytest.mark.parametrize(("left", "facts", "method"), [
-    ([9, 10, 10.7], {"n": 9, "clusters": 3}, "jackknife over clusters"),
-    ([9, 10, 10.7], {"n": 9, "clusters": 6}, "jackknife over 3 groups of clusters"),
-    ([9, 10, 10.7], {"n": 3, "clusters": 2, "these_clusters_only": True},
-     "these clusters only: jackknife over the clips within them"),
-    ([], {"n": 4, "clusters": 1}, "one cluster, no interval"),
-])  # fmt: skip
+@pytest.mark.parametrize(("left", "facts", "method"), cases(__file__)["jackknife"])
 def test_the_jackknife_says_what_was_left_out_and_ends_at_the_largest_value(left, facts, method):
     found = intervals.jackknife_interval(9.9, left, [1] * len(left), most=10.0, **facts)
     assert (found.mean, found.method, found.high) == (9.9, method, 10.0 if left else None)

@@ -124,8 +124,7 @@ def test_too_few_and_equal_scores_have_a_reason(example):
 def test_intervals_cover(scope, record_property):
     """What the same statistic is of the same conditions, on any number of items and listeners.
 
-    Rounding and clipping leave the order of what listeners would say on average as it is.
-    """
+    Rounding and clipping leave the order of what listeners would say on average as it is."""
     rng, held = np.random.default_rng(5), 0
     for _ in range(20):
         quality, thought = world(rng, 7)

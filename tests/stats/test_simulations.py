@@ -2,8 +2,7 @@
 
 First in short, with bounds that a wrong formula breaks: seeds are fixed, so the shares are the same
 in every run. Then in earnest: ``pytest -m slow tests/stats -o junit_family=xunit1
---junitxml=figures.xml``; the figures are the properties in that file.
-"""
+--junitxml=figures.xml``; the figures are the properties in that file."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -6,20 +6,23 @@ import zipfile
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from unittest.mock import Mock
 
-import numpy as np
 import pytest
 
 import snacbench as sb
-from snacbench.errors import StoreError, UserError, WeightsUnavailable
+from snacbench.errors import MissingPackage, StoreError, UserError, WeightsUnavailable
 from snacbench.plugins import metrics
-from snacbench.rows import Bits, Coded, CodeHistogram, Embedded, Score
-from snacbench.runner import plan
+from snacbench.rows import Embedded, Score
+from snacbench.runner import versions
 from snacbench.store.consistency import Consistency
 from snacbench.store.run_folder import RunFolder
+from snacbench.types import MetricSpec, WeightsInfo
+from tests.support.cases import cases
 from tests.support.command_line import call, make_clips, run_in
 
-METRICS = "si_sdr,mel_dac7,fad_logmel"
+METRICS = ["si_sdr", "mel_dac7", "fad_logmel"]
+CASES = cases(__file__)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def home(tmp_path_factory):
 def run(home):
     """A finished run, which no test changes; its set lies where a user would have it."""
     clips = make_clips(home / "clips")
-    how = {"metrics": METRICS.split(","), "weights": "embedded", "speed_budget_s": 0, "jobs": 1}
+    how = {"metrics": METRICS, "weights": "embedded", "speed_budget_s": 0, "jobs": 1}
     return sb.run("opus@14,dac-mini@2q", clips, home / "run", **how)
 
 
@@ -44,14 +47,6 @@ def bundle(run, home):
 def members(bundle):
     with zipfile.ZipFile(bundle) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
-
-
-def written(path, files, comment=b""):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-        archive.comment = comment
-    return path
 
 
 def test_a_bundle_says_what_computed_it_and_not_where(run, bundle, home, tmp_path):
@@ -76,89 +71,45 @@ def test_a_bundle_says_what_computed_it_and_not_where(run, bundle, home, tmp_pat
     assert {Path(name).stem for name in found if name.endswith(".npy")} == digests != set()
 
 
-def row(name="scores.jsonl", line=2, *, hide=False, **fields):
-    """What changes a row of a file, or takes it out; to hide that, MANIFEST is made to fit."""
-
-    def edit(files):
-        rows = files[name].splitlines(keepends=True)
-        changed = json.dumps({**json.loads(rows[line - 1]), **fields}).encode() + b"\n"
-        rows[line - 1 : line] = [changed] if fields else []
-        files[name] = b"".join(rows)
-        if hide:
-            told = sorted((n, sha256(c).hexdigest()) for n, c in files.items() if n != "MANIFEST")
-            files["MANIFEST"] = "".join(f"{digest}  {n}\n" for n, digest in told).encode()
-
-    return edit
-
-
-def add(**texts):
-    """What adds bytes to files, by their names without suffix."""
-    return lambda f: f.update(
-        {f"{n}.jsonl": f.get(f"{n}.jsonl", b"") + x for n, x in texts.items()}
-    )
+def tamper(files, *, file, set=None, add=None, other="", sort=False, text=None, hide=False):
+    """What test_bundle.yaml says; line 2 is changed. Without anything else a file is taken away."""
+    content = files.pop(file, b"")
+    rows = content.splitlines(keepends=True)
+    if set is not None:
+        rows[1:2] = [json.dumps({**json.loads(rows[1]), **set}).encode() + b"\n"] if set else []
+        files[file] = b"".join(rows)
+    elif sort:
+        files[file] = b"".join(sorted(rows))
+    elif other:
+        files[file], files[other] = files[other], content
+    elif add is not None or text is not None:
+        files[file] = text.encode() if text else content + add.encode()
+    if hide:
+        told = sorted((n, sha256(c).hexdigest()) for n, c in files.items() if n != "MANIFEST")
+        files["MANIFEST"] = "".join(f"{digest}  {n}\n" for n, digest in told).encode()
 
 
-def swap(files):
-    names = "scores.jsonl", "embedded.jsonl"
-    files |= {one: files[other] for one, other in zip(names, names[::-1], strict=True)}
-
-
-def shuffle(files):
-    files["scores.jsonl"] = b"".join(sorted(files["scores.jsonl"].splitlines(keepends=True)))
-
-
-TAMPERED = [
-    (row(value=3.25), "scores.jsonl, line 2: {row}: this row was changed"),
-    (row("clips.jsonl", sha256="0" * 64), "clips.jsonl: the clips have the digest"),
-    (row("coded.jsonl", decoded_sha256="0"), "coded.jsonl, line 2: "),
-    (row(), "scores.jsonl: {row}: no score"),
-    (row(), "scores.jsonl: 1 rows are missing, among lines 2 as"),
-    (row("clips.jsonl", 1), "the run has no clip clips/environment/e"),
-    (add(scores=b"{}\n"), "scores.jsonl, line 21: no row: this row was added"),
-    (add(scores=b"{\n"), "scores.jsonl, line 21: no row: this row was added"),
-    (add(more=b""), "more.jsonl: this file was added: MANIFEST does not name it"),
-    (swap, "; it is embedded.jsonl"),
-    (shuffle, "scores.jsonl: its rows are in another order"),
-    (row(hide=True, value=3.25), "scores.jsonl, line 2: {row}: this row was changed"),
-    (row(hide=True, value=3.25), "MANIFEST: it was changed: the archive states another id"),
-    (lambda f: f.pop("histograms.jsonl"), "histograms.jsonl: this file was taken away"),
-    (lambda f: f.update({"run.json": b"{}"}), "run.json is not a Run row"),
-    (lambda f: f.update({"bundle.json": f["bundle.json"] + b" "}), "bundle.json: this file was ch"),
-    (lambda f: f.update({"bundle.json": b"[]"}), "it is no whole bundle: "),
-    (lambda f: f.pop("MANIFEST"), "it is no whole bundle: "),
-    (lambda f: f.update({"bundle.json": b'{"format": 2, "missing": 0, "snacbench": ""}'}), "is 2"),
-]
-
-
-@pytest.mark.parametrize(("edit", "expected"), TAMPERED)
-def test_what_is_changed_is_refused_and_named(bundle, tmp_path, edit, expected):
+@pytest.mark.parametrize(("how", "expected"), CASES["tampered"])
+def test_what_is_changed_is_refused_and_named(bundle, tmp_path, how, expected):
     files = members(bundle)
-    named = "{metric} of {codec} on {clip}".format(
-        **json.loads(files["scores.jsonl"].split(b"\n")[1])
-    )
-    edit(files)
-    comment = sb.verify(bundle).id.encode()
-    done = call("verify", written(tmp_path / "b.zip", files, comment))
-    told = sb.verify(tmp_path / "b.zip")
+    row = json.loads(files["scores.jsonl"].split(b"\n")[1])
+    tamper(files, **how)
+    with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+        archive.comment = sb.verify(bundle).id.encode()
+    done, told = call("verify", tmp_path / "b.zip"), sb.verify(tmp_path / "b.zip")
     assert (done.return_value, f"refused: {len(told.found)} findings" in done.output) == (1, True)
-    assert expected.format(row=named) in "\n".join(map(str, told.found))
+    named = "{metric} of {codec} on {clip}".format(**row)
+    assert expected.replace("{row}", named) in "\n".join(map(str, told.found))
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "expected"),
-    [
-        ("../run.json", b"", "no bundle has such a member"),
-        ("/etc/passwd.txt", b"", "no bundle has such a member"),
-        ("embeddings/../../x.npy", b"", "no bundle has such a member"),
-        ("scores.jsonl", b"", "there twice"),
-        ("big.jsonl", bytes(2**24), "that would become 16777216"),
-    ],
-)
+@pytest.mark.parametrize(("name", "zeros", "expected"), CASES["dangerous"])
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_what_is_dangerous_is_not_unpacked(bundle, tmp_path, name, content, expected):
+def test_what_is_dangerous_is_not_unpacked(bundle, tmp_path, name, zeros, expected):
     path = shutil.copy(bundle, tmp_path / "b.zip")
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, content)
+        archive.writestr(name, bytes(zeros))
     told = sb.verify(path)
     assert [expected in str(finding) for finding in told.found] == [True] * len(told.found) != []
     assert told.folder is None
@@ -179,40 +130,19 @@ def test_no_half_file_is_left_and_none_is_read(run, bundle, tmp_path, monkeypatc
 
 
 OF = ("clips/music/c", "dac-mini@1.5kbps")
-CODED = Coded(*OF, "ok", duration_s=1.1)
-SCORE = Score(*OF, "mel_dac7", metrics()["mel_dac7"].spec.version, "ok", 1.0)
 
 
-@pytest.mark.parametrize(
-    ("row", "expected"),
-    [
-        (replace(SCORE, clip="no"), "the run has no clip no"),
-        (replace(SCORE, version="0"), ""),  # which counts no more
-        (SCORE, "it is there twice"),
-        (replace(SCORE, value=-1.0), "-1.0 is outside the metric's range"),
-        (replace(SCORE, value=None), "its status is ok, its value None"),
-        (Embedded(*OF, "fad_logmel", "1", "ok", None, "", "ab", "cd"), "embeddings/ab/ab.npy is n"),
-        (CODED, "it is there twice"),
-        (replace(CODED, status="failed"), "it scores what was not coded"),
-        (replace(CODED, duration_s=2.0), "2.0 s were coded, the clip lasts 1.1 s"),
-        (replace(CODED, bits=Bits(-1)), "-1 bits are no rate"),
-        (replace(CODED, bits=Bits(10)), "bits are counted, 10 were spent"),
-        (CodeHistogram(*OF, 0, 4, np.array([1]), np.array([1])), "stream 0 has no codebook of 4 c"),
-        (None, "is not a Score row"),
-    ],
-)
-def test_rows_that_contradict_each_other_are_named_and_not_exported(run, tmp_path, row, expected):
+@pytest.mark.parametrize(("file", "fields", "expected"), CASES["contradictions"])
+def test_rows_that_contradict_each_other_are_not_exported(run, tmp_path, file, fields, expected):
     path = shutil.copytree(run.path, tmp_path / "run")
-    folder = RunFolder.open(path)
-    if row is None:
-        with (path / "scores.jsonl").open("a") as stream:
-            stream.write("extra text\n")
-    else:
-        folder.append([row])
-    found = Consistency(folder).found
+    with (path / f"{file}.jsonl").open("r+") as stream:
+        rows = [json.loads(line) for line in stream]
+        row = next(row for row in rows if row.get("status", "ok") == "ok")
+        stream.write(f"{fields if fields == 'text' else json.dumps({**row, **fields})}\n")
+    found = Consistency(RunFolder.open(path)).found
     assert (expected in " ".join(map(str, found))) if expected else not found
     if expected:
-        with pytest.raises(StoreError, match=r"contradicts itself|is not a Score row"):
+        with pytest.raises(StoreError, match="contradicts itself"):
             sb.load(path).export(tmp_path / "b.zip")
 
 
@@ -245,16 +175,13 @@ def test_a_forged_run_is_found_by_its_id_and_by_computing_it_again(run, bundle, 
     told = sb.verify(forged.path, scores=99, data=home / "clips", jobs=1)
     (finding,) = told.found
     assert (finding.file, told.facts["tolerances"], len(told.scores)) == ("scores.jsonl", "", 30)
-    assert f"si_sdr of {OF[1]} on {OF[0]}: {better.value} (ok), again {row.value} (ok)" in str(
-        finding
-    )
-    assert (
-        told.facts["recomputed"] == "30 of 30 scores; 10 codings, 10 to the same audio bit by bit"
-    )
+    expected = f"si_sdr of {OF[1]} on {OF[0]}: {better.value} (ok), again {row.value} (ok)"
+    assert expected in finding.text
+    done = "30 of 30 scores; 10 codings, 10 to the same audio bit by bit"
+    assert told.facts["recomputed"] == done
 
 
-def test_what_cannot_be_computed_again_is_said(run, bundle, home, tmp_path, monkeypatch):
-    """In a fresh process without the audio first, then without a clip, a model and a machine."""
+def test_without_audio_on_another_machine(bundle, home, tmp_path, monkeypatch):
     monkeypatch.delenv("SNACBENCH_CACHE")
     env = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     done = run_in(tmp_path, "verify", bundle, "--recompute", "20", fresh=True, env=env)
@@ -263,32 +190,49 @@ def test_what_cannot_be_computed_again_is_said(run, bundle, home, tmp_path, monk
     here = shutil.copytree(home / "clips", tmp_path / "clips")
     (here / "music" / "c.wav").unlink()
     (here / "speech" / "a.wav").rename(here / "speech" / "renamed.wav")
-
-    def no_dac(codecs, policy):
-        if codecs[0].spec.family == "dac":
-            raise WeightsUnavailable("there are none")
-        return located(codecs, policy)
-
-    located = plan.locate_all
-    monkeypatch.setattr(plan, "locate_all", no_dac)
-    monkeypatch.setattr("snacbench.runner.versions.machine", lambda: {"processor": "another"})
-    done = call("verify", bundle, "--recompute", 20, "--data", here, "--jobs", 1)
-    assert done.return_value == 0
+    monkeypatch.setattr(versions, "machine", lambda: {"processor": "another"})
     told = sb.verify(bundle, scores=20, data=here, jobs=1)
-    reasons = {why[:10]: len(names) for why, names in told.left.items()}
-    assert reasons.keys() == {"no weights", "no audio: "}
-    assert len(told.scores) == 20 - sum(reasons.values()) > 0
+    ((why, left),) = told.left.items()
+    assert why.startswith("no audio: no file of its sha256 in ")
+    assert {name.partition(" on ")[2] for name in left} == {OF[0]}
+    assert (len(told.scores), told.ok) == (20 - len(left), True)
     assert "processor another, not" in told.facts["tolerances"]
-    assert told.facts["not recomputed"].partition("\n")[0] in done.output
     drawn = [sb.verify(bundle, scores=20, seed=seed).facts["drawn"] for seed in (0, 1)]
     assert told.facts["drawn"] == drawn[0] != drawn[1]
     with pytest.raises(UserError, match="no such folder"):
         sb.verify(bundle, scores=1, weights=["dac-mini=nowhere"])
 
 
-@pytest.mark.parametrize("name", ["quick", "debian-speech", "debian-music"])
-def test_runs_of_earlier_versions_are_exported(name, tmp_path):
-    kept = Path(__file__).parents[2] / "results" / name
-    sb.load(kept).export(tmp_path / "b.zip")
+def other_weights(codecs, _):
+    weights = WeightsInfo(sha256={"file": "digest"})
+    return [replace(codec, spec=replace(codec.spec, weights=weights)) for codec in codecs]
+
+
+def other_version(names):
+    return [replace(metrics()[name], spec=replace(SPEC, name=name)) for name in names]
+
+
+SPEC = MetricSpec("m", "1", "higher", (0, 1), 8000, "", version="9")
+
+
+@pytest.mark.parametrize(
+    ("what", "becomes", "expected"),
+    [
+        ("plan.plan_codecs", Mock(side_effect=UserError), "not possible here: opus@14kbps is no"),
+        ("plan.check_packages", Mock(side_effect=MissingPackage("x")), "package missing: x"),
+        ("plan.locate_all", Mock(side_effect=WeightsUnavailable("x")), "no weights: x"),
+        ("plan.locate_all", other_weights, "no weights: those of dac-mini@1.5kbps that are here"),
+        ("select_metrics", other_version, "not possible here: si_sdr has version 9, in the run 1"),
+    ],
+)
+def test_what_cannot_be_computed_again_is_said(bundle, home, monkeypatch, what, becomes, expected):
+    monkeypatch.setattr(f"snacbench.runner.recompute.{what}", becomes)
+    told = sb.verify(bundle, scores=40, data=home / "clips")
+    assert (told.ok, told.scores) == (True, [])
+    assert expected in told.facts["not recomputed"]
+
+
+def test_runs_of_earlier_versions_are_exported(tmp_path):
+    sb.load(Path(__file__).parents[2] / "results" / "quick").export(tmp_path / "b.zip")
     assert sb.verify(tmp_path / "b.zip").ok
     assert json.loads(members(tmp_path / "b.zip")["run.json"])["schema_version"] == 2

@@ -70,8 +70,7 @@ def test_a_merged_run_holds_every_row_once_and_whence_they_came(tmp_path):
     assert counts[rows.Calibration] == 3
     assert counts[rows.Coded] == counts[rows.Score] == counts[rows.CodeHistogram] == 9
     assert done.repeated == 1 + 3 * 3
-    scores = scores_of([RunRows.load(done.folder)], "up", "speech")
-    assert list(scores["b"].values()) == [0, 2, 4]
+    assert list(scores_of([RunRows.load(done.folder)], "up", "speech")["b"].values()) == [0, 2, 4]
     run = done.folder.run  # the provenance of every part is kept
     assert run.request.merged == ("one", "other")
     assert run.request.codecs == "a,both,both,b"

@@ -21,12 +21,10 @@ from tests.conftest import broadband
 from tests.support.studies import a_test
 
 CLIPS: Mapping[str, tuple[Domain, float, int, int]] = {
-    "set/a": ("speech", 2.0, 24_000, 1),
-    "set/b": ("speech", 2.5, 48_000, 1),
-    "set/c": ("music", 3.0, 44_100, 2),
-    "set/d": ("music", 2.2, 48_000, 2),
+    "set/a": ("speech", 2.0, 24_000, 1), "set/b": ("speech", 2.5, 48_000, 1),
+    "set/c": ("music", 3.0, 44_100, 2), "set/d": ("music", 2.2, 48_000, 2),
     "set/e": ("environment", 2.1, 32_000, 1),
-}
+}  # fmt: skip
 # By so many samples at 24 kHz a codec comes late, as its calibration row says; and its gain.
 FAULTS = {"late@8kbps": (7, 1.0), "early@2kbps": (-5, 1.0), "quiet@4kbps": (0, 0.5)}
 

@@ -21,9 +21,8 @@ HEADER = Header(
 )  # fmt: skip
 
 
-def random_codes(
-    sizes: Sequence[int], frames: Sequence[int], *, channels: int = 1, seed: int = 0
-) -> tuple[Codes, ...]:
+def random_codes(sizes: Sequence[int], frames: Sequence[int], *, channels: int = 1,
+                 seed: int = 0) -> tuple[Codes, ...]:  # fmt: skip
     rng = np.random.default_rng(seed)
     # Mostly small, as codes are not uniform: entropy coders then have something to do.
     return tuple(
@@ -130,20 +129,15 @@ def mutate(
 ) -> tuple[bytes, bytes, Tables | None, bool]:
     """A mutated file, the original, its tables, and whether the checksum was mended.
 
-    Bytes are cut out, put in, or exchanged: for any, for a number, or for some of another file.
-    """
+    Bytes are cut out, put in, or exchanged: for any, for a number, or for some of another file."""
     (original, tables), (other, _) = rng.choice(files), rng.choice(files)
     sealed = rng.random() < 0.7
     data = body_of(original) if sealed else original
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         start, size = rng.randrange(len(data)), rng.choice((0, 1, 1, 1, 2, 20, len(data)))
-        new = (
-            b"",
-            bytes([data[start] ^ 1 << rng.randrange(8)]),
-            wire.number(rng.choice((*_INTERESTING, data[start] + 1))),
-            rng.randbytes(rng.randint(1, 20)),
-            data[start:] * 2,
-            other[rng.randrange(len(other)) :],
-        )
+        flipped = bytes([data[start] ^ 1 << rng.randrange(8)])
+        number = wire.number(rng.choice((*_INTERESTING, data[start] + 1)))
+        drawn = rng.randbytes(rng.randint(1, 20))
+        new = (b"", flipped, number, drawn, data[start:] * 2, other[rng.randrange(len(other)) :])
         data = data[:start] + rng.choice(new) + data[start + size :] or b"\0"
     return (seal(data, original[len(MAGIC)]) if sealed else data), original, tables, sealed

@@ -18,8 +18,7 @@ def local_cluster(workers: int) -> LocalCluster:
 def fake_slurm(folder: Path) -> Path:
     """A folder of programs: what they run, as a copy like the real ones', and what it prints.
 
-    ``sbatch`` leaves the script in ``script`` and its output in ``printed``, beside it.
-    """
+    ``sbatch`` leaves the script in ``script`` and its output in ``printed``, beside it."""
     script, printed = folder / "script", folder / "printed"
     for name, text in {
         # Whoever sends a script removes it at once.

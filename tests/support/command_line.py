@@ -41,18 +41,13 @@ def snacbench_command(*arguments: object) -> list[str]:
 
 
 def run_in(
-    folder: Path,
-    *arguments: object,
-    code: int = 0,
-    env: dict[str, str] | None = None,
-    plugged: Path | None = None,
-    fresh: bool = False,
-) -> subprocess.CompletedProcess[str]:
+    folder: Path, *arguments: object, code: int = 0, env: dict[str, str] | None = None,
+    plugged: Path | None = None, fresh: bool = False,
+) -> subprocess.CompletedProcess[str]:  # fmt: skip
     """Run snacbench in a folder, without a network to look for; it must exit with `code`.
 
     In this process, which has imported everything, and with plug-ins from the folder `plugged`;
-    in a `fresh` one where the environment matters to what is imported.
-    """
+    in a `fresh` one where the environment matters to what is imported."""
     command = snacbench_command(*arguments)
     given = {"HF_HUB_OFFLINE": "1", **(env or {})}
     if fresh:

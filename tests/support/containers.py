@@ -24,8 +24,7 @@ class Case:
 
     `tolerance` is the largest error of a sample, None where a lossy coder decides; `states` says
     whether its header states a length, `refused` what a message must say where it is refused,
-    `sound_bytes` where the sound ends, if not with the file.
-    """
+    `sound_bytes` where the sound ends, if not with the file."""
 
     data: bytes
     samples: NDArray[np.float32]
@@ -56,9 +55,8 @@ def by_soundfile(kind: str, subtype: str, *, rate_hz: int = RATE_HZ, endian: str
     return stream.getvalue()
 
 
-def by_pyav(
-    kind: str, codec: str, *, rate_hz: int = RATE_HZ, pipe: bool = False, **options: str
-) -> bytes:
+def by_pyav(kind: str, codec: str, *, rate_hz: int = RATE_HZ, pipe: bool = False,
+            **options: str) -> bytes:  # fmt: skip
     """A file, or what goes through a pipe, in which nobody can go back."""
     written = io.BytesIO()
     target: Any = SimpleNamespace(write=written.write) if pipe else written
@@ -148,8 +146,7 @@ def riff(*chunks: bytes) -> bytes:
 
 def id3(size: int) -> bytes:
     """An ID3v2 tag of zeros."""
-    seven = bytes(size >> shift & 127 for shift in (21, 14, 7, 0))
-    return b"ID3\x04\0\0" + seven + bytes(size)
+    return b"ID3\x04\0\0" + bytes(size >> shift & 127 for shift in (21, 14, 7, 0)) + bytes(size)
 
 
 def altered() -> Iterator[tuple[str, Case]]:
@@ -164,11 +161,9 @@ def altered() -> Iterator[tuple[str, Case]]:
         "list-before-data": riff(fmt, chunk(b"LIST", b"INFOISFT\4\0\0\0abc\0"), wav[36:]),
         "odd-chunks": riff(chunk(b"bext", b"x" * 603), fmt, chunk(b"junk", b"y" * 7), wav[36:]),
         "chunks-after": riff(fmt, wav[36:], chunk(b"LIST", b"INFO"), chunk(b"id3 ", id3(20))),
-        "id3-before-wav": id3(300) + wav,
-        "bytes-after": wav + b"\0" * 64,
+        "id3-before-wav": id3(300) + wav, "bytes-after": wav + b"\0" * 64,
         "bw64": b"BW64" + rf64[4:],
-        "id3-before-aiff": id3(128) + aiff,
-        "id3-before-flac": id3(200) + flac,
+        "id3-before-aiff": id3(128) + aiff, "id3-before-flac": id3(200) + flac,
         "flac-padding": flac[:42] + b"\1" + (50_000).to_bytes(3, "big") + bytes(50_000) + flac[42:],
     }  # fmt: skip
     without_length = {

@@ -48,8 +48,7 @@ class Reply:
 
     `promised` is the Content-Length where it is not the body's, `cut_after` ends the connection
     after so many bytes, `stall_after` sends nothing more, `block_s` waits after each block. With
-    `ranges`, a Range header is obeyed, and If-Range compared with the ETag.
-    """
+    `ranges`, a Range header is obeyed, and If-Range compared with the ETag."""
 
     body: bytes | Path = b""
     status: int = 200

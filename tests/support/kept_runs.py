@@ -50,9 +50,8 @@ def toy(name: str = "toy@1kbps") -> CodecSpec:
     return replace(codec(name), streams=STREAMS, nominal_kbps=0.375)
 
 
-def kept_run(
-    path: Path, *, codecs: tuple[str, ...] = ("toy@1kbps",), count: int = 8, speakers: int = 4
-) -> RunFolder:
+def kept_run(path: Path, *, codecs: tuple[str, ...] = ("toy@1kbps",), count: int = 8,
+             speakers: int = 4) -> RunFolder:  # fmt: skip
     """A run of 4 s clips whose codes lie in it; a stereo-like clip of two parts is among them."""
     clips = [clip(number, speakers=speakers) for number in range(count)]
     specs = tuple(toy(name) for name in codecs)

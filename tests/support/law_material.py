@@ -26,12 +26,11 @@ def noisy(snr_db: float) -> Decode:
 
 
 BAD: Mapping[str, Decode] = {
-    "silent": lambda x, rng: np.zeros_like(x),
-    "constant": lambda x, rng: np.full_like(x, 0.25),
+    "silent": lambda x, rng: np.zeros_like(x), "constant": lambda x, rng: np.full_like(x, 0.25),
     "second half is zeros": lambda x, rng: x * (np.arange(len(x)) < len(x) // 2),
     "ends half-way": lambda x, rng: x[: len(x) // 2],
     "white noise": lambda x, rng: np.sqrt(np.mean(x**2)) * rng.standard_normal(len(x)),
-}
+}  # fmt: skip
 
 
 def write(path: Path, samples: np.ndarray, rate_hz: int = RATE_HZ) -> Path:
@@ -46,9 +45,8 @@ def references(folder: Path, count: int, *, seconds: float = 1.0, seed: int = 0)
     return folder
 
 
-def decodes(
-    folder: Path, clips: Path, good: Decode, bad: Mapping[int, Decode | None] | None = None
-) -> Path:
+def decodes(folder: Path, clips: Path, good: Decode,
+            bad: Mapping[int, Decode | None] | None = None) -> Path:  # fmt: skip
     """Decodes of all clips by `good`; some by another way, None: the file is missing."""
     for i, path in enumerate(sorted(clips.glob("*.wav"))):
         decode = (bad or {}).get(i, good)
@@ -59,14 +57,9 @@ def decodes(
 
 
 def score_files(
-    clips: Path,
-    degraded: Path,
-    run: Path,
-    *,
-    name: str = "codec",
-    metrics: str = "",
+    clips: Path, degraded: Path, run: Path, *, name: str = "codec", metrics: str = "",
     **options: str,
-) -> int:
+) -> int:  # fmt: skip
     """Score a folder of decodes; the exit code."""
     arguments = ["--reference", clips, "--degraded", degraded, "--name", name, "-o", run]
     arguments += ["--metrics", metrics] if metrics else []

@@ -147,8 +147,7 @@ class Complaints(list[str]):
     def outage(self) -> Iterator[None]:
         """Within, the test takes the server away, and waits until the page has got over it.
 
-        That a request got no answer counts only outside: whatever is fetched ahead meets it too.
-        """
+        That a request got no answer counts only outside: whatever is fetched ahead meets it too."""
         before = len(self)
         yield
         no_answer = "Failed to load resource: net::ERR_"

@@ -18,13 +18,9 @@ def write(path: Path, audio: Audio) -> Path:
 
 
 def score_files(
-    reference: Path,
-    degraded: Path,
-    target: Path,
-    *,
-    metrics: str = "si_sdr,si_sdr_aligned",
+    reference: Path, degraded: Path, target: Path, *, metrics: str = "si_sdr,si_sdr_aligned",
     align: bool = False,
-) -> RunFolder:
+) -> RunFolder:  # fmt: skip
     """Decodes of a codec named ``evs``, imported and scored."""
     chosen = select_metrics(metrics.split(","))
     outside = OutsideFiles(degraded, "evs", align=align)

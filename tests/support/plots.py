@@ -76,8 +76,7 @@ def run_rows(
 ) -> RunRows:
     """A run whose every codec coded every clip; `without` are pairs of codec and metric.
 
-    Clips come in pairs of one cluster.
-    """
+    Clips come in pairs of one cluster."""
     missing = set(without)
     domain_of = [domains[i % len(domains)] for i in range(clips)]
     columns = []

@@ -4,13 +4,9 @@ from pathlib import Path
 
 
 def install(
-    folder: Path,
-    name: str,
-    code: str,
-    *,
-    version: str = "1.0",
+    folder: Path, name: str, code: str, *, version: str = "1.0",
     kinds: tuple[str, ...] = ("codecs",),
-) -> Path:
+) -> Path:  # fmt: skip
     """A package of one module that brings codecs or metrics, in a folder to put on the path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.py").write_text(code)
@@ -23,18 +19,14 @@ def install(
 
 
 def codec(
-    name: str = "sent",
-    *,
-    encode: str = "return audio.samples.astype('<f4').tobytes()",
-    decode: str = "return np.frombuffer(data, '<f4').reshape(shape)",
-    spec: str = "",
+    name: str = "sent", *, encode: str = "return audio.samples.astype('<f4').tobytes()",
+    decode: str = "return np.frombuffer(data, '<f4').reshape(shape)", spec: str = "",
     more: str = "",
-) -> str:
+) -> str:  # fmt: skip
     """Code of a module with a codec that sends samples, its two halves to be put in other ways.
 
     `encode` is a body that makes bytes of ``audio``, `decode` one that makes samples of ``data``,
-    ``shape`` and ``seed``.
-    """
+    ``shape`` and ``seed``."""
     return f"""
 import numpy as np
 from snacbench.models import CodecModel

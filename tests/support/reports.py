@@ -1,10 +1,9 @@
 """A small run with real audio in it, and names that would break a careless page."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,11 +36,16 @@ def tone(hertz: float, seconds: float = SECONDS) -> Audio:
     return Audio((0.4 * np.sin(2 * np.pi * hertz * time_s)).astype(np.float32)[None], RATE_HZ)
 
 
+def open_clip(opened: Any, name: str) -> None:
+    """Open the players of a clip on the page."""
+    opened.locator(".opener", has_text=name).click()
+    opened.wait_for_selector(".clip.open .signal")
+
+
 def run_with_audio(path: Path, condition: str = "") -> RunFolder:
     """Three clips through three codecs, one coding failed, one score undefined.
 
-    With a condition the codecs but the first are there under it, too.
-    """
+    With a condition the codecs but the first are there under it, too."""
     tones, specs = TONES_HZ, CODECS
     if condition:
         specs += tuple(spec.under(condition) for spec in CODECS[1:])
@@ -62,9 +66,8 @@ def run_with_audio(path: Path, condition: str = "") -> RunFolder:
     return folder
 
 
-def _rows_of(
-    folder: RunFolder, place: int, clip: Clip, tones: Mapping[str, float]
-) -> Iterator[object]:
+def _rows_of(folder: RunFolder, place: int, clip: Clip,
+             tones: Mapping[str, float]) -> Iterator[object]:  # fmt: skip
     id_ = clip.id
     for at, (codec, hertz) in enumerate(tones.items()):
         if (id_, codec) == ("set/c", "same"):

@@ -1,8 +1,7 @@
 """Files of speaker networks in their published format: small siblings, with weights by name.
 
 `speaker_models.json` has the names and shapes of the tensors, and what the networks' own code made
-of voices with these weights.
-"""
+of voices with these weights."""
 
 import functools
 import json

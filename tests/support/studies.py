@@ -34,9 +34,8 @@ def study_of(scores: Mapping[tuple[str, str], Mapping[str, float]], **fields: An
     return Study(**{**made, **fields})
 
 
-def listener_with(
-    name: str, items: int, *, low_references: int = 0, high_anchors: int = 0, **scores: float
-) -> Scores:
+def listener_with(name: str, items: int, *, low_references: int = 0, high_anchors: int = 0,
+                  **scores: float) -> Scores:  # fmt: skip
     """A listener who misses the reference on the first items, and takes the anchor for good."""
     found = {(name, f"i{n}"): {**GOOD, "a": 40.0, "b": 60.0, **scores} for n in range(items)}
     for place, of in enumerate(found.values()):
@@ -64,9 +63,8 @@ def numbered_test(items: int = 6, form: str = "mushra", systems: int = 3, **fiel
     return a_test(id="t", form=form, systems=codecs, items=heard, **{"training": (), **fields})
 
 
-def ab(
-    listener: str, answers: str, *, item: str = "i0", pair: tuple[str, str] = ("a", "b")
-) -> list[Choice]:
+def ab(listener: str, answers: str, *, item: str = "i0",
+       pair: tuple[str, str] = ("a", "b")) -> list[Choice]:  # fmt: skip
     """Answers as a word: a, b and t for a tie, one per item."""
     words: Any = ("tie" if letter == "t" else letter for letter in answers)
     return [Choice(listener, f"{item}-{k}", *pair, word) for k, word in enumerate(words)]
@@ -96,15 +94,9 @@ NOTHING_DEVIATES = Deviations(0, 0, 0, 0, 0)
 
 
 def simulate(
-    test: ListeningTest,
-    listeners: int,
-    means: Mapping[str, float],
-    spread: Deviations = Deviations(),
-    *,
-    careless: int = 0,
-    dropouts: int = 0,
-    seed: int = 0,
-) -> Study:
+    test: ListeningTest, listeners: int, means: Mapping[str, float],
+    spread: Deviations = Deviations(), *, careless: int = 0, dropouts: int = 0, seed: int = 0,
+) -> Study:  # fmt: skip
     """Answers to a test: listener n hears what `design.pages_of` deals to number n.
 
     The quality that a listener hears is a point on a scale that goes on beyond 0 and 100. Ratings
@@ -113,8 +105,7 @@ def simulate(
     `means` of the systems are over listeners and items: what items deviate by is centred. The
     hidden reference gets 100, 80 where it is missed, in one of 50 cases. In form ``ab`` differences
     below 5 are "no preference"; in ``abx`` 63 % hear a difference of 10 points from the reference.
-    The first listeners are `careless` and answer anything, the last `dropouts` stop half-way.
-    """
+    The first listeners are `careless` and answer anything, the last `dropouts` stop half-way."""
     means = {ANCHOR35: 20.0, ANCHOR70: 40.0, **means}
     ids, rng = [item.id for item in test.items], np.random.default_rng([seed, 99])
     of_items = rng.normal(0, spread.item_system, (len(ids), len(means)))

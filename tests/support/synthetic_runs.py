@@ -41,15 +41,10 @@ class System:
 
 
 def make_run(
-    path: Path,
-    scores: Mapping[str, Mapping[str, np.ndarray]],
-    *,
-    kbps: Mapping[str, float] | None = None,
-    failed: Mapping[str, tuple[int, ...]] | None = None,
-    speakers: int = 0,
-    version: str = "1",
-    **run: Any,
-) -> RunFolder:
+    path: Path, scores: Mapping[str, Mapping[str, np.ndarray]], *,
+    kbps: Mapping[str, float] | None = None, failed: Mapping[str, tuple[int, ...]] | None = None,
+    speakers: int = 0, version: str = "1", **run: Any,
+) -> RunFolder:  # fmt: skip
     """A run of codec -> metric -> one value per clip (NaN: undefined), with files of decodes."""
     count = max(len(values) for of in scores.values() for values in of.values())
     clips = [clip(number, speakers=speakers) for number in range(count)]
@@ -66,9 +61,8 @@ def make_run(
 VOICE = replace(UP, name="voice", domains=("speech",))
 
 
-def run_of(
-    path: Path, systems: Mapping[str, System], domains: Sequence[Domain], *, set_id: str = "ab"
-) -> Path:
+def run_of(path: Path, systems: Mapping[str, System], domains: Sequence[Domain], *,
+           set_id: str = "ab") -> Path:  # fmt: skip
     """A run folder of some systems on clips of these domains, 1 s each, without decodes."""
     clips = [replace(clip(number), id=f"{set_id}/{number:03}", domain=domain)
              for number, domain in enumerate(domains)]  # fmt: skip
@@ -82,12 +76,9 @@ def run_of(
 
 
 def rows_of(
-    name: str,
-    system: System,
-    clips: Sequence[Clip],
-    version: str = "1",
+    name: str, system: System, clips: Sequence[Clip], version: str = "1",
     folder: RunFolder | None = None,
-) -> Iterator[object]:
+) -> Iterator[object]:  # fmt: skip
     """Rows of one codec; with a folder also histograms, and the files of decodes in it."""
     rates = np.broadcast_to(np.asarray(system.kbps, float), len(clips))
     for i, one in enumerate(clips):

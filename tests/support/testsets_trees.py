@@ -1,8 +1,7 @@
 """Corpora in miniature: each layout as its archive unpacks, with what lies beside it.
 
 ``make_tree(name, root, files=n)`` writes a copy with `n` files of the evaluation part, and with
-other parts, stems, microphones and archivers' litter around them. Audio files are empty.
-"""
+other parts, stems, microphones and archivers' litter around them. Audio files are empty."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -18,8 +17,7 @@ DAPS_VERSIONS = ("clean", "cleanraw", "produced", "ipad_office1")
 def make_tree(name: str, root: Path, *, files: int = 6) -> Path:
     """Write a miniature of a corpus and return the folder that its archive unpacks to.
 
-    The evaluation part has so many `files` (of DAPS: each version); `root` is the folder above.
-    """
+    The evaluation part has so many `files` (of DAPS: each version); `root` is the folder above."""
     folder, fill = _MAKERS[name]
     top = root / folder
     for relative, content in fill(files):

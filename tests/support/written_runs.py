@@ -103,12 +103,9 @@ TURNS = [2.0, 2.0, -2.0, -2.0] * 3
 
 def values() -> dict[str, list[float]]:
     two = [10.0 + i for i in range(12)]
-    return {
-        "one": [v - 1 + o for v, o in zip(two, OFFSETS, strict=True)],
-        "two": two,
-        "three_3%&": [v - 0.25 + t for v, t in zip(two, TURNS, strict=True)],
-        "low": [99.0] * 12,
-    }
+    one = [v - 1 + o for v, o in zip(two, OFFSETS, strict=True)]
+    three = [v - 0.25 + t for v, t in zip(two, TURNS, strict=True)]
+    return {"one": one, "two": two, "three_3%&": three, "low": [99.0] * 12}
 
 
 def competition(path: Path, *, lost: int = 0, clusters: bool = True) -> RunRows:

@@ -13,34 +13,20 @@ from scipy.special import digamma
 from snacbench.errors import UnknownName, UserError
 from snacbench.plugins import Origin, discovered
 from snacbench.rows import Bits, Coded
-from snacbench.tables.from_runs import (
-    Options,
-    summary_csv,
-    summary_frame,
-    summary_markdown,
-    tables_of,
-)
+from snacbench.tables import from_runs as made
 from snacbench.tables.layouts import layouts
 from snacbench.tables.layouts.parts import Fact, Layout
 from snacbench.tables.run_rows import RunRows
 from snacbench.tables.table_model import Cell, Column
-from tests.support.written_runs import (
-    NEURAL,
-    OFFSETS,
-    TURNS,
-    coded,
-    competition,
-    histograms,
-    of,
-    score,
-)
+from tests.support import written_runs as kept
+from tests.support.written_runs import of
 
 PAPER, DEFAULT = layouts()["dac-table3"], layouts()["default"]
-PLAIN = Options()
+PLAIN = made.Options()
 
 
 def one_table(rows, options=PLAIN, layout=PAPER):
-    (found,) = tables_of([rows], layout, options)
+    (found,) = made.tables_of([rows], layout, options)
     return found
 
 
@@ -61,7 +47,7 @@ def t_test(differences):
 
 
 def test_means_rates_bandwidths_intervals_and_notes(tmp_path):
-    table = one_table(competition(tmp_path / "r"), Options(ci=True, digits=4))
+    table = one_table(kept.competition(tmp_path / "r"), made.Options(ci=True, digits=4))
     assert cell(table, "one", "si_sdr").value == pytest.approx(14.5)
     assert cell(table, "two", "actual_kbps").value == pytest.approx(0.76)
     assert [cell(table, of, "bandwidth_khz").value for of in ("two", "low")] == [12.0, 3.5]
@@ -80,16 +66,16 @@ def test_means_rates_bandwidths_intervals_and_notes(tmp_path):
     assert "Metrics: SI-SDR is si_sdr." in table.footnotes
     digits = {column.key: column.digits for column in table.columns}
     assert (digits["si_sdr"], digits["actual_kbps"]) == (4, 2)
-    table = one_table(competition(tmp_path / "s", clusters=False), layout=DEFAULT)
+    table = one_table(kept.competition(tmp_path / "s", clusters=False), layout=DEFAULT)
     assert note(table, "n = 12").endswith("is not known: taken as independent of all others.")
     assert "stoi hears nothing above 5 kHz." in table.footnotes
 
 
 def test_marks_are_of_who_competes_and_of_what_holm_over_all_pairs_leaves(tmp_path):
-    rows = competition(tmp_path / "r")
-    table = one_table(rows, Options(significance=True))
-    p_three = t_test([t - 0.25 for t in TURNS])
-    assert t_test([o - 1 for o in OFFSETS]) * 3 <= 0.05 < p_three  # pairs, without yardsticks
+    rows = kept.competition(tmp_path / "r")
+    table = one_table(rows, made.Options(significance=True))
+    p_three = t_test([t - 0.25 for t in kept.TURNS])
+    assert t_test([o - 1 for o in kept.OFFSETS]) * 3 <= 0.05 < p_three  # pairs, without yardsticks
     marks = [cell(table, row.label, "si_sdr").marks for row in table.rows]
     assert marks == [("significant",), ("best",), ("second",), ()]
     assert cell(table, "two", "si_sdr").interval is None
@@ -100,7 +86,7 @@ def test_marks_are_of_who_competes_and_of_what_holm_over_all_pairs_leaves(tmp_pa
     )
     assert "Neither ranked nor compared, being yardsticks: low." in table.footnotes
     assert one_table(rows.only({"low"})).rows[0].ranked  # alone they compete
-    table = one_table(rows, Options(significance=True, baseline="one"))
+    table = one_table(rows, made.Options(significance=True, baseline="one"))
     starred = [row.label for row in table.rows if "significant" in row.cells["si_sdr"].marks]
     assert starred[0] == "two"
     assert "differs from one" in note(table, "*")
@@ -108,7 +94,7 @@ def test_marks_are_of_who_competes_and_of_what_holm_over_all_pairs_leaves(tmp_pa
 
 
 def test_lost_clips_are_counted_in_cells_and_in_pairs(tmp_path):
-    table = one_table(competition(tmp_path / "r", lost=3), Options(significance=True))
+    table = one_table(kept.competition(tmp_path / "r", lost=3), made.Options(significance=True))
     found = cell(table, "three_3%&", "si_sdr")
     assert (found.n, found.notes) == (9, ("n = 9 of 12 clips (3 undefined)",))
     # It has lost the three lowest clips, so they count for nobody.
@@ -123,14 +109,14 @@ def test_lost_clips_are_counted_in_cells_and_in_pairs(tmp_path):
 
 
 def test_why_a_mean_rests_on_fewer_clips(folder, rows):
-    tables = tables_of([rows], DEFAULT)
+    tables = made.tables_of([rows], DEFAULT)
     assert [t.title.split(", ")[1] for t in tables] == ["speech", "music", "all clips"]
-    assert cell(tables[1], NEURAL.name, "up").notes == ("n = 1 of 2 clips (1 not coded)",)
+    assert cell(tables[1], kept.NEURAL.name, "up").notes == ("n = 1 of 2 clips (1 not coded)",)
     undefined = "n = 0 of 2 clips (1 not coded, 1 undefined)"
-    assert cell(tables[1], NEURAL.name, "down").notes == (undefined,)
-    folder.append([Coded("z", NEURAL.name, "ok", "", "music", 1.0, Bits(codes=8))])
-    table = one_table(RunRows.load(folder), Options(by="all"), DEFAULT)
-    assert "1 without a score" in cell(table, NEURAL.name, "up").notes[0]
+    assert cell(tables[1], kept.NEURAL.name, "down").notes == (undefined,)
+    folder.append([Coded("z", kept.NEURAL.name, "ok", "", "music", 1.0, Bits(codes=8))])
+    table = one_table(RunRows.load(folder), made.Options(by="all"), DEFAULT)
+    assert "1 without a score" in cell(table, kept.NEURAL.name, "up").notes[0]
 
 
 def test_a_layout_of_another_package_that_fails_is_named(rows, monkeypatch):
@@ -138,31 +124,36 @@ def test_a_layout_of_another_package_that_fails_is_named(rows, monkeypatch):
     fact = Fact(Column("x", "x"), lambda entry, record: record["nothing"])
     for parts in (lambda _: 1 / 0, lambda _: (fact,)):
         with pytest.raises(UserError, match=r"plug-in broken \(layouts\) of rival 2.0 failed: "):
-            tables_of([rows], Layout("broken", "fails", parts, by="all"))
+            made.tables_of([rows], Layout("broken", "fails", parts, by="all"))
 
 
 def test_a_codec_in_two_runs_carries_the_runs_name(tmp_path):
-    first, second = competition(tmp_path / "a" / "run"), competition(tmp_path / "b" / "run")
+    first, second = (
+        kept.competition(tmp_path / "a" / "run"),
+        kept.competition(tmp_path / "b" / "run"),
+    )
     other = replace(second, run=replace(second.run, id="day"))
     for of_second, labels in (
         (other, ["two (night)", "two (day)"]),  # folders of one name: the runs' ids
         (replace(second, name="again"), ["two (run)", "two (again)"]),
         (second, ["two (night)", "two (night) #2"]),
     ):
-        (table,) = tables_of([first, of_second], PAPER)
+        (table,) = made.tables_of([first, of_second], PAPER)
         assert [row.label for row in table.rows if row.label.startswith("two")] == labels
 
 
 def test_labels_titles_and_captions_are_as_asked(tmp_path):
-    rows = competition(tmp_path / "r", lost=1)
-    named = one_table(rows, Options(labels={"two": "Number 2", "three_3%&": "III"}, title="Mine"))
+    rows = kept.competition(tmp_path / "r", lost=1)
+    named = one_table(
+        rows, made.Options(labels={"two": "Number 2", "three_3%&": "III"}, title="Mine")
+    )
     assert [row.label for row in named.rows] == ["one", "Number 2", "III", "low"]
     assert named.title == "Mine, all clips"
     assert "si_sdr: over the 11 clips that all codecs have (III lacks 1)." in named.footnotes
-    bare = one_table(rows, Options(caption=False))
+    bare = one_table(rows, made.Options(caption=False))
     assert (bare.title, bare.footnotes, bare.letters) == ("", (), {})
     with pytest.raises(UnknownName, match="no codec named 'tow' to label; did you mean two"):
-        one_table(rows, Options(labels={"tow": "x"}))
+        one_table(rows, made.Options(labels={"tow": "x"}))
 
 
 HEADER = (
@@ -178,27 +169,27 @@ def of_metric(name):
     return f",{name},{name}_low,{name}_high,{name}_n,{name}_marks"
 
 
-def line(*runs, codec=NEURAL.name, domain="all"):
-    found = csv.DictReader(io.StringIO(summary_csv(runs)))
+def line(*runs, codec=kept.NEURAL.name, domain="all"):
+    found = csv.DictReader(io.StringIO(made.summary_csv(runs)))
     (one,) = [row for row in found if (row["codec"], row["domain"]) == (codec, domain)]
     return one
 
 
 def test_the_summary_has_one_schema_a_row_per_codec_and_domain_and_a_frame(rows):
     metrics = of_metric("up") + of_metric("down")
-    lines = list(csv.reader(io.StringIO(summary_csv([rows]))))
+    lines = list(csv.reader(io.StringIO(made.summary_csv([rows]))))
     assert ",".join(lines[0]) == f"{HEADER}{metrics},notes"
     assert [tuple(cells[2:4]) for cells in lines[1:]] == [
-        (NEURAL.name, "speech"), ("plain", "speech"), (NEURAL.name, "music"),
-        (NEURAL.name, "all"), ("plain", "all"),
+        (kept.NEURAL.name, "speech"), ("plain", "speech"), (kept.NEURAL.name, "music"),
+        (kept.NEURAL.name, "all"), ("plain", "all"),
     ]  # fmt: skip
-    frame = summary_frame([rows], by="both")
+    frame = made.summary_frame([rows], by="both")
     figures = HEADER.partition("beside,")[2] + metrics
     assert ",".join(frame.columns) == f"codec,domain,{figures},notes"
-    found = frame[(frame["codec"] == NEURAL.name) & (frame["domain"] == "all")].iloc[0]
+    found = frame[(frame["codec"] == kept.NEURAL.name) & (frame["domain"] == "all")].iloc[0]
     for key in ("entropy_kbps", "up_low"):
         assert found[key] == float(line(rows)[key])
-    by_domain = summary_frame([rows], ci=False)
+    by_domain = made.summary_frame([rows], ci=False)
     assert list(dict.fromkeys(by_domain["domain"])) == ["speech", "music"]
     assert by_domain["up_low"].isna().all()
 
@@ -225,7 +216,7 @@ def test_figures_of_the_summary(rows):
 
 
 def test_fewer_tokens_than_entries_give_a_range_and_no_number(tmp_path):
-    rows = [coded("a", "speech", 1.0, Bits(100, 8)), *histograms("a", [10, 10], [8, 7])]
+    rows = [kept.coded("a", "speech", 1.0, Bits(100, 8)), *kept.histograms("a", [10, 10], [8, 7])]
     run = RunRows.load(of(tmp_path / "few", rows))
     found = line(run)
     first = (digamma(20) - digamma(10)) / math.log(2)
@@ -235,31 +226,33 @@ def test_fewer_tokens_than_entries_give_a_range_and_no_number(tmp_path):
     assert low == pytest.approx((20 * first + 15 * second + 8) / 1000)
     assert high == pytest.approx((20 * first + 15 * 4 + 8) / 1000)
     assert float(found["efficiency_percent_high"]) == pytest.approx(10 * first + 20 * 4)
-    assert "unreliable" in summary_markdown([run])
+    assert "unreliable" in made.summary_markdown([run])
 
 
 def test_what_is_not_known_leaves_no_figure_rather_than_a_wrong_one(folder, tmp_path):
-    rows = [Coded("c", NEURAL.name, "failed", "why", "music", 1.0), score("c", "up", 1.0)]
+    rows = [Coded("c", kept.NEURAL.name, "failed", "why", "music", 1.0), kept.score("c", "up", 1.0)]
     found = line(RunRows.load(of(tmp_path / "f", rows)))
     assert (found["n"], found["up_n"]) == ("0", "0")
     assert {found[k] for k in ("up", "actual_kbps", "entropy_kbps", "rtf_encode")} == {""}
     for status in ("failed", "undefined", "skipped"):  # even with a value
-        folder.append([replace(score("b", "up", 1e6), status=status)])
+        folder.append([replace(kept.score("b", "up", 1e6), status=status)])
         found = line(RunRows.load(folder))
         assert (found["up"], found["up_n"]) == ("10.0", "1")
-    folder.append([coded("d", "music", 3.0, Bits(180))])  # without a histogram
+    folder.append([kept.coded("d", "music", 3.0, Bits(180))])  # without a histogram
     rows = RunRows.load(folder)
     assert line(rows)["entropy_kbps"] == ""
     assert float(line(rows, domain="speech")["entropy_kbps"]) > 0
-    folder.append([replace(coded("b", "music", 3.0, Bits()), bits=None)])
+    folder.append([replace(kept.coded("b", "music", 3.0, Bits()), bits=None)])
     assert line(RunRows.load(folder))["actual_kbps"] == ""
 
 
 def test_means_are_exact_and_a_run_without_any_score_has_a_table(tmp_path):
     values = {"a": 1e16, "c": -1e16, "b": 1.0}  # in whatever order
-    rows = [coded(clip, "speech", 1.0, Bits(8)) for clip in values]
-    none = one_table(RunRows.load(of(tmp_path / "e", rows)), Options(ci=True, significance=True))
-    assert cell(none, NEURAL.name, "si_sdr").value is None
+    rows = [kept.coded(clip, "speech", 1.0, Bits(8)) for clip in values]
+    none = one_table(
+        RunRows.load(of(tmp_path / "e", rows)), made.Options(ci=True, significance=True)
+    )
+    assert cell(none, kept.NEURAL.name, "si_sdr").value is None
     assert not [n for n in none.footnotes if n.startswith(("*", "In brackets"))]
-    rows += [score(clip, "up", value) for clip, value in reversed(values.items())]
+    rows += [kept.score(clip, "up", value) for clip, value in reversed(values.items())]
     assert float(line(RunRows.load(of(tmp_path / "f", rows)))["up"]) == 1 / 3

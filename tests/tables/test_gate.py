@@ -12,6 +12,7 @@ from snacbench.tables.gate import compare, comparison_json, comparison_markdown,
 from tests.support.cases import cases
 from tests.support.synthetic_runs import codec, make_run
 
+VERDICTS = cases(__file__)["verdicts"]
 N = 40
 RNG = np.random.default_rng(0)
 BASE = RNG.normal(10, 3, N)
@@ -60,9 +61,8 @@ def test_lost_clips_leave_both_sides_and_the_candidates_fail_and_rates_can_be_ga
     found = compare(*runs)
     assert found.not_coded == {"c": ["tiny/003"]}
     assert found.comparisons[0].paired.difference.n == N - 2
-    assert "up, speech: baseline c has no score for 1 clip (tiny/005)" in " ".join(
-        found.tables[-1].footnotes
-    )
+    said = " ".join(found.tables[-1].footnotes)
+    assert "up, speech: baseline c has no score for 1 clip (tiny/005)" in said
     (rate,) = found.rates
     assert (rate.baseline_mean, rate.candidate_mean, rate.fails) == (8.0, 8.4, False)
     assert found.failures == [
@@ -106,9 +106,7 @@ def test_runs_without_a_codec_or_a_metric_in_common(tmp_path):
         compare(unknown.path, unknown.path)
 
 
-@pytest.mark.parametrize(
-    ("mean", "half", "p", "tolerance", "expected", "stops"), cases(__file__)["verdicts"]
-)
+@pytest.mark.parametrize(("mean", "half", "p", "tolerance", "expected", "stops"), VERDICTS)
 @pytest.mark.parametrize("better", ["higher", "lower"])
 def test_verdicts(mean, half, p, tolerance, expected, stops, better):
     sign = 1 if better == "higher" else -1

@@ -16,12 +16,9 @@ from tests.support.command_line import call
 from tests.support.synthetic_runs import make_run
 from tests.support.written_runs import printed
 
-EXPECT = (
-    Expected("up", 2.5, 0.2, "Doe 2020, table 1", "one"),
-    Expected("up", 9.0, 0.2, "Doe 2020, table 1", "two@8kbps"),
-    Expected("up_reference", 4.0, 0.1, "Roe 2021", domain="speech"),
-    Expected("up", 7.0, None, "Doe 2020, table 1", "shown"),
-)
+OF_DOE = (2.5, 0.2, "one"), (9.0, 0.2, "two@8kbps"), (7.0, None, "shown")
+FIRST, SECOND, SHOWN = (Expected("up", *of, "Doe 2020, table 1", who) for *of, who in OF_DOE)
+EXPECT = (FIRST, SECOND, Expected("up_reference", 4.0, 0.1, "Roe 2021", domain="speech"), SHOWN)
 RECIPE = FromRecipe("paper", expect=EXPECT)
 SCORES = {
     "one": {"up": np.arange(6.0), "up_reference": np.full(6, 4.05)},
@@ -50,9 +47,8 @@ def test_a_miss_is_said_above_the_first_table_in_every_format_but_data(tmp_path)
     unjudged = made(tmp_path / "other", None)
     assert summary_csv([rows]) == summary_csv([unjudged])
     done = call("table", tmp_path / "r", "--format", "csv", "--by", "both")
-    assert (
-        done.stdout == call("table", tmp_path / "other", "--format", "csv", "--by", "both").stdout
-    )
+    other = call("table", tmp_path / "other", "--format", "csv", "--by", "both")
+    assert done.stdout == other.stdout
     assert f"warning: {MISSES}" in done.stderr.splitlines()
     (bare,) = tables_of([rows], options=Options(caption=False))
     assert bare.above == ()
@@ -67,18 +63,15 @@ def test_a_report_says_it_whatever_domain_is_looked_at(tmp_path):
     assert html.count("Find out why before believing") == 3  # all clips, speech, music
 
 
-@pytest.mark.parametrize(
-    ("how", "why"),
-    [
-        (
-            {"recipe": replace(RECIPE, overridden={"limit": None, "conditions": ()})},
-            "changed by --limit",
-        ),
-        ({"request": Request(shard="1/2")}, "it is a part, or was merged of parts"),
-        ({"facts": {"missing from the test set": "3 files"}}, "not in the test set: 3 files"),
-        ({"failed": {"one": (2,)}}, "some clips are not coded"),
-    ],
-)
+@pytest.mark.parametrize(("how", "why"), [
+    (
+        {"recipe": replace(RECIPE, overridden={"limit": None, "conditions": ()})},
+        "changed by --limit",
+    ),
+    ({"request": Request(shard="1/2")}, "it is a part, or was merged of parts"),
+    ({"facts": {"missing from the test set": "3 files"}}, "not in the test set: 3 files"),
+    ({"failed": {"one": (2,)}}, "some clips are not coded"),
+])  # fmt: skip
 def test_what_is_not_that_recipe_is_not_held_to_it(tmp_path, how, why):
     (table,) = tables_of([made(tmp_path / "r", **how)])
     assert table.above == ()

@@ -178,9 +178,8 @@ def test_costs_are_columns_where_they_were_measured_and_what_is_not_counted_is_s
     rows = RunRows.load(of(tmp_path / "g", made, codecs=specs))
     keys = ("encode_gmacs_per_s", "decode_gmacs_per_s", "peak_mb", "delay_ms")
     table = list(csv.DictReader(summary_csv([rows]).splitlines()))[:4]
-    assert [[row[key] for key in keys] for row in table] == [
-        ["1.5", "2.0", "250.4", "20.0"], ["", "", "", ""], [""] * 4, [""] * 4,
-    ]  # fmt: skip
+    told = [[row[key] for key in keys] for row in table]
+    assert told == [["1.5", "2.0", "250.4", "20.0"], *[[""] * 4] * 3]
     shown = summary_markdown([rows])
     assert re.search(r"\| +file \|", shown)
     assert "MACs of b: not counted, as these are no PyTorch models." in shown

@@ -45,14 +45,11 @@ def by_hand(place, decodes, metric, left_out=()):
     """The distance of the files themselves."""
     sets = []
     for folder in (place / "clips", decodes):
-        signals = [
-            Audio(soundfile.read(path, dtype="float32")[0][None], 16_000)
-            for path in sorted(folder.glob("*.wav"))
-            if int(path.stem) not in left_out
-        ]
-        values = np.concatenate(
-            [fad.by_log_mel(s).astype(np.float16).astype(float) for s in signals]
-        )
+        paths = [p for p in sorted(folder.glob("*.wav")) if int(p.stem) not in left_out]
+        samples = (soundfile.read(path, dtype="float32")[0][None] for path in paths)
+        signals = [Audio(of, 16_000) for of in samples]
+        embedded = [fad.by_log_mel(s).astype(np.float16).astype(float) for s in signals]
+        values = np.concatenate(embedded)
         sets.append(EmbeddingSet(values, np.zeros(len(values), int)))
     distance = {"fad_logmel": "frechet", "kad_logmel": "kernel"}[metric]
     return DISTANCES[distance](*sets, 1).value
@@ -119,9 +116,8 @@ def test_clips_that_one_lacks_count_for_none(place, tmp_path):
     assert "fad_logmel, kad_logmel" in notes.replace("rates, ", "")
     assert "few lacks 1" in notes
     failed = [row for row in RunFolder.open(tmp_path / "run").read(Embedded) if row.status != "ok"]
-    assert {(row.status, row.reason) for row in failed} == {
-        ("failed", "not decoded: no degraded file of that name")
-    }
+    reasons = {(row.status, row.reason) for row in failed}
+    assert reasons == {("failed", "not decoded: no degraded file of that name")}
     assert set(sb.load(tmp_path / "run").failed["metric"]) == {""}  # the coding itself
     half = dict.fromkeys(range(3))
     decodes = material.decodes(tmp_path / "half", place / "clips", material.noisy(10), half)
@@ -151,9 +147,8 @@ def test_merged_runs_have_all_files(place, tmp_path):
     call("merge", place / "run20", place / "run10", "-o", tmp_path / "merged")
     cells, _ = table_of(tmp_path / "merged")
     for name in ("at20", "at10"):
-        assert cells[name]["fad_logmel"]["value"] == pytest.approx(
-            by_hand(place, place / name, "fad_logmel"), rel=1e-9
-        )
+        expected = by_hand(place, place / name, "fad_logmel")
+        assert cells[name]["fad_logmel"]["value"] == pytest.approx(expected, rel=1e-9)
 
 
 def test_embeddings_that_do_not_count_are_said(place, monkeypatch):
@@ -223,9 +218,8 @@ def test_plots_of_figures_draw_it_and_plots_of_clips_do_not(place):
     run = sb.load(place / "run20")
     figure = run.plot("quality-rate", metric="fad_logmel", beside=[sb.load(place / "run10")])
     assert "fad_logmel" in figure.axes[0].get_ylabel()
-    with pytest.raises(
-        UserError, match="distribution goes by clip, and clips have no score by fad"
-    ):
+    by_clip = "distribution goes by clip, and clips have no score by fad"
+    with pytest.raises(UserError, match=by_clip):
         run.plot("distribution", metric="fad_logmel")
 
 
@@ -259,9 +253,8 @@ def test_groups_have_distances_of_their_own_clips_that_all_codecs_have(place, tm
         ]
         run.replace(Clip, clips, of=lambda clip: True)
     done = call("table", *runs, "--by", "language", "--format", "json", "--ci")
-    for table, out in zip(
-        json.loads(done.stdout)["tables"], [(0, 1, 2, 3), (2, 4, 5)], strict=True
-    ):
+    tables = json.loads(done.stdout)["tables"]
+    for table, out in zip(tables, [(0, 1, 2, 3), (2, 4, 5)], strict=True):
         for row, of in zip(table["rows"], (decodes, place / "at20"), strict=True):
             cell = row["cells"]["fad_logmel"]
             assert cell["n"] == CLIPS - len(out)

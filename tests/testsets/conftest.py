@@ -30,8 +30,7 @@ def record(tmp_path):
         rng = np.random.default_rng(zlib.crc32(name.encode("utf-8", "surrogateescape")))
         samples = rng.uniform(-0.5, 0.5, round(seconds * RATE_HZ))
         with path.open("wb") as stream:
-            suffix = path.suffix.lstrip(".").upper()
-            soundfile.write(stream, samples, RATE_HZ, format=suffix)
+            soundfile.write(stream, samples, RATE_HZ, format=path.suffix.lstrip(".").upper())
         if text is not None:
             path.with_suffix(".txt").write_text(text, "utf-8")
         return path

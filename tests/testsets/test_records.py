@@ -69,8 +69,7 @@ def test_files_are_read_once_and_their_folder_is_not_written(miniature, record, 
 
 
 def test_each_root_has_its_own_index_unless_its_files_are_small(
-    miniature, record, tmp_path, own_cache, monkeypatch
-):
+        miniature, record, tmp_path, own_cache, monkeypatch):  # fmt: skip
     read(miniature, Reading())
     assert not list(own_cache.rglob("*.jsonl"))
     with monkeypatch.context() as patched:

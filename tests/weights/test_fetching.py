@@ -101,9 +101,8 @@ def test_a_copy_in_a_cache_is_used_and_recorded(host, places, place, kind):
     [(DIGEST, b"cut off", r"has sha256 .*, expected .* \(pinned in this package\); it is not us"),
      ("", b"PK\x03\x04cut off", "is no whole .bin file; it is not used")],
 )  # fmt: skip
-def test_a_bad_copy_in_the_packages_cache_is_reported_and_ours_fetched(
-    all_hosts, places, pinned, body, text
-):
+def test_a_bad_copy_in_the_packages_cache_is_reported_and_ours_fetched(all_hosts, places, pinned,
+                                                                       body, text):  # fmt: skip
     bad = put(places.github / "model.bin", body)
     all_hosts.replies["/a/model.bin"] = Reply(BODY)
     located = obtain(published("github", pinned), shown := Notes())
@@ -115,8 +114,7 @@ def test_a_bad_copy_in_the_packages_cache_is_reported_and_ours_fetched(
 
 
 def test_the_hubs_files_come_of_one_commit_and_the_token_goes_to_the_hub_alone(
-    all_hosts, places, monkeypatch
-):
+        all_hosts, places, monkeypatch):  # fmt: skip
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     on_the_hub(all_hosts, FILES, COMMIT)
     busy = "/owner/name/resolve/main/config.json"
@@ -182,9 +180,8 @@ def test_the_hubs_own_cache_is_used_but_not_what_it_says_is_another(all_hosts, p
     (403, r"403 .*\); if it must be applied for at http\S+/owner/\S+, do so and set HF_TOKEN"),
     ("offline", r"offline.*\); run 'snacbench weights fetch our-name' where there is a net.*"),
 ])  # fmt: skip
-def test_a_file_that_is_not_to_be_had_gives_one_clear_sentence(
-    host, monkeypatch, silent_address, kind, fault, text
-):
+def test_a_file_that_is_not_to_be_had_gives_one_clear_sentence(host, monkeypatch, silent_address,
+                                                               kind, fault, text):  # fmt: skip
     for name in ENDPOINTS:
         monkeypatch.setenv(name, silent_address if fault == "silent" else host.address)
     if fault == "offline":

@@ -70,8 +70,7 @@ def test_an_environment_variable_names_a_folder_and_the_option_beats_it(monkeypa
     ("model.bin", "", NEWER_DIGEST, False, "lock"),
 ])  # fmt: skip
 def test_a_folder_is_flat_or_by_either_name_and_compared_with_what_is_known_never_recorded(
-    tmp_path, places, place, pinned, recorded, verified, by
-):
+        tmp_path, places, place, pinned, recorded, verified, by):  # fmt: skip
     path, policy = put(tmp_path / "mine" / place), WeightsPolicy(tmp_path / "mine")
     if recorded:
         lock_it(recorded)

@@ -9,6 +9,7 @@ import pytest
 
 from snacbench.errors import UserError, WeightsMismatch
 from snacbench.weights.lock import known_files, locked_files, record
+from tests.support.cases import cases
 from tests.support.published_models import lock_it, published
 from tests.support.waiting import PATIENCE_S
 
@@ -27,12 +28,7 @@ def test_what_is_recorded_is_found_again_and_can_be_read_by_a_person(places):
     assert locked_files("our-name") == {"model.bin": file}
 
 
-@pytest.mark.parametrize(("text", "why"), [
-    ("{", "Invalid JSON"),
-    ('{"version": 2}', "version: Input should be 1"),
-    ('{"models": {"m": {"f": {"sha256": "12"}}}}', "models.m.f.sha256: String should match"),
-    ('{"modles": {}}', "modles: Extra inputs"),
-])  # fmt: skip
+@pytest.mark.parametrize(("text", "why"), cases(__file__)["damaged"])
 def test_a_file_that_is_no_lock_file_is_neither_used_nor_overwritten(places, text, why):
     places.lock.parent.mkdir()
     places.lock.write_text(text)

@@ -9,29 +9,12 @@ import pytest
 import snacbench as sb
 from snacbench.errors import UnknownName, WeightsMismatch
 from snacbench.types import WeightsInfo
+from tests.support.cases import cases
 from tests.support.command_line import Run, run_in, write_wav
 from tests.support.hosts import Host, Reply
 from tests.support.plugged import install
 
-GAIN = """
-from dataclasses import replace
-from snacbench.metrics._learned import learned
-from snacbench.models import HostedFile, MetricModel, WeightsSource
-from snacbench.types import MetricSpec
-
-FILES = (HostedFile("gain.json", "a/gain.json"),)
-MODELS = (MetricModel("gain-model", WeightsSource("github", "owner/gain", FILES, "v1"), "MIT"),)
-SPEC = MetricSpec("gain", "1", "higher", (0, 9), 8000, "nobody", default=False)
-METRICS = tuple(
-    learned(
-        replace(SPEC, name=name),
-        MODELS[0],
-        lambda files: float(files["gain.json"].read_text()),
-        lambda gain, _: lambda degraded: gain,
-    )
-    for name in ("gain", "gain_too")
-)
-"""
+GAIN = cases(__file__)["gain"]
 RUN = ("run", "--codecs", "identity", "--data", "clips", "--jobs", "1", "--metrics")
 
 

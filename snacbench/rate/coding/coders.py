@@ -15,8 +15,6 @@ All of it is whole numbers: a stream's weights are counted in 4096ths of a token
 rounded down, and what is left goes to the last code. Encoder and decoder update after each token.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -86,9 +84,8 @@ class Coder(ABC):
         equally many; `UserError` for tables of other streams.
         """
         if len(codes) != len(codebook_sizes):
-            raise CodecError(
-                f"found {len(codes)} streams of codes for {len(codebook_sizes)} codebooks"
-            )
+            text = f"found {len(codes)} streams of codes for {len(codebook_sizes)} codebooks"
+            raise CodecError(text)
         for number, (array, size) in enumerate(zip(codes, codebook_sizes, strict=True)):
             check_range(array, size, f"stream {number}")
         shapes = shapes_of(codes, codebook_sizes)

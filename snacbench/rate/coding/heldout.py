@@ -8,8 +8,6 @@ frequencies and takes away their order, their clip and their relation to other s
 context model still saves over order 0 then is an artefact; it must be none.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

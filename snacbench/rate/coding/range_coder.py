@@ -11,8 +11,6 @@ many bytes there are must be known from elsewhere. There is no redundancy: nearl
 bytes is the code of something, so damage is for a checksum to find.
 """
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

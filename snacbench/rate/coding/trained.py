@@ -12,8 +12,6 @@ clips in the fewest bits, every clip by the counts of the *other* clusters and i
 far, as it will be in use. Where a context tells nothing, it so does no harm.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import zipfile
@@ -222,7 +220,7 @@ def _stream_table(corpus: Sequence[KeptClip], index: int, size: int) -> StreamTa
         frames.append(frame.assign(all=0, part=number, cluster=clusters.index(cluster)))
     tokens = pd.concat(frames, ignore_index=True)
 
-    def counted(rows: pd.DataFrame, *keys: str) -> tuple[Ints, Ints]:
+    def counted(rows: "pd.DataFrame", *keys: str) -> tuple[Ints, Ints]:
         """How often each token's keys occurred in other clusters, and earlier in its own part."""
         every = rows.groupby(list(keys))["part"].transform("size")
         own = rows.groupby(["cluster", *keys])["part"].transform("size")

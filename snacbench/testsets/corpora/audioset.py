@@ -2,10 +2,6 @@
 
 The DAC paper takes all of it for "environment", speech and music included: its configuration names
 the folder of the evaluation part and no labels. So it is here, that the table can be repeated.
-
-Everybody downloads AudioSet alone, and each tool has its own names: ``<id>.wav``,
-``<id>_<start>.wav``, ``<id>_<start>_<end>.wav``, each also with a ``Y`` before the id (which can
-begin with a hyphen). An id has eleven characters. Sound from videos is always lossy.
 """
 
 import re

@@ -1,12 +1,4 @@
-"""DAPS: twenty speakers read five scripts in a studio; F10 and M10 are DAC's test speakers.
-
-The archive holds 15 versions of every recording: three from the studio (``cleanraw`` as recorded,
-``clean`` with noises and breaths cut out, ``produced`` with effects) and twelve played back in
-rooms and recorded again. Which of them the tables of the DAC paper rest on could not be
-established. A codec's reference should be a good recording, so ``daps`` is the clean version;
-``daps-all`` is what DAC's script ``organize_daps.py`` takes by default, and ``daps-cleanraw`` what
-the Vocos demonstration uses. ``daps-snac`` has other speakers, whom the samples page of SNAC plays.
-"""
+"""DAPS: twenty speakers in a studio, F10 and M10 being DAC's test speakers (docs/corpora.md)."""
 
 from functools import partial
 from pathlib import Path

@@ -1,9 +1,4 @@
-"""ESC-50: two thousand environmental sounds of five seconds.
-
-Clips shorter than five seconds are padded with digital silence, which a codec codes for nothing;
-and the WAV files were made of the corpus' first release, which was Ogg Vorbis: the source is
-lossy although the files are not. The fold is the first number of an id; all five are here.
-"""
+"""ESC-50: two thousand environmental sounds of five seconds."""
 
 from functools import partial
 

@@ -1,9 +1,4 @@
-"""FMA: music of the Free Music Archive as MP3; the test part of each of the four editions.
-
-Which track belongs to the test part stands in ``tracks.csv`` of fma_metadata.zip. The small,
-medium and large editions hold clips of 30 s, cut from the middle that the archive's records
-state; where those were wrong, little or nothing was left. The full edition holds whole tracks.
-"""
+"""FMA: music of the Free Music Archive as MP3; the test part of each of the four editions."""
 
 from dataclasses import replace
 from functools import partial

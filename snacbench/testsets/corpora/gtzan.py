@@ -1,9 +1,4 @@
-"""GTZAN: thousand excerpts of 30 s in ten genres, at 22.05 kHz.
-
-The excerpts were collected in 2000 and 2001 from CDs, radio and microphone recordings; whether a
-single one went through a lossy codec is not known, so `lossy_source` stays None. Some are
-repeated or distorted, and several are of the same artist (B. L. Sturm, The GTZAN Dataset, 2013).
-"""
+"""GTZAN: thousand excerpts of 30 s in ten genres, at 22.05 kHz."""
 
 from functools import partial
 

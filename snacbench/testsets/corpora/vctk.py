@@ -1,9 +1,4 @@
-"""VCTK 0.92: studio speech of 110 speakers at 48 kHz, first microphone, all speakers.
-
-The corpus has no official test part, so every speaker is here; a paper that holds some out says
-which, and so must its manifest. The first microphone (a DPA 4035) is complete for every speaker;
-the second lacks p280 and p315. The texts of p315 were lost, so its clips have no transcript.
-"""
+"""VCTK 0.92: studio speech of 110 speakers at 48 kHz, first microphone, all speakers."""
 
 from functools import partial
 from pathlib import Path
@@ -26,15 +21,10 @@ def _make(path: Path, speaker: str, utterance: str) -> corpus.CorpusFile:
     text = corpus.child(path.parents[2], "txt", path.parent.name, f"{utterance}.txt")
     speakers = corpus.child(path.parents[2], "speaker-info.txt")  # columns ID, AGE, GENDER, ...
     return corpus.CorpusFile(
-        utterance.lower(),
-        domain="speech",
-        cluster=speaker.lower(),
-        transcript=corpus.text_of(text),
-        lossy_source=False,
-        language="en",
-        speaker=speaker.lower(),
+        utterance.lower(), domain="speech", cluster=speaker.lower(),
+        transcript=corpus.text_of(text), lossy_source=False, language="en", speaker=speaker.lower(),
         gender=corpus.genders_in(speakers, 2).get(speaker.lower(), ""),
-    )
+    )  # fmt: skip
 
 
 # Size as DataShare states it; sha256: torchaudio.datasets.VCTK_092.

@@ -6,27 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snacbench.errors import CodecError, UnknownName, UserError
-from snacbench.rate.coding.coders import (
-    CODERS,
-    PACKED,
-    LearningModel,
-    StreamShape,
-    coder_named,
-    shapes_of,
-)
+from snacbench.rate.coding import coders
+from snacbench.rate.coding import trained as learned
 from snacbench.rate.coding.range_coder import SHARES, Reader, Writer, divided, divisible
-from snacbench.rate.coding.trained import (
-    UNIT,
-    KeptClip,
-    Pairs,
-    StreamTable,
-    train_tables,
-    untrained,
-)
 from snacbench.units import bits_per_code
 from tests.support.kept_runs import SIZES, clips, levels
 
-TABLES = train_tables("toy@1kbps", clips(8), SIZES)
+TABLES = learned.train_tables("toy@1kbps", clips(8), SIZES)
 
 
 USUAL = st.sampled_from([2, 3, 16, 1000, 4096])
@@ -47,20 +33,20 @@ def codes(draw, sizes=USUAL):
 
 
 @settings(deadline=None, max_examples=50)
-@given(codes(), st.sampled_from(CODERS), st.booleans(), st.integers(0, 100))
+@given(codes(), st.sampled_from(coders.CODERS), st.booleans(), st.integers(0, 100))
 def test_codes_come_back(made, name, trained, seed):
     """Without tables, and with some of other codes too."""
     arrays, sizes = made
     random = np.random.default_rng(seed)
     others = tuple(random.integers(0, size, (1, 30)).astype(np.int32) for size in sizes)
-    corpus = [KeptClip("a", "a", (others,)), KeptClip("b", "b", (arrays,))]
-    tables = train_tables("x", corpus, sizes) if trained or name == "static" else None
-    assert_they_come_back(coder_named(name, tables), arrays, sizes)
+    corpus = [learned.KeptClip("a", "a", (others,)), learned.KeptClip("b", "b", (arrays,))]
+    tables = learned.train_tables("x", corpus, sizes) if trained or name == "static" else None
+    assert_they_come_back(coders.coder_named(name, tables), arrays, sizes)
 
 
 def assert_they_come_back(coder, arrays, sizes):
     data = coder.encode(arrays, sizes)
-    decoded = coder.decode(data, shapes_of(arrays, sizes))
+    decoded = coder.decode(data, coders.shapes_of(arrays, sizes))
     assert len(decoded) == len(arrays) == len(data)
     for one, other in zip(decoded, arrays, strict=True):
         assert one.dtype == np.int32
@@ -68,21 +54,21 @@ def assert_they_come_back(coder, arrays, sizes):
     return data
 
 
-@pytest.mark.parametrize("name", CODERS)
+@pytest.mark.parametrize("name", coders.CODERS)
 @pytest.mark.parametrize("tables", [TABLES, None], ids=["trained", "untrained"])
 def test_bytes_are_the_models_code_length_and_others_are_refused(name, tables):
     if name == "static" and not tables:
         with pytest.raises(UserError, match="the coder static needs tables that were trained on"):
-            coder_named(name)
+            coders.coder_named(name)
         return
-    coder, made = coder_named(name, tables), levels(200, seed=99)
-    shapes, written = shapes_of(made, SIZES), coder.write(made, SIZES)
+    coder, made = coders.coder_named(name, tables), levels(200, seed=99)
+    shapes, written = coders.shapes_of(made, SIZES), coder.write(made, SIZES)
     first, second = (one.data for one in written)
     assert (coder.name, coder.encode(made, SIZES)) == (name, (first, second))
     for one in written:
         # The shortest bytes in the range; now and then they are a little shorter than it is wide.
         assert one.ideal_bits - 8 < 8 * len(one.data) < one.ideal_bits + 12
-    shorter = shapes_of([array[:, :-20] for array in made], SIZES)
+    shorter = coders.shapes_of([array[:, :-20] for array in made], SIZES)
     for data, of in (((second, first), shapes), ((first + b"\1", second), shapes),
                      ((first, second), shorter)):  # fmt: skip
         with pytest.raises(CodecError, match=r"cannot have come from these tables|bytes, expected"):
@@ -99,20 +85,20 @@ def test_bytes_are_the_models_code_length_and_others_are_refused(name, tables):
         with pytest.raises(UserError, match="the tables are those of toy@1kbps"):
             coder.encode(made[:1], SIZES[:1])
         with pytest.raises(UserError, match=r"books of \[32, 32\] .* codes from .* of \[32\]; tr"):
-            coder.decode([b""], shapes_of(made[:1], SIZES[:1]))
+            coder.decode([b""], coders.shapes_of(made[:1], SIZES[:1]))
 
 
 def test_a_model_that_was_trained_writes_less_and_all_can_write_every_code():
     made = levels(400, seed=99)
-    trained, untaught = (coder_named("adaptive", tables) for tables in (TABLES, None))
+    trained, untaught = (coders.coder_named("adaptive", tables) for tables in (TABLES, None))
     assert len(trained.encode(made, SIZES)[0]) < len(untaught.encode(made, SIZES)[0])
-    (first, _) = coder_named("static", TABLES).write(made, SIZES)
+    (first, _) = coders.coder_named("static", TABLES).write(made, SIZES)
     shares = TABLES.streams[0].shares[made[0][0]]
     assert first.ideal_bits == pytest.approx(-np.log2((shares + 1) / SHARES).sum())
     with pytest.raises(UnknownName, match="no coder 'adaptiv'; did you mean adaptive"):
-        coder_named("adaptiv")
+        coders.coder_named("adaptiv")
     # A model that is sure of something else can still write every code.
-    model = LearningModel(StreamTable(np.array([10**9, 0]), 1, 1), ("coarser",))
+    model = coders.LearningModel(learned.StreamTable(np.array([10**9, 0]), 1, 1), ("coarser",))
     for _ in range(1000):
         model.learn(0, (0,))
     assert model.shares((0,))[1] >= 0
@@ -125,7 +111,7 @@ def test_a_model_that_was_trained_writes_less_and_all_can_write_every_code():
     ([[999]], 1000, b"\xf9\xc0"),  # 10 bits
 ])  # fmt: skip
 def test_packed_bits_by_hand(rows, size, data):
-    assert PACKED.encode([np.array(rows, np.int32)], [size]) == (data,)
+    assert coders.PACKED.encode([np.array(rows, np.int32)], [size]) == (data,)
 
 
 @given(codes(st.integers(2, 1 << 16) | st.integers(2, 1 << 31)))
@@ -133,26 +119,27 @@ def test_packed_codes_of_every_size_come_back(made):
     arrays, sizes = made
     for array, size in zip(arrays, sizes, strict=True):
         array[:, :1] = size - 1
-    data = assert_they_come_back(PACKED, arrays, sizes)
+    data = assert_they_come_back(coders.PACKED, arrays, sizes)
     bits = [codes.size * bits_per_code(size) for codes, size in zip(arrays, sizes, strict=True)]
     assert [len(one) for one in data] == [-(-count // 8) for count in bits]
 
 
 @pytest.mark.parametrize(("data", "shape", "message"), [
-    (b"\xe0", StreamShape(5, 1, 1), "stream 0 holds codes from 7 to 7, outside its .* of 5"),
-    (bytes(4), StreamShape(1024, 1, 4), "0 has 4 bytes, expected 5 for 1 x 4 indices"),
-    (b"\xa1", StreamShape(8, 1, 1), "stream 0 goes on after its last index"),
+    (b"\xe0", coders.StreamShape(5, 1, 1), "stream 0 holds codes from 7 to 7, outside its .* of 5"),
+    (bytes(4), coders.StreamShape(1024, 1, 4), "0 has 4 bytes, expected 5 for 1 x 4 indices"),
+    (b"\xa1", coders.StreamShape(8, 1, 1), "stream 0 goes on after its last index"),
 ])  # fmt: skip
 def test_packed_bytes_that_are_not_those_of_the_shape(data, shape, message):
     with pytest.raises(CodecError, match=message):
-        PACKED.decode([data], [shape])
+        coders.PACKED.decode([data], [shape])
 
 
 # Shares against the formulas of docs/bitstreams.md.
 COUNTS = np.array([5, 0, 3, 0, 0, 1, 0, 91])
-COARSER = Pairs(np.array([2, 2, 4]), np.array([1, 7, 3]), np.array([3, 1, 2]), strength=4)
-PREVIOUS = Pairs(np.array([1]), np.array([6]), np.array([5]), strength=8)
-TABLE = StreamTable(COUNTS, UNIT // 2, 16, {"coarser": COARSER, "previous": PREVIOUS})
+COARSER = learned.Pairs(np.array([2, 2, 4]), np.array([1, 7, 3]), np.array([3, 1, 2]), strength=4)
+PREVIOUS = learned.Pairs(np.array([1]), np.array([6]), np.array([5]), strength=8)
+PAIRS = {"coarser": COARSER, "previous": PREVIOUS}
+TABLE = learned.StreamTable(COUNTS, learned.UNIT // 2, 16, PAIRS)
 STATIC = (COUNTS + 0.5) / (100 + 0.5 * 8)
 
 
@@ -169,7 +156,7 @@ def order_zero(learnt):
 
 def test_order_zero_learns_the_clip():
     assert probabilities(TABLE.shares) == STATIC
-    model, learnt = LearningModel(TABLE), []
+    model, learnt = coders.LearningModel(TABLE), []
     for symbol in (1, 1, 6, 7, 1):
         assert probabilities(model.shares()) == order_zero(learnt)
         model.learn(symbol)
@@ -178,7 +165,7 @@ def test_order_zero_learns_the_clip():
 
 
 def test_a_context_adds_what_followed_it_in_training_and_in_the_clip():
-    model = LearningModel(TABLE, ("coarser", "previous"))
+    model = coders.LearningModel(TABLE, ("coarser", "previous"))
     for symbol, contexts in ((1, (2, -1)), (6, (2, 1)), (1, (2, 6)), (5, (4, 1)), (0, (-1, 5))):
         model.learn(symbol, contexts)
     fallback = order_zero([1, 6, 1, 5, 0])
@@ -189,7 +176,7 @@ def test_a_context_adds_what_followed_it_in_training_and_in_the_clip():
     assert probabilities(model.shares((-1, -1))) == fallback
     assert probabilities(model.shares((6, 7))) == fallback  # contexts that never were
     # Without tables it is Krichevsky and Trofimov's estimator, at order 0 and in a context.
-    only_clip = LearningModel(untrained(8), ("coarser",))
+    only_clip = coders.LearningModel(learned.untrained(8), ("coarser",))
     assert probabilities(only_clip.shares((3,))) == np.full(8, 1 / 8)
     only_clip.learn(5, (3,))
     plain = (np.eye(8)[5] + 0.5) / 5

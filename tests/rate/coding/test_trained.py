@@ -8,29 +8,22 @@ import pytest
 
 from snacbench.errors import CodecError, UserError
 from snacbench.rate.coding import coders
+from snacbench.rate.coding import trained as learned
 from snacbench.rate.coding.coders import ENTROPY_CODERS, coder_named
 from snacbench.rate.coding.heldout import cross_fitted, held_out_rows, shuffled_clips
 from snacbench.rate.coding.range_coder import divisible
-from snacbench.rate.coding.trained import (
-    KeptClip,
-    Tables,
-    coarser_context,
-    read_tables,
-    train_tables,
-    write_tables,
-)
 from tests.support.kept_runs import SIZE, SIZES, clips, levels
 
 
 @pytest.fixture(scope="module")
 def tables():
-    return train_tables("toy@1kbps", clips(8), SIZES)
+    return learned.train_tables("toy@1kbps", clips(8), SIZES)
 
 
 def test_tables_come_back_from_their_file(tables, tmp_path):
     path = tmp_path / "toy.npz"
-    write_tables(path, tables)
-    again = read_tables(path)
+    learned.write_tables(path, tables)
+    again = learned.read_tables(path)
     assert again.sha256 == tables.sha256
     assert (again.codec, again.clips, again.codebook_sizes) == ("toy@1kbps", 8, SIZES)
     for one, other in zip(again.streams, tables.streams, strict=True):
@@ -43,20 +36,18 @@ def test_tables_come_back_from_their_file(tables, tmp_path):
 def test_the_digest_depends_on_everything_that_coding_does(tables):
     first, *others = tables.streams
     pairs = first.pairs["previous"]
-    changed = [
-        replace(first, smoothing=first.smoothing + 1),
-        replace(first, strength=first.strength * 2),
-        replace(first, counts=first.counts + 1),
-        replace(first, pairs={**first.pairs, "previous": replace(pairs, strength=7)}),
-        replace(first, pairs={**first.pairs, "previous": replace(pairs, counts=pairs.counts + 1)}),
-    ]
+    other = (replace(pairs, strength=7), replace(pairs, counts=pairs.counts + 1))
+    more = {"smoothing": first.smoothing + 1, "strength": first.strength * 2}
+    changed = [replace(first, **{name: value}) for name, value in more.items()]
+    changed += [replace(first, counts=first.counts + 1)]
+    changed += [replace(first, pairs={**first.pairs, "previous": of}) for of in other]
     digests = {replace(tables, streams=(one, *others)).sha256 for one in changed}
     assert len(digests | {tables.sha256}) == 6
 
 
 def test_a_file_that_holds_no_tables_is_refused(tables, tmp_path):
     path = tmp_path / "tables.npz"
-    write_tables(path, tables)
+    learned.write_tables(path, tables)
     data = path.read_bytes()
     method = data.rindex(b"PK\1\2") + 10
     with np.load(path) as held:
@@ -73,9 +64,9 @@ def test_a_file_that_holds_no_tables_is_refused(tables, tmp_path):
     ):
         path.write_bytes(content)
         with pytest.raises(UserError, match=message):
-            read_tables(path)
+            learned.read_tables(path)
     with pytest.raises(UserError, match=r"cannot read tables from .*No such file"):
-        read_tables(tmp_path / "none.npz")
+        learned.read_tables(tmp_path / "none.npz")
 
 
 @pytest.mark.parametrize(("frames", "coarser", "found"), [
@@ -85,21 +76,21 @@ def test_a_file_that_holds_no_tables_is_refused(tables, tmp_path):
 ])  # fmt: skip
 def test_a_coarser_code_is_the_one_at_that_time(frames, coarser, found):
     both = np.array([coarser, coarser], np.int32)
-    assert coarser_context(frames, 2, both).tolist() == [found, found]
-    assert coarser_context(2, 1, None).tolist() == [[-1, -1]]
-    assert coarser_context(1, 1, both).tolist() == [[-1]]  # other channels
+    assert learned.coarser_context(frames, 2, both).tolist() == [found, found]
+    assert learned.coarser_context(2, 1, None).tolist() == [[-1, -1]]
+    assert learned.coarser_context(1, 1, both).tolist() == [[-1]]  # other channels
 
 
 def even(count, frames, size):
     """Codes of which none says anything of another."""
     random = np.random.default_rng(0)
     made = (random.integers(0, size, (1, frames)).astype(np.int32) for _ in range(count))
-    return [KeptClip(f"{n}", f"s{n}", ((codes,),)) for n, codes in enumerate(made)]
+    return [learned.KeptClip(f"{n}", f"s{n}", ((codes,),)) for n, codes in enumerate(made)]
 
 
 def test_counts_and_pairs_are_those_of_the_corpus():
     corpus = clips(4)
-    tables = train_tables("toy", corpus, SIZES)
+    tables = learned.train_tables("toy", corpus, SIZES)
     assert (tables.codec, tables.clips) == ("toy", 4)
     for index, stream in enumerate(tables.streams):
         tokens = np.concatenate([one.parts[0][index].ravel() for one in corpus])
@@ -107,9 +98,9 @@ def test_counts_and_pairs_are_those_of_the_corpus():
         assert stream.pairs["previous"].counts.sum() == tokens.size - 4  # each clip has a first
     assert tables.streams[0].pairs["coarser"].counts.size == 0
     with pytest.raises(ValueError, match="no codes of toy to train tables on"):
-        train_tables("toy", [], SIZES)
+        learned.train_tables("toy", [], SIZES)
     parent, child = np.array([[1, 2]], np.int32), np.array([[5, 6, 5, 5]], np.int32)
-    tables = train_tables("toy", [KeptClip("a", "a", ((parent, child),))], (8, 8))
+    tables = learned.train_tables("toy", [learned.KeptClip("a", "a", ((parent, child),))], (8, 8))
     expected = {
         "coarser": [(1, 5, 1), (1, 6, 1), (2, 5, 2)],
         "previous": [(5, 5, 1), (5, 6, 1), (6, 5, 1)],
@@ -120,24 +111,23 @@ def test_counts_and_pairs_are_those_of_the_corpus():
         assert [tuple(map(int, one)) for one in found] == occurred
     assert [part.tolist() for part in pairs.after(5)] == [[5, 6], [1, 1]]
     assert pairs.after(10**6)[0].size == 0
-    empty = KeptClip("a", "a", ((np.zeros((1, 0), np.int32),),))
-    (data,) = coder_named("static", train_tables("toy", [empty], (4,))).encode(
-        [child[:, :1] - 4], (4,)
-    )
+    empty = learned.KeptClip("a", "a", ((np.zeros((1, 0), np.int32),),))
+    static = coder_named("static", learned.train_tables("toy", [empty], (4,)))
+    (data,) = static.encode([child[:, :1] - 4], (4,))
     assert data
 
 
 def test_contexts_that_tell_nothing_are_not_believed():
-    useless = train_tables("even", even(8, 400, 32), (32,)).streams[0].pairs["previous"]
-    first, second = train_tables("toy", clips(8), SIZES).streams
+    useless = learned.train_tables("even", even(8, 400, 32), (32,)).streams[0].pairs["previous"]
+    first, second = learned.train_tables("toy", clips(8), SIZES).streams
     assert useless.strength > 1000 * first.pairs["previous"].strength
     # The parent tells all that the code before does.
     assert second.pairs["previous"].strength > 1000 * second.pairs["coarser"].strength
     # Of speakers who differ, what is known of others is worth less than the clip's own counts.
     random = np.random.default_rng(1)
     codes = [random.integers(4 * n, 4 * n + 4, (1, 200)).astype(np.int32) for n in range(8)]
-    corpus = [KeptClip(f"c{n}", f"s{n}", ((of,),)) for n, of in enumerate(codes)]
-    apart, alike = (train_tables("x", c, (32,)) for c in (corpus, even(8, 200, 32)))
+    corpus = [learned.KeptClip(f"c{n}", f"s{n}", ((of,),)) for n, of in enumerate(codes)]
+    apart, alike = (learned.train_tables("x", c, (32,)) for c in (corpus, even(8, 200, 32)))
     assert apart.streams[0].strength < alike.streams[0].strength / 8
 
 
@@ -149,7 +139,7 @@ def test_the_choice_is_near_the_best_that_the_coder_can_do(tables):
         pairs = stream.pairs["previous"]
         changed = replace(pairs, strength=strength or pairs.strength)
         stream = replace(stream, pairs={**stream.pairs, "previous": changed})
-        with_it = Tables("toy", (stream, tables.streams[1]), 8)
+        with_it = learned.Tables("toy", (stream, tables.streams[1]), 8)
         return coder_named("context", with_it).write(levels(150, seed=77), SIZES)[0].ideal_bits
 
     assert coded() <= 1.02 * min(coded(2**power) for power in range(0, 21, 2))
@@ -177,7 +167,7 @@ def test_tables_never_saw_the_clusters_that_they_code():
         assert [c.clip for c in again] == [c.clip for c in coded][::-1]
         coded_by_halves += coded
     assert sorted(c.clip for c in coded_by_halves) == sorted(c.clip for c in clips())
-    alone = [KeptClip(name, "s", clips(1)[0].parts) for name in "ab"]
+    alone = [learned.KeptClip(name, "s", clips(1)[0].parts) for name in "ab"]
     with pytest.raises(UserError, match=re.escape("speakers or tracks or more, found 1: tables")):
         list(held_out_rows("toy", alone, SIZES, coders=["static"]))
 
