@@ -6,8 +6,8 @@ correlation across their conditions, into which it does not enter how hard an it
 
 Intervals of the first two are of these conditions on other items, with other listeners: units of
 items (a speaker's, a track's) and listeners are left out one at a time, the variances of both
-jackknives added, less what both have, with Satterthwaite's degrees of freedom; Fisher's scale, by
-the delta method. The third is of other
+jackknives added, less half of what both have, with Satterthwaite's degrees of freedom; Fisher's
+scale, by the delta method. The third is of other
 conditions: Fisher's scale, with the variance of Bonett and Wright (Psychometrika 65(1), 2000) for
 rho, and of Fieller, Hartley and Pearson (Biometrika 44, 1957) for tau. docs/validity.md says how
 far they cover.
@@ -176,7 +176,7 @@ class _Values:
     """Values of some metrics on some cells: all, and without units of items, listeners, pages.
 
     A page is what one listener, or group of them, rated of one unit. What both jackknives count is
-    what pages add by themselves: it is taken off once, as in a two-way analysis of variance.
+    what pages add by themselves; in a two-way analysis of variance it would be taken off once.
     """
 
     def __init__(
@@ -246,7 +246,8 @@ class _Values:
             moved = whole - self.pages @ weights
             units, each = len(moved), np.isfinite(moved).sum() / len(moved)
             shared = float(np.nansum((moved - np.nanmean(moved, axis=0)) ** 2))
-            shared *= units / (units - 1) * (each - 1) / each
+            # Ranks move in jumps, which squares exaggerate: half of it, as simulated tests have it.
+            shared *= 0.5 * units / (units - 1) * (each - 1) / each
             parts[1] = max(parts[1][0] - shared, 0.0), parts[1][1]
         total, spread = sum(v for v, _ in parts), sum(v**2 / f for v, f in parts)
         return whole, total**0.5, total**2 / spread if spread else 1.0
