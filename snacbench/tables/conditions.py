@@ -1,5 +1,6 @@
 """Operating points under conditions beside those without: their order, and what is said of them."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
@@ -82,7 +83,8 @@ def condition_notes(runs: Sequence[RunRows]) -> Iterator[str]:
 def _realised(codecs: Sequence[CodecColumns]) -> str:
     """The mean over clips of what a condition came to, of several codecs from least to most."""
     cells = [codec.coded["realised"][codec.ok(ALL_DOMAINS)] for codec in codecs]
-    means = [float(of[np.isfinite(of)].mean()) for of in cells if np.isfinite(of).any()]
+    known = [of[np.isfinite(of)] for of in cells if np.isfinite(of).any()]
+    means = [math.fsum(of) / len(of) for of in known]  # in any order of the clips
     ends = (f"{end:.3g}" for end in (min(means), max(means))) if means else ()
     return " to ".join(dict.fromkeys(ends))
 

@@ -157,10 +157,10 @@ class CodecColumns:
 
     def tokens_per_s(self, clips: Cells) -> float | None:
         """Code indices per second: as declared, or where it varies those of some clips."""
-        seconds = float(self.coded["duration_s"][clips].sum())
+        seconds = math.fsum(self.coded["duration_s"][clips])
         if self.spec.max_segment_frames == 1 or not seconds:
             return self.spec.tokens_per_s
-        return float(self.coded["tokens"][clips].sum()) / seconds
+        return math.fsum(self.coded["tokens"][clips]) / seconds
 
     def scored(self, metric: str, domain: str) -> tuple[Cells, Cells]:
         """Numbers of the clips of a domain that have an ``ok`` score, and the scores."""
@@ -380,7 +380,7 @@ def actual_kbps_of(codec: CodecColumns, domain: str) -> float | None:
 
 def kbps_of(coded: Cells) -> float | None:
     """Actual rate in kbps (1000 bit/s) over some coded clips; None if nothing was weighed."""
-    duration_s, bits = float(np.sum(coded["duration_s"])), float(np.sum(coded["bits"]))
+    duration_s, bits = math.fsum(coded["duration_s"]), math.fsum(coded["bits"])
     return bits / duration_s / 1000 if duration_s and not math.isnan(bits) else None
 
 

@@ -141,7 +141,7 @@ class Entry:
             known = coded["realised"][np.isfinite(coded["realised"])]
             record |= {
                 "condition": spec.condition,
-                "realised": known.mean() if len(known) else None,
+                "realised": math.fsum(known) / len(known) if len(known) else None,
             }
         duration_s, bits = math.fsum(coded["duration_s"]), math.fsum(coded["bits"])
         if not duration_s or math.isnan(bits):
