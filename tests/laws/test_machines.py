@@ -24,6 +24,7 @@ pytestmark = pytest.mark.machines
 
 PLAN: dict[str, Any] = {**ASKED, "limit": None}
 ARGUMENTS = ["--codecs", ASKED["codecs"], "--metrics", ASKED["metrics"], "--speed-budget-s", "0"]
+ARGUMENTS += ["--condition", ASKED["conditions"]]
 PARTS = ("ip", "munged", "slurmctld", "slurmd", "sbatch", "squeue", "sinfo")
 needed = pytest.mark.skipif(
     os.geteuid() != 0 or any(shutil.which(part) is None for part in PARTS),
