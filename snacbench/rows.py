@@ -359,6 +359,7 @@ class Run:
     `metric_weights` tells of each model that metrics run where its files came from. Of a shard,
     `set_sha256` is that of its own clips, and `whole_set_sha256` that of the set.
     `lacking` says of metrics that were asked for and could not be had what was not there.
+    `recordings` has the sha256 of those that conditions name, by path.
     """
 
     id: str
@@ -380,3 +381,4 @@ class Run:
     facts: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
     lacking: Mapping[str, str] = field(default_factory=dict)
+    recordings: Mapping[str, str] = field(default_factory=dict)
