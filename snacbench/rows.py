@@ -115,8 +115,8 @@ class Coded:
 
     `encode_s` and `decode_s` are wall-clock seconds, a record of the run and no speed (`Speed`):
     other workers ran beside, and the first clip of a length pays for what later ones find ready.
-    `batch` is how many signals the codec took at once: above 1 they are the clip's share of it. Of
-    points that share one encoding, each has an equal share; a cascade's are of all its passes.
+    `batch` is how many signals the codec took at once: above 1 they are the clip's share of it. A
+    point that shares its encoding with others has all of it; a cascade's are of all its passes.
     Of files decoded elsewhere, `removed_delay_s` is the delay that was taken away, and `fitted_s`
     what was then added at the end (if negative, cut off) to make them as long as the clip.
     `realised` is what the `condition` came to on this clip, in the unit of its strength; None where
