@@ -57,6 +57,19 @@ def cells_of(table, label=NEURAL.name):
     return row.cells
 
 
+def test_rates_do_not_depend_on_the_order_of_clips(tmp_path):
+    found = []
+    for order in (range(24), reversed(range(24))):
+        clips = [clip(i) for i in order]
+        made = RunFolder.create(tmp_path / f"{len(found)}", RUN, clips)
+        for one in clips:
+            seconds = 0.1 * (1 + int(one.id[1:]))
+            made.append([coded(one.id, "speech", seconds, Bits(codes=400, side_info=SIDE_BITS))])
+            made.append(histograms(one.id, *(c.tolist() for c in codes_of(int(one.id[1:])))))
+        found.append(ladder(made).entropy)
+    assert found[0] == found[1]
+
+
 def test_rates_from_the_nominal_to_the_held_out_one(folder):
     found = ladder(folder)
     first, second = (sum(counts) for counts in zip(*map(codes_of, range(CLIPS)), strict=True))
