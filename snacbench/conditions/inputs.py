@@ -42,8 +42,8 @@ def recordings_of(
             seconds = (header := probe(Path(path))).num_samples / header.rate_hz
             for rate_hz, channels in kinds:
                 length = 1 if kind == "reverb" else round(seconds * rate_hz)
-                impulse = np.full((channels, max(1, length)), 0.1, np.float32)
-                impaired(Audio(impulse, rate_hz), one, seed=0, clip="")
+                sound = np.full((channels, max(1, length)), 0.1, np.float32)
+                impaired(Audio(sound, rate_hz), one, seed=0, clip="")
         except AudioError as error:
             raise UserError(
                 f"the recording {path} cannot be used for {one.name}: {error}; name another (: and "

@@ -1,7 +1,6 @@
 """What a reader of numbers must know, one sentence each: what they rest on, what was left out."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TypeAlias
 
 import numpy as np
 
@@ -32,7 +31,6 @@ OUTSIDE = "outside"  # the family of decodes that were made elsewhere
 _STFT, _NARROW_HZ = "stft_dac", 22_050
 _FULL_BAND_HZ = 32_000  # metrics at lower rates do not see what a music codec is for
 _OTHER_SETS = "Rows of different test sets are not ranked: no difference between them means much."
-_Said: TypeAlias = tuple[CodecSpec, str]  # a codec, and what is said of it
 NOT_HERE = "not here"  # in place of a figure of a metric that could not be had
 _KNOWN_BY: Mapping[PinnedBy, str] = {
     "package": "digest pinned",
@@ -218,7 +216,7 @@ def codec_notes(rows: RunRows) -> Iterator[str]:
 
 def delay_notes(rows: RunRows) -> Iterator[str]:
     """Codecs whose decodes come late or inverted, or whose delay was not found on every clip."""
-    late, lost, inverted = [*_late(rows)], list[_Said](), list[_Said]()
+    late, lost, inverted = [*_late(rows)], *(list[tuple[CodecSpec, str]]() for _ in range(2))
     for codec in rows.codecs:
         known = codec.delays[codec.delays["known"]]
         for said, what in ((lost, ~known["found"]), (inverted, known["inverted"])):
@@ -233,16 +231,12 @@ def delay_notes(rows: RunRows) -> Iterator[str]:
         )
     if names := ", ".join(text for spec, text in inverted if not spec.condition):
         yield f"Inverted polarity: {names}."
-    counted = (
-        (sum(bool(spec.condition) for spec, _ in said), what)
-        for said, what in (
-            (late, f"late or early by {LATE_S * MS_PER_S:g} ms or more"),
-            (lost, "not aligned on some clips"), (inverted, "inverted on some clips"),
-        )
-    )  # fmt: skip
-    if told := ", ".join(f"{count} {what}" for count, what in counted if count):
+    late_by = f"come {LATE_S * MS_PER_S:g} ms or more late or early"
+    every = {late_by: late, "are not aligned": lost, "are inverted": inverted}
+    counts = {what: sum(bool(s.condition) for s, _ in said) for what, said in every.items()}
+    if told := ", ".join(f"{count} {what}" for what, count in counts.items() if count):
         under = sum(bool(codec.spec.condition) for codec in rows.codecs)
-        yield f"Of {under} points under conditions {told}: see delays.jsonl."
+        yield f"Of {under} points under conditions, on some clips or all, {told}: see delays.jsonl."
 
 
 def late_warnings(rows: RunRows) -> Iterator[str]:
@@ -254,7 +248,7 @@ def late_warnings(rows: RunRows) -> Iterator[str]:
         yield f"{text} (not STOI, PESQ, distances); {advice}"
 
 
-def _late(rows: RunRows) -> Iterator[_Said]:
+def _late(rows: RunRows) -> Iterator[tuple[CodecSpec, str]]:
     """By how much, where the middle of the clips, or any of them, is off by 2 ms or more."""
     for codec in rows.codecs:
         own_s = codec.delays["own_lag_s"][codec.delays["known"]]

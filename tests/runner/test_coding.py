@@ -74,9 +74,9 @@ def test_a_batch_is_as_large_as_asked_and_halved_where_it_does_not_fit(
 @pytest.mark.parametrize("batch", [1, 8])
 def test_seconds_of_a_point_are_those_that_it_takes_alone(tmp_path, monkeypatch, batch):
     toy, clips = failing.BatchingToy(), clips_of(tmp_path, 2)
-    points = [replace(failing.TOY, batch=batch)]
-    names = ("flips@0", "cascade@1", "cascade@2", "cascade@4")
-    points += [replace(points[0], spec=points[0].spec.under(name)) for name in names]
+    names = ("", "flips@0", "cascade@1", "cascade@2", "cascade@4")
+    specs = [failing.SPEC.under(name) if name else failing.SPEC for name in names]
+    points = [replace(failing.TOY, spec=spec, batch=batch) for spec in specs]
     monkeypatch.setattr(coding, "load", lambda planned: failing.loaded_toy(toy, planned.base))
     monkeypatch.setattr(coding, "now", lambda loaded: float(toy.calls))  # a second for each
 
