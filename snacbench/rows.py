@@ -115,8 +115,8 @@ class Coded:
 
     `encode_s` and `decode_s` are wall-clock seconds, a record of the run and no speed (`Speed`):
     other workers ran beside, and the first clip of a length pays for what later ones find ready.
-    `batch` is how many signals the codec took at once: above 1 they are the clip's share of it. Of
-    points that share one encoding, each has an equal share; a cascade's are of all its passes.
+    `batch` is how many signals the codec took at once: above 1 they are the clip's share of it. A
+    point that shares its encoding with others has all of it; a cascade's are of all its passes.
     Of files decoded elsewhere, `removed_delay_s` is the delay that was taken away, and `fitted_s`
     what was then added at the end (if negative, cut off) to make them as long as the clip.
     `realised` is what the `condition` came to on this clip, in the unit of its strength; None where
@@ -359,6 +359,7 @@ class Run:
     `metric_weights` tells of each model that metrics run where its files came from. Of a shard,
     `set_sha256` is that of its own clips, and `whole_set_sha256` that of the set.
     `lacking` says of metrics that were asked for and could not be had what was not there.
+    `recordings` has the sha256 of those that conditions name, by path.
     """
 
     id: str
@@ -380,3 +381,4 @@ class Run:
     facts: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
     lacking: Mapping[str, str] = field(default_factory=dict)
+    recordings: Mapping[str, str] = field(default_factory=dict)

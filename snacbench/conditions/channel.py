@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from snacbench.conditions.condition import Condition, generator
+from snacbench.errors import CodecError
 from snacbench.later import NDArray, np
 from snacbench.types import Audio, CodecSpec, Encoded
 from snacbench.units import MS_PER_S, bits_per_code
@@ -33,19 +34,21 @@ def transmitted(
     """What arrives of a clip's parts under a channel condition, and what the condition came to.
 
     ``loss``: packets of 20 ms, or as `packet` says: of codecs with codes the nearest whole number
-    of frames of the slowest stream, one at least, and the finer streams' frames with them; of
-    others so many of their own. Which are lost depends on the seed, the clip and the packet's
-    number alone (`lost_packets`). Side information arrives. Lost packets are empty, and lost codes
-    those of the last frame received, of finer streams at the same place within it; of the first one
-    received if none came before; zeros if none came at all. No decoder sees a lost code. `lost`
-    has a flag for each frame of the slowest stream, or each packet. Realised is the share of lost
-    packets in %.
+    of frames of the slowest stream, half ones up, one at least, and the finer streams' frames with
+    them; of others so many of their own (`packet_s`). Which are lost depends on the seed, the clip
+    and the packet's number alone (`lost_packets`). Side information arrives. Lost packets are
+    empty, and lost codes those of the last frame received, of finer streams at the same place
+    within it; of the first one received if none came before; zeros if none came at all. No decoder
+    sees a lost code. `lost` has a flag for each frame of the slowest stream, or each packet.
+    Realised is the share of lost packets in %.
 
     ``flips``: each bit of the codes, at whole bits per index, is flipped at the same probability,
     independently; what is flipped at one rate is flipped at every higher one. A code beyond its
     codebook is then taken modulo the codebook's size. Side information is spared, and of packets
     the first byte of Opus' and the header, four bytes, of MP3's; one that its decoder then refuses
     counts as lost. Realised is the share of flipped bits.
+
+    Raises `CodecError` if no packet, or no bit, was sent that could be lost or flipped.
     """
     if condition.stage != "channel" or condition.neutral:
         return list(parts), condition.strength
@@ -55,7 +58,9 @@ def transmitted(
     keys = ((seed, clip, index, "flips") for index in range(len(parts)))
     flipped = [_flipped(*pair, spec, condition.strength) for pair in zip(parts, keys, strict=False)]
     changed, bits = (sum(counts) for counts in zip(*(counts for _, counts in flipped), strict=True))
-    return [part for part, _ in flipped], changed / max(1, bits)
+    if not bits:
+        raise CodecError("its codec sent nothing of it but headers, and there is no bit to flip")
+    return [part for part, _ in flipped], changed / bits
 
 
 def concealed(
@@ -109,14 +114,26 @@ def _frame_s(spec: CodecSpec) -> Fraction:
     return Fraction(spec.packet_s or 0).limit_denominator(10**6)
 
 
+def _frames_per_packet(spec: CodecSpec, condition: Condition) -> int:
+    asked_ms = Fraction((condition.option("packet") or "20ms").removesuffix("ms"))
+    return max(1, math.floor(asked_ms / MS_PER_S / _frame_s(spec) + Fraction(1, 2)))
+
+
+def packet_s(spec: CodecSpec, condition: Condition) -> float:
+    """Duration in s of what a codec loses at once, the nearest that it can to what is asked."""
+    return float(_frames_per_packet(spec, condition) * _frame_s(spec))
+
+
 def _with_losses(
     part: Encoded, spec: CodecSpec, condition: Condition, seed: int, clip: str
 ) -> tuple[Encoded, float]:
     """What arrives of a part, and the share of packets that does not."""
-    frame_s, asked_ms = _frame_s(spec), (condition.option("packet") or "20ms").removesuffix("ms")
+    frame_s = _frame_s(spec)
     slowest = [i for i, stream in enumerate(spec.streams) if stream.frame_rate_hz * frame_s == 1]
     frames = part.codes[slowest[0]].shape[1] if slowest else len(part.packets)
-    packet = np.arange(frames) // max(1, round(float(asked_ms) / MS_PER_S / float(frame_s)))
+    if not frames:
+        raise CodecError("its codec sent nothing of it, and there is no packet to lose")
+    packet = np.arange(frames) // _frames_per_packet(spec, condition)
     lost_of_packets = lost_packets(int(packet[-1]) + 1, condition, seed=seed, clip=clip)
     lost, share = lost_of_packets[packet], float(np.mean(lost_of_packets))
     arrived, received = replace(part, lost=tuple(map(bool, lost))), np.flatnonzero(~lost)

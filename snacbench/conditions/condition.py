@@ -104,13 +104,11 @@ def conditions_of(texts: Iterable[str]) -> tuple[Condition, ...]:
     Noise and reverb give two for each strength: scored against what the codec got and, with
     ``clean`` in the name, against the clean clip.
 
-    Raises `UserError` for what is no condition, or a file that is not there.
+    Raises `UserError` for what is no condition; files are not looked for.
     """
     found: dict[Condition, None] = {}
     for text in texts:
         for one in _parsed(text):
-            if (path := one.option("file")) and not Path(path).is_file():
-                raise _wrong(text, f"no file {path}", "a recording's path, : and % as %3A and %25")
             found[one] = None
             if "clean" in KINDS[one.kind].options and not one.against_clean:
                 found[replace(one, options=tuple(sorted((*one.options, "clean"))))] = None
@@ -118,10 +116,7 @@ def conditions_of(texts: Iterable[str]) -> tuple[Condition, ...]:
 
 
 def condition_named(name: str) -> Condition:
-    """The condition of a name as `Condition.name` has it; files are not looked for.
-
-    Raises `UserError` if it is none.
-    """
+    """The condition of a name as `Condition.name` has it; raises as `conditions_of`."""
     first, *more = _parsed(name)
     if more:
         raise _wrong(name, f"{1 + len(more)} strengths", "one")

@@ -5,17 +5,51 @@ resampled; each channel of a clip gets the recording's channel of the same numbe
 else its first.
 """
 
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
-from snacbench.audio.io import read
+from snacbench.audio.io import probe, read
 from snacbench.audio.levels import limited
 from snacbench.audio.resample import resample
 from snacbench.conditions.condition import Condition, generator
-from snacbench.errors import AudioError
+from snacbench.errors import AudioError, UserError
+from snacbench.files import sha256_of_file
 from snacbench.later import np
 from snacbench.types import Audio, Floats, FloatSamples
 
 _PINK_FROM_HZ = 20.0  # below, 1/f has as much power per octave and nobody hears it
+
+
+def recordings_of(
+    conditions: Iterable[Condition], signals: Iterable[tuple[int, int]]
+) -> dict[str, str]:
+    """The sha256 of each recording that conditions name, by path, once it has been tried.
+
+    `signals` are rates in Hz and channels of the clips that it is for.
+
+    Raises `UserError` if one is not there or no audio, silent throughout, or no room's response.
+    """
+    # What noise there is does not depend on its level.
+    tried = {
+        (path, one.kind, one.strength * (one.kind == "reverb")): one
+        for one in conditions
+        if (path := one.option("file")) and not one.neutral
+    }
+    kinds = sorted({*signals})
+    for (path, kind, _), one in tried.items():
+        try:
+            seconds = (header := probe(Path(path))).num_samples / header.rate_hz
+            for rate_hz, channels in kinds:
+                length = 1 if kind == "reverb" else round(seconds * rate_hz)
+                sound = np.full((channels, max(1, length)), 0.1, np.float32)
+                impaired(Audio(sound, rate_hz), one, seed=0, clip="")
+        except AudioError as error:
+            raise UserError(
+                f"the recording {path} cannot be used for {one.name}: {error}; name another (: and "
+                "% of its path are written %3A and %25)"
+            ) from error
+    return {path: sha256_of_file(Path(path)) for path in dict.fromkeys(p for p, *_ in tried)}
 
 
 def impaired(
@@ -80,11 +114,17 @@ def _sounding(power: float, problem: str) -> float:
 
 def _recording(audio: Audio, condition: Condition) -> Floats | None:
     """What a condition names, at a clip's rate and channels; None where it names no file."""
-    path = condition.option("file")
-    if path is None:
+    if (name := condition.option("file")) is None:
         return None
-    samples = resample(read(Path(path)), audio.rate_hz).samples.astype(np.float64)
+    changed_ns = path.stat().st_mtime_ns if (path := Path(name)).is_file() else 0
+    samples = _resampled(path, audio.rate_hz, changed_ns).samples.astype(np.float64)
     return samples if len(samples) == audio.channels else samples[[0] * audio.channels]
+
+
+@lru_cache(maxsize=4)
+def _resampled(path: Path, rate_hz: int, _changed_ns: int) -> Audio:
+    """A recording at a rate in Hz, read once for all clips unless the file changes."""
+    return resample(read(path), rate_hz)
 
 
 def _noise(audio: Audio, condition: Condition, random: "np.random.Generator") -> Floats:

@@ -11,7 +11,7 @@ from snacbench.plots import style
 from snacbench.plots.against import Point, Series, draw_series, legend_entry
 from snacbench.plots.drawing import Plot
 from snacbench.plots.plot_data import Options, PlotData
-from snacbench.tables.conditions import WORDS, concealment, series_of
+from snacbench.tables.conditions import WORDS, of_packets, series_of
 from snacbench.types import CodecSpec
 
 _HOLLOW = ("not shown ()", "hollow, over fewer clips")
@@ -85,7 +85,11 @@ def _said(
     full = {n: means[plain[n].name].n for n in under if plain[n].name in means}
     fewer = [n for n in under if n in means and means[n].n < full.get(n, 0)]
     kinds = {condition.kind for condition in under.values()}
-    filled = {concealment(c, shown): series_of(c) for c in under.values() if c.kind == "loss"}
+    lossy: dict[str, list[str]] = {}  # series by what is said of their packets
+    for series, one in {series_of(c): c for c in under.values() if c.kind == "loss"}.items():
+        of = {plain[n].name for n, c in under.items() if series_of(c) == series}
+        if specs := [spec for spec in shown if spec.name in of]:
+            lossy.setdefault(of_packets(one, specs), []).append(series)
     failed = "cross at the bottom: half of the clips or more have no score"
     names = {spec.name for spec in shown}
     drawn = [mean for name, mean in means.items() if name in {*under, *names}]
@@ -94,7 +98,7 @@ def _said(
         "lines begin at the point without condition" * bool(shown),
         "apart at the left: no flips, no noise" * bool(kinds & _APART.keys()),
         "marks at one strength are moved aside, so that bars stand clear" * (len(shown) > 1),
-        *(f"concealment{f' of {s}' * (len(filled) > 1)}: {text}" for text, s in filled.items()),
+        *(f"under {', '.join(of)}: " * (len(lossy) > 1) + text for text, of in lossy.items()),
         style.left_out([n for n in under if n not in means], failed),
         style.left_out([f"{n} (n = {means[n].n})" for n in fewer], "").replace(*_HOLLOW),
         *style.remarks(shown),

@@ -108,9 +108,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Timed:
-    """What a clip's signals became at a point, and the seconds that it took of its batch's.
+    """What a clip's signals became at a point, and its share of the seconds that its batch took.
 
-    `encoded` is as sent, `realised` what became of a condition on the way.
+    They are all that the point takes, whatever others shared of it. `encoded` is as sent,
+    `realised` what became of a condition on the way.
     """
 
     encoded: list[Encoded]
@@ -291,23 +292,23 @@ def _timed(
 ) -> list[tuple[Source, PlannedCodec, Timed]]:
     """All signals in one batch, or those of a clip one after another, encoded once for all."""
     # A cascade encodes what it has decoded, and a longer one goes on from there. Clips are charged
-    # an equal share of a batch's time, and points one of all encoding.
+    # an equal share of a batch's time, and points all that they would take without the others.
     signals = [audio for source in sources for audio in source.inputs]
     together, passed = len(sources) > 1, 1
     decoded, timed = list[Audio](), list[tuple[Source, PlannedCodec, Timed]]()
+    before_s = took_s = 0.0  # of decoding: of earlier passes, and of the last
     loaded = load(job.codec) if loaded.planned != job.codec.base else loaded
     encoded, encode_s = _encode(loaded, signals, together=together)
     for point in job.points:
         loaded = load(point) if loaded.planned != point.base else loaded
-        spec, decode_s = point.spec, 0.0
+        spec = point.spec
         while passed < passes_of(spec):
             if not decoded:
                 seeds = _seeds(job, sources, spec, passed)
                 decoded, took_s = _decode(loaded, encoded, seeds, together=together)
-                decode_s += took_s
             between, decoded = [limited(audio) for audio in decoded], []
-            encoded, took_s = _encode(loaded, between, together=together)
-            encode_s, passed = encode_s + took_s, passed + 1
+            encoded, more_s = _encode(loaded, between, together=together)
+            before_s, encode_s, passed = before_s + took_s, encode_s + more_s, passed + 1
         parts = iter([e for _, e in zip(signals, encoded, strict=True)])
         if job.cuts:
             parts = (replace(e, codes=e.codes[: len(spec.streams)]) for e in parts)
@@ -321,11 +322,10 @@ def _timed(
             heard, share = list(islice(outputs, len(own))), len(own) / len(signals)
             if (condition := condition_of(spec)) and condition.stage == "channel":
                 heard = concealed(heard, got, spec, condition)
-            seconds = (decode_s + took_s) * share
-            what = Timed(own, heard, 0.0, seconds, len(signals) if together else 1, realised)
+            seconds = (encode_s * share, (before_s + took_s) * share)
+            what = Timed(own, heard, *seconds, len(signals) if together else 1, realised)
             timed.append((source, point, what))
-    each_s = encode_s / (len(signals) * len(job.points))
-    return [(s, p, replace(t, encode_s=each_s * len(t.encoded))) for s, p, t in timed]
+    return timed
 
 
 def _arrived(

@@ -106,8 +106,8 @@ def resume(  # noqa: PLR0913 - keyword-only options of one verb
 ) -> RunFolder:
     """Go on with a run: nothing is repeated, but with `retry_failed` what has failed.
 
-    Raises UserError if the test set, the weights or what computes codecs and metrics are no longer
-    those that the run began with, or it cannot go on.
+    Raises UserError if the test set, the weights, recordings of conditions or what computes codecs
+    and metrics are no longer those that the run began with, or it cannot go on.
     """
     _check_cluster(client, jobs)
     plan = resumed_plan(folder, progress, retry_failed=retry_failed, offline=offline)
@@ -186,8 +186,8 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     failed are made again. `metrics` None stands for those of the run. `weights` say where files of
     metrics' models are, by default as the run was asked.
 
-    Raises UserError if no metric is named or known, one lacks what it needs, or words in the run
-    were heard by another recogniser.
+    Raises UserError if no metric is named or known, one lacks what it needs, words in the run were
+    heard by another recogniser, or a recording that conditions name has changed.
     """
     if not metrics and metrics is not None and not retry_failed:
         text = "name metrics with --metrics, or try failed scores again with --retry-failed"
@@ -211,6 +211,8 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     request = replace(request, weights=tuple(weights) or request.weights)
     chosen = chosen_metrics(request, names)
     versions.make_ready(chosen, progress)
+    here = {path: then for path, then in run.recordings.items() if Path(path).is_file()}
+    versions.check_recordings(here, place=str(folder.path))  # without one, its points alone fail
     run = versions.scored_too(run, chosen, place=str(folder.path))
     with folder.locked():
         folder.rewrite_run(run)
@@ -250,6 +252,7 @@ def start(plan: Plan, path: Path) -> RunFolder:
     run = describe_run(recorded(request), plan.test_set, specs, plan.metrics, facts)
     computed_by = versions.versions_of_codecs(models)
     run = replace(_with_digests(run, plan), codec_versions=computed_by, lacking=plan.lacking)
+    run = replace(run, recordings=plan.recordings)
     return RunFolder.create(path, run, plan.test_set.clips)
 
 
@@ -375,6 +378,7 @@ def resumed_plan(
         names = tuple(spec.name for spec in run.metrics)
         request = replace(request, metrics=names, allow_missing_metrics=False)
     plan = make_plan(request, progress)
+    versions.check_recordings(run.recordings, place=str(path))
     same = plan.test_set.sha256 == run.set_sha256
     if not same and retry_failed:  # may be but for files that could not be read then
         samples = attrgetter("id", "sha256", "start", "num_samples")

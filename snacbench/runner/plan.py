@@ -13,6 +13,7 @@ import soxr  # noqa: F401
 
 from snacbench.conditions.channel import applies
 from snacbench.conditions.condition import Condition, condition_named, conditions_of
+from snacbench.conditions.inputs import recordings_of
 from snacbench.errors import (
     MissingPackage,
     TestSetError,
@@ -96,7 +97,8 @@ class Plan:
     """What a run will do; `decision` says why weights come from where `policy` has them.
 
     `test_set` is what it will code: all of the `whole` set, or a shard of it. `lacking` says of
-    metrics that were asked for and left out what is not here.
+    metrics that were asked for and left out what is not here, `recordings` has the sha256 of
+    those that conditions name, by path.
     """
 
     request: Request
@@ -107,6 +109,7 @@ class Plan:
     decision: str
     whole: TestSet
     lacking: Mapping[str, str] = field(default_factory=dict)
+    recordings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def bases(self) -> tuple[PlannedCodec, ...]:
@@ -149,7 +152,9 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
         request.data, choice, domain=request.domain, root=request.root, progress=progress
     )
     test_set = shard_of(whole, request.shard)
-    return Plan(request, test_set, codecs, metrics, policy, decision, whole, lacking)
+    signals = ((c.rate_hz, c.channels if request.channels == "stereo" else 1) for c in whole.clips)
+    recordings = recordings_of(conditions_of(request.conditions), signals)
+    return Plan(request, test_set, codecs, metrics, policy, decision, whole, lacking, recordings)
 
 
 def at_hand(

@@ -119,7 +119,7 @@ class _Here:
         selectors = split_selectors(request.codecs) if not request.outside else []
         for selector in (text for text in selectors if "/" not in text):  # nothing from anywhere
             with suppress(UserError):  # a checkpoint of one's own that is not here
-                found, *_ = plan.plan_codecs(replace(request, codecs=selector))
+                found, *_ = plan.plan_codecs(replace(request, codecs=selector, conditions=()))
                 self._planned |= {codec.spec.name: codec for codec in found}
         self._no_files = f"no file of its sha256 in {request.data}"
         try:
@@ -148,15 +148,22 @@ class _Here:
         return replace(self._clips[name], path=path)
 
     def _codec(self, name: str) -> plan.PlannedCodec:
-        planned = self._planned.get(name) or self._planned.get(name.replace(plan.LOCAL, ""))
+        then = next(spec for spec in self.run.codecs if spec.name == name)
+        base = then.without_condition.name
+        planned = self._planned.get(base) or self._planned.get(base.replace(plan.LOCAL, ""))
         if planned is None:
             raise UserError(f"{name} is no codec of this machine")
+        if under := plan.condition_of(then):
+            planned = replace(planned, spec=planned.spec.under(then.condition))
+            file, kept = under.option("file"), self.run.recordings.items()  # without their folders
+            by = {path: digest for path, digest in kept if str(Path(path).absolute()) == file}
+            versions.check_recordings(by, place="the run")
         plan.check_packages([planned])
         if planned.device == plan.CUDA:
             plan.check_device(self.request)
         (codec,) = plan.locate_all([planned], self._policy)
-        specs = codec.spec, next(spec for spec in self.run.codecs if spec.name == name)
-        if len({(s.name, s.streams, *sorted(s.weights.sha256.items())) for s in specs}) > 1:
+        both = codec.spec, then
+        if len({(s.name, s.streams, *sorted(s.weights.sha256.items())) for s in both}) > 1:
             raise WeightsUnavailable(f"those of {name} that are here are others")
         return codec
 

@@ -106,6 +106,17 @@ def check_versions(run: Run, *, codecs: Versions, metrics: Versions, place: str)
         )
 
 
+def check_recordings(recorded: Mapping[str, str], *, place: str) -> None:
+    """Refuse recordings whose sha256 is not that which a run keeps, by path."""
+    for path, then in recorded.items():
+        now = sha256_of_file(Path(path))[:12] if Path(path).is_file() else "none: no such file"
+        if now != then[:12]:
+            raise StoreError(
+                f"{place} was made with another recording {path} than is here: its sha256 was "
+                f"{then[:12]}, and here that is {now}; put that one back, or start a new run"
+            )
+
+
 def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:
     """The provenance of a run whose decodes get more scores, once those may stand beside its own.
 

@@ -45,10 +45,10 @@ def check_agreement(
 ) -> None:
     """Refuse two runs that were not made by the same rules.
 
-    `why` says what they are wanted for: ``"cannot be merged"``. Channels, reference, the test set's
-    digest and the versions of their metrics must be the same; of `metrics` those count that both
-    were scored by; empty: all of these. Parts of one run must also have the same seed and versions
-    of what computes codecs and metrics, and may be shards of one set.
+    `why` says what they are wanted for: ``"cannot be merged"``. Channels, reference, the digests of
+    test set and recordings and the versions of their metrics must be the same; of `metrics` those
+    count that both were scored by; empty: all of these. Parts of one run must also have the same
+    seed and versions of what computes codecs and metrics, and may be shards of one set.
 
     Raises StoreError that names the first thing in which they differ, and what to do about it.
     """
@@ -62,6 +62,9 @@ def check_agreement(
     for rule in ("channels", "reference"):
         then, now = (str(getattr(run.request, rule)) for run in both)
         found.append((f"--{rule}", then, now, "run one of them again by the other's rule"))
+    for path in sorted(one.recordings.keys() & other.recordings.keys()):
+        then, now = (run.recordings[path][:12] for run in both)
+        found.append((f"the recording {path}", then, now, "run one again with the other's"))
     versions = [metric_versions(folder) for folder in (first, second)]
     for metric in sorted(versions[0].keys() & versions[1].keys()):
         if not metrics or metric in metrics:

@@ -128,7 +128,7 @@ def _without_places(member: str, line: bytes, hidden: Counter[str]) -> bytes:
 
     def plain(value: Any, key: str = "") -> Any:
         if isinstance(value, dict):
-            return {name: plain(inner, name) for name, inner in value.items()}
+            return {plain(name): plain(inner, name) for name, inner in value.items()}
         if isinstance(value, list):
             return [plain(inner, key) for inner in value]
         if not isinstance(value, str) or (key in _NAMES and "%2F" not in value):

@@ -269,6 +269,7 @@ def _joined(
         codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
         metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
         metric_weights=metric_weights,
+        recordings={k: v for run in runs for k, v in run.recordings.items()},
         packages=_by_part([run.packages for run in runs]),
         lacking={
             name: why

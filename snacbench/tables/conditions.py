@@ -2,19 +2,22 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 import yaml
 
-from snacbench.conditions.channel import SILENCE
+from snacbench.conditions.channel import SILENCE, packet_s
 from snacbench.conditions.condition import Condition, condition_named
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows
 from snacbench.tables.side_by_side import Entry
 from snacbench.types import CodecSpec
+from snacbench.units import MS_PER_S
 
 WORDS = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+_NOWHERE = "–"  # in place of a mean: nothing is known, or it is infinite
 AS_SENT = (
     "Points under conditions are not ranked and take no clips from others; rates are as "
     "sent, speed and cost those of the point without condition."
@@ -72,9 +75,9 @@ def condition_notes(runs: Sequence[RunRows]) -> Iterator[str]:
         specs = [codec.spec for codecs in strengths.values() for codec in codecs]
         came_to = list(map(_realised, strengths.values()))
         mean = f"; realised, on average over clips: {', '.join(came_to)} {first.unit}".rstrip()
-        conceals = f"; concealment: {concealment(first, specs)}" * (first.kind == "loss")
-        mean *= all(came_to) and first.kind != "cascade"
-        told = f"{in_words(first)}{conceals}{mean}"
+        packets = f"; {of_packets(first, specs)}" if first.kind == "loss" else ""
+        mean *= any(text != _NOWHERE for text in came_to) and first.kind != "cascade"
+        told = f"{in_words(first)}{packets}{mean}"
         yield f"{series}@{', '.join(strengths)}: {told}."
     if of:
         yield AS_SENT
@@ -86,11 +89,11 @@ def _realised(codecs: Sequence[CodecColumns]) -> str:
     known = [of[np.isfinite(of)] for of in cells if np.isfinite(of).any()]
     means = [math.fsum(of) / len(of) for of in known]  # in any order of the clips
     ends = (f"{end:.3g}" for end in (min(means), max(means))) if means else ()
-    return " to ".join(dict.fromkeys(ends))
+    return " to ".join(dict.fromkeys(ends)) or _NOWHERE
 
 
 def in_words(condition: Condition) -> str:
-    """What the conditions of a series are, but for who conceals what is lost."""
+    """What the conditions of a series are, but for packets and who conceals what is lost."""
     kind = WORDS["kinds"][condition.kind]
     given = {key: value for key, _, value in (o.partition("=") for o in condition.options)}
     told = [WORDS["options"][key].format(unquote(value)) for key, value in given.items()]
@@ -99,8 +102,20 @@ def in_words(condition: Condition) -> str:
     return ", ".join([kind["words"], *filter(None, told)])
 
 
-def concealment(condition: Condition, specs: Sequence[CodecSpec]) -> str:
-    """Who conceals lost packets, and how: ``opus by itself (PLC); others: silence``."""
+def of_packets(condition: Condition, specs: Sequence[CodecSpec]) -> str:
+    """How long the packets of models are, who conceals those lost, and how.
+
+    ``packets of 20 ms (opus), 80 ms (mimi); concealment: opus by itself (PLC); others: silence``.
+    """
+    models: dict[str, dict[str, None]] = {}  # by length
+    for length_s, spec in sorted(((packet_s(s, condition), s) for s in specs), key=itemgetter(0)):
+        length = f"{round(length_s * MS_PER_S, 1):g} ms"
+        models.setdefault(length, {})[spec.without_condition.model] = None
+    told = (ms + f" ({', '.join(of)})" * (len(models) > 1) for ms, of in models.items())
+    return f"packets of {', '.join(told)}; concealment: {_concealment(condition, specs)}"
+
+
+def _concealment(condition: Condition, specs: Sequence[CodecSpec]) -> str:
     if condition.option("repeat") is not None:
         return "the codes received before, once more"
     zero = condition.option("zero") is not None

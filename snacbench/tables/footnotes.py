@@ -24,7 +24,7 @@ from snacbench.tables.side_by_side import (
 )
 from snacbench.tables.table_model import UNSTABLE, Column
 from snacbench.types import CodecSpec, PinnedBy
-from snacbench.units import lateness
+from snacbench.units import MS_PER_S, lateness
 
 LATE_S = 0.002
 OUTSIDE = "outside"  # the family of decodes that were made elsewhere
@@ -216,25 +216,32 @@ def codec_notes(rows: RunRows) -> Iterator[str]:
 
 def delay_notes(rows: RunRows) -> Iterator[str]:
     """Codecs whose decodes come late or inverted, or whose delay was not found on every clip."""
-    yield from (f"{text}." for _, text in _late(rows))
-    lost, inverted = list[str](), list[str]()
-    for codec in (codec for codec in rows.codecs if not codec.spec.condition):
+    late, lost, inverted = [*_late(rows)], *(list[tuple[CodecSpec, str]]() for _ in range(2))
+    for codec in rows.codecs:
         known = codec.delays[codec.delays["known"]]
-        for counts, what in ((lost, ~known["found"]), (inverted, known["inverted"])):
+        for said, what in ((lost, ~known["found"]), (inverted, known["inverted"])):
             if what.any():
-                counts.append(f"{codec.spec.name} ({what.sum()} of {len(known)} clips)")
-    if lost:
+                told = f"{codec.spec.name} ({what.sum()} of {len(known)} clips)"
+                said.append((codec.spec, told))
+    yield from (f"{text}." for spec, text in late if not spec.condition)
+    if names := ", ".join(text for spec, text in lost if not spec.condition):
         yield (
-            f"Alignment not found for {', '.join(lost)}: aligned metrics are there what they are "
-            "at the codec's delay; see the reasons in delays.jsonl."
+            f"Alignment not found for {names}: aligned metrics are there what they are at the "
+            "codec's delay; see the reasons in delays.jsonl."
         )
-    if inverted:
-        yield f"Inverted polarity: {', '.join(inverted)}."
+    if names := ", ".join(text for spec, text in inverted if not spec.condition):
+        yield f"Inverted polarity: {names}."
+    late_by = f"come {LATE_S * MS_PER_S:g} ms or more late or early"
+    every = {late_by: late, "are not aligned": lost, "are inverted": inverted}
+    counts = {what: sum(bool(s.condition) for s, _ in said) for what, said in every.items()}
+    if told := ", ".join(f"{count} {what}" for what, count in counts.items() if count):
+        under = sum(bool(codec.spec.condition) for codec in rows.codecs)
+        yield f"Of {under} points under conditions, on some clips or all, {told}: see delays.jsonl."
 
 
 def late_warnings(rows: RunRows) -> Iterator[str]:
     """Codecs that are so late or early that metrics which do not align are ruined."""
-    for spec, text in _late(rows):
+    for spec, text in ((spec, text) for spec, text in _late(rows) if not spec.condition):
         advice = "a codec must take away the delay that it knows of itself"
         if spec.family == OUTSIDE:
             advice = "score-files --align takes the delay away from every file first"
@@ -243,7 +250,7 @@ def late_warnings(rows: RunRows) -> Iterator[str]:
 
 def _late(rows: RunRows) -> Iterator[tuple[CodecSpec, str]]:
     """By how much, where the middle of the clips, or any of them, is off by 2 ms or more."""
-    for codec in (codec for codec in rows.codecs if not codec.spec.condition):
+    for codec in rows.codecs:
         own_s = codec.delays["own_lag_s"][codec.delays["known"]]
         own_s = own_s[~np.isnan(own_s)]
         middle_s = float(np.quantile(own_s, 0.5, method="lower")) if len(own_s) else 0.0

@@ -102,9 +102,9 @@ def _entropies(entry: Entry, domain: str) -> tuple[Interval, Interval, tuple[Boo
     books, streams, clips = codec.entropies(domain), codec.spec.streams, codec.ok(domain)
     units, counts = codec.counts_by_unit(domain)
     cells = codec.coded[clips]
-    of_unit = [units.index(unit) for unit in zip(cells["domain"], cells["unit"], strict=True)]
-    seconds, side_bits = (
-        np.asarray(np.bincount(of_unit, cells[column], minlength=len(units)), float)
+    own = [cells[(cells["domain"] == domain) & (cells["unit"] == unit)] for domain, unit in units]
+    seconds, side_bits = (  # in any order of the clips
+        np.array([math.fsum(of_unit[column]) for of_unit in own])
         for column in ("duration_s", "side_info_bits")
     )
     tokens = np.array([of_stream.sum(axis=1) for of_stream in counts], float)
@@ -121,7 +121,7 @@ def _entropies(entry: Entry, domain: str) -> tuple[Interval, Interval, tuple[Boo
 
     def rate_kbps(bits: Floats, kept: NDArray[np.bool_]) -> float:
         sent = bits @ tokens[:, kept].sum(axis=1) + side_bits[kept].sum()
-        return kbps(float(sent), float(seconds[kept].sum()))
+        return kbps(float(sent), math.fsum(seconds[kept]))
 
     def efficiency(bits: Floats, _: NDArray[np.bool_]) -> float:
         """Streams weighted by their frame rates; how long a unit is does not matter."""

@@ -6,8 +6,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from snacbench.conditions.channel import applies, concealed, lost_packets, transmitted
+from snacbench.conditions.channel import applies, concealed, lost_packets, packet_s, transmitted
 from snacbench.conditions.condition import condition_named
+from snacbench.errors import CodecError
 from snacbench.plugins import codec_models
 from snacbench.types import Audio, CodecSpec, Encoded, Stream
 
@@ -67,8 +68,9 @@ def test_the_same_packets_are_lost_at_every_length_rate_and_codec() -> None:
 
 @pytest.mark.parametrize(
     ("spec", "packet", "frames"),
-    [(FIFTIETH, "", 1), (FIFTIETH, ":packet=70ms", 4), (SCALES, "", 1),
-     (SCALES, ":packet=190ms", 2), (OPUS, ":packet=60ms", 3), (OPUS, ":packet=5ms", 1)],
+    [(FIFTIETH, "", 1), (FIFTIETH, ":packet=50ms", 3), (FIFTIETH, ":packet=70ms", 4),
+     (SCALES, "", 1), (SCALES, ":packet=190ms", 2), (OPUS, ":packet=60ms", 3),
+     (OPUS, ":packet=5ms", 1)],
 )  # fmt: skip
 def test_packets_are_whole_frames_of_the_slowest_stream(spec, packet, frames):
     part, name = sent(spec), f"loss{packet}:burst=2@40%"
@@ -76,7 +78,11 @@ def test_packets_are_whole_frames_of_the_slowest_stream(spec, packet, frames):
     (got,), realised = arrived(spec, name, part)
     lost = losses(name, -(-count // frames))
     assert got.lost == tuple(np.repeat(lost, frames)[:count])
+    assert packet_s(spec, condition_named(name)) == frames * 2 / count
     assert realised == 100 * lost.mean()
+    for cannot, what in ((name, "packet to lose"), ("flips@0.1", "bit to flip")):
+        with pytest.raises(CodecError, match=f"its codec sent nothing of it.* no {what}"):
+            arrived(spec, cannot, sent(spec, seconds=0))
     assert (got.side_info, got.num_samples) == (part.side_info, part.num_samples)
     for before, after, gone in zip(part.packets, got.packets, got.lost, strict=bool(part.packets)):
         assert after == (b"" if gone else before)

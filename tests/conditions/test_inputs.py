@@ -8,8 +8,9 @@ import pytest
 
 from snacbench.audio.io import write_wav
 from snacbench.conditions.condition import condition_named
-from snacbench.conditions.inputs import impaired
-from snacbench.errors import AudioError
+from snacbench.conditions.inputs import impaired, recordings_of
+from snacbench.errors import AudioError, UserError
+from snacbench.files import sha256_of_file
 from snacbench.types import Audio
 from tests.conftest import broadband
 
@@ -107,6 +108,13 @@ def test_recorded_rooms_keep_the_direct_path(tmp_path: Path) -> None:
     assert np.allclose(whole.samples[1], expected[: QUIET.num_samples], atol=1e-5)
     half = under(f"reverb:{room}@0.5")[0].samples
     assert np.allclose(2 * half - QUIET.samples, whole.samples, atol=1e-6)
+    asked = [condition_named(f"reverb:{room}@{gain}") for gain in (1, 0.5, 0)]
+    digest = sha256_of_file(tmp_path / "room.wav")
+    assert recordings_of(asked, [(16_000, 2)]) == {str(tmp_path / "room.wav"): digest}
+    (tmp_path / "room.wav").unlink()
+    assert recordings_of(asked[2:], [(16_000, 2)]) == {}  # none is needed
+    recording(tmp_path / "room.wav", np.concatenate([[0.8], tail / 9]))  # is read anew
+    assert not np.allclose(under(f"reverb:{room}@1")[0].samples, whole.samples, atol=1e-5)
 
 
 def test_what_cannot_be_done_is_refused(tmp_path: Path) -> None:
@@ -121,3 +129,6 @@ def test_what_cannot_be_done_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(AudioError, match=said):
             under(name, audio)
+        if "file" in name:
+            with pytest.raises(UserError, match=f"the recording /.*wav cannot be used.*{said}"):
+                recordings_of([condition_named(name)], [(16_000, 1), (48_000, 2)])

@@ -1,5 +1,6 @@
 """Conditions: at strength 0 there is none, losses are alike, and what a run makes of all kinds."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 
 import snacbench as sb
 from snacbench.conditions.condition import condition_named
+from snacbench.errors import UserError
+from snacbench.files import sha256_of_file
 from snacbench.rows import Calibration, Coded, CodeHistogram, Delay, Score, Speed, SpotCheck
 from snacbench.runner.bitstreams import kept_codecs
 from snacbench.types import CodecSpec
@@ -157,3 +160,27 @@ def test_what_is_found_out_of_points_is_found_once_and_not_missed(run: sb.Run) -
     assert set(run.scores["condition"]) >= {"", "loss@20%", "cascade@3"}
     assert run.measure_speed(0.05).ok
     assert {row.codec for row in run.folder.read(Speed)} == set(BASES)
+
+
+def test_a_recording_is_kept_by_digest_and_only_its_own_points_need_it(tmp_path, monkeypatch):
+    write_wav(tmp_path / "set" / "a.wav", 1.0, 16_000, seed=1)
+    path = write_wav(tmp_path / "noise.wav", 0.5, 16_000)
+    asked = {"conditions": f"noise:clean:file={path}@10dB", "metrics": "si_sdr", "jobs": 1}
+    run = sb.run("identity", tmp_path / "set", tmp_path / "run", speed_budget_s=0, **asked)
+    bundle, how = run.export(tmp_path / "b.zip").path, {"data": run.request.data, "jobs": 1}
+    assert run.folder.run.recordings == {str(path): sha256_of_file(path)}
+    monkeypatch.chdir(tmp_path)  # of a bundle paths have no folders
+    assert len(sb.verify(bundle, scores=2, **how).scores) == 2
+    path.unlink()
+    for now, refused in (("none: no such file", "cannot be used"), ("[0-9a-f]{12}", "another rec")):
+        told = sb.verify(bundle, scores=2, **how)
+        assert (told.ok, len(told.scores)) == (True, 1)
+        assert re.search(f"another recording noise.wav than .* is {now}; put", str(told.left))
+        with pytest.raises(UserError, match=f"{refused}.*noise"):
+            sb.run(resume=run.path)
+        write_wav(path, 0.5, 16_000, seed=2)
+    with pytest.raises(UserError, match="with another recording"):
+        run.score("waveform_l1")
+    path.unlink()
+    assert run.score("waveform_l1").ok  # against the clean clip
+    assert run.measure_speed(0.05).ok

@@ -53,7 +53,9 @@ def test_every_kind_has_a_panel_whose_lines_begin_without_condition_and_get_wors
 
 
 def test_points_without_a_mean_are_crosses_and_those_over_fewer_clips_are_said():
-    specs, lost = under([*SNAC, *CUT, *OPUS[:1]], "loss@5%,20%"), "snac-24khz@0.98kbps+loss@20%"
+    series = ("loss@5%,20%", "loss:burst=3@5%", "loss:packet=40ms@5%")
+    specs, lost = under([*SNAC, *CUT, *OPUS[:1]], *series), "snac-24khz@0.98kbps+loss@20%"
+    specs += [spec.under("loss:repeat@5%") for spec in SNAC]
     rows = run_rows(specs, without=[(lost, "si_sdr")])
     few = next(c for c in rows.codecs if c.spec.name == "opus@8kbps+loss@5%")
     few.scores["si_sdr"]["ok"][:5] = False

@@ -71,6 +71,24 @@ def test_a_batch_is_as_large_as_asked_and_halved_where_it_does_not_fit(
     assert toy.batches == batches
 
 
+@pytest.mark.parametrize("batch", [1, 8])
+def test_seconds_of_a_point_are_those_that_it_takes_alone(tmp_path, monkeypatch, batch):
+    toy, clips = failing.BatchingToy(), clips_of(tmp_path, 2)
+    names = ("", "flips@0", "cascade@1", "cascade@2", "cascade@4")
+    specs = [failing.SPEC.under(name) if name else failing.SPEC for name in names]
+    points = [replace(failing.TOY, spec=spec, batch=batch) for spec in specs]
+    monkeypatch.setattr(coding, "load", lambda planned: failing.loaded_toy(toy, planned.base))
+    monkeypatch.setattr(coding, "now", lambda loaded: float(toy.calls))  # a second for each
+
+    def seconds(*points):
+        job = CodingJob(points[0], tuple(clips), Request(), tmp_path / "run", cuts=points[1:])
+        return {(r.codec, r.clip): (r.encode_s, r.decode_s) for r in code_clips(job)}
+
+    alone = {name: taken for point in points for name, taken in seconds(point).items()}
+    assert list(alone.values()) == [(n, n) for n in (1, 1, 1, 2, 4) for _ in clips]
+    assert seconds(*points[:2]) | seconds(*points[2:]) == alone
+
+
 def test_a_batch_that_loses_one_and_codecs_without_batches_are_coded_singly(coded, tmp_path):
     class Forgetful(failing.BatchingToy):
         def decode_batch(self, encoded, *, seeds):

@@ -28,6 +28,7 @@ PARTS = {"as_parts": True}
 
 @pytest.mark.parametrize(("second", "how", "message"), [
     ({"seed": 8, "request": Request(channels="mono")}, {}, ""),
+    ({"recordings": {"/n": "cd"}}, {}, "the recording /n is ab in the first and cd in the second"),
     ({"seed": 8}, PARTS, "cannot be merged: the seed is 7 in the first and 8"),
     ({"set_sha256": "cd" * 32}, {}, r"the test set is tiny \(abab.* \(cdcd"),
     ({"request": Request(channels="stereo")}, {}, "--channels is mono in the first and stereo"),
@@ -42,7 +43,8 @@ PARTS = {"as_parts": True}
 ])  # fmt: skip
 def test_the_first_disagreement_that_counts_is_named(tmp_path, second, how, message):
     one = make_run(tmp_path / "first", VALUES, facts={"asr": "parrot"})
-    one.rewrite_run(replace(one.run, codec_versions=CODEC, metric_versions=METRIC))
+    known = {"codec_versions": CODEC, "metric_versions": METRIC, "recordings": {"/n": "ab"}}
+    one.rewrite_run(replace(one.run, **known))
     other = make_run(tmp_path / "second", VALUES, **second)
     assert metric_versions(one) == {"up": {"1"}}
     if how is PARTS or not message:

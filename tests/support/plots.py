@@ -28,8 +28,9 @@ STATES = ("ok", "undefined", "skipped", "failed")
 
 
 def spec(model: str, kbps: float | None, family: str, **more: Any) -> CodecSpec:
-    """An operating point; `codebooks` of 1024 entries at 75 Hz if given."""
+    """An operating point; `codebooks` of 1024 entries at 75 Hz if given, else packets."""
     codebooks = more.pop("codebooks", 0)
+    more |= {} if codebooks else {"packet_s": 0.02}
     name = more.pop("name", model if kbps is None else f"{model}@{kbps:.3g}kbps")
     streams = (Stream(Fraction(75), 1024),) * codebooks
     return CodecSpec(name, model, family, 24_000, (1,), streams, kbps, **more)

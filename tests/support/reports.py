@@ -18,7 +18,7 @@ SECONDS = 2.0
 EVIL = "set/<script>alert(1)</script>\"'&"
 IDS = (EVIL, "set/b", "set/c")
 TONES_HZ = {"same": 440.0, "ladder@2kbps": 880.0, "ladder@1kbps": 1760.0}
-CODECS = tuple(CodecSpec(name, name.split("@")[0], "f", None, (1,), nominal_kbps=1.0,
+CODECS = tuple(CodecSpec(name, name.split("@")[0], "f", None, (1,), packet_s=0.02, nominal_kbps=1.0,
                          demonstration=name.startswith("ladder")) for name in TONES_HZ)  # fmt: skip
 METRICS = (
     MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody"),

@@ -14,7 +14,7 @@ from tests.support.plots import ANCHOR, DAC, OPUS, SI_SDR, run_rows, under
 
 CASES = cases(__file__)
 CODECS = [*(replace(spec, concealment="PLC") for spec in OPUS[1:]), *DAC[:2]]
-REALISED = {"loss@5%": 5.0, "loss@20%": 20.0}
+REALISED = {"loss@5%": 5.0, "loss@20%": 20.0, "noise:white@10dB": 9.5}
 
 
 def whole_run(*conditions):
@@ -28,13 +28,13 @@ def whole_run(*conditions):
 
 
 def test_rows_under_conditions_follow_their_model_and_notes_say_what_they_are():
-    rows = whole_run("loss@5%,20%", "noise:white@10dB", "level@-20dB")
+    rows = whole_run("loss@5%,20%", "noise:white@infdB,10dB", "level@-20dB")
     table = tables_of([rows], options=Options("all"))[0]
     labels = [row.label for row in table.rows]
     assert labels[:4] == ["opus@14kbps", "opus@24kbps", "opus@14kbps+loss@5%", labels[3]]
-    assert [name.partition("@")[0] for name in labels] == ["opus"] * 12 + ["dac-44khz"] * 12 + [
+    assert [name.partition("@")[0] for name in labels] == ["opus"] * 16 + ["dac-44khz"] * 16 + [
         "lowpass"
-    ] * 6
+    ] * 8
     notes = "\n".join(table.footnotes)
     assert [text for text in CASES["notes"] if text not in notes] == []
     assert [text for text in CASES["silent"] if text in notes] == []

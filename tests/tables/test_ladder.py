@@ -31,14 +31,18 @@ def clip(number):
     return Clip(name, Path(f"{name}.wav"), "", 8000, 1, samples, domain="speech", cluster=speaker)
 
 
+def made(path, order=range(CLIPS), seconds=lambda _: SECONDS):
+    folder = RunFolder.create(path, RUN, [clip(i) for i in order])
+    for i in order:
+        counts, bits = [c.tolist() for c in codes_of(i)], Bits(codes=400, side_info=SIDE_BITS)
+        folder.append([coded(f"c{i}", "speech", seconds(i), bits)])
+        folder.append(histograms(f"c{i}", *counts))
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path):
-    made = RunFolder.create(tmp_path / "run", RUN, [clip(i) for i in range(CLIPS)])
-    for i in range(CLIPS):
-        counts = [c.tolist() for c in codes_of(i)]
-        made.append([coded(f"c{i}", "speech", SECONDS, Bits(codes=400, side_info=SIDE_BITS))])
-        made.append(histograms(f"c{i}", *counts))
-    return made
+    return made(tmp_path / "run")
 
 
 def write(folder, coder, *stream_bytes, clips=range(CLIPS), **more):
@@ -55,6 +59,12 @@ def ladder(folder):
 def cells_of(table, label=NEURAL.name):
     (row,) = (row for row in table.rows if row.label == label)
     return row.cells
+
+
+def test_rates_do_not_depend_on_the_order_of_clips(tmp_path):
+    orders = {"a": range(24), "b": range(23, -1, -1)}
+    one, other = (made(tmp_path / n, o, lambda i: 0.1 * (1 + i)) for n, o in orders.items())
+    assert ladder(one).entropy == ladder(other).entropy
 
 
 def test_rates_from_the_nominal_to_the_held_out_one(folder):
