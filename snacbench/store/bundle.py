@@ -27,7 +27,6 @@ from snacbench.store.consistency import Consistency, Finding, named
 from snacbench.store.embeddings import embeddings_name, kept
 from snacbench.store.jsonl import from_json, to_jsonable
 from snacbench.store.run_folder import RUN_FILE, RunFolder
-from snacbench.testsets.testset import counted
 from snacbench.types import Clip
 
 ABOUT, _MANIFEST, _FORMAT, _SHORT = "bundle.json", "MANIFEST", 1, 8  # digits of a row's digest
@@ -108,9 +107,7 @@ def write_bundle(
     if wrong := rows.found or ([] if partial else rows.missing):
         what = "contradicts itself" if rows.found else "is not finished"
         advice = "make it again" if rows.found else "go on with --resume, or export it as --partial"
-        raise StoreError(
-            f"{folder.path} {what} ({counted(len(wrong), 'time')}: {wrong[0]}); {advice}"
-        )
+        raise StoreError(f"{folder.path} {what} ({wrong[0]}; {len(wrong)} in all); {advice}")
     members: dict[str, Iterable[bytes]] = {name: [text.encode()] for name, text in texts.items()}
     record = json.dumps(to_jsonable(folder.run), indent=1, ensure_ascii=False)
     hide = _hiding(folder, record)
@@ -288,7 +285,7 @@ def _unpack(archive: zipfile.ZipFile, into: Path, opened: Bundle) -> None:
         for what in sorted((stated.keys() | actual.keys()) - changed)
         if stated.get(what) != actual.get(what)
     ] + [
-        f"it says that {counted(number, 'row')} of {name} had folders, which cannot be"
+        f"of {name} it says that folders are left out of {number} rows, which cannot be"
         for name, number in about.hidden.items()
         if name not in changed and not 0 < number <= (opened.same[name] if name != RUN_FILE else 1)
     ]
@@ -304,8 +301,7 @@ def _changes(path: Path, then: list[str], now: list[str]) -> Iterator[Finding]:
     gone = [number for number, digest in enumerate(then, start=1) if left[digest] > 0]
     if len(gone) > len(strange) or not strange:
         lines = ", ".join(map(str, gone[:9]))
-        lost = counted(len(gone) - len(strange), "row")
-        text = f"it lacks {lost}, among lines {lines} as they were"
+        text = f"rows missing: {len(gone) - len(strange)}, among lines {lines} as they were"
         text = text if gone else "its rows are in another order"
         yield Finding(path.name, text)
     what = "changed" if len(strange) <= len(gone) else "changed or added" if gone else "added"

@@ -78,8 +78,8 @@ def _many_from_json(array: bytes, row_type: type[Row], *, origin: str) -> list[R
             rows[at] = CodeHistogram(row.clip, row.codec, row.stream, row.codebook_size, *pair)
     except ValidationError as error:
         first = error.errors()[0]
-        why = ".".join(map(str, first["loc"][1:])) + f": {first['msg']}"
-        raise StoreError(_no_row(origin, row_type, why.removeprefix(": "))) from error
+        why = ": ".join(map(str, (*first["loc"][1:], first["msg"])))
+        raise StoreError(_no_row(origin, row_type, why)) from error
     except ValueError as error:
         raise StoreError(_no_row(origin, row_type, str(error))) from error
     return list(rows)
