@@ -18,6 +18,7 @@ CodedStatus = Literal["ok", "failed"]
 ScoreStatus = Literal["ok", "undefined", "failed", "skipped"]
 
 MISSING = "missing from the test set"  # the fact of a run that says what its set lacks
+DECODED_ELSEWHERE = "decoded elsewhere"  # the `channel_mode` of files that have no known bits
 
 Versions = Mapping[str, Mapping[str, str]]
 

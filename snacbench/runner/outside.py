@@ -18,7 +18,7 @@ from snacbench.files import sha256_of_file
 from snacbench.plugins import codec_families, codec_models
 from snacbench.progress import Progress, Silent
 from snacbench.request import OutsideFiles, Request
-from snacbench.rows import Coded, ListenerScore
+from snacbench.rows import DECODED_ELSEWHERE, Coded, ListenerScore
 from snacbench.runner.engine import RUNS, describe_run, score_again
 from snacbench.runner.plan import check_weight_names, chosen_metrics
 from snacbench.runner.preparing import residual_delay
@@ -247,7 +247,7 @@ def _import(
     return replace(
         row, status="ok", decoded=target.relative_to(folder.path).as_posix(),
         decoded_sha256=sha256_of_file(target), decoded_rate_hz=rate_hz,
-        channel_mode="decoded elsewhere", clipped_samples=clipped,
+        channel_mode=DECODED_ELSEWHERE, clipped_samples=clipped,
         removed_delay_s=removed_s or None, fitted_s=(length - now) / rate_hz or None,
     )  # fmt: skip
 

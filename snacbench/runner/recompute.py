@@ -30,7 +30,7 @@ from snacbench.store.consistency import Finding, named
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import ROW_FILES, RunFolder
 from snacbench.testsets import open_test_set
-from snacbench.testsets.testset import hash_of
+from snacbench.testsets.testset import counted, hash_of
 from snacbench.types import Clip, Metric
 from snacbench.weights.of_metrics import digests_of
 from snacbench.weights.policy import parse_policy
@@ -82,6 +82,8 @@ def recompute(  # noqa: PLR0913 - keyword-only options of one verb
             told.left.setdefault(why, []).append(named(vars(one[1])))
         else:
             able.append(one)
+    if not drawn:
+        told.left["the run has none"] = []
     with TemporaryDirectory(prefix="snacbench-") as temporary:
         again = here.begun_again(Path(temporary) / "run", [row for _, row in able])
         ledger = Ledger(again, again.run.codecs, again.run.metrics)
@@ -91,9 +93,8 @@ def recompute(  # noqa: PLR0913 - keyword-only options of one verb
         told.found += _differences(folder, again, able, told, otherwise)
     told.facts |= {
         "drawn": "\n".join(named(vars(row)) for _, row in drawn),
-        "recomputed": f"{len(able)} of {len(drawn)} scores; {told.facts['recomputed']}",
+        "recomputed": f"{len(able)} of {counted(len(drawn), 'score')}; {told.facts['recomputed']}",
         "tolerances": otherwise and f"0.5 dB, 0.05 MOS, else 2 %: {otherwise}",
-        "not recomputed": "\n".join(f"{len(of)} scores: {why}" for why, of in told.left.items()),
     }
 
 
@@ -241,4 +242,5 @@ def _differences(
                 )
                 within = f"within {close:g}" if otherwise else "the same, audio too"
                 yield Finding(ROW_FILES[kind], f"{said}; expected {within}", line)
-    told.facts["recomputed"] = f"{len(alike)} codings, {sum(alike)} to the same audio bit by bit"
+    codings = counted(len(alike), "coding")
+    told.facts["recomputed"] = f"{codings}, {sum(alike)} to the same audio bit by bit"

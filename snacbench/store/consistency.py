@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.store.embeddings import embeddings_name
-from snacbench.store.run_folder import ROW_FILES, RunFolder
+from snacbench.store.run_folder import ROW_FILES, RUN_FILE, RunFolder
 from snacbench.types import Clip, set_sha256
 from snacbench.units import bits_per_code
 
@@ -43,7 +43,11 @@ class Consistency:
         self.coded: dict[tuple[str, str], int | None] = {}
         self.streams: dict[tuple[str, str], dict[int, int]] = {}
         self.scored: set[tuple[str, str, str]] = set()
+        self.embeddings = set[str]()  # the files that rows name
         self.counts, self.found = Counter[str](), list[Finding]()
+        for what, specs in (("codec", self.run.codecs), ("metric", self.run.metrics)):
+            twice = (name for name, n in Counter(spec.name for spec in specs).items() if n > 1)
+            self.found += [Finding(RUN_FILE, f"it has the {what} {name} twice") for name in twice]
         kind: type[Any]
         for kind, name in ROW_FILES.items():  # clips first, codings before what is made of them
             try:
@@ -65,6 +69,8 @@ class Consistency:
 
     def _wrong(self, row: Any) -> Iterator[str]:
         if isinstance(row, Clip):
+            if row.id in self.clips:
+                yield "it is there twice"
             self.clips[row.id] = row
         elif isinstance(row, rows.Coded) and row.status == "failed" and row.duration_s is None:
             self.clips.setdefault(row.clip, None)
@@ -76,15 +82,7 @@ class Consistency:
         ]:
             yield f"the run has no {', no '.join(strange)}"
         elif isinstance(row, rows.Coded):
-            clip, bits, of = self.clips[row.clip], row.bits or rows.Bits(), (row.clip, row.codec)
-            if of in self.coded:
-                yield "it is there twice"
-            self.coded[of] = bits.codes if row.status == "ok" else None
-            lasts_s, size = (clip.duration_s, clip.channels * clip.num_samples) if clip else (0, 0)
-            if row.status == "ok" and not math.isclose(row.duration_s or 0, lasts_s, rel_tol=1e-4):
-                yield f"{row.duration_s} s were coded, the clip lasts {lasts_s} s"
-            if bits.total > 100_000 + 64 * size or min(vars(bits).values()) < 0:  # twice its floats
-                yield f"{bits.total} bits are no rate for {lasts_s} s"
+            yield from self._coding(row, self.clips[row.clip])
         elif isinstance(row, rows.CodeHistogram):
             sizes = dict(enumerate(s.codebook_size for s in self.codecs[row.codec].streams))
             if (
@@ -95,8 +93,29 @@ class Consistency:
             else:  # of a clip that a killed process wrote twice, the last one counts
                 counted = int(row.counts.sum()) * bits_per_code(row.codebook_size)
                 self.streams.setdefault((row.clip, row.codec), {})[row.stream] = counted
-        elif isinstance(row, rows.Score) and row.version == self.metrics[row.metric].version:
-            yield from self._score(row)  # scores of earlier versions count no more
+        elif isinstance(row, rows.Score):
+            digests = (row.reference, row.degraded) if isinstance(row, rows.Embedded) else ()
+            needed = {embeddings_name(d) for d in digests if d or row.status == "ok"}
+            self.embeddings |= needed
+            for name in sorted(needed):
+                if not (self.folder.path / name).is_file():
+                    yield f"{name} is not there"
+            if row.version == self.metrics[row.metric].version:  # earlier ones count no more
+                yield from self._score(row)
+
+    def _coding(self, row: rows.Coded, clip: Clip | None) -> Iterator[str]:
+        bits, ok, of = row.bits or rows.Bits(), row.status == "ok", (row.clip, row.codec)
+        if of in self.coded:
+            yield "it is there twice"
+        self.coded[of] = bits.codes if ok else None
+        lasts_s, size = (clip.duration_s, clip.channels * clip.num_samples) if clip else (0, 0)
+        elsewhere = row.channel_mode == rows.DECODED_ELSEWHERE
+        if ok and not (row.decoded_sha256 and (row.bits or elsewhere)):
+            yield "its status is ok, and it lacks bits or decoded_sha256"
+        if ok and not math.isclose(row.duration_s or 0, lasts_s, rel_tol=1e-4):
+            yield f"{row.duration_s} s were coded, the clip lasts {lasts_s} s"
+        if bits.total > 100_000 + 64 * size or min(vars(bits).values()) < 0:  # twice its floats
+            yield f"{bits.total} bits are no rate for {lasts_s} s"
 
     def _score(self, row: rows.Score) -> Iterator[str]:
         spec, ok, of = self.metrics[row.metric], row.status == "ok", (row.clip, row.codec)
@@ -111,10 +130,6 @@ class Consistency:
             row.value is not None and not spec.range[0] - 1e-6 <= row.value <= spec.range[1] + 1e-6
         ):
             yield f"{row.value} is outside the metric's range, {spec.range}"
-        digests = (row.reference, row.degraded) if ok and isinstance(row, rows.Embedded) else ()
-        for name in map(embeddings_name, digests):
-            if not (self.folder.path / name).is_file():
-                yield f"{name} is not there"
 
     def _missing(self) -> Iterator[Finding]:
         have = {(codec, metric) for _, codec, metric in self.scored}  # merged runs have some alone

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import to_jsonable_python
 
 from snacbench.errors import StoreError
-from snacbench.rows import CodeHistogram
+from snacbench.rows import CodeHistogram, Run
 
 Row = TypeVar("Row")
 
@@ -64,7 +64,8 @@ def _many_from_json(array: bytes, row_type: type[Row], *, origin: str) -> list[R
     packed = row_type is CodeHistogram
     if row_type not in _adapters:
         stored: Any = _PackedHistogram if packed else row_type
-        _adapters[row_type] = TypeAdapter(list[stored])
+        finite = ConfigDict(allow_inf_nan=row_type is Run)  # ranges of metrics may be infinite
+        _adapters[row_type] = TypeAdapter(list[stored], config=finite)
     try:
         rows: Any = _adapters[row_type].validate_json(array)
         for at, row in enumerate(rows if packed else ()):
@@ -75,8 +76,12 @@ def _many_from_json(array: bytes, row_type: type[Row], *, origin: str) -> list[R
             codes, counts = table.reshape(2, -1)
             pair = codes.astype(np.int32), counts.astype(np.int64)
             rows[at] = CodeHistogram(row.clip, row.codec, row.stream, row.codebook_size, *pair)
-    except (ValidationError, ValueError) as error:
-        raise StoreError(_no_row(origin, row_type, str(error).splitlines()[0])) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = ": ".join(map(str, (*first["loc"][1:], first["msg"])))
+        raise StoreError(_no_row(origin, row_type, why)) from error
+    except ValueError as error:
+        raise StoreError(_no_row(origin, row_type, str(error))) from error
     return list(rows)
 
 

@@ -7,17 +7,19 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from unittest.mock import Mock
+from urllib.parse import quote
 
 import pytest
 
 import snacbench as sb
 from snacbench.errors import MissingPackage, StoreError, UserError, WeightsUnavailable
 from snacbench.plugins import metrics
-from snacbench.rows import Embedded, Score
+from snacbench.rows import Coded, Embedded, Score
 from snacbench.runner import versions
 from snacbench.store.consistency import Consistency
 from snacbench.store.run_folder import RunFolder
-from snacbench.types import MetricSpec, WeightsInfo
+from snacbench.testsets.testset import counted
+from snacbench.types import Clip, MetricSpec, WeightsInfo
 from tests.support.cases import cases
 from tests.support.command_line import call, make_clips, run_in
 
@@ -27,7 +29,7 @@ CASES = cases(__file__)
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    return tmp_path_factory.mktemp("home of ann")
+    return tmp_path_factory.mktemp("home of ann, bob (and co)")
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +54,9 @@ def members(bundle):
 def test_a_bundle_says_what_computed_it_and_not_where(run, bundle, home, tmp_path):
     assert sb.verify(bundle).ok
     found = members(bundle)
-    again = run.export(tmp_path / "again.zip")
+    again = run.export(shutil.copy(bundle, tmp_path / "again.zip"))
     assert again.path.read_bytes() == bundle.read_bytes()
+    assert again.replaced == again.id
     assert again.id == sha256(found["MANIFEST"]).hexdigest() == sb.verify(bundle).id
     assert not [name for name, content in found.items() if bytes(home) in content]
     assert {name for name in found if name.endswith(".flac")} == set()
@@ -71,7 +74,34 @@ def test_a_bundle_says_what_computed_it_and_not_where(run, bundle, home, tmp_pat
     assert {Path(name).stem for name in found if name.endswith(".npy")} == digests != set()
 
 
-def tamper(files, *, file, set=None, add=None, other="", sort=False, text=None, hide=False):
+@pytest.mark.parametrize("condition", ["noise:file={}@9dB", "reverb:file={}@1"])
+def test_folders_are_left_out_and_what_lay_in_them_stays_apart(run, home, tmp_path, condition):
+    """Of those that the run knows spaces and commas, too; of others what looks like a folder."""
+    facts = {text.format(home=home): becomes for text, becomes in CASES["places"].items()}
+    recordings = [home / "in" / "my cafe.wav", home / "out" / "my cafe.wav"]
+    names = [condition.format(quote(str(path), safe="")) for path in recordings]
+    folder = RunFolder.open(shutil.copytree(run.path, tmp_path / "run"))
+    known = dict(zip(facts, facts, strict=True)) | {str(path): "" for path in recordings}
+    specs = [folder.run.codecs[0].under(name) for name in names]
+    asked = replace(folder.run.request, codecs=next(t for t in facts if t.startswith("mine=")))
+    now = replace(folder.run, request=asked, facts=known, codecs=(*folder.run.codecs, *specs))
+    folder.rewrite_run(now)
+    folder.append(
+        Coded(clip.id, s.name, "failed", "x") for s in specs for clip in folder.read(Clip)
+    )
+    sb.load(folder.path).export(tmp_path / "b.zip", partial=True)
+    found = json.loads(members(tmp_path / "b.zip")["run.json"])
+    *texts, first, second = found["facts"].items()
+    assert [(becomes, becomes) for becomes in facts.values()] == texts
+    assert [first[0], second[0]] == ["my cafe.wav", "my cafe.wav~2"]
+    expected = [condition.format(name) for name in ("my%20cafe.wav", "my%20cafe.wav~2")]
+    assert [spec["condition"] for spec in found["codecs"]][-2:] == expected
+    assert sb.verify(tmp_path / "b.zip").ok
+
+
+def tamper(
+    files, *, file, set=None, add=None, other="", sort=False, text=None, about=None, hide=False
+):
     """What test_bundle.yaml says; line 2 is changed. Without anything else a file is taken away."""
     content = files.pop(file, b"")
     rows = content.splitlines(keepends=True)
@@ -82,6 +112,8 @@ def tamper(files, *, file, set=None, add=None, other="", sort=False, text=None, 
         files[file] = b"".join(sorted(rows))
     elif other:
         files[file], files[other] = files[other], content
+    elif about is not None:
+        files[file] = json.dumps({**json.loads(content), **about}).encode()
     elif add is not None or text is not None:
         files[file] = text.encode() if text else content + add.encode()
     if hide:
@@ -99,7 +131,8 @@ def test_what_is_changed_is_refused_and_named(bundle, tmp_path, how, expected):
             archive.writestr(name, content)
         archive.comment = sb.verify(bundle).id.encode()
     done, told = call("verify", tmp_path / "b.zip"), sb.verify(tmp_path / "b.zip")
-    assert (done.return_value, f"refused: {len(told.found)} findings" in done.output) == (1, True)
+    said = f"refused: {counted(len(told.found), 'finding')}\n"
+    assert (done.return_value, said in done.output) == (1, True)
     named = "{metric} of {codec} on {clip}".format(**row)
     assert expected.replace("{row}", named) in "\n".join(map(str, told.found))
 
@@ -120,6 +153,9 @@ def test_no_half_file_is_left_and_none_is_read(run, bundle, tmp_path, monkeypatc
     half.write_bytes(bundle.read_bytes()[:-400])
     (finding,) = sb.verify(half).found
     assert "no whole bundle" in finding.text
+    with pytest.raises(StoreError, match=r"half.zip is no bundle; take it away"):
+        run.export(half)
+    assert half.read_bytes() == bundle.read_bytes()[:-400]
     with pytest.raises(StoreError, match=r"cannot read .*nothing.zip \(No such file"):
         sb.verify(tmp_path / "nothing.zip")
     full = OSError(28, "No space left on device")
@@ -150,13 +186,21 @@ def test_an_unfinished_run_says_so(run, tmp_path):
     path = shutil.copytree(run.path, tmp_path / "run")
     folder = RunFolder.open(path)
     folder.take_out(Score, of=lambda row: (row.clip, row.codec) == OF)
-    with pytest.raises(StoreError, match=r"not finished \(2 times: scores.jsonl: .*--partial"):
+    with pytest.raises(StoreError, match=r"not finished \(scores.jsonl: .*; 2 in all.*--partial"):
         sb.load(path).export(tmp_path / "b.zip")
-    assert "2 codings and scores are missing" in call("export", path, "--partial").output
+    assert "it lacks 2 rows of codings and scores" in call("export", path, "--partial").output
     told = sb.verify(path.with_name("run.zip"))
     assert told.ok
-    assert "partial: 2 codings and scores are missing" in told.facts["not checked"]
-    assert sb.verify(path.with_name("run.zip"), scores=40, data=tmp_path).ok
+    assert "partial: it lacks 2 rows of codings and scores" in told.facts["not checked"]
+    for kind in (Score, Embedded):
+        folder.take_out(kind, of=lambda row: True)
+    made = call("export", path, "--partial").output
+    assert f"the bundle that was there, {told.id}" in made
+    told = sb.verify(path.with_name("run.zip"), scores=3)
+    assert (told.ok, told.found) == (False, [])
+    assert "0 scores not computed again: the run has none" in told.facts["not checked"]
+    folder.rewrite_run(replace(folder.run, codecs=2 * folder.run.codecs))
+    assert f"run.json: it has the codec {OF[1]} twice" in map(str, Consistency(folder).found)
 
 
 def test_a_forged_run_is_found_by_its_id_and_by_computing_it_again(run, bundle, home, tmp_path):
@@ -184,9 +228,9 @@ def test_a_forged_run_is_found_by_its_id_and_by_computing_it_again(run, bundle, 
 def test_without_audio_on_another_machine(bundle, home, tmp_path, monkeypatch):
     monkeypatch.delenv("SNACBENCH_CACHE")
     env = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
-    done = run_in(tmp_path, "verify", bundle, "--recompute", "20", fresh=True, env=env)
-    assert "20 scores: no audio: --data clips: no such folder" in done.stdout
-    assert done.stdout.rstrip().endswith("verified")
+    done = run_in(tmp_path, "verify", bundle, "--recompute", "20", fresh=True, env=env, code=1)
+    assert "20 scores not computed again: no audio: --data clips: no such folder" in done.stdout
+    assert "\nnot verified: no score could be computed again" in done.stdout
     here = shutil.copytree(home / "clips", tmp_path / "clips")
     (here / "music" / "c.wav").unlink()
     (here / "speech" / "a.wav").rename(here / "speech" / "renamed.wav")
@@ -228,8 +272,8 @@ SPEC = MetricSpec("m", "1", "higher", (0, 1), 8000, "", version="9")
 def test_what_cannot_be_computed_again_is_said(bundle, home, monkeypatch, what, becomes, expected):
     monkeypatch.setattr(f"snacbench.runner.recompute.{what}", becomes)
     told = sb.verify(bundle, scores=40, data=home / "clips")
-    assert (told.ok, told.scores) == (True, [])
-    assert expected in told.facts["not recomputed"]
+    assert (told.ok, told.found, told.scores) == (False, [], [])
+    assert expected in told.facts["not checked"]
 
 
 def test_runs_of_earlier_versions_are_exported(tmp_path):
