@@ -89,21 +89,14 @@ class NeuralCodec(ABC):
         rates = [nominal_kbps_of(shape.streams[:used]) for used in range(len(shape.streams) + 1)]
         return [
             CodecSpec(
-                name=f"{name}@{rates[used]:.3g}kbps",
-                model=name,
-                family=cls.FAMILY,
-                rate_hz=shape.rate_hz,
-                channels=(shape.channels,),
-                streams=shape.streams[:used],
-                nominal_kbps=rates[used],
+                name=f"{name}@{rates[used]:.3g}kbps", model=name, family=cls.FAMILY,
+                rate_hz=shape.rate_hz, channels=(shape.channels,), streams=shape.streams[:used],
+                nominal_kbps=rates[used], settings={cls.SETTING: used},
                 latency_s=None if latency_samples is None else latency_samples / shape.rate_hz,
-                settings={cls.SETTING: used},
-                truncated=used < trained_from,
-                citation=cls.CITATION,
-                **facts,
+                truncated=used < trained_from, citation=cls.CITATION, **facts,
             )
             for used in range(1, len(shape.streams) + 1)
-        ]
+        ]  # fmt: skip
 
     @classmethod
     def declared(
@@ -115,15 +108,11 @@ class NeuralCodec(ABC):
         """
         name = points[-1].model
         return CodecModel(
-            name=name,
-            family=cls.FAMILY,
-            points=tuple(points),
-            default=(points[default].name,),
-            load=cls.load,
-            source=source or embedded.source(name),
+            name=name, family=cls.FAMILY, points=tuple(points), default=(points[default].name,),
+            load=cls.load, source=source or embedded.source(name),
             requires=("torch", cls.PACKAGE or cls.FAMILY),
             nested=True,  # every quantiser codes what those before it have left
-        )
+        )  # fmt: skip
 
     @classmethod
     @abstractmethod
@@ -211,14 +200,12 @@ class NeuralCodec(ABC):
         codes = [stream.cpu().numpy().astype(np.int32) for stream in streams]
         return [
             Encoded(
-                num_samples=signal.num_samples,
-                channels=signal.channels,
-                rate_hz=signal.rate_hz,
+                signal.num_samples, signal.channels, signal.rate_hz,
                 codes=tuple(np.ascontiguousarray(stream[i : i + 1]) for stream in codes),
                 side_info=side_info[i] if side_info else b"",
             )
             for i, signal in enumerate(signals)
-        ]
+        ]  # fmt: skip
 
     def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
         """Decode what signals of one padded length were encoded to, each with its own seed."""

@@ -15,12 +15,14 @@ says so, and a packet that the decoder refuses then counts as lost. MP3's and AA
 get a lost packet, and silence takes its place.
 """
 
+import ctypes
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from snacbench.audio.resample import fit_length
@@ -69,15 +71,12 @@ class _Format:
     def model(self, *default_kbps: int) -> CodecModel:
         """The codec as `MODELS` has it."""
         return CodecModel(
-            name=self.name,
-            family=self.family,
-            points=tuple(map(self.point, self.listed_kbps)),
+            name=self.name, family=self.family, points=tuple(map(self.point, self.listed_kbps)),
             default=tuple(f"{self.name}@{kbps}kbps" for kbps in default_kbps),
-            load=lambda spec, weights, device: ClassicCodec(spec, self),
+            load=lambda spec, weights, device: ClassicCodec(spec, self), requires=("av",),
             free_point=any_rate(self.name, self.any_kbps, self.point),
-            requires=("av",),
-            versions=_libopus_versions if self.name == "opus" else _libavcodec_versions,
-        )
+            versions=lambda: _versions(self.name),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -148,8 +147,6 @@ def _by_ffmpeg(form: _Format, encoded: Encoded) -> Iterator[FloatSamples]:
 
 def _by_libopus(encoded: Encoded) -> list[FloatSamples]:
     """Decoded packets, those that are lost or refused concealed by libopus."""
-    import ctypes
-
     library = _libopus()
     if library is None:
         raise CodecError(
@@ -215,26 +212,19 @@ def declared_delay(form: _Format, channels: int) -> int:
     return -int(packets[0].pts)
 
 
-def _libavcodec_versions() -> Mapping[str, str]:
-    libavcodec = ".".join(map(str, av.library_versions["libavcodec"]))
-    return {"pyav": av.__version__, "libavcodec": libavcodec}
-
-
 @cache
 def _libopus() -> Any:
     """The library inside PyAV's wheel; None where PyAV comes from elsewhere."""
-    import ctypes
-    from pathlib import Path
-
     found = sorted(Path(av.__file__).parent.parent.glob("av.libs/libopus-*"))
     return ctypes.CDLL(str(found[0])) if found else None
 
 
 @cache
-def _libopus_versions() -> Mapping[str, str]:
-    """Version of libopus inside PyAV's wheel, by what it says itself."""
-    import ctypes
-
+def _versions(name: str) -> Mapping[str, str]:
+    """Versions of PyAV and of what codes a format; of libopus inside its wheel by its own word."""
+    if name != "opus":
+        libavcodec = ".".join(map(str, av.library_versions["libavcodec"]))
+        return {"pyav": av.__version__, "libavcodec": libavcodec}
     said = "unknown: PyAV was not installed from a wheel"
     if library := _libopus():
         library.opus_get_version_string.restype = ctypes.c_char_p
@@ -243,49 +233,32 @@ def _libopus_versions() -> Mapping[str, str]:
 
 
 _OPUS = _Format(
-    name="opus",
-    family="opus",
-    encoder="libopus",
-    decoder="libopus",
+    name="opus", family="opus", encoder="libopus", decoder="libopus", concealment="libopus",
     latency_samples=960 + 312,  # a frame of 20 ms and the look-ahead
-    packet_samples=960,
-    concealment="libopus",
+    packet_samples=960, any_kbps=(6.0, 510.0), pre_skip=True, sample_format="flt",
     listed_kbps=(6, 8, 12, 14, 16, 24, 32, 48, 64, 96, 128),
     licence="BSD-3-Clause",
     citation="Valin, Vos, Terriberry: Definition of the Opus Audio Codec, RFC 6716, 2012",
-    any_kbps=(6.0, 510.0),
-    pre_skip=True,
-    sample_format="flt",
     # "audio" and not "voip": the latter high-passes, which costs music 13 dB of SI-SDR at 14 kbps.
     options={
-        "application": "audio",
-        "vbr": "on",
-        "frame_duration": "20",
-        "compression_level": "10",
+        "application": "audio", "vbr": "on", "frame_duration": "20", "compression_level": "10",
     },
-)
+)  # fmt: skip
 _MP3 = _Format(
-    name="mp3",
-    family="classic",
-    encoder="libmp3lame",
-    decoder="mp3float",
-    latency_samples=1_152 + 1_105,
-    packet_samples=1_152,
+    name="mp3", family="classic", encoder="libmp3lame", decoder="mp3float",
+    latency_samples=1_152 + 1_105, packet_samples=1_152,
     # The bit rates of MPEG-1 layer III; at 48 kHz there is nothing below 32 kbps.
     listed_kbps=(32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     licence="LGPL-2.0-or-later (LAME)",
     citation="ISO/IEC 11172-3, layer III",
-)
+)  # fmt: skip
 _AAC = _Format(
-    name="aac",
-    family="classic",
-    encoder="aac",
-    decoder="aac",
+    name="aac", family="classic", encoder="aac", decoder="aac",
     latency_samples=3 * 1_024,  # a frame, its overlap, and the one that window switching looks at
     packet_samples=1_024,
     listed_kbps=(16, 24, 32, 48, 64, 96, 128, 192, 256),
     licence="LGPL-2.1-or-later (FFmpeg)",
     citation="ISO/IEC 13818-7 and 14496-3, low complexity",
     any_kbps=(8.0, 288.0),  # 6,144 bit per channel and frame at most
-)
+)  # fmt: skip
 MODELS = (_OPUS.model(8, 14, 24), _MP3.model(64, 128), _AAC.model(64, 128))

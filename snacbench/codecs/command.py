@@ -57,29 +57,25 @@ def frames(coded: bytes, bytes_per_frame: int, bits_per_frame: int) -> int:
     return len(starts) * bits_per_frame
 
 
-def ogg_packets() -> Bits:
+def ogg_packets(coded: bytes, settings: Mapping[str, Value]) -> int:
     """Packets of an Ogg stream count as a decoder gets them, without its pages and its headers.
 
     Raises `CodecError` where the file is none with one stream, or was cut off.
     """
+    from snacbench.audio.containers import extent_of  # a list of codecs need not wait for it
 
-    def weighed(coded: bytes, settings: Mapping[str, Value]) -> int:
-        from snacbench.audio.containers import extent_of  # a list of codecs need not wait for it
-
-        try:
-            with av.open(io.BytesIO(coded), "r", "ogg") as container:
-                streams = len(container.streams)
-                size = sum(packet.size for packet in container.demux())
-        except av.error.FFmpegError as error:
-            raise CodecError(f"the coded file is no Ogg stream ({error.strerror})") from error
-        if streams != 1:
-            raise CodecError(f"the Ogg file holds {streams} streams, expected one")
-        if extent_of(io.BytesIO(coded), len(coded)).is_cut:  # of which FFmpeg says nothing
-            end = f"the Ogg file ends after {len(coded)} bytes without the mark of its end"
-            raise CodecError(end)
-        return size * BITS_PER_BYTE
-
-    return weighed
+    try:
+        with av.open(io.BytesIO(coded), "r", "ogg") as container:
+            streams = len(container.streams)
+            size = sum(packet.size for packet in container.demux())
+    except av.error.FFmpegError as error:
+        raise CodecError(f"the coded file is no Ogg stream ({error.strerror})") from error
+    if streams != 1:
+        raise CodecError(f"the Ogg file holds {streams} streams, expected one")
+    if extent_of(io.BytesIO(coded), len(coded)).is_cut:  # of which FFmpeg says nothing
+        end = f"the Ogg file ends after {len(coded)} bytes without the mark of its end"
+        raise CodecError(end)
+    return size * BITS_PER_BYTE
 
 
 # ----------------------------------------------------------------------------------- the codec
@@ -142,14 +138,11 @@ class CommandCodec:
         specs = tuple(map(self._spec, points))
 
         return CodecModel(
-            name=self.name,
-            family="command",
-            points=specs,
+            name=self.name, family="command", points=specs, load=self._load,
             default=tuple(f"{self.name}@{label}" for label in self.default or labels),
-            load=self._load,
             free_point=any_rate(self.name, self.any_kbps, lambda kbps: self._spec(Point(kbps))),
             versions=lambda: LoadedCommand(specs[0], self).versions(),
-        )
+        )  # fmt: skip
 
     def _mistakes(self, points: Sequence[Point], labels: Sequence[str]) -> Iterator[str]:
         if min(self.rate_hz, self.timeout_s, *self.channels, 1) <= 0 or not self.channels:
@@ -460,7 +453,7 @@ _OPUS_TOOLS = CommandCodec(
     encode="opusenc --quiet --serial 1 --bitrate {kbps} {input} {coded}",
     # opusdec removes the pre-skip itself and ends with the last sample.
     decode="opusdec --quiet --float --rate {rate_hz} {coded} {output}",
-    bits=ogg_packets(),  # the container adds about 1 kbps, and more to short clips
+    bits=ogg_packets,  # the container adds about 1 kbps, and more to short clips
     latency_ms=27,  # a frame of 20 ms and 6.5 ms of look-ahead
     version="opusenc --version",
 )  # fmt: skip

@@ -202,35 +202,18 @@ def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> LyraC
 
 _POINTS = tuple(
     CodecSpec(
-        name=f"lyra-v2@{nominal_kbps_of(streams):g}kbps",
-        model="lyra-v2",
-        family="lyra",
-        rate_hz=RATE_HZ,
-        channels=(1,),
-        streams=streams,
-        nominal_kbps=nominal_kbps_of(streams),
-        latency_s=_HOP / RATE_HZ,
-        packet_s=_HOP / RATE_HZ,
-        concealment="zero features, then comfort noise",
-        settings={"quantizers": len(streams)},
-        licence="Apache-2.0",
+        name=f"lyra-v2@{nominal_kbps_of(streams):g}kbps", model="lyra-v2", family="lyra",
+        rate_hz=RATE_HZ, channels=(1,), streams=streams, nominal_kbps=nominal_kbps_of(streams),
+        latency_s=_HOP / RATE_HZ, packet_s=_HOP / RATE_HZ, settings={"quantizers": len(streams)},
+        concealment="zero features, then comfort noise", licence="Apache-2.0",
         citation=(
             "Zeghidour, Luebs, Omran, Skoglund, Tagliasacchi: SoundStream, 2021, "
             "arXiv:2107.03312; github.com/google/lyra"
         ),
     )
     for streams in ((_STREAM,) * 16, (_STREAM,) * 30, (_STREAM,) * 46)
-)
-
-MODELS = (
-    CodecModel(
-        name="lyra-v2",
-        family="lyra",
-        points=_POINTS,
-        default=tuple(point.name for point in _POINTS),
-        load=_load,
-        source=_SOURCE,
-        requires=("ai_edge_litert",),
-        nested=True,
-    ),
-)
+)  # fmt: skip
+MODELS = CodecModel(
+    name="lyra-v2", family="lyra", points=_POINTS, default=tuple(point.name for point in _POINTS),
+    load=_load, source=_SOURCE, requires=("ai_edge_litert",), nested=True,
+)  # fmt: skip

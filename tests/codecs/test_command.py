@@ -257,7 +257,7 @@ def ogg(streams=1, seconds=0.06):
 def test_packets_of_an_ogg_file_count_without_pages_and_headers():
     data, sizes = ogg(seconds=3)
     assert data.count(b"OggS") > 4  # pages, some packets of which go on in the next
-    assert ogg_packets()(data, {}) == 8 * sum(sizes)
+    assert ogg_packets(data, {}) == 8 * sum(sizes)
     for wrong, text in (
         (b"", "is no Ogg stream"),
         (b"RIFF" + bytes(100), "is no Ogg stream"),
@@ -266,7 +266,7 @@ def test_packets_of_an_ogg_file_count_without_pages_and_headers():
         (data[: data.rindex(b"OggS")], "without the mark of its end"),
     ):
         with pytest.raises(CodecError, match=text):
-            ogg_packets()(wrong, {})
+            ogg_packets(wrong, {})
 
 
 def test_bits_that_fill_frames_up_do_not_count():
