@@ -64,7 +64,6 @@ def test_a_map_of_ones_own_turns_scales_and_keeps_rows(tmp_path):
     (LINE.replace("b.wav", "c.wav"), {}, "1 ratings of files that are not there"),
     (LINE, {"scale": [5, 1]}, r"line 1: scale: expected its lower end first, found \[5.0, 1.0\]"),
     (LINE, {"files": "/r.csv"}, "files: expected patterns below the data set's folder"),
-    (LINE, {"files": "**r.csv"}, "files: expected patterns below the data set's folder"),
     (LINE, {"files": "", "rows": "x"}, "files: expected patterns below the data set's folder"),
     (LINE, {"files": "folder", "rows": "x"}, "folder: not XML, or not to be read"),
     (LINE, {"score": "{grades}"}, "no column 'grades'; did you mean"),
