@@ -46,7 +46,7 @@ def _coverage(
     (items, conditions, listeners), rng, held = shape, np.random.default_rng(0), 0
     item, condition = np.indices((items, conditions)).reshape(2, -1)
     for test in range(tests):
-        if scope == "conditions" or test % (tests // _WORLDS) == 0:
+        if scope == "conditions" or test % max(1, tests // _WORLDS) == 0:
             quality, other = rng.normal(0, 20, (2, conditions))
             thought = agree * quality + np.sqrt(1 - agree**2) * other
             truth = 6 / np.pi * np.arcsin(agree / 2)

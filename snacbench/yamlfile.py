@@ -69,8 +69,8 @@ def _what_is_wrong(
     # What is missing comes last: it may be there, misspelt.
     first = min(error.errors(), key=lambda e: (e["type"] == "missing", _line(node, e["loc"])))
     place = first["loc"]
-    field = ": ".join(f"entry {p + 1}" if isinstance(p, int) else p for p in place)
-    where = f"line {_line(node, place)}: {field}"
+    fields = (f"entry {p + 1}" if isinstance(p, int) else p for p in place)
+    where = ": ".join((f"line {_line(node, place)}", *fields))
     if first["type"] == "missing":
         return f"{where} is missing; see {docs}"
     if first["type"] == "extra_forbidden":

@@ -10,7 +10,7 @@ from snacbench.errors import UserError
 from snacbench.later import pd
 from snacbench.progress import Progress, Silent
 from snacbench.request import OutsideFiles, Request
-from snacbench.rows import ListenerScore
+from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.stats.rank_agreement import Coefficient
 from snacbench.tables.validity import BANDS, Validity, validity_of
 
@@ -23,6 +23,7 @@ def validity(
     A line per group of cells (``all``, rate bands, codec families, domains), scope (``cells``,
     ``within items``, ``conditions``) and metric, the best first: ``value`` (1 is full agreement)
     from ``low`` to ``high``, ``behind`` the best, ``p_holm``, what it rests on; or a ``reason``.
+    ``attrs["notes"]`` say what was left out.
     """
     return compared(run, ratings, **options).frame()
 
@@ -47,24 +48,25 @@ def compared(  # noqa: PLR0913 - keyword-only options of one analysis
     Of a `run`; or with none, of the data set of a `map` in the folder `root`, which becomes one and
     is scored, ``out``, ``jobs``, ``weights``, ``asr`` and ``offline`` being fields of its request.
     `ratings` are a listening test's folder, its CSV or webMUSHRA's (`test` may be its folder), by
-    default those in the run; `screening` applies the rules of BS.1534-3. `metrics` are by default
-    all of the run, and of a data set the default ones.
+    default those in the run (of the test of the name `test`); `screening` applies the rules of
+    BS.1534-3, or leaves out whom these did. `metrics` are by default all of the run, and of a data
+    set the default ones.
     """
     asked = {name: value for name, value in asked.items() if value}
-    wrong = ratings or not root if map else root or asked
+    wrong = ratings or test or not root or not screening if map else root or asked
     if wrong or (run is None) == (not map):
         raise UserError(
-            "name a run, with --ratings that are not in it; or --map and --root of a data set, and "
-            "how to score it"
+            "name a run, with --ratings that are not in it, and --test and --no-screening of them; "
+            "or --map and --root of a data set, and how to score it"
         )
-    told = normal({"metrics": metrics, **asked})
+    told, left_out = normal({"metrics": metrics, **asked}), tuple[str, ...]()
     if run is None:
-        run = _rated_run(map, Path(root or ""), told, progress or Silent())
+        run, left_out = _rated_run(map, Path(root or ""), told, progress or Silent())
     run = run if isinstance(run, Run) else load(run)
     scores, notes = _read(run, Path(ratings) if ratings else None, test, screening=screening)
     how: dict[str, Any] = {"bands": bands, "coefficient": coefficient, "anchors": anchors}
     found = validity_of(run.rows_for(histograms=False), scores, metrics=told["metrics"], **how)
-    return replace(found, notes=(*notes, *found.notes))
+    return replace(found, notes=(*left_out, *notes, *found.notes))
 
 
 def _read(
@@ -72,9 +74,15 @@ def _read(
 ) -> tuple[list[ListenerScore], list[str]]:
     """Ratings of a run, or from elsewhere, and what was left out of them."""
     if ratings is None:
-        if scores := list(run.folder.read(ListenerScore)):
-            return scores, []
-        raise UserError(f"{run.path} has no ratings; name a listening test or CSV by --ratings")
+        named = str(test or "")
+        scores = [row for row in run.folder.read(ListenerScore) if named in ("", row.test)]
+        if not scores:
+            what = f"no ratings{f' of the test {named!r}' if named else ''}"
+            raise UserError(f"{run.path} has {what}; name a listening test or CSV by --ratings")
+        made_up = {row.test: row.simulated for row in run.folder.read(ListeningSummary)}
+        nobody = dict.fromkeys(row.test for row in scores if made_up.get(row.test))
+        scores = [row if screening else replace(row, kept=True) for row in scores]
+        return scores, [f"nobody listened to {name}: ratings are simulated" for name in nobody]
     from snacbench.listening.read import read_source
     from snacbench.listening.screening import screen
 
@@ -93,19 +101,20 @@ def _read(
     ], [*source.notes, *out]  # fmt: skip
 
 
-def _rated_run(name: str, root: Path, told: dict[str, Any], shown: Progress) -> Path:
-    """The run that a data set becomes, scored."""
+def _rated_run(
+    name: str, root: Path, told: dict[str, Any], shown: Progress
+) -> tuple[Path, tuple[str, ...]]:
+    """The run that a data set becomes, scored; and what was left out."""
     from snacbench.listening.rated_sets import read_rated_set
     from snacbench.runner.outside import score_rated
     from snacbench.testsets.testset import clip_of, make_set
 
     found = read_rated_set(name, root)
-    for note in found.notes:
-        shown.note(note, warning=True)
     clips = [
         clip_of(clip, path.resolve(), domain=domain, cluster=cluster or None)
         for clip, (path, domain, cluster) in found.clips.items()
     ]
     request = Request(data=str(root), outside=OutsideFiles(root, found.name), **told)
-    of = (make_set(found.name, clips, origin=str(root)), found.codecs, found.decodes)
-    return score_rated(request, *of, found.ratings, progress=shown).path
+    made = make_set(found.name, clips, origin=str(root), notes=found.notes)
+    of = found.codecs, found.decodes, found.ratings
+    return score_rated(request, made, *of, progress=shown).path, found.notes

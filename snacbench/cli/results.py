@@ -267,7 +267,7 @@ def rates(
 @click.command
 @click.argument("run", required=False, type=PATH)
 @option("--ratings", PATH, "A listening test's folder, or its CSV.  [default: those in RUN]")
-@option("--test", PATH, "Test whose answers a CSV holds.  [default: the one beside it]")
+@option("--test", PATH, "Folder of the test whose answers a CSV holds; of those in RUN, its name.")
 @option("--no-screening screening", True, "Do not apply the rules of BS.1534-3.", flag_value=False)
 @option("--map", "", "Without RUN: a data set's layout, by name or a YAML file.", metavar="NAME")
 @option("--root", PATH, "Where the data set of --map lies.")
@@ -298,6 +298,8 @@ def validity(figure: Path | None, form: str, **options: Any) -> None:
     with ProgressBar() as bar:
         found = compared(**options, progress=bar)
     _print([found.table()], form)
+    for note in found.notes if form == "csv" else ():
+        say(note)
     if figure:
         from snacbench.plots._forest import validity_figure
         from snacbench.plots.style import write_figure

@@ -76,8 +76,8 @@ class RatingMap(BaseModel):
     cluster: str = ""
     scale: tuple[FiniteFloat, FiniteFloat]
     better: Literal["higher", "lower"] = "higher"
-    anchors: str = "^$"
-    references: str = "^$"
+    anchors: str = "(?!)"  # none
+    references: str = "(?!)"
 
     @model_validator(mode="after")
     def _patterns_are_some(self) -> RatingMap:
@@ -87,6 +87,8 @@ class RatingMap(BaseModel):
                 re.compile(pattern)
             except re.error as error:
                 raise ValueError(f"{pattern!r} is no regular expression ({error})") from error
+        if self.scale[0] >= self.scale[1]:
+            raise ValueError(f"scale: expected its lower end first, found {[*self.scale]}")
         return self
 
 
@@ -127,7 +129,11 @@ def read_rated_set(name: str, root: Path) -> RatedSet:
         )
     path = shipped.get(name, path)
     made = read_yaml(path, RatingMap, noun="map", docs="docs/validity.md")
-    found = sorted({one for pattern in made.files for one in root.glob(pattern)})
+    try:
+        found = sorted({one for pattern in made.files for one in root.glob(pattern)})
+    except (ValueError, NotImplementedError) as error:
+        expected = "expected patterns below the data set's folder, such as results/*.csv"
+        raise UserError(f"{path}: files: {expected}, found {[*made.files]} ({error})") from error
     if not found:
         raise UserError(f"{root} has no {' or '.join(made.files)}, which {path} looks for there")
     ratings, clips = list[ListenerScore](), dict[str, tuple[Path, Domain, str]]()
@@ -142,15 +148,20 @@ def read_rated_set(name: str, root: Path) -> RatedSet:
             left_out["without score or file name"] += 1
         elif not (reference.is_file() and degraded.is_file()):
             left_out["of files that are not there"] += 1
+        elif empty := [name for name in ("item", "condition") if not told[name]]:
+            raise UserError(f"{at}: {empty[0]}: {getattr(made, empty[0])!r} finds nothing there")
         else:
             score = _number(told["score"], at, "score", *made.scale)
             score = sum(made.scale) - score if made.better == "lower" else score
             rated = (path.stem, told["listener"], told["item"], clip, condition, score)
             ratings.append(ListenerScore(*rated))
-            codecs.setdefault(condition, _codec(made, told, at))
-            known = clips.setdefault(clip, (reference, _domain(told, at), told["cluster"]))
-            if (known[0], decodes.setdefault((clip, condition), degraded)) != (reference, degraded):
-                raise UserError(f"{at}: another file of {condition} of {clip}: tell them apart")
+            codec, about = _codec(made, told, at), (reference, _domain(told, at), told["cluster"])
+            if codecs.setdefault(condition, codec) != codec:
+                raise UserError(f"{at}: another rate or family of {condition}: tell them apart")
+            same = clips.setdefault(clip, about) == about
+            if not same or decodes.setdefault((clip, condition), degraded) != degraded:
+                what = "file" if same else "reference, domain or cluster"
+                raise UserError(f"{at}: another {what} of {condition} of {clip}: tell them apart")
     notes = tuple(f"{n} ratings {what} left out" for what, n in left_out.items())
     if not ratings:
         raise UserError(f"{root}: nothing that {path} describes; {'; '.join(notes) or 'no rows'}")
@@ -198,8 +209,8 @@ def _xml(file: Path, name: str) -> Iterator[tuple[str, Cells]]:
 
     try:
         yield from rows(ElementTree.parse(file).getroot(), {})
-    except ElementTree.ParseError as error:
-        raise UserError(f"{file}: not XML ({error})") from error
+    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
+        raise UserError(f"{file}: not XML, or not to be read ({error})") from error
 
 
 def _codec(made: RatingMap, told: Cells, at: str) -> CodecSpec:

@@ -55,8 +55,8 @@ def validity_figure(found: Validity, title: str = "") -> "Figure":
         if not shown:
             style.say_empty(panels[0], "too few rated cells")
         style.caption(
-            figure, options, "bars: 95 % intervals over other items and listeners; "
-            "hollow: below the best of the panel (Holm over all pairs); n: rated cells",
+            figure, options, "bars: 95 % intervals over other items, and listeners if several; "
+            "hollow: shown to be below the best (Holm over all pairs); n: cells, at most",
             style.left_out([k for k in found.groups if k not in shown], "too few"),
             style.left_out(shown[_MOST_PANELS:], "no room"),
         )  # fmt: skip

@@ -132,21 +132,29 @@ def score_rated(  # noqa: PLR0913 - what a run is of
     """Make a run of decodes by clip and codec, made elsewhere and rated; or go on with it.
 
     Files are fitted as by `import_decodes`, and no delay is taken away. UserError as
-    `engine.score_again`, and if the request's folder holds a run of other clips.
+    `engine.score_again`, and if the request's folder holds a run of other clips or codecs.
     """
     shown, target = progress or Silent(), request.out or new_folder(RUNS, "-rated")
     metrics = chosen_metrics(request)
     make_ready(metrics, shown)
-    run = describe_run(replace(request, out=None), references, tuple(specs), metrics, {})
+    facts = {"test set": "; ".join(references.notes)} if references.notes else {}
+    run = describe_run(replace(request, out=None), references, tuple(specs), metrics, facts)
     if not (target / RUN_FILE).is_file():
         folder = RunFolder.create(target, run, references.clips)
-    elif (folder := RunFolder.open(target)).run.set_sha256 != run.set_sha256:
+    elif (old := (folder := RunFolder.open(target)).run).set_sha256 != run.set_sha256:
         raise UserError(f"{target} is a run of other clips; name another folder")
+    elif {c.name: c for c in old.codecs} != {c.name: c for c in specs}:  # in any order
+        raise UserError(f"{target} is a run of other codecs than these; name another folder")
     with folder.locked():
         done = {(row.clip, row.codec) for row in folder.read(Coded)}
         for spec in specs:
             of = {clip: path for (clip, codec), path in decodes.items() if codec == spec.name}
             left = [c for c in references.clips if c.id in of and (c.id, spec.name) not in done]
+            folder.append(
+                Coded(b.id, spec.name, "failed", b.reason, b.domain)
+                for b in references.broken
+                if b.id in of and (b.id, spec.name) not in done
+            )
             if left:
                 folder.append(_import(folder, clip, of[clip.id], spec, 0.0) for clip in left)
                 folder.append([residual_delay(spec.name, _signals(references, of))])

@@ -38,7 +38,7 @@ LEAST: Mapping[Scope, Mapping[str, int]] = {
 }
 """With less of these, nothing is computed."""
 LEAST_IN_ITEM = 3  # conditions, for a correlation within it
-_MOST_UNITS, _MOST_PAIRED, _ROUNDING = 40, 2_000, 1e-9
+_MOST_UNITS, _MOST_PAIRED, _ROUNDING, _DIGITS = 40, 2_000, 1e-9, 12
 _Mask = NDArray[np.bool_]
 
 
@@ -88,24 +88,37 @@ class Agreement:
 def correlations(x: Floats, y: Floats, coefficient: Coefficient = "spearman") -> Floats:
     """Spearman's rho (ties share their mean rank) or Kendall's tau-b of x with each row of y.
 
-    0 where either has no spread.
+    NaN where either has no spread. What differs by rounding alone is tied.
     """
     rows = np.vstack([x, y])
+    largest = np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
+    rows = np.round(rows / np.where(largest > 0, largest, 1.0), _DIGITS)
     if coefficient == "spearman":
         order = stats.rankdata(rows, axis=1)
         order -= order.mean(axis=1, keepdims=True)
     else:
         order = np.sign(rows[:, :, None] - rows[:, None, :]).reshape(len(rows), -1)
     size = np.linalg.norm(order[1:], axis=1) * np.linalg.norm(order[0])
-    return np.asarray(np.divide(order[1:] @ order[0], size, out=np.zeros(len(y)), where=size > 0))
+    nothing = np.full(len(y), np.nan)
+    return np.asarray(np.divide(order[1:] @ order[0], size, out=nothing, where=size > 0))
 
 
 def agreements(
     rated: Rated, scope: Scope = "cells", coefficient: Coefficient = "spearman"
 ) -> list[Agreement]:
     """Every metric's, over the rated cells that have its score, the highest value first."""
-    means_there = np.isfinite(rated.ratings).any(axis=0)
-    there = {m: means_there & np.isfinite(scores) for m, scores in rated.scores.items()}
+    heard = np.isfinite(rated.ratings)
+    means = _means(np.where(heard, rated.ratings, 0.0).sum(axis=0), heard.sum(axis=0))
+
+    def used(cells: _Mask) -> _Mask:
+        """Of some cells those that count: within items, those of items that tell something."""
+        kept = cells & (scope != "within items")
+        for k in np.unique(rated.items[cells & ~kept]):
+            of_item = cells & (rated.items == k)
+            kept |= of_item & (of_item.sum() >= LEAST_IN_ITEM and np.ptp(means[of_item]) > 0)
+        return kept
+
+    there = {m: used(np.isfinite(means + scores)) for m, scores in rated.scores.items()}
     found = {m: _counted(rated, m, there[m], scope, coefficient) for m in there}
     usable = [m for m, one in found.items() if not one.reason]
 
@@ -117,11 +130,15 @@ def agreements(
 
     def less(first: str, second: str = "") -> tuple[float, float, float]:
         """The value of the first less that of the second, its error and degrees of freedom."""
-        names, values = on((there[first] & there[second or first]).tobytes())
+        names, values = on(used(there[first] & there[second or first]).tobytes())
         return values.of([float(m == first) - float(m == second) for m in names])
 
     for m in usable:
         value, error, freedom = less(m)
+        if np.isnan(value):
+            where = " within items" if scope == "within items" else ""
+            found[m] = replace(found[m], reason=f"all scores or mean ratings are equal{where}")
+            continue
         n = found[m].conditions if scope == "conditions" else found[m].cells
         step = 6 / (n**3 - n) if coefficient == "spearman" else 2 / (n**2 - n)
         inside = float(np.clip(value, step - 1, 1 - step))
@@ -131,19 +148,21 @@ def agreements(
                 error = ((1 + inside**2 / 2) / (n - 3)) ** 0.5
         else:
             error = error / (1 - inside**2) if error > _ROUNDING else 0.0
-        half = float(t_quantile(freedom)) * error
         found[m] = replace(found[m], value=value)
-        if half:  # else nothing changes the value
+        if error:  # else nothing changes the value, or what is left has none
+            half = float(t_quantile(freedom)) * error
             low, high = (float(np.tanh(np.arctanh(inside) + side)) for side in (-half, half))
             found[m] = replace(found[m], low=low, high=high)
+    usable = [m for m in usable if not found[m].reason]
     order = sorted(usable, key=lambda m: found[m].value or 0.0, reverse=True)
     tested: dict[tuple[str, str], tuple[float, float]] = {}
     for one, other in combinations(order, 2) if scope != "conditions" else ():
-        cells = there[one] & there[other]
-        if not any(_counted(rated, m, cells, scope, coefficient).reason for m in (one, other)):
+        cells = used(there[one] & there[other])
+        if not _counted(rated, one, cells, scope, coefficient).reason:
             behind, error, freedom = less(one, other)
             p = 2 * float(stdtr(freedom, -abs(behind) / error)) if error > _ROUNDING else 1.0
-            tested[one, other] = behind, p
+            if not np.isnan(error):
+                tested[one, other] = behind, p
     adjusted = holm([p for _, p in tested.values()])
     for (best, m), p_holm in zip(tested, adjusted, strict=True):
         if best == order[0]:
@@ -155,8 +174,6 @@ def _counted(
     rated: Rated, metric: str, cells: _Mask, scope: Scope, coefficient: Coefficient
 ) -> Agreement:
     """What an agreement would rest on, and why there is none."""
-    if scope == "within items":
-        cells = cells & (np.bincount(rated.items, cells)[rated.items] >= LEAST_IN_ITEM)
     has = {
         "cells": int(cells.sum()),
         "items": len(set(rated.items[cells])),
@@ -165,8 +182,6 @@ def _counted(
     }
     few = [f"{has[k]} of {n} {k}" for k, n in LEAST[scope].items() if has[k] < n]
     reason = f"too few: {', '.join(few)}" if few else ""
-    if not few and not np.ptp(rated.scores[metric][cells]):
-        reason = "all scores are equal"
     if coefficient == "kendall" and scope == "cells" and has["cells"] > _MOST_PAIRED:
         reason = f"more than {_MOST_PAIRED:,} cells: take spearman"
     return Agreement(metric, reason=reason, **has)
@@ -195,11 +210,12 @@ class _Values:
             return correlations(means[there], scores[:, members[k][there]], coefficient)
 
         def value(sums: Floats, counts: NDArray[np.intp]) -> Floats:
-            means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+            means = _means(sums, counts)
             if scope == "within items":
                 found = [within(k, means[at].tobytes()) for k, at in enumerate(members)]
-                told = [one for one in found if one is not None]
-                return np.mean(told, axis=0) if told else np.zeros(len(scores))
+                told = np.array([one for one in found if one is not None]).reshape(-1, len(scores))
+                mean = np.nansum(told, axis=0) / max(len(told), 1)
+                return np.where(np.isfinite(told).any(axis=0), mean, np.nan)
             of = np.vstack([means, scores])
             if scope == "conditions":
                 of = np.stack([np.nanmean(of[:, at], axis=1) for at in members], axis=1)
@@ -232,18 +248,22 @@ class _Values:
             self.pages = np.array(pages)
 
     def of(self, weights: list[float]) -> tuple[float, float, float]:
-        """A weighted sum of the values, its standard error and degrees of freedom.
+        """A weighted sum of the values, its standard error and degrees of freedom; NaN: undefined.
 
         The delete-m jackknife's, as `stats.intervals.jackknife_interval` has it.
         """
-        whole, parts = float(self.whole @ weights), list[tuple[float, float]]()
+        at = np.flatnonzero(weights)  # others may have no value
+        signs, parts = np.array(weights)[at], list[tuple[float, float]]()
+        whole = float(self.whole[at] @ signs)
+        if not all(np.isfinite(left[:, at]).all() for left, _ in self.without):
+            return whole, np.nan, np.nan
         for left, sizes in self.without:
-            h, of = sizes.sum() / sizes, left @ weights
+            h, of = sizes.sum() / sizes, left[:, at] @ signs
             pseudo = h * whole - (h - 1) * of
             centre = len(h) * whole - ((1 - 1 / h) * of).sum()
             parts.append((float(((pseudo - centre) ** 2 / (h - 1)).mean()), len(h) - 1.0))
         if len(parts) > 1:
-            moved = whole - self.pages @ weights
+            moved = whole - self.pages[..., at] @ signs
             units, each = len(moved), np.isfinite(moved).sum() / len(moved)
             shared = float(np.nansum((moved - np.nanmean(moved, axis=0)) ** 2))
             # Ranks move in jumps, which squares exaggerate: half of it, as simulated tests have it.
@@ -251,6 +271,12 @@ class _Values:
             parts[1] = max(parts[1][0] - shared, 0.0), parts[1][1]
         total, spread = sum(v for v, _ in parts), sum(v**2 / f for v, f in parts)
         return whole, total**0.5, total**2 / spread if spread else 1.0
+
+
+def _means(sums: Floats, counts: NDArray[np.intp]) -> Floats:
+    """NaN where there is nothing; to so many digits that equal ratings in any order are equal."""
+    means = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return np.asarray(np.round(means, _DIGITS - 3))
 
 
 def _split(numbers: NDArray[np.intp]) -> list[NDArray[np.intp]]:

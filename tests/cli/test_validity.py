@@ -50,6 +50,12 @@ def test_a_data_set_is_scored_once_and_compared(cli, tmp_path):
     assert (list(folder.read(Coded)), list(folder.read(ListenerScore))) == (coded, kept)
     assert len(list(folder.read(Score))) == 40
     assert {m for _, m in read("validity", "run", "--anchors")} == {"si_sdr", "lsd"}
+    (tmp_path / "m.yaml").write_text(yaml.safe_dump(MAP | {"rates": {}}))
+    assert "is a run of other codecs" in cli(*made, "lsd", code=2).stderr
     (tmp_path / "0.wav").write_bytes((tmp_path / "1.wav").read_bytes())
-    done = cli(*made, "lsd", code=2)
-    assert "is a run of other clips" in done.stderr
+    assert "is a run of other clips" in cli(*made, "lsd", code=2).stderr
+    (tmp_path / "4.wav").write_bytes(b"no sound")
+    (tmp_path / "bad/3.wav").unlink()
+    assert "3 ratings of files that" in cli(*made[:6], "new", *made[7:], "si_sdr").stdout
+    rows = RunFolder.open(tmp_path / "new").read(Coded)
+    assert {row.clip for row in rows if row.reason} == {"m/4"}

@@ -42,7 +42,7 @@ def test_each_shipped_map_reads_a_tree_after_its_description(name, tmp_path):
 
 def own(root, lines, **changed):
     files = {"m.yaml": yaml.safe_dump(OWN | changed), "r.csv": HEADING + lines}
-    grown(root, files | {"a.wav": "", "b.wav": ""})
+    grown(root, files | {"a.wav": "", "b.wav": "", "folder/c": ""})
     return read_rated_set(str(root / "m.yaml"), root)
 
 
@@ -57,6 +57,15 @@ def test_a_map_of_ones_own_turns_scales_and_keeps_rows(tmp_path):
     (LINE.replace(";6\n", ";fast\n"), {}, "kbps: expected a number from 0 to 1e"),
     (LINE.replace("speech", "song"), {}, "domain: expected one of speech, music"),
     (LINE + LINE.replace("b.wav", "a.wav"), {}, "another file of x of m/a: tell them apart"),
+    (LINE + LINE.replace("speech", "music"), {}, "another reference, domain or cluster of x of m"),
+    (LINE + LINE.replace(";6\n", ";7\n"), {}, "line 3: another rate or family of x: tell them"),
+    (LINE.replace(";x;", ";;"), {}, "condition: '{codec}' finds nothing there"),
+    (LINE, {"item": "{ref:(.*)[.]mp3}"}, "item: .* finds nothing there"),
+    (LINE.replace("b.wav", "c.wav"), {}, "1 ratings of files that are not there"),
+    (LINE, {"scale": [5, 1]}, r"line 1: scale: expected its lower end first, found \[5.0, 1.0\]"),
+    (LINE, {"files": "/r.csv"}, "files: expected patterns below the data set's folder"),
+    (LINE, {"files": "", "rows": "x"}, "files: expected patterns below the data set's folder"),
+    (LINE, {"files": "folder", "rows": "x"}, "folder: not XML, or not to be read"),
     (LINE, {"score": "{grades}"}, "no column 'grades'; did you mean"),
     (LINE, {"lists": ["grade"]}, "expected lists of one length in grade"),
     (LINE, {"lists": ["who"]}, "expected lists of one length in who"),

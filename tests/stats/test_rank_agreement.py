@@ -63,7 +63,9 @@ def test_values_are_scipys(coefficient, theirs, example):
         assert one.value == pytest.approx(value), scope
         assert (one.cells, one.items, one.conditions, one.listeners) == (42, 6, 7, 5)
         assert one.low < value < one.high
-    assert correlations(np.arange(4.0), np.ones((1, 4)), coefficient) == [0]
+    nothing, tied = correlations(np.arange(4.0), [np.ones(4), [0.3, 0.1 + 0.2, 1, 2]], coefficient)
+    assert np.isnan(nothing)
+    assert tied == pytest.approx(theirs([0, 1, 2, 3], [0, 0, 1, 2]).statistic)
 
 
 def test_of_means_alone_only_units_of_items_are_left_out(example):
@@ -111,13 +113,27 @@ def test_too_few_and_equal_scores_have_a_reason(example):
     assert told[0].reason == "too few: 0 of 15 cells, 0 of 5 items"
     told = agreements(rated(ratings[:, :, :5], m=scores["m"][:, :5]), "conditions")
     assert told[0].reason == "too few: 5 of 7 conditions"
-    told = agreements(rated(ratings, flat=np.ones((6, 7)), m=scores["m"]))
-    assert [(one.metric, one.reason) for one in told] == [
-        ("m", ""), ("flat", "all scores are equal")]  # fmt: skip
+    flat = np.repeat(np.arange(6.0)[:, None], 7, axis=1)  # equal within items, and their means
+    for scope, of, tail in (("cells", flat * 0, ""), ("within items", flat, " within items"),
+                            ("conditions", flat, "")):  # fmt: skip
+        told = agreements(rated(ratings, flat=of, m=scores["m"]), scope)
+        equal = f"all scores or mean ratings are equal{tail}"
+        assert [(one.metric, one.reason) for one in told] == [("m", ""), ("flat", equal)]
+        (told,) = agreements(rated(ratings * 0 + 33.3, m=scores["m"]), scope)
+        assert told.value is None
+        assert told.reason == ("too few: 0 of 15 cells, 0 of 5 items" if tail else equal)
     many = rated(np.arange(2400.0).reshape(1, 300, 8), m=np.arange(2400.0).reshape(300, 8))
     assert "take spearman" in agreements(many, coefficient="kendall")[0].reason
     perfect = agreements(many)[0]
     assert (perfect.value, perfect.low) == (pytest.approx(1), None)  # it cannot be moved
+    one_rating = np.full((1, 6, 7), np.nan)
+    one_rating[0, 0, 0] = 5.0
+    (lopsided,) = agreements(rated(np.concatenate([ratings[1:2], one_rating]), m=scores["m"]))
+    assert (lopsided.value > 0, lopsided.low) == (True, None)  # of one rating there is none
+    more = np.concatenate([ratings, ratings], axis=1)  # of items that tell nothing
+    of = {m: np.concatenate([v, np.where(np.arange(7) < 2, v, np.nan)]) for m, v in scores.items()}
+    assert agreements(rated(more, **of), "within items") == agreements(
+        rated(ratings, **scores), "within items")  # fmt: skip
 
 
 @pytest.mark.parametrize("scope", ["cells", "within items"])

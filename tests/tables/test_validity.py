@@ -9,7 +9,7 @@ import snacbench as sb
 from snacbench.api.beside_ratings import compared
 from snacbench.errors import UserError
 from snacbench.plots._forest import validity_figure
-from snacbench.rows import ListenerScore
+from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 from snacbench.tables.validity import validity_of
@@ -44,7 +44,8 @@ def ratings(listeners=6, seed=1, clip=lambda k: f"ab/{k:03}", **fields):
 
 
 def test_directions_groups_and_counts(run):
-    found = validity_of(RunRows.load(RunFolder.open(run)), ratings())
+    rows = RunRows.load(RunFolder.open(run))
+    found = validity_of(rows, ratings())
     assert list(found.groups) == [
         "all", "0–6 kbps", "6–16 kbps", "16–64 kbps", "music", "speech"]  # fmt: skip
     up, down, voice = found.groups["all"]["cells"]
@@ -62,8 +63,13 @@ def test_directions_groups_and_counts(run):
     assert "too few" in written["markdown"]
     assert "group,cells,cells_low,cells_high,cells_n,cells_marks" in written["csv"]
     assert "best" in written["csv"].splitlines()[1]
+    assert "1 codecs of the run have no rating: lowpass" in found.notes
+    marks = [mark for row in table.rows[:3] for mark in row.cells["cells"].marks]
+    assert marks == ["best", "best", "significant"]  # `up` and `down` read the same
+    (alone,) = validity_of(rows, ratings(), metrics=["up"], by=()).table().rows
+    assert alone.cells["cells"].marks == ()
     frame = found.frame()
-    assert len(frame) == 6 * 3 * 3
+    assert (len(frame), frame.attrs["notes"]) == (6 * 3 * 3, list(found.notes))
     assert set(frame["scope"]) == {"cells", "within items", "conditions"}
     figure = validity_figure(found, "A title")
     assert [a.get_title("left").partition(" (")[0] for a in figure.axes] == [
@@ -79,21 +85,37 @@ def test_what_does_not_match_is_counted_and_named(run):
         ListenerScore("t", "l0", "i0", "ab/000", "anchor35", 10.0),
         ListenerScore("t", "bad", "000", "", "a@3", 100.0, kept=False),
     ]
-    with pytest.raises(UserError, match=r"no rating is of a clip and codec .* 12 rated clips left"):
-        validity_of(rows, more[:72])
+    elsewhere = [replace(r, item="000", clip=f"c/{r.item}") for r in more[:72]]
+    for wrong in more[:72], elsewhere:  # a clip that is named is not looked for by its item's name
+        with pytest.raises(UserError, match=r"no rating is of a clip and codec .* 12 rated clips"):
+            validity_of(rows, wrong)
     named = [replace(r, item=f"{int(r.item[1:]):03}") if r.item != "000" else r for r in more]
     found = validity_of(rows, named, bands="0-", coefficient="kendall")
     assert found.groups["all"]["cells"][0].cells == 72
     assert found.groups["all"]["cells"][0].listeners == 6
     assert "1 rated codecs left out (not in the run): c@9" in found.notes
     assert "1 rated anchors left out (not asked for): anchor35" in found.notes
+    assert "1 rated listeners left out (by screening): bad" in found.notes
+    once = ratings(1)[:-6]
+    found = validity_of(rows, once + once[:5], bands="3-6", by=("band", "domain", "domain"))
+    assert list(found.groups) == [
+        "all", "3–6 kbps", "music", "speech", "music (domain)", "speech (domain)"]  # fmt: skip
+    assert found.notes[1:4] == (
+        "1 clips of the run have no rating: ab/011",
+        "5 ratings are a listener's further ones of a cell: means are taken",
+        "one listener, or means alone: intervals are over other items only",
+    )
+    assert found.notes[5].endswith("of a rate that is not known: a@12, a@6, b@12, b@24, b@6")
     for wrong, message in (
         ({"metrics": ["upp"]}, "no scores of clips by 'upp'; did you mean"),
         ({"bands": "6-3"}, "--bands takes rates in kbps such as"),
         ({"bands": "low"}, "found 'low'"),
+        ({"bands": "0-6,3-9"}, "--bands takes bands that do not overlap, as .*; found '0-6,3-9'"),
+        ({"ratings": [*ratings(), replace(ratings()[0], test="u")]}, r"several tests \(t, u\)"),
+        ({"rows": replace(rows, codecs=())}, "no scores of clips; add some by 'snacbench score'"),
     ):
         with pytest.raises(UserError, match=message):
-            validity_of(rows, ratings(), **wrong)
+            validity_of(**{"rows": rows, "ratings": ratings(), **wrong})
 
 
 def test_ratings_of_the_run_and_of_a_csv(run, tmp_path):
@@ -104,11 +126,22 @@ def test_ratings_of_the_run_and_of_a_csv(run, tmp_path):
         sb.validity(run)
     found = sb.validity(run, tmp_path / "r.csv", bands="0-")
     folder = RunFolder.open(run)
-    folder.append(ratings())
-    own = sb.validity(sb.load(run), metrics="up", bands="0-")
+    out = [replace(r, listener="out", kept=False) for r in ratings(1)]
+    folder.append([*ratings(), *out, *(replace(r, test="u") for r in ratings(2))])
+    folder.append([ListeningSummary("u", "U", "mushra", True, 2, 2, 12, 0.95)])
+    own = sb.validity(sb.load(run), metrics="up", bands="0-", test="t")
     assert own["value"][0] == found[found["metric"] == "up"]["value"].iloc[0]
-    for wrong in ({}, {"run": run, "map": "odaq", "root": run}, {"map": "odaq"}):
-        with pytest.raises(UserError, match="name a run"):
+    assert "1 rated listeners left out (by screening): out" in own.attrs["notes"]
+    assert sb.validity(run, test="t", screening=False)["listeners"][0] == 7
+    assert compared(run, test="u").notes[0] == "nobody listened to u: ratings are simulated"
+    for wrong, message in (
+        ({}, "name a run"), ({"run": run, "map": "odaq", "root": run}, "name a run"),
+        ({"map": "odaq"}, "name a run"), ({"map": "odaq", "root": run, "test": "t"}, "name a run"),
+        ({"map": "odaq", "root": run, "screening": False}, "name a run"),
+        ({"run": run}, r"several tests \(t, u\).*name one by --test"),
+        ({"run": run, "test": "v"}, "has no ratings of the test 'v'; name a listening test"),
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=message):
             compared(**wrong)
     pairs = ["listener,item,a,b,answer", "x,i,a,b,a"]
     (tmp_path / "ab.csv").write_text("\n".join(pairs))
