@@ -183,10 +183,7 @@ def write_all(
 
 def csv_text(records: Sequence[Record]) -> str:
     """Records as CSV: numbers in full, what is not known empty, no cell a formula."""
-    safe = [
-        {key: safe_cell(v) if isinstance(v, str) else v for key, v in record.items()}
-        for record in records
-    ]
+    safe = [{key: safe_cell(value) for key, value in record.items()} for record in records]
     return str(pd.DataFrame(safe, dtype=object).to_csv(index=False, lineterminator="\n"))
 
 

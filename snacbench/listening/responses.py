@@ -115,7 +115,9 @@ def open_responses(folder: Path, test: ListeningTest, *, create: bool = True) ->
             schema = Path(__file__).with_name("answers.sql").read_text("utf-8")
             sql.executescript(f"BEGIN IMMEDIATE;{schema}PRAGMA user_version = {VERSION};COMMIT;")
         _check_version(sql, path)
-        responses, plan = Responses(path, sql), plan_sha256(test)
+        # All that responses depend on: everything but the words around it.
+        told = json.dumps(test.model_dump(mode="json", exclude=_WORDS), sort_keys=True)
+        responses, plan = Responses(path, sql), hashlib.sha256(told.encode()).hexdigest()
         if responses.fact(_PLAN) != plan:
             if sql.execute("SELECT 1 FROM listeners LIMIT 1").fetchone():
                 responses.close()
@@ -147,12 +149,6 @@ def _check_version(sql: sqlite3.Connection, path: Path) -> None:
             f"{path} has version {version}, and this snacbench reads version {VERSION}; use the "
             "snacbench that began it, or move it away"
         )
-
-
-def plan_sha256(test: ListeningTest) -> str:
-    """Digest of all in a test that responses depend on: everything but the words around it."""
-    told = test.model_dump(mode="json", exclude=_WORDS)
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def token_digest(token: str) -> str:
@@ -323,11 +319,9 @@ def begin(
         pages = [
             AssignedPage(
                 key=new_key(),
-                item=page.item,
-                training=page.training,
                 stimuli={new_key(): condition for condition in page.conditions},
                 reference=new_key() if FORMS[test.form].by_bs1534 else None,
-                asked=page.asked,
+                **vars(page),
             )
             for page in pages_of(test, number)
         ]
@@ -522,8 +516,7 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
         _check_version(sql, path)
         rows = sql.execute("SELECT * FROM listeners WHERE consented_utc IS NOT NULL ORDER BY id")
         for listener in (Session.model_validate(dict(row)) for row in rows):
-            name = listener.name
-            seen = _observed(listener)
+            name, seen = listener.name, _observed(listener)
             people.append(Listener(name, listener.questionnaire, listener.planned, seen))
             rated = (page for page in listener.pages if not page.training)
             for number, page in enumerate(rated):
@@ -535,11 +528,14 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
                     told = said.answer, x[0] if x else None, number, said.time_s, said.comment
                     answers.append(Choice(name, page.item, a, b, *told, least.plays, least.heard_s))
                     continue
-                heard = [said.heard[key] for key in page.stimuli]
-                for place, condition, score in _scores(page.stimuli, said.scores):
-                    at = number, place, said.time_s, said.comment
-                    own = heard[place].plays, heard[place].heard_s
-                    answers.append(Rating(name, page.item, condition, float(score), *at, *own))
+                scores, keys, names = said.scores, [*page.stimuli], [*page.stimuli.values()]
+                if keys[0] not in scores and names[0] != REFERENCE == names[-1]:
+                    scores = {keys[0]: -scores[keys[-1]]}  # which was rated against the first
+                for place, (key, condition) in enumerate(page.stimuli.items()):
+                    if key in scores:
+                        at, heard = (number, place, said.time_s, said.comment), said.heard[key]
+                        own = float(scores[key]), *at, heard.plays, heard.heard_s
+                        answers.append(Rating(name, page.item, condition, *own))
     return Study.of(test, tuple(people), tuple(answers))
 
 
@@ -556,12 +552,3 @@ def _observed(of: Session) -> dict[str, str]:
     found = dict(zip(OBSERVED, [*values, len(checks) or None, failed], strict=True))
     found |= {CAME_WITH + name: text for name, text in of.came_with.items()}
     return {name: str(value) for name, value in found.items() if value is not None}
-
-
-def _scores(stimuli: Mapping[str, str], given: Mapping[str, int]) -> list[tuple[int, str, int]]:
-    """Places, conditions and scores of all that was rated; of a pair, against the reference."""
-    names = list(stimuli.values())
-    if len(given) < len(names) and names[-1] == REFERENCE != names[0]:  # the second one was rated
-        return [(0, names[0], -score) for score in given.values()]
-    told = enumerate(stimuli.items())
-    return [(place, name, given[key]) for place, (key, name) in told if key in given]
