@@ -199,10 +199,6 @@ class Heard(Body):
     plays: _Count
     heard_s: Annotated[float, Field(ge=0, le=7 * 24 * 3_600.0)]
 
-    def enough(self, least_s: float) -> bool:
-        """Whether a sound may be judged that must be heard for so long; 10 ms are forgiven."""
-        return self.plays > 0 and self.heard_s >= least_s - 0.01
-
 
 class Submission(Body):
     """A page's responses: `answer` in AB and ABX, else `ratings`; time in seconds.
@@ -269,15 +265,29 @@ class Session(BaseModel):
     came_with: Json[dict[str, str]]
     pages: Json[list[AssignedPage]]
 
+    @property
+    def observed(self) -> dict[str, str]:
+        """What was observed of them; of headphone checks on several machines the worst one."""
+        told = [page.response for page in self.pages if page.response]
+        order = (None, "passed", "skipped", "failed")
+        worst = max(told, key=lambda one: order.index(one.headphones), default=Submission())
+        start, end, at = self.started_utc, self.finished_utc, datetime.fromisoformat
+        took_s = int((at(end) - at(start)).total_seconds()) if end else None
+        checks = [page.failed for page in self.pages if page.asked and page.response]
+        failed = sum(checks) if checks else None
+        values = [start, end, took_s, worst.headphones, worst.headphones_right]
+        found = dict(zip(OBSERVED, [*values, len(checks) or None, failed], strict=True))
+        found |= {CAME_WITH + name: text for name, text in self.came_with.items()}
+        return {name: str(value) for name, value in found.items() if value is not None}
+
     def check_consent(self) -> None:
         """Refuse what may only come after consent."""
         if self.consented_utc is None:
             raise Refused(403, "consent", "Please agree to take part first")
 
 
-def new_key() -> str:
-    """A name for a page or stimulus that tells nothing about it: 128 random bits."""
-    return secrets.token_urlsafe(16)
+new_key = partial(secrets.token_urlsafe, 16)
+"""A name for a page or stimulus that tells nothing about it: 128 random bits."""
 
 
 class Start(Body):
@@ -447,8 +457,9 @@ def submit(
             raise Refused(422, "score", sentence)
         length_s = {item.id: item.duration_s for item in (*test.items, *test.training)}[page.item]
         least_s = length_s if form.kind == "single" else min(LEAST_HEARD_S, length_s)
-        unplayed = Heard(plays=0, heard_s=0.0)
-        if not all(given.heard.get(key, unplayed).enough(least_s) for key in page.stimuli):
+        # 10 ms are forgiven.
+        enough = (k for k, h in given.heard.items() if h.plays and h.heard_s >= least_s - 0.01)
+        if not page.stimuli.keys() <= set(enough):
             sentence = f"Every sound of the page must be heard for {least_s:g} s or longer"
             raise Refused(422, "unheard", sentence)
         if kept := page.response:
@@ -516,7 +527,7 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
         _check_version(sql, path)
         rows = sql.execute("SELECT * FROM listeners WHERE consented_utc IS NOT NULL ORDER BY id")
         for listener in (Session.model_validate(dict(row)) for row in rows):
-            name, seen = listener.name, _observed(listener)
+            name, seen = listener.name, listener.observed
             people.append(Listener(name, listener.questionnaire, listener.planned, seen))
             rated = (page for page in listener.pages if not page.training)
             for number, page in enumerate(rated):
@@ -537,18 +548,3 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
                         own = float(scores[key]), *at, heard.plays, heard.heard_s
                         answers.append(Rating(name, page.item, condition, *own))
     return Study.of(test, tuple(people), tuple(answers))
-
-
-def _observed(of: Session) -> dict[str, str]:
-    """What was observed of a listener; of headphone checks on several machines the worst one."""
-    told = [page.response for page in of.pages if page.response]
-    order = (None, "passed", "skipped", "failed")
-    worst = max(told, key=lambda one: order.index(one.headphones), default=Submission())
-    moments = [datetime.fromisoformat(end) for end in (of.started_utc, of.finished_utc) if end]
-    took_s = int((moments[-1] - moments[0]).total_seconds()) if of.finished_utc else None
-    checks = [page.failed for page in of.pages if page.asked and page.response]
-    failed = sum(checks) if checks else None
-    values = [of.started_utc, of.finished_utc, took_s, worst.headphones, worst.headphones_right]
-    found = dict(zip(OBSERVED, [*values, len(checks) or None, failed], strict=True))
-    found |= {CAME_WITH + name: text for name, text in of.came_with.items()}
-    return {name: str(value) for name, value in found.items() if value is not None}

@@ -118,15 +118,13 @@ class Limiter:
 
 
 def address_of(client: tuple[str, int] | None) -> str:
-    """Where a request comes from: for limits in memory only, never written down.
-
-    Of IPv6 the network of 64 bits, which one customer has whole.
-    """
+    """Where a request comes from, for limits in memory only; never written down."""
     host = client[0] if client else "local"
     try:
         address = ipaddress.IPv6Address(host)
     except ValueError:
         return host
+    # Of IPv6 the network of 64 bits, which one customer has whole.
     return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
 
 
@@ -220,8 +218,7 @@ class Service:
 def open_service(folder: Path, *, max_listeners: int | None = None) -> Service:
     """Read and check all that a test needs to be served, else `UserError`.
 
-    A stimulus that is missing or was changed is one: then they are as they were made, all of an
-    item alike in length and size.
+    Stimuli must be as they were made: then all of an item are alike in length and size.
     """
     test = read_test(folder)
     facts, words = read_facts(folder, test), page_texts(folder, test.language)

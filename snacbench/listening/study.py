@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TextIO
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from snacbench.forms import FORMS, RESERVED, FormName
 from snacbench.listening.test import ListeningTest
@@ -38,14 +38,9 @@ def plain_text(cell: str) -> str:
     return cell[1:] if quoted else cell
 
 
-def _condition(cell: str) -> str:
-    """The name of a condition; those of the hidden reference and the anchors in any case."""
-    name = plain_text(cell.strip())
-    return name.lower() if name.lower() in RESERVED else name
-
-
 _Name = Annotated[str, BeforeValidator(lambda c: plain_text(c.strip())), Field(min_length=1)]
-_Condition = Annotated[str, BeforeValidator(_condition), Field(min_length=1)]
+# The hidden reference and the anchors are known in any case.
+_Condition = Annotated[_Name, AfterValidator(lambda n: n.lower() if n.lower() in RESERVED else n)]
 _Comment = Annotated[str, BeforeValidator(plain_text)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
