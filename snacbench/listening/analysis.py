@@ -29,41 +29,34 @@ class Ratings:
     """Every rating of a study.
 
     `scores`, shape (listeners, items, conditions), are on the form's scale, higher is better, and
-    NaN where a listener did not rate. Conditions are the systems in the test's order, then the
-    reference and the anchors.
+    NaN where a listener did not rate, `complete` where all did. Conditions are the `systems` in the
+    test's order, then the reference and the anchors.
     """
 
     listeners: tuple[str, ...]
     items: tuple[str, ...]
     conditions: tuple[str, ...]
     scores: Floats
-
-    @property
-    def systems(self) -> list[str]:
-        """Conditions under test; their columns are the first ones."""
-        return [name for name in self.conditions if name not in RESERVED]
-
-    @property
-    def complete(self) -> bool:
-        """Whether every listener rated every condition of every item."""
-        return bool(np.isfinite(self.scores).all())
+    systems: tuple[str, ...]
+    complete: bool
 
 
 def ratings_of(study: Study) -> Ratings:
     """The ratings of a study as one array."""
     rated, heard = {r.condition for r in study.ratings}, {r.item for r in study.ratings}
     items = dict.fromkeys([*study.domains, *(r.item for r in study.ratings)])
+    systems = tuple(name for name in study.systems if name in rated)
     names = (
         tuple(dict.fromkeys(r.listener for r in study.ratings)),
         tuple(item for item in items if item in heard),
-        tuple(name for name in (*study.systems, *RESERVED) if name in rated),
+        (*systems, *(name for name in RESERVED if name in rated)),
     )
     scores = np.full(tuple(map(len, names)), np.nan)
     listener, item, condition = ({name: i for i, name in enumerate(of)} for of in names)
     for r in study.ratings:
         if r.condition in condition:
             scores[listener[r.listener], item[r.item], condition[r.condition]] = r.score
-    return Ratings(*names, scores)
+    return Ratings(*names, scores, systems, bool(np.isfinite(scores).all()))
 
 
 @dataclass(frozen=True)
@@ -359,7 +352,7 @@ def guessing_p(correct: int, trials: int) -> float:
     return float(stats.binomtest(correct, trials, 0.5, alternative="greater").pvalue)
 
 
-def choices_compared(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
+def shares_of(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
     """Every pair of systems that was compared, with Holm's correction over these.
 
     In AB `value` is the preference for the first, 0 to 1, ties counting half; `p_value` is of the
@@ -415,7 +408,8 @@ class Analysis:
     """What came of a study; what its form does not have is empty.
 
     `study` holds the answers of the listeners kept and `ratings` the same as an array; `whole` and
-    `means_before` are of everybody. `mixed` is what `mixed_model` finds, where it was asked for.
+    `means_before` are of everybody. `overall` are the means over all domains, and `mixed` is what
+    `mixed_model` finds, where it was asked for.
     """
 
     whole: Study
@@ -425,15 +419,11 @@ class Analysis:
     ratings: Ratings
     means: tuple[ConditionSummary, ...]
     means_before: tuple[ConditionSummary, ...]
+    overall: tuple[ConditionSummary, ...]
     friedman: Friedman | None
     comparisons: tuple[Comparison, ...]
     items: Sequence[Record]
     mixed: tuple[Record, Sequence[Record]] = ({}, ())
-
-    @property
-    def overall(self) -> tuple[ConditionSummary, ...]:
-        """Means over all domains."""
-        return tuple(mean for mean in self.means if mean.domain == ALL_DOMAINS)
 
 
 def analyse(
@@ -451,10 +441,11 @@ def analyse(
     whole, screening = screen(study, rules=rules, exclude=exclude)
     kept = answers_of(whole, screening.kept)
     ratings, rates = ratings_of(kept), FORMS[study.form].rates
+    means = means_of(kept, level=level)
     return Analysis(
-        whole, kept, screening, level, ratings, means=means_of(kept, level=level),
-        means_before=means_of(whole, level=level), friedman=friedman(ratings),
-        comparisons=(pairs_of if rates else choices_compared)(kept, level=level),
+        whole, kept, screening, level, ratings, means, means_of(whole, level=level),
+        tuple(mean for mean in means if mean.domain == ALL_DOMAINS), friedman(ratings),
+        comparisons=(pairs_of if rates else shares_of)(kept, level=level),
         items=item_effects(kept, level=level),
         mixed=mixed_model(ratings.systems, ratings.scores, level=level) if mixed else ({}, ()),
     )  # fmt: skip

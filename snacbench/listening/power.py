@@ -46,13 +46,17 @@ class Spread:
         return cls(**{name: value * share for name, value in vars(cls()).items()} | given)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Question:
     """A true difference of two systems that is to be found.
 
     `difference` is of their means, in points of the form's scale, before votes are rounded; in AB
     the share of the listeners who prefer one of two, in ABX that of right answers, in percent.
     Without `pages_per_listener` everybody gets all pages. `power` is the probability to find it.
+
+    What follows: `trials` are the pages that there are, `pages` those that each listener gets, with
+    so many answers (`votes`). `pairs` are the comparisons, the family of Holm's correction; in CCR
+    and ABX with the reference, too.
     """
 
     difference: float
@@ -65,6 +69,11 @@ class Question:
 
     def __post_init__(self) -> None:
         form = FORMS[self.form]
+        self.trials = self.items * len(form.pairs([str(k) for k in range(self.systems)]))
+        self.pages = self.trials if self.pages_per_listener is None else self.pages_per_listener
+        together = self.systems + 1 + 2 * form.anchors if form.kind == "mushra" else 1
+        self.votes, compared = self.pages * together, self.systems + (self.form == "ccr")
+        self.pairs = self.systems if self.form == "abx" else math.comb(compared, 2)
         low, high = (0, form.scale[1] - form.scale[0]) if form.rates else (50, 100)
         difference = f"{self.difference:g} {form.unit or 'points'}; take one of {low} to {high}"
         pages = f"{self.pages} pages per listener; there must be 1 to {self.trials}"
@@ -76,29 +85,6 @@ class Question:
         ):
             if not right:
                 raise UserError(f"cannot plan for {text}")
-
-    @property
-    def trials(self) -> int:
-        """Pages that there are."""
-        return self.items * len(FORMS[self.form].pairs([str(k) for k in range(self.systems)]))
-
-    @property
-    def pages(self) -> int:
-        """Pages that each listener gets."""
-        return self.trials if self.pages_per_listener is None else self.pages_per_listener
-
-    @property
-    def votes(self) -> int:
-        """Answers of each listener."""
-        form = FORMS[self.form]
-        return self.pages * (self.systems + 1 + 2 * form.anchors if form.kind == "mushra" else 1)
-
-    @property
-    def pairs(self) -> int:
-        """Comparisons, the family of Holm's correction; in CCR and ABX with the reference, too."""
-        if self.form == "abx":
-            return self.systems
-        return math.comb(self.systems + (self.form == "ccr"), 2)
 
 
 def listeners_needed(question: Question, *, studies: int = STUDIES) -> tuple[int, float]:

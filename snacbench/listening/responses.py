@@ -64,14 +64,9 @@ class Responses:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All that happens inside is on the disk when this ends, or nothing of it."""
-        with self._turn:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        with self._turn, self._connection as sql:
+            sql.execute("BEGIN IMMEDIATE")
+            yield sql
 
     def wipe(self) -> None:
         """Make sure that what was deleted is nowhere in the file or its log any more."""
@@ -453,8 +448,7 @@ def submit(
             sentence = "Every sound that is asked about must be rated, each once"
             raise Refused(422, "unrated", sentence)
         elif not all(form.scale[0] <= rated.score <= form.scale[1] for rated in given.ratings):
-            sentence = "Scores on this page are from {} to {}".format(*form.scale)
-            raise Refused(422, "score", sentence)
+            raise Refused(422, "score", "Scores on this page are from {} to {}".format(*form.scale))
         length_s = {item.id: item.duration_s for item in (*test.items, *test.training)}[page.item]
         least_s = length_s if form.kind == "single" else min(LEAST_HEARD_S, length_s)
         # 10 ms are forgiven.

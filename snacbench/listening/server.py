@@ -342,8 +342,8 @@ class _Endpoints:
     def facts(self, _: Request) -> Response:
         """What the page needs to know of the test; nothing of its items or systems."""
         told = self._test.model_dump(mode="json", include=_TOLD)
-        told |= sessions.entrance(self._responses, self._of.max_listeners)
         told |= {"min_loop_s": MIN_LOOP_S, "fade_s": FADE_S, "rate_hz": RATE_HZ}
+        told |= sessions.entrance(self._responses, self._of.max_listeners)
         told |= {"least_heard_s": LEAST_HEARD_S, "texts": self._of.texts}
         told["sounds"] = [len(page.conditions) for page in pages_of(self._test, 0)]
         told["longest_s"] = max(item.duration_s for item in self._test.items)
