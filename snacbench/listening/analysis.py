@@ -11,7 +11,7 @@ from scipy import stats
 
 from snacbench.forms import FORMS, REFERENCE, RESERVED
 from snacbench.listening.mixed_model import mixed_model
-from snacbench.listening.screening import Screening, answers_of, screen
+from snacbench.listening.screening import Screening, screen
 from snacbench.listening.study import Record, Study
 from snacbench.rows import ComparisonSummary, ConditionSummary
 from snacbench.stats.pairs import holm
@@ -439,7 +439,9 @@ def analyse(
     All intervals are of one `level`. A `mixed` model of what is no rating is a `UserError`.
     """
     whole, screening = screen(study, rules=rules, exclude=exclude)
-    kept = answers_of(whole, screening.kept)
+    listeners = tuple(one for one in whole.listeners if one.id in screening.kept)
+    answers = tuple(one for one in whole.answers if one.listener in screening.kept)
+    kept = replace(whole, listeners=listeners, answers=answers)
     ratings, rates = ratings_of(kept), FORMS[study.form].rates
     means = means_of(kept, level=level)
     return Analysis(

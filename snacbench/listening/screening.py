@@ -74,9 +74,8 @@ def screen(
     """Drop broken pages, then judge every listener: by BS.1534-3, and by `RULES` to `exclude` by.
 
     Those of BS.1534-3 are for MUSHRA with an open reference. The study that comes back has all
-    answers on complete pages, of all listeners: the results before screening. `answers_of` takes
-    those of the listeners kept out of it. `UserError` for a rule that there is not, or by which
-    nobody can be judged.
+    answers on complete pages, of all listeners: the results before screening. `UserError` for a
+    rule that there is not, or by which nobody can be judged.
     """
     form, asked = FORMS[study.form], {rule: _whom(rule, study) for rule in exclude}
     whole, broken = (study, {}) if form.kind == "single" else _complete_pages(study)
@@ -164,15 +163,6 @@ def _listened(own: Study) -> Record:
     known = {name: [value for value in of if value is not None] for name, of in found.items()}
     least = {"least_heard_s": min(known["heard_s"])} if known["heard_s"] else {}
     return {name: median(of) for name, of in known.items() if of} | least
-
-
-def answers_of(study: Study, listeners: Collection[str]) -> Study:
-    """The study with the answers of some listeners only."""
-    return replace(
-        study,
-        listeners=tuple(one for one in study.listeners if one.id in listeners),
-        answers=tuple(one for one in study.answers if one.listener in listeners),
-    )
 
 
 def _complete_pages(study: Study) -> tuple[Study, dict[tuple[str, str], set[str]]]:
