@@ -4,11 +4,11 @@ A form is described here and nowhere else: how its pages are made, what the serv
 analysed and what tables and papers say of it follow from its fields in ``forms.yaml``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 
@@ -83,13 +83,10 @@ class Form:
         return list(combinations(systems, 2))
 
 
-def _form(told: Mapping[str, Any]) -> Form:
-    given: Any = {name: tuple(v) if isinstance(v, list) else v for name, v in told.items()}
-    return Form(**given)
-
-
-_TOLD: dict[FormName, dict[str, Any]] = yaml.load(
-    Path(__file__).with_suffix(".yaml").read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-)
-FORMS = {name: _form(told) for name, told in _TOLD.items()}
+FORMS: dict[FormName, Form] = {}
 """What ``forms.yaml`` says of each form."""
+for _name, _told in yaml.load(
+    Path(__file__).with_suffix(".yaml").read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+).items():
+    _told |= {field: tuple(value) for field, value in _told.items() if isinstance(value, list)}
+    FORMS[_name] = Form(**_told)

@@ -4,6 +4,7 @@ import io
 import math
 import socket
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit
@@ -16,9 +17,11 @@ from snacbench.cli.verbs import PATH, option
 from snacbench.errors import UserError
 from snacbench.files import write_text, writing
 from snacbench.forms import FORMS, FormName
+from snacbench.listening import responses
 from snacbench.listening.design import DEFAULT_EXCERPT_S, make_test
 from snacbench.listening.design import design as designed
 from snacbench.listening.stimuli import FACTS_FILE, Facts, make_stimuli
+from snacbench.listening.study import write_tidy
 from snacbench.listening.test import STIMULI_FOLDER, TEST_FILE, ListeningTest, read_test
 from snacbench.listening.webmushra import FOLDER as WEBMUSHRA
 from snacbench.listening.webmushra import cautions, export_webmushra
@@ -144,7 +147,8 @@ def power(
         question = Question(difference, items, systems, s, pages_per_listener, power, form)
         needed, found = listeners_needed(question)
         error = f" +- {100 * math.sqrt(found * (1 - found) / STUDIES):.1f}" if rates else ""
-        cells = f"{difference:g} {question.unit}", needed, needed * question.votes
+        unit = FORMS[form].unit or "points"
+        cells = f"{difference:g} {unit}", needed, needed * question.votes
         rows.append((*map(str, cells), f"{100 * found:.1f}{error} %"))
     terminal.show_rows(["difference", "listeners who count", "votes", "power"], rows)
     click.echo()
@@ -192,7 +196,6 @@ def serve(
     The admin's address is printed at the first start only; what is kept of it is a digest.
     """
     from snacbench.listening import server
-    from snacbench.listening.responses import entrance, make_invitations
 
     accepted = accepted_hosts(host, url)
     service = server.open_service(test, max_listeners=max_listeners)
@@ -202,17 +205,17 @@ def serve(
             name = socket.gethostname() if host in ("0.0.0.0", "::") else host
             name = f"[{name}]" if ":" in name else name
             url = f"http://{name}:{listening.getsockname()[1]}"
-        address, responses = url.rstrip("/"), service.responses
+        address, answers = url.rstrip("/"), service.responses
         if invite:
             click.echo(f"{invite} invitations, each for one listener, shown only now:")
-            for code in make_invitations(responses, invite):
+            for code in responses.make_invitations(answers, invite):
                 click.echo(f"  {address}/?invite={code}")
-        if new_admin_token or responses.fact(server.ADMIN_FACT) is None:
+        if new_admin_token or answers.fact(server.ADMIN_FACT) is None:
             click.echo("Your own page, shown only now; --new-admin-token makes another:")
-            click.echo(f"  {address}/admin#token={server.new_admin_token(responses)}")
+            click.echo(f"  {address}/admin#token={server.new_admin_token(answers)}")
         else:
             click.echo(f"Your own page: {address}/admin with the token of the first start")
-        who = "by invitation" if entrance(responses)["invite_required"] else "open to all"
+        who = "by invitation" if responses.entrance(answers)["invite_required"] else "open to all"
         click.echo(f"{service.test.title} ({who}): {address}/")
         terminal.say("Ctrl-C stops the server; no answer gets lost.")
         page = server.application(service, hosts=accepted, log=terminal.say)
@@ -242,10 +245,7 @@ def export(test: Path, out: Path | None) -> None:
 
     The server may go on running. Training pages are left out.
     """
-    from snacbench.listening.responses import read_study
-    from snacbench.listening.study import write_tidy
-
-    study, stream = read_study(read_test(test), test), io.StringIO(newline="")
+    study, stream = responses.read_study(read_test(test), test), io.StringIO(newline="")
     write_tidy(study, stream)
     told = f"{len(study.answers)} answers of {len(study.listeners)} listeners"
     if out in (None, Path("-")):
@@ -263,18 +263,11 @@ def export(test: Path, out: Path | None) -> None:
 @option("--test test_folder", PATH, "Test whose answers a CSV holds.  [default: the one beside it]")
 @option("--run", PATH, "Run that gets the results, for its report.  [default: the test's own]")
 @option("--no-screening", bool, "Do not apply the rules of BS.1534-3.")
-@option("--mixed-model", bool, "Also fit one: crossed random effects of listeners and items.")
+@option("--mixed-model mixed", bool, "Also fit one: crossed random effects of listeners and items.")
 @option("--exclude", help="By a rule, such as headphones or fast:10; repeatable.", multiple=True)
 @option("--level", click.FloatRange(0.5, 0.999), "Of intervals; tests: 1 minus this.", default=0.95)
 def analyse(
-    source: Path,
-    target: Path | None,
-    test_folder: Path | None,
-    run: Path | None,
-    no_screening: bool,
-    mixed_model: bool,
-    exclude: tuple[str, ...],
-    level: float,
+    source: Path, target: Path | None, test_folder: Path | None, run: Path | None, **how: Any
 ) -> None:
     """Analyse the answers to a listening test.
 
@@ -295,9 +288,7 @@ def analyse(
     answers = read_source(source, test_folder=test_folder)
     if not answers.study.answers:
         raise UserError(f"{source}: nobody has answered a page yet")
-    found = analysed(
-        answers.study, rules=not no_screening, exclude=exclude, level=level, mixed=mixed_model
-    )
+    found = analysed(answers.study, rules=not how.pop("no_screening"), **how)
     summary, scores = published(answers, found)
     beside = source / "analysis" if source.is_dir() else source.with_name(f"{source.stem}-analysis")
     folder, goes_to = target or beside, run_of(answers, run)
@@ -326,11 +317,7 @@ def delete(test: Path, listener: str) -> None:
     Name, answers, ratings and comments are overwritten in the file, not only marked as deleted.
     CSV files that were exported before still have them. The server may go on running.
     """
-    from snacbench.listening.responses import delete_listener, open_responses
-
-    responses = open_responses(test, read_test(test), create=False)
-    try:
-        delete_listener(responses, listener)
-    finally:
-        responses.close()
+    answers = responses.open_responses(test, read_test(test), create=False)
+    with closing(answers):
+        responses.delete_listener(answers, listener)
     click.echo(f"{listener} is deleted; delete them from earlier exports too")

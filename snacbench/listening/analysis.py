@@ -7,19 +7,17 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from snacbench.forms import FORMS, REFERENCE, RESERVED
 from snacbench.listening.mixed_model import mixed_model
-from snacbench.listening.screening import Screening, answers_of, screen
-from snacbench.listening.study import Choice, Record, Study
+from snacbench.listening.screening import Screening, screen
+from snacbench.listening.study import Record, Study
 from snacbench.rows import ComparisonSummary, ConditionSummary
 from snacbench.stats.pairs import holm
 from snacbench.tables.run_rows import ALL_DOMAINS
-from snacbench.types import DOMAINS
+from snacbench.types import DOMAINS, Floats
 
-Floats = NDArray[np.float64]
 _LEAST_ITEMS = 5  # below, nothing is said about items that were not in the test
 _LEAST_LISTENERS = 2
 _LEAST_FOR_EFFECT = 5
@@ -31,41 +29,34 @@ class Ratings:
     """Every rating of a study.
 
     `scores`, shape (listeners, items, conditions), are on the form's scale, higher is better, and
-    NaN where a listener did not rate. Conditions are the systems in the test's order, then the
-    reference and the anchors.
+    NaN where a listener did not rate, `complete` where all did. Conditions are the `systems` in the
+    test's order, then the reference and the anchors.
     """
 
     listeners: tuple[str, ...]
     items: tuple[str, ...]
     conditions: tuple[str, ...]
     scores: Floats
-
-    @property
-    def systems(self) -> list[str]:
-        """Conditions under test; their columns are the first ones."""
-        return [name for name in self.conditions if name not in RESERVED]
-
-    @property
-    def complete(self) -> bool:
-        """Whether every listener rated every condition of every item."""
-        return bool(np.isfinite(self.scores).all())
+    systems: tuple[str, ...]
+    complete: bool
 
 
 def ratings_of(study: Study) -> Ratings:
     """The ratings of a study as one array."""
     rated, heard = {r.condition for r in study.ratings}, {r.item for r in study.ratings}
     items = dict.fromkeys([*study.domains, *(r.item for r in study.ratings)])
+    systems = tuple(name for name in study.systems if name in rated)
     names = (
         tuple(dict.fromkeys(r.listener for r in study.ratings)),
         tuple(item for item in items if item in heard),
-        tuple(name for name in (*study.systems, *RESERVED) if name in rated),
+        (*systems, *(name for name in RESERVED if name in rated)),
     )
     scores = np.full(tuple(map(len, names)), np.nan)
     listener, item, condition = ({name: i for i, name in enumerate(of)} for of in names)
     for r in study.ratings:
         if r.condition in condition:
             scores[listener[r.listener], item[r.item], condition[r.condition]] = r.score
-    return Ratings(*names, scores)
+    return Ratings(*names, scores, systems, bool(np.isfinite(scores).all()))
 
 
 @dataclass(frozen=True)
@@ -254,8 +245,8 @@ class Comparison:
 
 def _corrected(found: Sequence[Comparison]) -> tuple[Comparison, ...]:
     """With Holm's correction over those that could be tested."""
-    adjusted = iter(holm([c.p_value for c in found if c.p_value is not None]))
-    return tuple(c if c.p_value is None else replace(c, p_holm=next(adjusted)) for c in found)
+    adjusted = holm([c.p_value for c in found])
+    return tuple(replace(c, p_holm=p) for c, p in zip(found, adjusted, strict=True))
 
 
 @dataclass(frozen=True)
@@ -356,77 +347,59 @@ def signed_rank_p(differences: Floats) -> float:
     return float(min(1.0, 2 * ways[: smaller + 1].sum() / 2.0 ** len(known)))
 
 
-def _share(
-    answers: Sequence[Choice], values: Sequence[float], level: float
-) -> tuple[Estimate, dict[str, list[float]]]:
-    """Mean of values from 0 to 1, every item counting the same; and the values of each listener."""
-    by_page, by_listener = defaultdict[tuple[str, str], list[float]](list), dict[str, list[float]]()
-    for choice, value in zip(answers, values, strict=True):
-        by_page[choice.listener, choice.item].append(value)
-        by_listener.setdefault(choice.listener, []).append(value)
-    items = list(dict.fromkeys(choice.item for choice in answers))
-    table = [[np.mean(by_page.get((who, i), [np.nan])) for i in items] for who in by_listener]
-    return estimate(np.array(table, float), level, lowest=0.0, highest=1.0), by_listener
-
-
-def preferences(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
-    """Every pair of systems that was compared, with Holm's correction over these.
-
-    `value` is the preference for the first, 0 to 1, ties counting half and every item the same;
-    `p_value` is of the exact sign test, two-sided, over the listeners who are not undecided, and
-    None where all are.
-    """
-    found = []
-    for first, second in combinations(study.systems, 2):
-        answers = [c for c in study.choices if set(c.conditions) == {first, second}]
-        if not answers:
-            continue
-        gains = [0.5 if c.answer == "tie" else float(c.taken == first) for c in answers]
-        e, by_listener = _share(answers, gains, level)
-        signs = Counter(int(np.sign(sum(own) - len(own) / 2)) for own in by_listener.values())
-        decided = signs[1] + signs[-1]
-        p_value = float(stats.binomtest(signs[1], decided).pvalue) if decided else None
-        counts = {"wins": gains.count(1.0), "ties": gains.count(0.5), "losses": gains.count(0.0)}
-        sides = {"share": e.mean, "for_first": signs[1], "for_second": signs[-1]}
-        told = {"first": first, "second": second, **counts, **sides}
-        found.append(Comparison((first, second), e, p_value, told, tuple(counts.values())))
-    return _corrected(found)
-
-
 def guessing_p(correct: int, trials: int) -> float:
     """Probability of so many right answers or more by guessing."""
     return float(stats.binomtest(correct, trials, 0.5, alternative="greater").pvalue)
 
 
-def identifications(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
-    """Every system against the reference, with Holm's correction over the systems asked for.
+def shares_of(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
+    """Every pair of systems that was compared, with Holm's correction over these.
 
-    `value` is the share of right answers, 0 to 1, every item counting the same; 0.5 is guessing,
-    and "no idea" is wrong. `p_value` is of the exact binomial test of guessing over all trials,
-    one-sided: it asks whether anybody hears a difference, not whether most listeners do.
+    In AB `value` is the preference for the first, 0 to 1, ties counting half; `p_value` is of the
+    exact sign test, two-sided, over the listeners who are not undecided, and None where all are.
+
+    In ABX, of every system against the reference, it is the share of right answers; 0.5 is
+    guessing, and "no idea" is wrong. `p_value` is of the exact binomial test of guessing over all
+    trials, one-sided: it asks whether anybody hears a difference, not whether most listeners do.
+    Every item counts the same.
     """
-    found = []
-    for system in study.systems:
-        answers = [c for c in study.choices if system in c.conditions]
+    found, abx = list[Comparison](), study.form == "abx"
+    to_reference = [(system, REFERENCE) for system in study.systems]
+    for names in to_reference if abx else combinations(study.systems, 2):
+        answers = [c for c in study.choices if {*names} - {REFERENCE} <= {*c.conditions}]
         if not answers:
             continue
-        right = [float(choice.taken == choice.x) for choice in answers]
-        (e, by_listener), correct = _share(answers, right, level), int(sum(right))
-        results: list[Record] = []
-        for name, own in by_listener.items():
-            found_out, trials = int(sum(own)), len(own)
-            told = {"listener": name, "system": system, "correct": found_out, "trials": trials}
-            results.append({**told, "p_value": guessing_p(found_out, trials)})
-        for result, p in zip(results, holm([r["p_value"] for r in results]), strict=True):
-            result["p_holm"] = p
-        told = {"system": system, "correct": correct, "trials": len(answers), "share": e.mean}
-        p_value, both = guessing_p(correct, len(answers)), (correct, len(answers) - correct)
-        found.append(Comparison((system, REFERENCE), e, p_value, told, both, results))
+        by_page = defaultdict[tuple[str, str], list[float]](list)
+        by_listener = defaultdict[str, list[float]](list)
+        for c in answers:
+            value = float(c.taken == (c.x if abx else names[0]))
+            value = 0.5 if c.answer == "tie" and not abx else value
+            by_page[c.listener, c.item].append(value)
+            by_listener[c.listener].append(value)
+        items = dict.fromkeys(choice.item for choice in answers)
+        table = [[np.mean(by_page.get((who, i), [np.nan])) for i in items] for who in by_listener]
+        e = estimate(np.array(table, float), level, lowest=0.0, highest=1.0)
+        values, results = [value for own in by_listener.values() for value in own], list[Record]()
+        if not abx:
+            signs = Counter(int(np.sign(sum(own) - len(own) / 2)) for own in by_listener.values())
+            decided = signs[1] + signs[-1]
+            p_value = float(stats.binomtest(signs[1], decided).pvalue) if decided else None
+            counts = [values.count(1.0), values.count(0.5), values.count(0.0)]
+            told: Record = dict(zip(("first", "second"), names, strict=True))
+            told |= zip(("wins", "ties", "losses"), counts, strict=True)
+            told |= {"share": e.mean, "for_first": signs[1], "for_second": signs[-1]}
+        else:
+            right, trials = values.count(1.0), len(values)
+            told = {"system": names[0], "correct": right, "trials": trials, "share": e.mean}
+            p_value, counts = guessing_p(right, trials), [right, trials - right]
+            for who, own in by_listener.items():
+                one: Record = {"listener": who, "system": names[0], "correct": own.count(1.0)}
+                one |= {"trials": len(own), "p_value": guessing_p(one["correct"], len(own))}
+                results.append(one)
+            for result, p in zip(results, holm([r["p_value"] for r in results]), strict=True):
+                result["p_holm"] = p
+        found.append(Comparison(names, e, p_value, told, tuple(counts), results))
     return _corrected(found)
-
-
-COMPARE = {"mushra": pairs_of, "single": pairs_of, "ab": preferences, "abx": identifications}
-"""By the kind of a form: how its systems are compared."""
 
 
 # ------------------------------------------------------------------------------ all in one place
@@ -435,7 +408,8 @@ class Analysis:
     """What came of a study; what its form does not have is empty.
 
     `study` holds the answers of the listeners kept and `ratings` the same as an array; `whole` and
-    `means_before` are of everybody. `mixed` is what `mixed_model` finds, where it was asked for.
+    `means_before` are of everybody. `overall` are the means over all domains, and `mixed` is what
+    `mixed_model` finds, where it was asked for.
     """
 
     whole: Study
@@ -445,15 +419,11 @@ class Analysis:
     ratings: Ratings
     means: tuple[ConditionSummary, ...]
     means_before: tuple[ConditionSummary, ...]
+    overall: tuple[ConditionSummary, ...]
     friedman: Friedman | None
     comparisons: tuple[Comparison, ...]
     items: Sequence[Record]
     mixed: tuple[Record, Sequence[Record]] = ({}, ())
-
-    @property
-    def overall(self) -> tuple[ConditionSummary, ...]:
-        """Means over all domains."""
-        return tuple(mean for mean in self.means if mean.domain == ALL_DOMAINS)
 
 
 def analyse(
@@ -469,12 +439,15 @@ def analyse(
     All intervals are of one `level`. A `mixed` model of what is no rating is a `UserError`.
     """
     whole, screening = screen(study, rules=rules, exclude=exclude)
-    kept = answers_of(whole, screening.kept)
-    ratings = ratings_of(kept)
+    listeners = tuple(one for one in whole.listeners if one.id in screening.kept)
+    answers = tuple(one for one in whole.answers if one.listener in screening.kept)
+    kept = replace(whole, listeners=listeners, answers=answers)
+    ratings, rates = ratings_of(kept), FORMS[study.form].rates
+    means = means_of(kept, level=level)
     return Analysis(
-        whole, kept, screening, level, ratings, means=means_of(kept, level=level),
-        means_before=means_of(whole, level=level), friedman=friedman(ratings),
-        comparisons=COMPARE[FORMS[study.form].kind](kept, level=level),
+        whole, kept, screening, level, ratings, means, means_of(whole, level=level),
+        tuple(mean for mean in means if mean.domain == ALL_DOMAINS), friedman(ratings),
+        comparisons=(pairs_of if rates else shares_of)(kept, level=level),
         items=item_effects(kept, level=level),
         mixed=mixed_model(ratings.systems, ratings.scores, level=level) if mixed else ({}, ()),
     )  # fmt: skip

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import yaml
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -118,8 +117,8 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
         return Item(id=f"{kind}-{seen[kind]}", clip=clip.id, domain=clip.domain, **excerpt)
 
     columns = RunRows.load(folder, histograms=False).codecs
-    actual = {codec.spec.name: actual_kbps_of(codec, ALL_DOMAINS) for codec in columns}
-    rates = {name: None if kbps is None else round(kbps, 3) for name, kbps in actual.items()}
+    actual = ((codec.spec.name, actual_kbps_of(codec, ALL_DOMAINS)) for codec in columns)
+    rates = {name: None if kbps is None else round(kbps, 3) for name, kbps in actual}
     texts = texts_of(language)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", target.absolute().name).strip("-_.")
     return ListeningTest(
@@ -256,13 +255,14 @@ def in_order_of_choice(clips: Sequence[Clip], seed: int) -> list[Clip]:
     is part of the larger one's, and clips that join the run change little.
     """
     by_hash = sorted(clips, key=lambda c: hashlib.sha256(f"{seed}\0{c.id}".encode()).hexdigest())
-    table = pd.DataFrame({"clip": by_hash})
-    table["domain"] = [DOMAINS.index(clip.domain) for clip in by_hash]
-    table["source"] = [clip.cluster or f"\0{clip.id}" for clip in by_hash]
-    table["heard"] = table.groupby(["domain", "source"]).cumcount()
-    table = table.sort_values("heard", kind="stable")
-    table["place"] = table.groupby("domain").cumcount()
-    return list(table.sort_values(["place", "domain"])["clip"])
+    seen = Counter[tuple[str, ...]]()
+
+    def turn(*of: str) -> int:
+        seen[of] += 1
+        return seen[of]
+
+    heard = sorted(by_hash, key=lambda c: turn(c.domain, c.cluster or f"\0{c.id}"))
+    return sorted(heard, key=lambda c: (turn(c.domain), DOMAINS.index(c.domain)))
 
 
 def choose_excerpt(audio: Audio, wanted_s: float = DEFAULT_EXCERPT_S) -> tuple[float, float]:
@@ -360,19 +360,15 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
         else:
             shown = tuple(test.conditions[i] for i in rng.permutation(len(test.conditions)))
         pages.append(Page(item, shown, number < len(practice)))
-    return tuple(_with_checks(test, listener_number, pages, len(practice)))
-
-
-def _with_checks(test: ListeningTest, number: int, pages: list[Page], first: int) -> list[Page]:
-    """With checks of attention after rated pages, each with the sounds of one of these."""
-    form, rng = FORMS[test.form], _random(test, "attention", number)
-    rated, count = pages[first:], test.attention_checks
-    low, high = form.scale if form.kind == "single" else (0, 0)
-    for place in sorted(rng.choice(len(rated), count, replace=count > len(rated)), reverse=True):
+    # Checks of attention come after rated pages, each with the sounds of one of these.
+    rated, checks = pages[len(practice) :], test.attention_checks
+    low, high = form.scale if single else (0, 0)
+    rng = _random(test, "attention", listener_number)
+    for place in sorted(rng.choice(len(rated), checks, replace=checks > len(rated)), reverse=True):
         asked = "ab"[rng.integers(2)] if form.answers else str(rng.integers(low, high + 1))
         like = rated[rng.integers(len(rated))]
-        pages.insert(first + place + 1, replace(like, training=True, asked=asked))
-    return pages
+        pages.insert(len(practice) + place + 1, replace(like, training=True, asked=asked))
+    return tuple(pages)
 
 
 def _apart(order: Sequence[int], trials: Sequence[Trial], rng: np.random.Generator) -> list[int]:
@@ -456,12 +452,8 @@ def write_test(folder: Path, test: ListeningTest) -> Path:
         text += f"\n# {field.description}\n" if field.description else ""
         # None: what holds plain values alone stands in one line, such as an item or a system.
         flow = None if name in ("systems", "items", "training", "level") else False
-        how: dict[str, Any] = {
-            "sort_keys": False,
-            "allow_unicode": True,
-            "default_flow_style": flow,
-        }
-        text += yaml.dump({name: told[name]}, Dumper=_Dumper, width=100, **how)
+        how: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 100}
+        text += yaml.dump({name: told[name]}, Dumper=_Dumper, default_flow_style=flow, **how)
     path = folder / TEST_FILE
     path.write_text(text, "utf-8")
     return path

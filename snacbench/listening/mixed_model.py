@@ -17,8 +17,8 @@ from scipy import linalg, optimize, sparse, stats
 from snacbench.errors import UserError
 from snacbench.listening.study import Record
 from snacbench.stats.pairs import holm
+from snacbench.types import Floats
 
-Floats = NDArray[np.float64]
 _EFFECTS = {"listener": [0], "item": [1], "listener_item": [0, 1], "listener_system": [0, 2],
             "item_system": [1, 2]}  # fmt: skip
 

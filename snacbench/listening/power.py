@@ -46,13 +46,17 @@ class Spread:
         return cls(**{name: value * share for name, value in vars(cls()).items()} | given)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Question:
     """A true difference of two systems that is to be found.
 
     `difference` is of their means, in points of the form's scale, before votes are rounded; in AB
     the share of the listeners who prefer one of two, in ABX that of right answers, in percent.
     Without `pages_per_listener` everybody gets all pages. `power` is the probability to find it.
+
+    What follows: `trials` are the pages that there are, `pages` those that each listener gets, with
+    so many answers (`votes`). `pairs` are the comparisons, the family of Holm's correction; in CCR
+    and ABX with the reference, too.
     """
 
     difference: float
@@ -65,50 +69,22 @@ class Question:
 
     def __post_init__(self) -> None:
         form = FORMS[self.form]
+        self.trials = self.items * len(form.pairs([str(k) for k in range(self.systems)]))
+        self.pages = self.trials if self.pages_per_listener is None else self.pages_per_listener
+        together = self.systems + 1 + 2 * form.anchors if form.kind == "mushra" else 1
+        self.votes, compared = self.pages * together, self.systems + (self.form == "ccr")
+        self.pairs = self.systems if self.form == "abx" else math.comb(compared, 2)
         low, high = (0, form.scale[1] - form.scale[0]) if form.rates else (50, 100)
-        difference = f"a difference of {self.difference:g} {self.unit}; take one of {low} to {high}"
+        difference = f"{self.difference:g} {form.unit or 'points'}; take one of {low} to {high}"
         pages = f"{self.pages} pages per listener; there must be 1 to {self.trials}"
         for right, text in (
-            (low < self.difference < high, difference),
+            (low < self.difference < high, f"a difference of {difference}"),
             (LEVEL < self.power < 1, f"a power of {self.power:g}"),
             (self.pairs, f"{self.systems} system; a comparison takes 2 or more"),
             (1 <= self.pages <= self.trials, pages),
         ):
             if not right:
                 raise UserError(f"cannot plan for {text}")
-
-    @property
-    def unit(self) -> str:
-        """Of the difference."""
-        return "points" if FORMS[self.form].rates else "%"
-
-    @property
-    def trials(self) -> int:
-        """Pages that there are."""
-        return self.items * len(FORMS[self.form].pairs([str(k) for k in range(self.systems)]))
-
-    @property
-    def pages(self) -> int:
-        """Pages that each listener gets."""
-        return self.trials if self.pages_per_listener is None else self.pages_per_listener
-
-    @property
-    def votes(self) -> int:
-        """Answers of each listener."""
-        form = FORMS[self.form]
-        return self.pages * (self.systems + 1 + 2 * form.anchors if form.kind == "mushra" else 1)
-
-    @property
-    def pairs(self) -> int:
-        """Comparisons, the family of Holm's correction; in CCR and ABX with the reference, too."""
-        if self.form == "abx":
-            return self.systems
-        return math.comb(self.systems + (self.form == "ccr"), 2)
-
-    @property
-    def least_listeners(self) -> int:
-        """Below this, no ratings at all can give a p value small enough: 2 / 2^n is the least."""
-        return math.ceil(1 - math.log2(LEVEL / self.pairs))
 
 
 def listeners_needed(question: Question, *, studies: int = STUDIES) -> tuple[int, float]:
@@ -117,9 +93,10 @@ def listeners_needed(question: Question, *, studies: int = STUDIES) -> tuple[int
     In AB and ABX, where one answer more may be of no use, all larger numbers do as well. More than
     `MOST_LISTENERS` are a `UserError`.
     """
-    tried, least = cache(lambda n: power_of(question, n, studies=studies)), question.least_listeners
+    tried = cache(lambda n: power_of(question, n, studies=studies))
     if FORMS[question.form].rates:
-        needed = least
+        # Below, no ratings at all can give a p value small enough: 2 / 2^n is the least.
+        needed = least = math.ceil(1 - math.log2(LEVEL / question.pairs))
         while tried(needed) < question.power and needed < MOST_LISTENERS:
             needed = min(2 * needed, MOST_LISTENERS)
         below = range(max(needed // 2, least), needed)
@@ -128,8 +105,9 @@ def listeners_needed(question: Question, *, studies: int = STUDIES) -> tuple[int
         powers = _exact(question, np.arange(MOST_LISTENERS + 1))
         needed = min(int(np.flatnonzero(powers < question.power)[-1]) + 1, MOST_LISTENERS)
     if (found := tried(needed)) < question.power:
+        unit = FORMS[question.form].unit or "points"
         raise UserError(
-            f"a difference of {question.difference:g} {question.unit} takes more than "
+            f"a difference of {question.difference:g} {unit} takes more than "
             f"{MOST_LISTENERS} listeners with {question.pages} pages each; plan for a larger "
             "difference or for more pages per listener"
         )

@@ -40,49 +40,40 @@ def paragraph(source: Source, analysis: Analysis) -> str:
 
     What a CSV does not tell, such as levels, is not said.
     """
-    form = analysis.study.form
-    told = {"form": FORMS[form], "ab": form == "ab", "abx": form == "abx", "test": source.test}
-    told |= {"count": count, "listed": listed, "p": _p, "level": analysis.level}
-    told |= _of_design(source, analysis) | _of_listeners(analysis) | _of_results(analysis)
-    text = Path(__file__).with_name("paragraph.txt.j2").read_text("utf-8")
-    lines = jinja2.Template(text, trim_blocks=True, undefined=jinja2.StrictUndefined).render(told)
-    return " ".join(line[:1].upper() + line[1:] for line in lines.splitlines() if line)
-
-
-def _of_design(source: Source, analysis: Analysis) -> dict[str, object]:
-    asked, test, study = source.study, source.test, analysis.study
+    test, study, screening = source.test, analysis.study, analysis.screening
+    form = FORMS[study.form]
     known = {name: study.kbps.get(name) for name in study.systems}
     names = [n if kbps is None else f"{n} at {kbps:.3g} kbps" for n, kbps in known.items()]
-    rated = {r.condition for r in asked.ratings}
-    again = FORMS[study.form].kind == "single" and FORMS[study.form].open_reference
+    rated = {r.condition for r in source.study.ratings}
+    again = form.kind == "single" and form.open_reference
     hidden = {
         REFERENCE: "the reference itself" if again else "the hidden reference",
         ANCHOR35: "a 3.5 kHz low-pass anchor",
         ANCHOR70: "a 7 kHz low-pass anchor",
     }
     systems = f"{count(len(names), 'system')} ({', '.join(names)})"
-    on = {answer.item for answer in asked.answers}
-    domains = Counter(asked.domains.get(item, "unknown") for item in on)
+    on = {answer.item for answer in source.study.answers}
+    domains = Counter(source.study.domains.get(item, "unknown") for item in on)
     kinds = [f"{domains[d]} {d}" for d in DOMAINS if domains[d] and d != "unknown"]
     items = count(len(on), "item") + (f" ({', '.join(kinds)})" if kinds else "")
-    told: dict[str, object] = {"heard": [systems, *(hidden[n] for n in hidden if n in rated)]}
+    told: Record = {"count": count, "listed": listed, "p_text": p_text, "level": analysis.level}
     if test:
         items += f" of at most {max(item.duration_s for item in test.items):.3g} s"
         told["loudness"] = f"{test.level.loudness_lufs:g} LUFS".replace("-", "−")
         told["peak"] = f"{test.level.true_peak_dbtp:g} dBTP".replace("-", "−")
         told["practised"] = len(practice_of(test))
-    return told | {"items": items}
-
-
-def _of_listeners(analysis: Analysis) -> dict[str, object]:
-    screening = analysis.screening
     rules = Counter(e.rule for e in screening.exclusions)
     reasons = _REASONS | {rule: whom for rule, (whom, _) in screening.asked.items()}
     why = [f"{rules[rule]} {text}" for rule, text in reasons.items() if rules[rule]]
     several = sum(n > 1 for n in Counter(e.listener for e in screening.exclusions).values())
     more = f", {several} of them more than one of these" if several else ""
     complete = analysis.means and analysis.ratings.complete
-    return {
+    told |= _of_results(analysis) | {
+        "form": form,
+        "abx": form.kind == "abx",
+        "heard": [systems, *(hidden[n] for n in hidden if n in rated)],
+        "items": items,
+        "test": test,
         "screening": screening,
         "before": len(screening.before),
         "kept": len(screening.kept),
@@ -91,12 +82,15 @@ def _of_listeners(analysis: Analysis) -> dict[str, object]:
         "asked": [f"{reasons[rule]} ({rules[rule]} did)" for rule in screening.asked],
         "by": "a t interval on listener means" if complete else "jackknife over listeners, t",
     }
+    text = Path(__file__).with_name("paragraph.txt.j2").read_text("utf-8")
+    lines = jinja2.Template(text, trim_blocks=True, undefined=jinja2.StrictUndefined).render(told)
+    return " ".join(line[:1].upper() + line[1:] for line in lines.splitlines() if line)
 
 
-def _of_results(analysis: Analysis) -> dict[str, object]:
+def _of_results(analysis: Analysis) -> Record:
     compared, alpha, form = analysis.comparisons, 1 - analysis.level, FORMS[analysis.study.form]
     means = sorted(analysis.overall, key=lambda m: (m.condition in RESERVED, -m.mean))
-    shares = [f"{100 * c.estimate.mean:.0f} %{_ends(c.estimate, 100, 0)}" for c in compared]
+    shares = [(c, f"{100 * c.estimate.mean:.0f} %{_ends(c.estimate, 100, 0)}") for c in compared]
     better: dict[str, list[str]] = {}
     for one in compared:
         # In AB by listeners, who are what the sign test counts.
@@ -106,28 +100,19 @@ def _of_results(analysis: Analysis) -> dict[str, object]:
             winner, loser = one.pair if difference > 0 else one.pair[::-1]
             better.setdefault(winner, []).append(loser)
     ranked, modelled = sorted(better.items(), key=lambda pair: -len(pair[1])), analysis.mixed[1]
-    by_friedman = "Friedman's test over listeners and by " if analysis.friedman else ""
-    digits = form.digits
+    digits, friedman = form.digits, analysis.friedman
     return {
         "alpha": alpha,
-        "friedman": analysis.friedman,
-        "by_friedman": by_friedman,
-        "compared": list(zip(compared, shares, strict=True)),
+        "friedman": friedman,
+        "by_friedman": "Friedman's test over listeners and by " if friedman else "",
+        "compared": shares,
         "means": [f"{m.condition} {_number(m.mean, digits)}{_ends(m, 1, digits)}" for m in means],
-        "preferred": [
-            f"{' over '.join(c.pair)} {s}" for c, s in zip(compared, shares, strict=True)
-        ],
+        "preferred": [f"{' over '.join(one.pair)} {share}" for one, share in shares],
         "better": [f"{winner} {form.won} {listed(losers)}" for winner, losers in ranked],
         "found": sum(map(len, better.values())),
         "modelled": modelled,
         "differ": [f"{p['first']} and {p['second']}" for p in modelled if p["p_holm"] <= alpha],
     }
-
-
-def _p(p: float | None) -> str:
-    """``p = 0.031``, ``p < 0.001``."""
-    text = p_text(p)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def _ends(of: ConditionSummary | Estimate, scale: float = 1.0, digits: int = 1) -> str:
@@ -183,10 +168,7 @@ def write_all(
 
 def csv_text(records: Sequence[Record]) -> str:
     """Records as CSV: numbers in full, what is not known empty, no cell a formula."""
-    safe = [
-        {key: safe_cell(v) if isinstance(v, str) else v for key, v in record.items()}
-        for record in records
-    ]
+    safe = [{key: safe_cell(value) for key, value in record.items()} for record in records]
     return str(pd.DataFrame(safe, dtype=object).to_csv(index=False, lineterminator="\n"))
 
 

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from snacbench.errors import UserError, did_you_mean
 from snacbench.forms import ANCHOR35, ANCHOR70, FORMS, RESERVED, FormName
 from snacbench.listening.design import trials_of
+from snacbench.listening.responses import read_study
 from snacbench.listening.study import (
     CAME_WITH,
     CHOICE_COLUMNS,
@@ -86,8 +87,6 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
     No answers, or some that cannot be read, are a `UserError` that names file, line and column.
     """
     if path.is_dir():
-        from snacbench.listening.responses import read_study
-
         test, answers = read_test(path), path / ANSWERS_FILE
         if not answers.is_file():
             raise UserError(

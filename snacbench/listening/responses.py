@@ -64,14 +64,9 @@ class Responses:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All that happens inside is on the disk when this ends, or nothing of it."""
-        with self._turn:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        with self._turn, self._connection as sql:
+            sql.execute("BEGIN IMMEDIATE")
+            yield sql
 
     def wipe(self) -> None:
         """Make sure that what was deleted is nowhere in the file or its log any more."""
@@ -115,7 +110,9 @@ def open_responses(folder: Path, test: ListeningTest, *, create: bool = True) ->
             schema = Path(__file__).with_name("answers.sql").read_text("utf-8")
             sql.executescript(f"BEGIN IMMEDIATE;{schema}PRAGMA user_version = {VERSION};COMMIT;")
         _check_version(sql, path)
-        responses, plan = Responses(path, sql), plan_sha256(test)
+        # All that responses depend on: everything but the words around it.
+        told = json.dumps(test.model_dump(mode="json", exclude=_WORDS), sort_keys=True)
+        responses, plan = Responses(path, sql), hashlib.sha256(told.encode()).hexdigest()
         if responses.fact(_PLAN) != plan:
             if sql.execute("SELECT 1 FROM listeners LIMIT 1").fetchone():
                 responses.close()
@@ -147,12 +144,6 @@ def _check_version(sql: sqlite3.Connection, path: Path) -> None:
             f"{path} has version {version}, and this snacbench reads version {VERSION}; use the "
             "snacbench that began it, or move it away"
         )
-
-
-def plan_sha256(test: ListeningTest) -> str:
-    """Digest of all in a test that responses depend on: everything but the words around it."""
-    told = test.model_dump(mode="json", exclude=_WORDS)
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def token_digest(token: str) -> str:
@@ -202,10 +193,6 @@ class Heard(Body):
 
     plays: _Count
     heard_s: Annotated[float, Field(ge=0, le=7 * 24 * 3_600.0)]
-
-    def enough(self, least_s: float) -> bool:
-        """Whether a sound may be judged that must be heard for so long; 10 ms are forgiven."""
-        return self.plays > 0 and self.heard_s >= least_s - 0.01
 
 
 class Submission(Body):
@@ -273,15 +260,29 @@ class Session(BaseModel):
     came_with: Json[dict[str, str]]
     pages: Json[list[AssignedPage]]
 
+    @property
+    def observed(self) -> dict[str, str]:
+        """What was observed of them; of headphone checks on several machines the worst one."""
+        told = [page.response for page in self.pages if page.response]
+        order = (None, "passed", "skipped", "failed")
+        worst = max(told, key=lambda one: order.index(one.headphones), default=Submission())
+        start, end, at = self.started_utc, self.finished_utc, datetime.fromisoformat
+        took_s = int((at(end) - at(start)).total_seconds()) if end else None
+        checks = [page.failed for page in self.pages if page.asked and page.response]
+        failed = sum(checks) if checks else None
+        values = [start, end, took_s, worst.headphones, worst.headphones_right]
+        found = dict(zip(OBSERVED, [*values, len(checks) or None, failed], strict=True))
+        found |= {CAME_WITH + name: text for name, text in self.came_with.items()}
+        return {name: str(value) for name, value in found.items() if value is not None}
+
     def check_consent(self) -> None:
         """Refuse what may only come after consent."""
         if self.consented_utc is None:
             raise Refused(403, "consent", "Please agree to take part first")
 
 
-def new_key() -> str:
-    """A name for a page or stimulus that tells nothing about it: 128 random bits."""
-    return secrets.token_urlsafe(16)
+new_key = partial(secrets.token_urlsafe, 16)
+"""A name for a page or stimulus that tells nothing about it: 128 random bits."""
 
 
 class Start(Body):
@@ -323,11 +324,9 @@ def begin(
         pages = [
             AssignedPage(
                 key=new_key(),
-                item=page.item,
-                training=page.training,
                 stimuli={new_key(): condition for condition in page.conditions},
                 reference=new_key() if FORMS[test.form].by_bs1534 else None,
-                asked=page.asked,
+                **vars(page),
             )
             for page in pages_of(test, number)
         ]
@@ -449,12 +448,12 @@ def submit(
             sentence = "Every sound that is asked about must be rated, each once"
             raise Refused(422, "unrated", sentence)
         elif not all(form.scale[0] <= rated.score <= form.scale[1] for rated in given.ratings):
-            sentence = "Scores on this page are from {} to {}".format(*form.scale)
-            raise Refused(422, "score", sentence)
+            raise Refused(422, "score", "Scores on this page are from {} to {}".format(*form.scale))
         length_s = {item.id: item.duration_s for item in (*test.items, *test.training)}[page.item]
         least_s = length_s if form.kind == "single" else min(LEAST_HEARD_S, length_s)
-        unplayed = Heard(plays=0, heard_s=0.0)
-        if not all(given.heard.get(key, unplayed).enough(least_s) for key in page.stimuli):
+        # 10 ms are forgiven.
+        enough = (k for k, h in given.heard.items() if h.plays and h.heard_s >= least_s - 0.01)
+        if not page.stimuli.keys() <= set(enough):
             sentence = f"Every sound of the page must be heard for {least_s:g} s or longer"
             raise Refused(422, "unheard", sentence)
         if kept := page.response:
@@ -522,8 +521,7 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
         _check_version(sql, path)
         rows = sql.execute("SELECT * FROM listeners WHERE consented_utc IS NOT NULL ORDER BY id")
         for listener in (Session.model_validate(dict(row)) for row in rows):
-            name = listener.name
-            seen = _observed(listener)
+            name, seen = listener.name, listener.observed
             people.append(Listener(name, listener.questionnaire, listener.planned, seen))
             rated = (page for page in listener.pages if not page.training)
             for number, page in enumerate(rated):
@@ -535,33 +533,12 @@ def read_study(test: ListeningTest, folder: Path) -> Study:
                     told = said.answer, x[0] if x else None, number, said.time_s, said.comment
                     answers.append(Choice(name, page.item, a, b, *told, least.plays, least.heard_s))
                     continue
-                heard = [said.heard[key] for key in page.stimuli]
-                for place, condition, score in _scores(page.stimuli, said.scores):
-                    at = number, place, said.time_s, said.comment
-                    own = heard[place].plays, heard[place].heard_s
-                    answers.append(Rating(name, page.item, condition, float(score), *at, *own))
+                scores, keys, names = said.scores, [*page.stimuli], [*page.stimuli.values()]
+                if keys[0] not in scores and names[0] != REFERENCE == names[-1]:
+                    scores = {keys[0]: -scores[keys[-1]]}  # which was rated against the first
+                for place, (key, condition) in enumerate(page.stimuli.items()):
+                    if key in scores:
+                        at, heard = (number, place, said.time_s, said.comment), said.heard[key]
+                        own = float(scores[key]), *at, heard.plays, heard.heard_s
+                        answers.append(Rating(name, page.item, condition, *own))
     return Study.of(test, tuple(people), tuple(answers))
-
-
-def _observed(of: Session) -> dict[str, str]:
-    """What was observed of a listener; of headphone checks on several machines the worst one."""
-    told = [page.response for page in of.pages if page.response]
-    order = (None, "passed", "skipped", "failed")
-    worst = max(told, key=lambda one: order.index(one.headphones), default=Submission())
-    moments = [datetime.fromisoformat(end) for end in (of.started_utc, of.finished_utc) if end]
-    took_s = int((moments[-1] - moments[0]).total_seconds()) if of.finished_utc else None
-    checks = [page.failed for page in of.pages if page.asked and page.response]
-    failed = sum(checks) if checks else None
-    values = [of.started_utc, of.finished_utc, took_s, worst.headphones, worst.headphones_right]
-    found = dict(zip(OBSERVED, [*values, len(checks) or None, failed], strict=True))
-    found |= {CAME_WITH + name: text for name, text in of.came_with.items()}
-    return {name: str(value) for name, value in found.items() if value is not None}
-
-
-def _scores(stimuli: Mapping[str, str], given: Mapping[str, int]) -> list[tuple[int, str, int]]:
-    """Places, conditions and scores of all that was rated; of a pair, against the reference."""
-    names = list(stimuli.values())
-    if len(given) < len(names) and names[-1] == REFERENCE != names[0]:  # the second one was rated
-        return [(0, names[0], -score) for score in given.values()]
-    told = enumerate(stimuli.items())
-    return [(place, name, given[key]) for place, (key, name) in told if key in given]

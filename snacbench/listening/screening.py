@@ -10,7 +10,7 @@ withdrawn. Every other rule is off unless it is asked for.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from statistics import median
 
 from snacbench.errors import UserError
@@ -44,6 +44,7 @@ class Exclusion:
 class Screening:
     """Who was kept, who was not, and why; `rules` says whether those of BS.1534-3 were applied.
 
+    All listeners with an answer were there `before`; the answers of those who were `kept` count.
     `asked` has of every rule that was asked for whom it excludes, in words, and how many it kept
     because what it looks at was not recorded of them.
 
@@ -57,23 +58,14 @@ class Screening:
     out.
     """
 
+    before: tuple[str, ...]
+    kept: tuple[str, ...]
     rules: bool
     checks: tuple[Record, ...]
     exclusions: tuple[Exclusion, ...]
     transparent_items: tuple[str, ...]
     broken_pages: Mapping[tuple[str, str], Collection[str]]
-    asked: Mapping[str, tuple[str, int]] = field(default_factory=dict)
-
-    @property
-    def before(self) -> tuple[str, ...]:
-        """Listeners with an answer."""
-        return tuple(check["listener"] for check in self.checks)
-
-    @property
-    def kept(self) -> tuple[str, ...]:
-        """Listeners whose answers count."""
-        out = {exclusion.listener for exclusion in self.exclusions}
-        return tuple(name for name in self.before if name not in out)
+    asked: Mapping[str, tuple[str, int]]
 
 
 def screen(
@@ -82,9 +74,8 @@ def screen(
     """Drop broken pages, then judge every listener: by BS.1534-3, and by `RULES` to `exclude` by.
 
     Those of BS.1534-3 are for MUSHRA with an open reference. The study that comes back has all
-    answers on complete pages, of all listeners: the results before screening. `answers_of` takes
-    those of the listeners kept out of it. `UserError` for a rule that there is not, or by which
-    nobody can be judged.
+    answers on complete pages, of all listeners: the results before screening. `UserError` for a
+    rule that there is not, or by which nobody can be judged.
     """
     form, asked = FORMS[study.form], {rule: _whom(rule, study) for rule in exclude}
     whole, broken = (study, {}) if form.kind == "single" else _complete_pages(study)
@@ -123,15 +114,16 @@ def screen(
         judged += [("reference", "hidden reference below 90", low)] * rules
         judged += [("anchor", "7 kHz anchor above 90", loud)] * rules
         for rule, what, of in judged:
-            if _over(MOST_PERCENT_OF_ITEMS, sum(of), len(of)):
-                share = (
-                    f" on {sum(of)} of {count(len(of), 'item')} ({100 * sum(of) / len(of):.0f} %)"
-                )
-                few = f" ({sum(of)} of {len(of)})" * (len(of) > 1)
+            bad, seen = sum(of), len(of)
+            if _over(MOST_PERCENT_OF_ITEMS, bad, seen):
+                share = f" on {bad} of {count(seen, 'item')} ({100 * bad / seen:.0f} %)"
+                few = f" ({bad} of {seen})" * (seen > 1)
                 exclusions.append(Exclusion(one.id, rule, what + (few if rule in asked else share)))
     if silent := [rule for rule in asked if unknown[rule] == len(present) - len(early) > 0]:
         raise UserError(f"--exclude {silent[0]}: the answers tell this of no listener")
-    told = rules, tuple(checks), tuple(exclusions), transparent, broken
+    before, out = tuple(one.id for one in present), {one.listener for one in exclusions}
+    kept = tuple(name for name in before if name not in out)
+    told = before, kept, rules, tuple(checks), tuple(exclusions), transparent, broken
     return whole, Screening(*told, {rule: (asked[rule], unknown[rule]) for rule in asked})
 
 
@@ -171,15 +163,6 @@ def _listened(own: Study) -> Record:
     known = {name: [value for value in of if value is not None] for name, of in found.items()}
     least = {"least_heard_s": min(known["heard_s"])} if known["heard_s"] else {}
     return {name: median(of) for name, of in known.items() if of} | least
-
-
-def answers_of(study: Study, listeners: Collection[str]) -> Study:
-    """The study with the answers of some listeners only."""
-    return replace(
-        study,
-        listeners=tuple(one for one in study.listeners if one.id in listeners),
-        answers=tuple(one for one in study.answers if one.listener in listeners),
-    )
 
 
 def _complete_pages(study: Study) -> tuple[Study, dict[tuple[str, str], set[str]]]:

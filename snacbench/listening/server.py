@@ -82,7 +82,6 @@ _UNPRINTABLE = dict.fromkeys((*range(32), 127), "?")
 
 Log = Callable[[str], None]
 Sent = TypeVar("Sent", bound=Body)
-Value = TypeVar("Value")
 _TOLD = {"id", "title", "form", "language", "welcome", "consent", "questionnaire", "contact"}
 _TOLD |= {"shared_computer", "address_parameters", "record_device"}
 
@@ -119,15 +118,13 @@ class Limiter:
 
 
 def address_of(client: tuple[str, int] | None) -> str:
-    """Where a request comes from: for limits in memory only, never written down.
-
-    Of IPv6 the network of 64 bits, which one customer has whole.
-    """
+    """Where a request comes from, for limits in memory only; never written down."""
     host = client[0] if client else "local"
     try:
         address = ipaddress.IPv6Address(host)
     except ValueError:
         return host
+    # Of IPv6 the network of 64 bits, which one customer has whole.
     return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
 
 
@@ -164,18 +161,14 @@ async def _refused(_: Request | None, error: Exception) -> Response:
     return JSONResponse(told, status_code=error.status, headers=error.headers)
 
 
-class Guard:
-    """ASGI middleware around everything: rate per address, headers, a line of log."""
+def guarded(app: ASGIApp, limiter: Limiter, log: Log) -> ASGIApp:
+    """What holds for every request: a rate per address, headers, a line of log."""
 
-    def __init__(self, app: ASGIApp, limiter: Limiter, log: Log) -> None:
-        self._app, self._limiter, self._log = app, limiter, log
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection of the ASGI interface."""
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
-        began_s, status = time.perf_counter(), 0
+        began_s, status, answer = time.perf_counter(), 0, app
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -186,9 +179,8 @@ class Guard:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        answer: ASGIApp = self._app
         try:
-            self._limiter.take(address_of(scope.get("client")))
+            limiter.take(address_of(scope.get("client")))
         except Refused as error:
             answer = await _refused(None, error)
         try:
@@ -199,7 +191,9 @@ class Guard:
             # nothing by which a path could forge a line.
             shown = scope["path"].encode("ascii", "backslashreplace").decode()
             shown = _KEYED.sub(r"\1*", shown.translate(_UNPRINTABLE)[:200])
-            self._log(f"{scope['method']} {shown} {status} {took_ms:.0f} ms")
+            log(f"{scope['method']} {shown} {status} {took_ms:.0f} ms")
+
+    return handle
 
 
 # ------------------------------------------------------------------------------ what is served
@@ -222,10 +216,27 @@ class Service:
 
 
 def open_service(folder: Path, *, max_listeners: int | None = None) -> Service:
-    """Read and check all that a test needs to be served, else `UserError`."""
+    """Read and check all that a test needs to be served, else `UserError`.
+
+    Stimuli must be as they were made: then all of an item are alike in length and size.
+    """
     test = read_test(folder)
-    stimuli, words = served_stimuli(folder, test), page_texts(folder, test.language)
-    return Service(test, sessions.open_responses(folder, test), stimuli, words, max_listeners)
+    facts, words = read_facts(folder, test), page_texts(folder, test.language)
+    table: dict[tuple[str, str], tuple[Path, int]] = {}
+    for item, condition in itertools.product((*test.items, *test.training), test.conditions):
+        # The path follows from the names, not from what stimuli.json says it is.
+        path = folder / stimulus_file(item.id, condition, facts.format)
+        try:
+            told = facts.items[item.id].conditions[condition]
+            if sha256_of_file(path) != told.sha256:
+                raise ValueError("its sha256 has changed")
+        except (KeyError, OSError, ValueError) as error:
+            raise UserError(
+                f"{path} is not the stimulus that was made ({error}); make it with 'snacbench "
+                f"mushra stimuli {folder}'"
+            ) from error
+        table[item.id, condition] = path, told.num_bytes
+    return Service(test, sessions.open_responses(folder, test), table, words, max_listeners)
 
 
 def page_texts(folder: Path, language: str) -> dict[str, str]:
@@ -255,30 +266,6 @@ def page_texts(folder: Path, language: str) -> dict[str, str]:
     return words
 
 
-def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], tuple[Path, int]]:
-    """File and size of every stimulus of a test by item and condition.
-
-    `UserError` if there are none, they are of another design, or one is missing or was changed:
-    then they are as they were made, all of an item alike in length and size.
-    """
-    facts = read_facts(folder, test)
-    table: dict[tuple[str, str], tuple[Path, int]] = {}
-    for item, condition in itertools.product((*test.items, *test.training), test.conditions):
-        # The path follows from the names, not from what stimuli.json says it is.
-        path = folder / stimulus_file(item.id, condition, facts.format)
-        try:
-            told = facts.items[item.id].conditions[condition]
-            if sha256_of_file(path) != told.sha256:
-                raise ValueError("its sha256 has changed")
-        except (KeyError, OSError, ValueError) as error:
-            raise UserError(
-                f"{path} is not the stimulus that was made ({error}); make it with 'snacbench "
-                f"mushra stimuli {folder}'"
-            ) from error
-        table[item.id, condition] = path, told.num_bytes
-    return table
-
-
 class _Consent(Body):
     agreed: Literal[True]
 
@@ -302,29 +289,39 @@ def application(
     `hosts` are the names that the Host header may have, ``*`` for any; `log` gets one line per
     request, without addresses, queries or tokens.
     """
+    test, responses, ask = service.test, service.responses, _Endpoints(service)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        service.responses.close()
+        responses.close()
 
-    ask = _Endpoints(service)
+    def posted(path: str, kind: type[Sent], what: Callable[..., Response | None]) -> Route:
+        """What a listener may send: nothing of it is read without a token."""
+
+        async def answer(request: Request) -> Response:
+            given = _token_of(request), await read_body(request, kind)
+            told = await run_in_threadpool(what, *given, **request.path_params)
+            return told or Response(status_code=204)
+
+        return Route(path, answer, methods=["POST"])
+
     app = Starlette(
         routes=[
-            Route("/", lambda _: FileResponse(PAGE / "index.html"), methods=["GET"]),
-            Route("/admin", lambda _: FileResponse(PAGE / "admin.html"), methods=["GET"]),
+            Route("/", lambda _: FileResponse(PAGE / "index.html")),
+            Route("/admin", lambda _: FileResponse(PAGE / "admin.html")),
             Mount("/page", StaticFiles(directory=PAGE)),
-            Route("/api/test", ask.facts, methods=["GET"]),
+            Route("/api/test", ask.facts),
             Route("/api/start", ask.start, methods=["POST"]),
-            Route("/api/session", ask.session, methods=["GET"]),
-            Route("/api/consent", ask.consent, methods=["POST"]),
-            Route("/api/questionnaire", ask.questionnaire, methods=["POST"]),
-            Route("/api/stimuli/{key}", ask.stimulus, methods=["GET"]),
-            Route("/api/pages/{key}", ask.submit, methods=["POST"]),
-            Route("/api/finish", ask.finish, methods=["POST"]),
-            Route("/api/delete", ask.delete, methods=["POST"]),
-            Route("/api/admin/progress", ask.admin_progress, methods=["GET"]),
-            Route("/api/admin/export/tidy.csv", ask.admin_export, methods=["GET"]),
+            Route("/api/session", ask.session),
+            posted("/api/consent", _Consent, lambda token, _: sessions.consent(responses, token)),
+            posted("/api/questionnaire", _Questionnaire, ask.questionnaire),
+            Route("/api/stimuli/{key}", ask.stimulus),
+            posted("/api/pages/{key}", sessions.Submission, ask.submit),
+            posted("/api/finish", Body, lambda token, _: sessions.finish(responses, test, token)),
+            posted("/api/delete", Body, ask.delete),
+            Route("/api/admin/progress", ask.admin_progress),
+            Route("/api/admin/export/tidy.csv", ask.admin_export),
             Route("/api/admin/listeners/{name}", ask.admin_delete, methods=["DELETE"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)],
@@ -333,49 +330,33 @@ def application(
         max_body_size=MAX_BODY_BYTES,
     )
     app.router.redirect_slashes = False
-    return Guard(app, service.requests, log)
+    return guarded(app, service.requests, log)
 
 
 class _Endpoints:
-    """Requests as questions to the responses: everything that touches a file runs in a thread."""
+    """Requests as questions to the responses: what is no coroutine, runs in a thread."""
 
     def __init__(self, service: Service) -> None:
-        self._of, self._test = service, service.test
+        self._of, self._test, self._responses = service, service.test, service.responses
 
-    async def _do(self, what: Callable[..., Value], *given: Any) -> Value:
-        return await run_in_threadpool(what, self._of.responses, *given)
-
-    async def _done(self, what: Callable[..., None], *given: Any) -> Response:
-        await self._do(what, *given)
-        return Response(status_code=204)
-
-    async def _told(self, request: Request, kind: type[Sent]) -> tuple[str, Sent]:
-        """The token of whoever sent the request, and its body."""
-        return _token_of(request), await read_body(request, kind)
-
-    async def _check_admin(self, request: Request) -> None:
-        token, expected = _token_of(request), await self._do(Responses.fact, ADMIN_FACT)
-        if expected is None or not compare_digest(sessions.token_digest(token), expected):
-            raise Refused(401, "admin", "This is not the admin's token")
-
-    async def facts(self, request: Request) -> Response:
+    def facts(self, _: Request) -> Response:
         """What the page needs to know of the test; nothing of its items or systems."""
         told = self._test.model_dump(mode="json", include=_TOLD)
-        entrance = await self._do(sessions.entrance, self._of.max_listeners)
-        constants = {"min_loop_s": MIN_LOOP_S, "fade_s": FADE_S, "rate_hz": RATE_HZ}
-        rest: dict[str, Any] = {"least_heard_s": LEAST_HEARD_S, "texts": self._of.texts}
-        rest["sounds"] = [len(page.conditions) for page in pages_of(self._test, 0)]
-        rest["longest_s"] = max(item.duration_s for item in self._test.items)
-        return JSONResponse(told | constants | entrance | rest)
+        told |= {"min_loop_s": MIN_LOOP_S, "fade_s": FADE_S, "rate_hz": RATE_HZ}
+        told |= sessions.entrance(self._responses, self._of.max_listeners)
+        told |= {"least_heard_s": LEAST_HEARD_S, "texts": self._of.texts}
+        told["sounds"] = [len(page.conditions) for page in pages_of(self._test, 0)]
+        told["longest_s"] = max(item.duration_s for item in self._test.items)
+        return JSONResponse(told)
 
     async def start(self, request: Request) -> Response:
         self._of.starts.take(address_of(request.client))
-        given, at_most = await read_body(request, sessions.Start), self._of.max_listeners
-        name, token = await self._do(sessions.begin, self._test, given, at_most)
+        given = self._test, await read_body(request, sessions.Start), self._of.max_listeners
+        name, token = await run_in_threadpool(sessions.begin, self._responses, *given)
         return JSONResponse({"token": token, "listener": name}, status_code=201)
 
-    async def session(self, request: Request) -> Response:
-        listener = await self._do(sessions.seen, _token_of(request))
+    def session(self, request: Request) -> Response:
+        listener = sessions.seen(self._responses, _token_of(request))
         pages = [
             page.model_dump(include={"key", "reference", "asked"})
             | {
@@ -399,18 +380,13 @@ class _Endpoints:
             told["came_with"] = listener.came_with
         return JSONResponse(told)
 
-    async def consent(self, request: Request) -> Response:
-        token, _ = await self._told(request, _Consent)
-        return await self._done(sessions.consent, token)
+    def questionnaire(self, token: str, sent: _Questionnaire) -> None:
+        sessions.answer_questionnaire(self._responses, self._test, token, sent.answers)
 
-    async def questionnaire(self, request: Request) -> Response:
-        token, body = await self._told(request, _Questionnaire)
-        return await self._done(sessions.answer_questionnaire, self._test, token, body.answers)
-
-    async def stimulus(self, request: Request) -> Response:
+    def stimulus(self, request: Request) -> Response:
         """The sound behind a key: the same headers whatever it is."""
         asked = _token_of(request), request.path_params["key"]
-        path, num_bytes = self._of.stimuli[await self._do(sessions.stimulus_under, *asked)]
+        path, num_bytes = self._of.stimuli[sessions.stimulus_under(self._responses, *asked)]
         found, media_type = path.stat(), f"audio/{path.suffix[1:]}"
         if found.st_size != num_bytes:
             raise UserError(f"{path} was changed while it is served; restart the server")
@@ -420,61 +396,51 @@ class _Endpoints:
             del answer.headers[telling]
         return answer
 
-    async def submit(self, request: Request) -> Response:
-        token, body = await self._told(request, sessions.Submission)
-        key = request.path_params["key"]
-        following, again = await self._do(sessions.submit, self._test, token, key, body)
+    def submit(self, token: str, sent: sessions.Submission, key: str) -> Response:
+        following, again = sessions.submit(self._responses, self._test, token, key, sent)
         return JSONResponse({"next": following}, status_code=200 if again else 201)
 
-    async def finish(self, request: Request) -> Response:
-        token, _ = await self._told(request, Body)
-        return await self._done(sessions.finish, self._test, token)
+    def delete(self, token: str, _: Body) -> None:
+        sessions.delete_listener(self._responses, sessions.seen(self._responses, token).name)
 
-    async def delete(self, request: Request) -> Response:
-        token, _ = await self._told(request, Body)
-        listener = await self._do(sessions.seen, token)
-        return await self._done(sessions.delete_listener, listener.name)
+    def _check_admin(self, request: Request) -> None:
+        token, expected = _token_of(request), self._responses.fact(ADMIN_FACT)
+        if expected is None or not compare_digest(sessions.token_digest(token), expected):
+            raise Refused(401, "admin", "This is not the admin's token")
 
-    async def admin_progress(self, request: Request) -> Response:
-        await self._check_admin(request)
-        return JSONResponse(await self._do(_progress, self._test))
+    def admin_progress(self, request: Request) -> Response:
+        """How far a test has come: its listeners and its items."""
+        self._check_admin(request)
+        # Whose answers count is decided in the analysis, which can be run at any time.
+        study = sessions.read_study(self._test, self._responses.path)
+        known = {one.id: one.record for one in study.listeners}
+        known |= {check["listener"]: check for check in screen(study)[1].checks}
+        shown = "name, number, started_utc, last_utc, consented_utc, finished_utc, rated, planned"
+        with self._responses.transaction() as sql:
+            rows = sql.execute(f"SELECT {shown} FROM listeners ORDER BY id").fetchall()
+            made, used = sql.execute("SELECT count(*), sum(used) FROM invitations").fetchone()
+        pages = {(answer.listener, answer.page): answer.item for answer in study.answers}
+        times = Counter(pages.values())
+        told = {
+            "title": self._test.title,
+            "listeners": [known.get(row["name"], {}) | dict(row) for row in rows],
+            "notes": duplicates(study.listeners),
+            "items": {item.id: times[item.id] for item in self._test.items},
+            "invitations": {"made": made, "used": used or 0},
+        }
+        return JSONResponse(told)
 
-    async def admin_export(self, request: Request) -> Response:
-        await self._check_admin(request)
-
-        def exported(responses: Responses) -> str:
-            stream = io.StringIO()
-            write_tidy(sessions.read_study(self._test, responses.path), stream)
-            return stream.getvalue()
-
-        text = await self._do(exported)
+    def admin_export(self, request: Request) -> Response:
+        self._check_admin(request)
+        stream = io.StringIO()
+        write_tidy(sessions.read_study(self._test, self._responses.path), stream)
         headers = {"Content-Disposition": f'attachment; filename="{self._test.id}-tidy.csv"'}
-        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(stream.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
-    async def admin_delete(self, request: Request) -> Response:
-        await self._check_admin(request)
-        return await self._done(sessions.delete_listener, request.path_params["name"])
-
-
-def _progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
-    """How far a test has come: its listeners and its items; as JSON for the admin's page."""
-    # Whose answers count is decided in the analysis, which can be run at any time.
-    study = sessions.read_study(test, responses.path)
-    known = {one.id: one.record for one in study.listeners}
-    known |= {check["listener"]: check for check in screen(study)[1].checks}
-    shown = "name, number, started_utc, last_utc, consented_utc, finished_utc, rated, planned"
-    with responses.transaction() as sql:
-        rows = sql.execute(f"SELECT {shown} FROM listeners ORDER BY id").fetchall()
-        made, used = sql.execute("SELECT count(*), sum(used) FROM invitations").fetchone()
-    pages = {(answer.listener, answer.page): answer.item for answer in study.answers}
-    times = Counter(pages.values())
-    return {
-        "title": test.title,
-        "listeners": [known.get(row["name"], {}) | dict(row) for row in rows],
-        "notes": duplicates(study.listeners),
-        "items": {item.id: times[item.id] for item in test.items},
-        "invitations": {"made": made, "used": used or 0},
-    }
+    def admin_delete(self, request: Request) -> Response:
+        self._check_admin(request)
+        sessions.delete_listener(self._responses, request.path_params["name"])
+        return Response(status_code=204)
 
 
 def _token_of(request: Request) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TextIO
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from snacbench.forms import FORMS, RESERVED, FormName
 from snacbench.listening.test import ListeningTest
@@ -26,9 +26,10 @@ _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
-def safe_cell(text: str) -> str:
-    """The text as no spreadsheet takes it for a formula; nothing else is changed."""
-    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
+def safe_cell(value: Any) -> Any:
+    """A text as no spreadsheet takes it for a formula; nothing else is changed."""
+    formula = isinstance(value, str) and value.lstrip("'").startswith(_FORMULA)
+    return f"'{value}" if formula else value
 
 
 def plain_text(cell: str) -> str:
@@ -37,14 +38,9 @@ def plain_text(cell: str) -> str:
     return cell[1:] if quoted else cell
 
 
-def _condition(cell: str) -> str:
-    """The name of a condition; those of the hidden reference and the anchors in any case."""
-    name = plain_text(cell.strip())
-    return name.lower() if name.lower() in RESERVED else name
-
-
 _Name = Annotated[str, BeforeValidator(lambda c: plain_text(c.strip())), Field(min_length=1)]
-_Condition = Annotated[str, BeforeValidator(_condition), Field(min_length=1)]
+# The hidden reference and the anchors are known in any case.
+_Condition = Annotated[_Name, AfterValidator(lambda n: n.lower() if n.lower() in RESERVED else n)]
 _Comment = Annotated[str, BeforeValidator(plain_text)]
 _Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -107,6 +103,9 @@ class Choice:
         return {"a": self.a, "b": self.b}.get(self.answer)
 
 
+Answer = Rating | Choice
+
+
 @dataclass(frozen=True)
 class Listener:
     """A random name, answers to the questionnaire, and rated pages to come, where it is known.
@@ -149,7 +148,7 @@ class Study:
     form: FormName
     listeners: tuple[Listener, ...]
     systems: tuple[str, ...]
-    answers: tuple[Rating | Choice, ...] = ()
+    answers: tuple[Answer, ...] = ()
     domains: Mapping[str, Domain] = field(default_factory=dict)
     clips: Mapping[str, str] = field(default_factory=dict)
     kbps: Mapping[str, float | None] = field(default_factory=dict)
@@ -166,10 +165,7 @@ class Study:
 
     @classmethod
     def of(
-        cls,
-        test: ListeningTest,
-        listeners: tuple[Listener, ...],
-        answers: tuple[Rating | Choice, ...],
+        cls, test: ListeningTest, listeners: tuple[Listener, ...], answers: tuple[Answer, ...]
     ) -> Self:
         """Answers to a test, with all that the test says of its items and systems."""
         kbps = {system.name: system.kbps for system in test.systems}
@@ -211,10 +207,7 @@ def write_tidy(study: Study, stream: TextIO) -> None:
             told["kbps"] = study.kbps.get(answer.condition)
         elif answer.x is not None:
             told["correct"] = int(answer.taken == answer.x)
-        cells: list[Any] = []
-        for value in map(told.get, columns):
-            if isinstance(value, float) and value.is_integer():
-                cells.append(int(value))
-            else:
-                cells.append(safe_cell(value) if isinstance(value, str) else value)
-        writer.writerow(cells)
+        for name, value in told.items():
+            whole = isinstance(value, float) and value.is_integer()
+            told[name] = int(value) if whole else safe_cell(value)
+        writer.writerow(map(told.get, columns))

@@ -136,9 +136,8 @@ def configuration(test: ListeningTest, facts: Facts) -> dict[str, Any]:
     }
 
 
-def posted(name: str) -> str:
-    """A name as it is to be sent so that it arrives: see above."""
-    return quote(name, safe="@=:,;.()/ ")
+posted = partial(quote, safe="@=:,;.()/ ")
+"""A name as it is to be sent so that it arrives: see above."""
 
 
 def sound_file(test: ListeningTest, facts: Facts, item: Item, condition: str) -> str:

@@ -16,16 +16,15 @@ from snacbench.listening.analysis import (
     estimate,
     friedman,
     guessing_p,
-    identifications,
     listener_means,
     pairs_of,
-    preferences,
     pseudo_values,
     ratings_of,
+    shares_of,
     signed_rank_p,
 )
 from snacbench.listening.mixed_model import mixed_model
-from snacbench.listening.screening import answers_of, screen
+from snacbench.listening.screening import screen
 from snacbench.listening.study import Choice, Listener, duplicates
 from snacbench.stats.pairs import holm
 from tests.support.cases import cases
@@ -240,19 +239,19 @@ def test_without_ties_it_is_scipys_exact_test_and_many_are_left_to_the_normal():
 
 
 def test_wins_ties_and_listeners_are_counted_whichever_side_a_system_was_on():
-    (found,) = preferences(choice_study([*ab("x", "aat"), *ab("y", "bbb"), *ab("z", "abt")], "ab"))
+    (found,) = shares_of(choice_study([*ab("x", "aat"), *ab("y", "bbb"), *ab("z", "abt")], "ab"))
     assert (found.row.answers, found.row.value) == ((3, 2, 4), pytest.approx(4 / 9))
     assert (found.record["for_first"], found.record["for_second"]) == (1, 1)
     assert (found.row.listeners, found.row.p_value) == (3, 1.0)
     swapped = [Choice("x", "i0", "b", "a", "a"), Choice("x", "i1", "a", "b", "b")]
-    assert preferences(choice_study(swapped, "ab"))[0].row.answers == (0, 0, 2)
-    undecided = preferences(choice_study(ab("x", "tt"), "ab"))[0].row
+    assert shares_of(choice_study(swapped, "ab"))[0].row.answers == (0, 0, 2)
+    undecided = shares_of(choice_study(ab("x", "tt"), "ab"))[0].row
     assert (undecided.p_value, undecided.p_holm, undecided.value) == (None, None, 0.5)
     # Each listener counts once: p = 2 / 64, be it by one answer each or by twenty.
     pairs = [("a", "b"), ("a", "c"), ("b", "c")]
     for times in (1, 20):
         choices = [c for n in range(6) for of in pairs for c in ab(f"l{n}", "a" * times, pair=of)]
-        found = preferences(choice_study(choices, "ab", ("a", "b", "c")))
+        found = shares_of(choice_study(choices, "ab", ("a", "b", "c")))
         assert [one.row.p_value for one in found] == pytest.approx([2 / 64] * 3)
         assert [one.row.p_holm for one in found] == pytest.approx([3 * 2 / 64] * 3)
 
@@ -260,20 +259,20 @@ def test_wins_ties_and_listeners_are_counted_whichever_side_a_system_was_on():
 def test_abx_by_hand():
     """8 of 8: 1 / 256; 7 of 8 or more: 9 / 256; 12 of 16 or more: .0384."""
     assert guessing_p(7, 8) == pytest.approx(9 / 256)
-    (found,) = identifications(choice_study([*abx("x", 8, 8), *abx("y", 4, 8)], "abx", ("a",)))
+    (found,) = shares_of(choice_study([*abx("x", 8, 8), *abx("y", 4, 8)], "abx", ("a",)))
     assert (found.row.answers, found.row.value, found.row.listeners) == ((12, 4), 0.75, 2)
     assert found.row.p_value == found.row.p_holm == pytest.approx(0.0384, abs=5e-5)
     one, other = found.by_listener
     assert (one["p_value"], one["p_holm"]) == pytest.approx((1 / 256, 2 / 256))
     assert other["p_value"] == pytest.approx(163 / 256)
     choices = [*abx("x", 8, 8), *abx("x", 4, 8, system="b")]
-    both = identifications(choice_study(choices, "abx", ("a", "b", "silent")))
+    both = shares_of(choice_study(choices, "abx", ("a", "b", "silent")))
     assert [one.row.p_holm for one in both] == pytest.approx([2 / 256, 163 / 256])
     no_idea = Choice("x", "i", "reference", "a", "tie", x="a")
-    assert identifications(choice_study([no_idea], "abx", ("a",)))[0].row.answers == (0, 1)
+    assert shares_of(choice_study([no_idea], "abx", ("a",)))[0].row.answers == (0, 1)
     # One keen listener makes a small pooled p, and a wide interval.
     choices = [*abx("keen", 40, 40), *(c for n in range(4) for c in abx(f"l{n}", 5, 10))]
-    keen = identifications(choice_study(choices, "abx", ("a",)))[0].row
+    keen = shares_of(choice_study(choices, "abx", ("a",)))[0].row
     assert (keen.p_value < 0.001, keen.low < 0.5) == (True, True)
 
 
@@ -419,5 +418,6 @@ def test_a_page_without_a_condition_is_left_out_and_who_says_nothing_does_not_co
     single, of_votes = screen(planned(study_of(votes, form="acr"), 2))
     assert (len(single.ratings), of_votes.rules, of_votes.broken_pages) == (3, False, {})
     assert [(e.listener, e.reason) for e in of_votes.exclusions] == [("y", "answered 1 of 2 pages")]
-    kept = answers_of(study, {"good1"})
-    assert {r.listener for r in kept.ratings} == {one.id for one in kept.listeners} == {"good1"}
+    kept = analyse(among(2, low_references=20)).study
+    names = {"good0", "good1"}
+    assert {r.listener for r in kept.ratings} == {one.id for one in kept.listeners} == names

@@ -190,7 +190,7 @@ def test_false_alarms_stay_below_the_level_and_too_few_listeners_find_nothing():
         question = Question(1e-9, 8, 2, Spread(), pages)
         assert power_of(question, 25, studies=8000) <= LEVEL + 3 * 0.0025
     question = Question(50, 10, 8, Spread())
-    assert question.least_listeners == 11
+    assert listeners_needed(question, studies=200)[0] == 11
     assert power_of(question, 10, studies=200) == 0
     assert power_of(question, 11, studies=200) > 0.9
 

@@ -141,9 +141,8 @@ def test_killed_again_and_again_while_six_submit(program):
 
 def test_stimuli_of_the_test_are_served_and_no_others(site, monkeypatch):
     folder, path = site.folder, site.folder / SNAC
-    table = server.served_stimuli(folder, served.small_test())
-    assert len(table) == 4 * 5
-    assert table["item-1", "snac"] == (path, path.stat().st_size)
+    assert len(site.service.stimuli) == 4 * 5
+    assert site.service.stimuli["item-1", "snac"] == (path, path.stat().st_size)
     with pytest.raises(UserError, match=r"no texts in 'xx'; .*: de, en; .* put xx.json beside it"):
         server.open_service(served.make_folder(folder / "other", served.small_test(language="xx")))
     forbidden = Mock(side_effect=PermissionError(13, "Permission denied"))
@@ -151,15 +150,15 @@ def test_stimuli_of_the_test_are_served_and_no_others(site, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr("snacbench.listening.server.sha256_of_file", forbidden)
         with pytest.raises(UserError, match=r"reference.wav is not .*Permission denied"):
-            server.served_stimuli(folder, served.small_test())
+            server.open_service(folder)
     path.write_bytes(path.with_stem("anchor35").read_bytes())
     with pytest.raises(UserError, match=changed.format("its sha256 has changed")):
-        server.served_stimuli(folder, served.small_test())
+        server.open_service(folder)
     told = json.loads((folder / FACTS_FILE).read_text())
     del told["items"]["item-1"]["conditions"]["snac"]
     (folder / FACTS_FILE).write_text(json.dumps(told))
     with pytest.raises(UserError, match=changed.format("'snac'")):
-        server.served_stimuli(folder, served.small_test())
+        server.open_service(folder)
     # What is changed while it is served is not sent.
     listener = site.listener().begin()
     key = listener.pages()[0]["stimuli"][0]

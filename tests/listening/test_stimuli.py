@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from unittest.mock import DEFAULT, Mock
 
 import numpy as np
 import pytest
@@ -165,16 +166,12 @@ def test_what_the_run_does_not_have_is_refused(run, folder, spoilt, changed, mes
 
 
 def test_a_full_disk_leaves_the_old_stimuli(run, folder, monkeypatch):
-    facts, written = stimuli.make_stimuli(folder, TEST), []
-
-    def full(path, audio):
-        written.append(path)
-        if len(written) > 5:
-            raise StoreError(f"the disk is full while writing {path}")
-        return write_wav(path, audio)
-
-    monkeypatch.setattr(stimuli, "write_wav", full)
-    with pytest.raises(StoreError, match="the disk is full"):
+    facts, effects = (
+        stimuli.make_stimuli(folder, TEST),
+        [*[DEFAULT] * 5, StoreError("disk is full")],
+    )
+    monkeypatch.setattr(stimuli, "write_wav", Mock(wraps=write_wav, side_effect=effects))
+    with pytest.raises(StoreError, match="disk is full"):
         stimuli.make_stimuli(folder, TEST)
     assert stimuli.read_facts(folder, TEST) == facts
     for of in facts.items.values():

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+from unittest.mock import Mock
 from urllib.parse import parse_qs
 
 import pytest
@@ -138,10 +139,7 @@ def test_it_is_of_its_form_and_written_anew_or_not_at_all(exported, monkeypatch)
     (folder / "webmushra" / "old").touch()
     export_webmushra(folder, OF_TWO, facts)
     assert not (folder / "webmushra" / "old").exists()
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
+    full = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(StoreError, match=r"export of t for webMUSHRA .*No space left"):
         export_webmushra(folder, OF_TWO, facts)
