@@ -375,16 +375,13 @@ def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int], header: Heade
         left = (cursor.left,)
         lengths = cursor.runs("the lengths of streams", least=(0,), most=left, rows=count)
     table_bytes = cursor.place - began
-    sent = bytes(cursor.take(side_info, "the side information"))
     encoded = Encoded(
-        num_samples,
-        channels,
-        header.codec_rate_hz,
+        num_samples, channels, header.codec_rate_hz,
+        side_info=bytes(cursor.take(side_info, "the side information")),
         segment_lengths=_read_lengths(cursor, rows, header.max_segment_frames),
-        side_info=sent,
         packets=tuple(bytes(cursor.take(size, "a packet")) for size in packets),
         payload_bits=counted - 1 if counted else None,
-    )
+    )  # fmt: skip
     shapes = tuple(StreamShape(k, *row) for k, row in zip(codebook_sizes, rows, strict=True))
     streams = tuple(bytes(cursor.take(size, "a stream")) for (size,) in lengths)
     codes = sum(shape.channels * shape.frames for shape in shapes)

@@ -471,18 +471,10 @@ def serve(app: ASGIApp, listening: socket.socket, *, proxy: str | None = None) -
     `proxy` is the address of a reverse proxy whose word on the listener's address is believed.
     """
     config = uvicorn.Config(
-        app,
+        app, ws="none", lifespan="on", log_config=None, server_header=False,
         http="h11",  # the same parser everywhere, whatever else is installed
-        ws="none",
-        lifespan="on",
-        log_config=None,
         access_log=False,  # ours has no addresses and no queries
-        server_header=False,
-        proxy_headers=proxy is not None,
-        forwarded_allow_ips=proxy or "",
-        limit_concurrency=1_000,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=5,
-        h11_max_incomplete_event_size=16 * 1024,
-    )
+        proxy_headers=proxy is not None, forwarded_allow_ips=proxy or "", limit_concurrency=1_000,
+        timeout_keep_alive=30, timeout_graceful_shutdown=5, h11_max_incomplete_event_size=16 * 1024,
+    )  # fmt: skip
     uvicorn.Server(config).run(sockets=[listening])

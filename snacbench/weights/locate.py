@@ -71,14 +71,8 @@ def _at_hand(model: HasWeights, policy: WeightsPolicy) -> LocatedWeights:
     kind: Literal["folder", "embedded", "own"] = "folder"
     if not folder:
         kind = "embedded" if source.host == "embedded" else "own"
-    info = WeightsInfo(
-        kind,
-        str(folder or source.repository),
-        source.revision,
-        digests,
-        all(fits) if fits else None,
-        pinned_by,
-    )
+    origin, verified = str(folder or source.repository), all(fits) if fits else None
+    info = WeightsInfo(kind, origin, source.revision, digests, verified, pinned_by)
     return LocatedWeights(files, info)
 
 
@@ -126,15 +120,11 @@ def _published(model: HasWeights, policy: WeightsPolicy, shown: Progress) -> Loc
         revision = entries[name].commit or revision
     if news := {known.file.name: entries[known.file.name] for known in known_of if not known.entry}:
         record(model.name, news)
-    info = WeightsInfo(
-        "published",
-        source.repository,
-        " ".join(dict.fromkeys(e.commit for e in entries.values() if e.commit)) or source.revision,
-        {name: entry.sha256 for name, entry in entries.items()},
-        True if any(known.by for known in known_of) else None,
-        pinned_by,
-    )
-    return LocatedWeights(files, info)
+    commits = " ".join(dict.fromkeys(e.commit for e in entries.values() if e.commit))
+    of = "published", source.repository, commits or source.revision
+    digests = {name: entry.sha256 for name, entry in entries.items()}
+    verified = True if any(known.by for known in known_of) else None
+    return LocatedWeights(files, WeightsInfo(*of, digests, verified, pinned_by))
 
 
 def _find(
