@@ -1,6 +1,6 @@
 """What is shown to whoever waits: one protocol for runs, test sets and downloads."""
 
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 Unit = Literal["", "bytes"]
 
@@ -21,14 +21,10 @@ class Progress(Protocol):
 class Silent:
     """Progress for callers that show none."""
 
-    def begin(self, stage: str, steps: int | None, *, done: int = 0, unit: Unit = "") -> None:
+    def begin(self, *_: Any, **__: Any) -> None:
         """Show nothing."""
 
-    def step(self, stage: str = "", steps: int = 1, *, failed: int = 0) -> None:
-        """Show nothing."""
-
-    def note(self, text: str, *, warning: bool = False) -> None:
-        """Show nothing."""
+    step = note = begin
 
 
 SILENT = Silent()

@@ -31,13 +31,6 @@ class Expected:
     domain: str = "all"
 
 
-# Options of a machine, of what is kept of a run, and of points beside: it is the same run.
-_SAME_RUN = frozenset(
-    ("root", "device", "batch", "keep_codes", "keep_decoded", "speed_budget_s", "conditions",
-     "allow_missing_metrics")
-)  # fmt: skip
-
-
 @dataclass(frozen=True)
 class FromRecipe:
     """The recipe that a request began as.
@@ -56,7 +49,9 @@ class FromRecipe:
     @property
     def changed(self) -> frozenset[str]:
         """Fields by which the request is another run than the recipe."""
-        return frozenset(self.overridden) - _SAME_RUN
+        # With other options of a machine, of what is kept, or of points beside it is the same run.
+        same = {"root", "device", "batch", "keep_codes", "keep_decoded", "speed_budget_s"}
+        return frozenset(self.overridden) - same - {"conditions", "allow_missing_metrics"}
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,13 @@ the run scored.
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from snacbench.audio.resample import num_samples_at
 from snacbench.bitstream.container import Bitstream, Header, load, read
-from snacbench.errors import (
-    BitstreamError,
-    CodecError,
-    SnacbenchError,
-    StoreError,
-    UnknownName,
-    UnknownPoint,
-    UserError,
-)
+from snacbench.errors import BitstreamError, CodecError, SnacbenchError, StoreError, UserError
 from snacbench.later import pd
 from snacbench.plugins import codec_models
 from snacbench.progress import Progress
@@ -171,7 +164,13 @@ def codec_of(
     Raises BitstreamError if the codec or its operating point is not known here. Raises UserError if
     what it needs is not here.
     """
-    meant = selector or _selector_of(header)
+    known = None if selector else spec_of(header)
+    meant = known.name if known else selector
+    if not meant:
+        raise BitstreamError(
+            f"the file was made by {header.codec}, a codec that is unknown here; a checkpoint or "
+            "command file of your own is named by --codec, for example --codec dac:PATH"
+        )
     codecs, policy, _ = plan_codecs(Request(meant, weights=tuple(weights), offline=offline))
     wanted = header.codec.partition("@")[2]  # empty where the name is the model's alone
     points = [PlannedCodec(c.selector, s) for c in codecs for s in c.model.points]
@@ -193,27 +192,14 @@ def _opened(codec: PlannedCodec, policy: WeightsPolicy, progress: Progress | Non
 
 def spec_of(header: Header) -> CodecSpec | None:
     """What is known here of the operating point that made a file; None if nothing is."""
-    try:
-        ((_, spec),) = select(_selector_of(header))
-    except UserError:
-        return None
-    return spec
-
-
-def _selector_of(header: Header) -> str:
-    """The name in a file as a selector; what else a selector may be, a path, is no name."""
     model, at, point = header.codec.partition("@")
     model = model.removesuffix(LOCAL)
     selector = f"{model}{at}{point}"
-    try:
-        if model in codec_models() and [s.name for _, s in select(selector)] == [selector]:
-            return selector
-    except (UnknownName, UnknownPoint):
-        pass  # a point of another version of the codec
-    raise BitstreamError(
-        f"the file was made by {header.codec}, a codec that is unknown here; a checkpoint or "
-        "command file of your own is named by --codec, for example --codec dac:PATH"
-    )
+    with suppress(UserError):  # a point of another version of the codec
+        # What else a selector may be, a path or several, is no name.
+        if model in codec_models() and "," not in point:
+            return next((spec for _, spec in select(selector) if spec.name == selector), None)
+    return None
 
 
 # --------------------------------------------------- codes that a run kept, and what coders made

@@ -12,14 +12,15 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from snacbench.errors import MissingPackage, UserError
 from snacbench.runner.plan import CPU, CUDA
-from snacbench.runner.pool import Answer, Child, Job, Workers
+from snacbench.runner.pool import LOOK_AGAIN_S, Answer, Job, LocalWorkers, Workers
 from snacbench.runner.schedule import CHECK
 from snacbench.runner.versions import package_versions
 from snacbench.store.run_folder import RunFolder
@@ -27,7 +28,7 @@ from snacbench.store.run_folder import RunFolder
 if TYPE_CHECKING:
     from distributed import Client
 
-LOOK_AGAIN_S = 1.0
+Cluster: TypeAlias = "Client | str | Path | None"  # None: this machine
 CONNECT_S = 30.0
 IDLE_S = 120.0  # after which a process that has nothing to do gives its memory back
 MOST_WORKERS_LOST = 5  # by one job, after which it counts as one that crashes
@@ -43,12 +44,8 @@ def connected(cluster: str, jobs: int | None) -> "Iterator[Client]":
     The file is dask-jobqueue's own configuration; `jobs` workers are asked of the queue, and given
     back at the end.
 
-    Raises
-    ------
-    UserError
-        If the scheduler does not answer, or the file describes no queue that is known.
-    MissingPackage
-        If ``distributed``, or for a file ``dask-jobqueue``, is not installed.
+    Raises UserError if the scheduler does not answer, or the file describes no queue that is known.
+    Raises MissingPackage if ``distributed``, or for a file ``dask-jobqueue``, is not installed.
     """
     found = described(cluster, jobs)
     if found is None:
@@ -67,11 +64,14 @@ def connected(cluster: str, jobs: int | None) -> "Iterator[Client]":
             yield client
 
 
-def described(cluster: str, jobs: int | None) -> tuple[str, Mapping[str, Any]] | None:
+def described(client: Cluster, jobs: int | None) -> tuple[str, Mapping[str, Any]] | None:
     """The queue that a YAML file describes, and its settings; None for a scheduler that answers.
 
-    Raises as `connected`: all that can be told before anything is started.
+    Raises as `connected`: all that can be told before anything is started, or changed.
     """
+    if not isinstance(client, str | Path):
+        return None
+    cluster = str(client)
     by_file = cluster.endswith((".yaml", ".yml"))
     try:
         import dask
@@ -120,11 +120,9 @@ def workers_on(
     client: "Client | str | Path", folder: RunFolder, jobs: int | None
 ) -> Iterator[Workers]:
     """Workers of a cluster, given as `connected` takes it or as a client of its scheduler."""
-    if isinstance(client, str | Path):
-        with connected(str(client), jobs) as found:
-            yield DaskWorkers(found, folder)
-    else:
-        yield DaskWorkers(client, folder)
+    given = connected(str(client), jobs) if isinstance(client, str | Path) else nullcontext(client)
+    with given as found:
+        yield DaskWorkers(found, folder)
 
 
 @dataclass(eq=False)
@@ -134,7 +132,6 @@ class DaskWorkers:
     client: "Client"
     folder: RunFolder
     one_machine: bool = False
-    look_again_s: float | None = LOOK_AGAIN_S
     _sent: dict[Future[Answer], Any] = field(default_factory=dict)
     _lanes: Mapping[str, int] = field(default_factory=dict)
     _looked: float = -LOOK_AGAIN_S
@@ -142,6 +139,7 @@ class DaskWorkers:
     def __post_init__(self) -> None:
         self._place = _Place(self.folder.path.resolve(), self.folder.run.id, package_versions())
 
+    @property
     def lanes(self) -> Mapping[str, int]:
         """How many jobs to have sent: one more for each worker than it is at, so that none waits.
 
@@ -151,18 +149,42 @@ class DaskWorkers:
             workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
             threads = sum(worker["nthreads"] for worker in workers)
             gpus = sum(int(worker["resources"].get(GPU, 0)) for worker in workers)
-            self._lanes = {
-                CPU: max(1, 2 * threads),
-                CUDA: max(1, 2 * gpus),
-                CHECK: max(1, threads // 4),
-            }
+            most = {CPU: 2 * threads, CUDA: 2 * gpus, CHECK: threads // 4}
+            self._lanes = {lane: max(1, jobs) for lane, jobs in most.items()}
             self._looked = time.monotonic()
         return self._lanes
 
     def submit(self, lane: str, job: Job) -> Future[Answer]:
         """Have a job done; the future raises BrokenExecutor if its process died."""
         future: Future[Answer] = Future()
-        self._send(future, lane, job, MOST_WORKERS_LOST)
+        resources = {GPU: 1} if lane == CUDA else None
+
+        def send(losses_left: int) -> None:
+            sent = self.client.submit(_do, job, lane, self._place, pure=False, resources=resources)
+            self._sent[future] = sent
+            sent.add_done_callback(partial(done, losses_left))
+
+        def done(losses_left: int, sent: Any) -> None:
+            from distributed import KilledWorker
+
+            if self._sent.pop(future, None) is None:  # taken back
+                return
+            try:
+                if (answer := sent.result()) is None:
+                    raise BrokenExecutor("its process died")
+                future.set_result(answer)
+            except KilledWorker:
+                if losses_left:
+                    send(losses_left - 1)
+                else:
+                    future.set_exception(BrokenExecutor("worker after worker was lost"))
+            except (CancelledError, OSError) as error:
+                gone = f"the cluster's scheduler is gone ({type(error).__name__}); go on with "
+                future.set_exception(UserError(f"{gone}--resume {self.folder.path}"))
+            except Exception as error:  # noqa: BLE001 - raised in the thread that waits for it
+                future.set_exception(error)
+
+        send(MOST_WORKERS_LOST)
         return future
 
     def close(self) -> None:
@@ -171,37 +193,7 @@ class DaskWorkers:
         for future in sent.values():
             future.cancel()
         if self.client.status == "running":
-            self.client.run(_end_children, self._place.folder, on_error="ignore")
-
-    def _send(self, future: Future[Answer], lane: str, job: Job, losses_left: int) -> None:
-        resources = {GPU: 1} if lane == CUDA else None
-        sent = self.client.submit(_do, job, lane, self._place, pure=False, resources=resources)
-        self._sent[future] = sent
-
-        def done(sent: Any) -> None:
-            from distributed import KilledWorker
-
-            if self._sent.pop(future, None) is None:  # taken back
-                return
-            try:
-                answer = sent.result()
-            except KilledWorker:
-                if losses_left:
-                    self._send(future, lane, job, losses_left - 1)
-                else:
-                    future.set_exception(BrokenExecutor("worker after worker was lost"))
-            except (CancelledError, OSError) as error:
-                gone = f"the cluster's scheduler is gone ({type(error).__name__}); go on with "
-                future.set_exception(UserError(f"{gone}--resume {self.folder.path}"))
-            except Exception as error:  # noqa: BLE001 - raised in the thread that waits for it
-                future.set_exception(error)
-            else:
-                if answer is None:
-                    future.set_exception(BrokenExecutor("its process died"))
-                else:
-                    future.set_result(answer)
-
-        sent.add_done_callback(done)
+            self.client.run(_end_children, self._place, on_error="ignore")
 
 
 # ---------------------------------------------------------------------------- in a Dask worker
@@ -211,7 +203,7 @@ class _Place:
 
     folder: Path
     run_id: str
-    packages: Mapping[str, str]
+    packages: Mapping[str, str] = field(hash=False)
 
     def check(self) -> None:
         """Raise UserError if this worker sees another disk, or has other packages."""
@@ -235,50 +227,32 @@ class _Place:
                 )
 
 
-@dataclass
-class _Children:
-    """The processes that do jobs for a Dask worker: by lane and run, those with nothing to do."""
-
-    idle: dict[tuple[str, Path], list[tuple[float, Child]]] = field(default_factory=dict)
-    busy: list[tuple[Path, Child]] = field(default_factory=list)
-    checked: set[str] = field(default_factory=set)
-    turn: threading.Lock = field(default_factory=threading.Lock)
-    watch: threading.Thread | None = None
-
-
-_here = _Children()
+_turn = threading.Lock()
+_runs: dict[_Place, LocalWorkers] = {}  # the processes that do jobs for a Dask worker
 
 
 def _do(job: Job, lane: str, place: _Place) -> Answer | None:
     """Have a process of this Dask worker do a job; None if that died."""
-    with _here.turn:
-        if place.run_id not in _here.checked:
+    with _turn:
+        if place not in _runs:
             try:
                 place.check()
             except UserError as error:
                 return None, error, ""
-            _here.checked.add(place.run_id)
-        if _here.watch is None:
-            _here.watch = threading.Thread(target=_end_those_idle, daemon=True)
-            _here.watch.start()
-        idle = _here.idle.setdefault((lane, place.folder), [])
-        log = place.folder / f"workers.{socket.gethostname()}.log"
-        _, child = idle.pop() if idle else (0.0, _started(log))
-        _here.busy.append((place.folder, child))
+            log = place.folder / f"workers.{socket.gethostname()}.log"
+            _runs[place] = LocalWorkers({}, log)
+            threading.Thread(target=_end_those_idle, args=[place], daemon=True).start()
+        with _no_daemon():
+            future = _runs[place].submit(lane, job)
     try:
-        answer = child.submit(job).result()
+        return future.result()
     except BrokenExecutor:
-        child.executor.shutdown(wait=False)
-        answer = None
-    with _here.turn:
-        _here.busy.remove((place.folder, child))
-        if answer is not None:
-            idle.append((time.monotonic(), child))
-    return answer
+        return None
 
 
-def _started(log: Path) -> Child:
-    """A process that Dask's own does not keep from having children of its own."""
+@contextmanager
+def _no_daemon() -> Iterator[None]:
+    """While it lasts, processes may be started that Dask's own would not have as its children."""
     # Workers below a nanny are daemons by default, which may not start processes: these would
     # outlive them. Ours end with the process that they are forked from, and that ends with the
     # worker. The nanny also has the C library give freed memory back at once, which takes networks,
@@ -286,7 +260,7 @@ def _started(log: Path) -> Child:
     settings: dict[str, Any] = vars(multiprocessing.process.current_process())["_config"]
     daemon, trim = settings.pop("daemon", None), os.environ.pop(_TRIM, None)
     try:
-        return Child(log)
+        yield
     finally:
         if daemon is not None:
             settings["daemon"] = daemon
@@ -294,23 +268,16 @@ def _started(log: Path) -> Child:
             os.environ[_TRIM] = trim
 
 
-def _end_those_idle() -> None:
-    """Give the memory of processes back that have had nothing to do for a while."""
-    while True:
+def _end_those_idle(run: _Place) -> None:
+    """Give the memory of a run's processes back that have had nothing to do for a while."""
+    while run in _runs:
         time.sleep(IDLE_S / 4)
-        with _here.turn:
-            for idle in _here.idle.values():
-                for since, child in list(idle):
-                    if time.monotonic() - since > IDLE_S:
-                        idle.remove((since, child))
-                        child.kill()
+        with _turn:
+            if run in _runs:
+                _runs[run].close_idle(IDLE_S)
 
 
-def _end_children(folder: Path) -> None:
-    """End all processes of a run, whatever they are at."""
-    with _here.turn:
-        children = [child for of, child in _here.busy if of == folder]
-        for key in [key for key in _here.idle if key[1] == folder]:
-            children += [child for _, child in _here.idle.pop(key)]
-        for child in children:
-            child.kill()
+def _end_children(run: _Place) -> None:
+    with _turn:
+        if run in _runs:
+            _runs.pop(run).close()

@@ -30,7 +30,7 @@ from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio, Codec, CodecSpec, nominal_kbps_of
 from snacbench.units import lateness
 
-LENGTHS = (1, 10, 319, 320, 321, 4_801, 24_000)
+LENGTHS = (1, 10, 319, 320, 321, 4_801, 24_000)  # below a frame, about one, and many
 _MOST_PADDING = 1.2  # of the nominal rate, on 2 s
 _EQUAL_CODES, _BATCH_SNR_DB = 0.95, 60.0  # rounding may turn a few codes
 _SHIFT_S = 0.002  # what mode switching and strided convolutions leave stays below
@@ -71,10 +71,9 @@ def check_codec(planned: PlannedCodec) -> Iterator[Finding]:
         reason = ""
         try:
             check()
-        except CodecError as error:
-            reason = str(error)
         except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-            reason = f"{type(error).__name__}: {error}"
+            kind = "" if isinstance(error, CodecError) else f"{type(error).__name__}: "
+            reason = f"{kind}{error}"
         yield Finding(name, what, reason)
 
 

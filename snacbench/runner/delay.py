@@ -94,13 +94,10 @@ class _Probe:
         tone = np.sin(2 * np.pi * 440 * np.arange(length) / rate_hz)
         signals = (0.5 * tone + 0.003 * noise, 0.1 * noise, 0.001 * noise)
         self.signals = [signal.astype(np.float32) for signal in signals]
-        self.encoded = [self._encode(signal) for signal in self.signals]
+        self.encoded = [codec.encode(Audio(signal, rate_hz)) for signal in self.signals]
         self.decoded = [self.decode(encoded) for encoded in self.encoded]
         self.known = dict[tuple[int, ...], int]()
         self.first: dict[int, int] = {}
-
-    def _encode(self, signal: NDArray[np.float32]) -> Encoded:
-        return self.codec.encode(Audio(signal, self.rate_hz))
 
     def search(self, low: int, high: int) -> int | None:
         """The longest wait of an output sample for positions of a span; None if sample 0 waits.
@@ -129,25 +126,21 @@ class _Probe:
             changed = signal.copy()
             strength = _NETWORK_STRENGTH if self.network else 1.0
             changed[:, position:] = -strength * np.copysign(1, signal[:, position:])
-            first = min(first, self._first_difference(number, self._encode(changed)))
+            other = self.codec.encode(Audio(changed, self.rate_hz))
+            before = self.encoded[number]
+            key: tuple[int, ...] = (number, len(self.known))
+            if self.network:  # of its codes it is where the first ones differ that decides
+                sides = [[*e.codes, np.frombuffer(e.side_info, np.uint8)] for e in (before, other)]
+                key = (number, *(_first_of(a != b) for a, b in zip(*sides, strict=True)))
+            if key not in self.known:
+                self.known[key] = _first_of(self.decode(other) != self.decoded[number])
+            first = min(first, self.known[key])
             if first <= least:
                 break
         self.first[position] = first
         for earlier in self.first:  # what it changes, they could
             if earlier < position:
                 self.first[earlier] = min(self.first[earlier], first)
-
-    def _first_difference(self, number: int, other: Encoded) -> int:
-        """The first sample at which a signal's decode differs from what it was unchanged."""
-        # Of a network's codes it is where the first ones differ that decides.
-        before = self.encoded[number]
-        key: tuple[int, ...] = (number, len(self.known))
-        if self.network:
-            sides = [[*e.codes, np.frombuffer(e.side_info, np.uint8)] for e in (before, other)]
-            key = (number, *(_first_of(a != b) for a, b in zip(*sides, strict=True)))
-        if key not in self.known:
-            self.known[key] = _first_of(self.decode(other) != self.decoded[number])
-        return self.known[key]
 
 
 def _first_of(differ: NDArray[np.bool_]) -> int:

@@ -7,47 +7,19 @@ from contextlib import nullcontext
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from snacbench import __version__
+from snacbench import __version__, rows
 from snacbench.errors import StoreError, UserError
 from snacbench.later import soxr
 from snacbench.progress import SILENT, Progress
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
-from snacbench.rows import (
-    MISSING,
-    Calibration,
-    ClipMeasures,
-    Coded,
-    Cost,
-    Embedded,
-    Run,
-    Score,
-    Speed,
-    SpotCheck,
-)
+from snacbench.runner import plan as plans
 from snacbench.runner import versions
-from snacbench.runner.cluster import described, workers_on
-from snacbench.runner.measured_cost import CostJob, workers_for
-from snacbench.runner.measured_speed import SpeedJob
-from snacbench.runner.plan import (
-    CPU,
-    CUDA,
-    PRECISION_TEXTS,
-    Plan,
-    PlannedCodec,
-    check_device,
-    check_packages,
-    check_weight_names,
-    chosen_metrics,
-    locate_all,
-    make_plan,
-    plan_codecs,
-    recorded,
-    warnings_before,
-    with_weights,
-)
-from snacbench.runner.pool import LOG, LocalWorkers, default_jobs, run_all, run_jobs
+from snacbench.runner.cluster import Cluster, described, workers_on
+from snacbench.runner.measured_cost import CostJob, SpeedJob, workers_for
+from snacbench.runner.plan import Plan, PlannedCodec, warnings_before
+from snacbench.runner.pool import LOG, Job, LocalWorkers, default_jobs, run_all, run_jobs
 from snacbench.runner.schedule import CHECK, Schedule
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import SCHEMA_VERSION, RunFolder, new_folder
@@ -57,10 +29,6 @@ from snacbench.testsets.testset import counted
 from snacbench.types import Clip, CodecSpec, Metric
 from snacbench.weights.of_metrics import NETWORKS
 
-if TYPE_CHECKING:
-    from distributed import Client
-
-Cluster: TypeAlias = "Client | str | Path | None"
 Look: TypeAlias = Callable[[Plan, RunFolder | None], None]
 """Is shown a plan before anything of it is computed, and again with the folder of its run."""
 
@@ -80,17 +48,17 @@ def run(
 
     `client` is a cluster that does it, as `cluster.workers_on` takes it; None: this machine.
     """
-    _check_cluster(client, request.jobs)
-    plan = make_plan(request, progress)
+    described(client, request.jobs)
+    plan = plans.make_plan(request, progress)
     for text in warnings_before(plan, request.out or RUNS):
         progress.note(text, warning=True)
     if look:
         look(plan, None)
-    plan = with_weights(plan, progress)
+    plan = plans.with_weights(plan, progress)
     folder = start(plan, request.out or new_folder(RUNS))
     if look:
         look(plan, folder)
-    execute(plan, folder, client=client, progress=progress)
+    execute(plan, folder, client=client, progress=progress, retry_failed=False)
     return folder
 
 
@@ -109,7 +77,7 @@ def resume(  # noqa: PLR0913 - keyword-only options of one verb
     Raises UserError if the test set, the weights, recordings of conditions or what computes codecs
     and metrics are no longer those that the run began with, or it cannot go on.
     """
-    _check_cluster(client, jobs)
+    described(client, jobs)
     plan = resumed_plan(folder, progress, retry_failed=retry_failed, offline=offline)
     plan = replace(plan, request=replace(plan.request, jobs=jobs))
     for text in warnings_before(plan, folder.path):
@@ -135,7 +103,7 @@ def measure_speed(
     codecs = _codecs_again(folder, progress, offline=offline)
     with folder.locked():
         channels = folder.run.request.channels
-        jobs = [SpeedJob(c, channels, budget_s) for c in codecs if not c.spec.condition]
+        jobs = [SpeedJob(codec, channels, budget_s) for codec in codecs]
         _measure(MEASURE_SPEED, jobs, folder, progress)
 
 
@@ -144,28 +112,21 @@ def measure_cost(folder: RunFolder, *, offline: bool = False, progress: Progress
 
     Raises as `measure_speed`.
     """
-    every = _codecs_again(folder, progress, offline=offline)
-    codecs = [codec for codec in every if not codec.spec.condition]
+    codecs = _codecs_again(folder, progress, offline=offline)
     with folder.locked():
         jobs, workers = [CostJob(codec) for codec in codecs], workers_for(codecs)
         _measure("measure cost", jobs, folder, progress, workers=workers)
 
 
 def _measure(
-    stage: str,
-    jobs: Sequence[SpeedJob | CostJob],
-    folder: RunFolder,
-    progress: Progress,
-    *,
-    workers: int = 1,
+    stage: str, jobs: Sequence[Job], folder: RunFolder, progress: Progress, *, workers: int = 1
 ) -> None:
     """Measure operating points, speeds one after another; every other worker has ended before."""
     if jobs:
         progress.begin(stage, len(jobs))
-    for rows in run_all(jobs, log=folder.path / LOG, workers=workers):
-        folder.append(rows)
-        failed = sum(bool(row.reason) for row in rows if isinstance(row, Speed | Cost))
-        progress.step(stage, failed=failed)
+    for found in run_all(jobs, log=folder.path / LOG, workers=workers):
+        folder.append(found)
+        progress.step(stage, failed=sum(bool(getattr(row, "reason", "")) for row in found))
 
 
 def score_again(  # noqa: PLR0913 - keyword-only options of one verb
@@ -192,38 +153,38 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     if not metrics and metrics is not None and not retry_failed:
         text = "name metrics with --metrics, or try failed scores again with --retry-failed"
         raise UserError(text)
-    _check_cluster(client, jobs)
+    described(client, jobs)
     run, request = folder.run, folder.run.request
     if not request.keep_decoded:
         raise UserError(
             f"the decoded audio of {folder.path} was not kept: nothing more can be scored; run its "
             "codecs again with all metrics that are wanted"
         )
-    if not folder.has_decoded and any(row.status == "ok" for row in folder.read(Coded)):
+    if not folder.has_decoded and any(row.status == "ok" for row in folder.read(rows.Coded)):
         raise UserError(
             f"there is no decoded audio in {folder.path}: nothing can be scored; put its decoded "
             "folder back where it was, or run its codecs again with all metrics that are wanted"
         )
     names = list(metrics or ()) or [spec.name for spec in run.metrics]
     named, asr = tuple(metrics or request.metrics), asr or request.asr
-    check_weight_names(weights, [spec.model for spec in run.codecs])
+    plans.check_weight_names(weights, [spec.model for spec in run.codecs])
     request = replace(request, metrics=named, asr=asr, offline=offline)
     request = replace(request, weights=tuple(weights) or request.weights)
-    chosen = chosen_metrics(request, names)
+    chosen = plans.chosen_metrics(request, names)
     versions.make_ready(chosen, progress)
     here = {path: then for path, then in run.recordings.items() if Path(path).is_file()}
     versions.check_recordings(here, place=str(folder.path))  # without one, its points alone fail
     run = versions.scored_too(run, chosen, place=str(folder.path))
     with folder.locked():
         folder.rewrite_run(run)
-        lost = {(row.clip, row.codec) for row in folder.read(Coded) if row.status != "ok"}
+        lost = {(row.clip, row.codec) for row in folder.read(rows.Coded) if row.status != "ok"}
 
-        def failed(row: Score) -> bool:
+        def failed(row: rows.Score) -> bool:
             decoded = (row.clip, row.codec) not in lost
             return row.status == "failed" and row.metric in names and decoded
 
         if retry_failed:
-            _say_retried(_scores_taken_out(folder, of=failed), progress)
+            _take_out(folder, progress, scores=failed, codings=False)
         ledger = Ledger(folder, run.codecs, [metric.spec for metric in chosen])
         schedule = Schedule(ledger, list(folder.read(Clip)), request)
         carry_out(schedule, folder, progress, jobs=jobs, client=client)
@@ -233,15 +194,15 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
 def start(plan: Plan, path: Path) -> RunFolder:
     """Create the run folder of a plan whose weights are on disk."""
     request = plan.request
-    on_gpu = request.device == CUDA
+    on_gpu = request.device == plans.CUDA
     facts = {
         "weights decision": plan.decision or "as asked for",
-        "precision": PRECISION_TEXTS[request.precision],
+        "precision": plans.PRECISION_TEXTS[request.precision],
         "workers": f"{request.jobs or default_jobs()}, one thread each"
         + (", and one for the GPU" if on_gpu else ""),
         "gpu": versions.gpu() if on_gpu else "",
         "conditions left out": plan.left_out,
-        MISSING: "; ".join(plan.test_set.missing),
+        rows.MISSING: "; ".join(plan.test_set.missing),
         "test set": "; ".join(plan.test_set.notes),
     }
     facts = {name: text for name, text in facts.items() if text}
@@ -249,14 +210,14 @@ def start(plan: Plan, path: Path) -> RunFolder:
     for model in models.values():
         facts.update(versions.asked(model.versions, model.name))
     specs = tuple(planned.spec for planned in plan.codecs)
-    run = describe_run(recorded(request), plan.test_set, specs, plan.metrics, facts)
+    run = describe_run(plans.recorded(request), plan.test_set, specs, plan.metrics, facts)
     computed_by = versions.versions_of_codecs(models)
     run = replace(_with_digests(run, plan), codec_versions=computed_by, lacking=plan.lacking)
     run = replace(run, recordings=plan.recordings)
     return RunFolder.create(path, run, plan.test_set.clips)
 
 
-def _with_digests(run: Run, plan: Plan) -> Run:
+def _with_digests(run: rows.Run, plan: Plan) -> rows.Run:
     """The provenance of a run of a plan's clips, and of the set that they are a shard of."""
     of_whole = plan.whole.sha256 if plan.request.shard else ""
     return replace(run, set_sha256=plan.test_set.sha256, whole_set_sha256=of_whole)
@@ -268,9 +229,9 @@ def describe_run(
     codecs: tuple[CodecSpec, ...],
     metrics: Sequence[Metric],
     facts: Mapping[str, str],
-) -> Run:
+) -> rows.Run:
     """The provenance of a run that begins now."""
-    return Run(
+    return rows.Run(
         id=uuid.uuid4().hex[:12],
         started_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         snacbench_version=__version__, schema_version=SCHEMA_VERSION, request=request,
@@ -284,12 +245,7 @@ def describe_run(
 
 
 def execute(
-    plan: Plan,
-    folder: RunFolder,
-    *,
-    client: Cluster = None,
-    progress: Progress = SILENT,
-    retry_failed: bool = False,
+    plan: Plan, folder: RunFolder, *, client: Cluster, progress: Progress, retry_failed: bool
 ) -> None:
     """Do what of a plan is not done yet; what has failed is, unless it is to be tried again.
 
@@ -303,29 +259,22 @@ def execute(
             folder.replace(Clip, clips, of=lambda clip: True)
             folder.rewrite_run(_with_digests(folder.run, plan))
         if retry_failed:
-            # Codings last: a run that is stopped in between still has failed as a whole.
-            retried = _scores_taken_out(folder, of=lambda row: row.status == "failed")
-            folder.take_out(SpotCheck, of=lambda row: not row.passed)
-            work = {row.codec for row in folder.read(Coded) if row.status == "ok"}
-            folder.take_out(Calibration, of=lambda row: not row.found and row.codec not in work)
-            retried += folder.take_out(Coded, of=lambda row: row.status == "failed")
-            _say_retried(retried, progress)
+            _take_out(folder, progress, scores=lambda row: row.status == "failed", codings=True)
         ledger = Ledger(folder, folder.run.codecs, [metric.spec for metric in plan.metrics])
         ledger.append(  # files of the test set that nobody can read count as coded, and failed
-            replace(
-                Coded(broken.id, codec.spec.name, "failed", broken.reason, broken.domain),
-                condition=codec.spec.condition,
+            rows.Coded(
+                broken.id, s.name, "failed", broken.reason, broken.domain, condition=s.condition
             )
             for broken in plan.test_set.broken
-            for codec in plan.codecs
-            if not ledger.is_coded(broken.id, codec.spec.name)
+            for s in (codec.spec for codec in plan.codecs)
+            if not ledger.is_coded(broken.id, s.name)
         )
         schedule = Schedule(ledger, clips, request, plan.codecs, whole=plan.whole.clips)
         carry_out(schedule, folder, progress, jobs=request.jobs, client=client)
         if client is not None:
             progress.note(f"{_NO_SPEED} {folder.path}")
         elif budget_s := request.speed_budget_s:
-            done = {row.codec for row in folder.read(Speed)}
+            done = {row.codec for row in folder.read(rows.Speed)}
             untimed = (codec for codec in plan.bases if codec.spec.name not in done)
             jobs = [SpeedJob(codec, request.channels, budget_s) for codec in untimed]
             _measure(MEASURE_SPEED, jobs, folder, progress)
@@ -340,11 +289,12 @@ def carry_out(
             progress.begin(stage, steps)
     # One worker owns the GPU: several would only share its memory.
     NETWORKS.clear()  # they were tried, and workers load them for themselves
-    here = LocalWorkers({CPU: jobs or default_jobs(), CUDA: 1, CHECK: 1}, folder.path / LOG)
+    most = {plans.CPU: jobs or default_jobs(), plans.CUDA: 1, CHECK: 1}
+    here = LocalWorkers(most, folder.path / LOG)
     with nullcontext(here) if client is None else workers_on(client, folder, jobs) as workers:
-        for job, rows in run_jobs(schedule.next, workers):
-            stage, steps = schedule.done(job, rows)
-            failed = sum(isinstance(r, Coded | Score) and r.status == "failed" for r in rows)
+        for job, found in run_jobs(schedule.next, workers):
+            stage, steps = schedule.done(job, found)
+            failed = sum(getattr(row, "status", "") == "failed" for row in found)
             progress.step(stage, steps, failed=failed)
             while schedule.said:
                 progress.note(schedule.said.pop(), warning=True)
@@ -352,7 +302,7 @@ def carry_out(
 
 def source_warnings(folder: RunFolder) -> list[str]:
     """What to know of a run's recordings, now that the run has measured those it had to."""
-    measured = {row.clip: row.measures for row in folder.read(ClipMeasures)}
+    measured = {row.clip: row.measures for row in folder.read(rows.ClipMeasures)}
     clips = [
         clip if clip.measures else replace(clip, measures=measured.get(clip.id))
         for clip in folder.read(Clip)
@@ -362,11 +312,7 @@ def source_warnings(folder: RunFolder) -> list[str]:
 
 # ------------------------------------------- going on with a run, and trying failed rows again
 def resumed_plan(
-    folder: RunFolder,
-    progress: Progress = SILENT,
-    *,
-    retry_failed: bool = False,
-    offline: bool = False,
+    folder: RunFolder, progress: Progress, *, retry_failed: bool, offline: bool
 ) -> Plan:
     """The plan of an existing run, its weights on disk and those that it began with.
 
@@ -377,14 +323,14 @@ def resumed_plan(
     if request.allow_missing_metrics:  # those that it has, and no others
         names = tuple(spec.name for spec in run.metrics)
         request = replace(request, metrics=names, allow_missing_metrics=False)
-    plan = make_plan(request, progress)
+    plan = plans.make_plan(request, progress)
     versions.check_recordings(run.recordings, place=str(path))
     same = plan.test_set.sha256 == run.set_sha256
     if not same and retry_failed:  # may be but for files that could not be read then
         samples = attrgetter("id", "sha256", "start", "num_samples")
         begun, clips = set(map(samples, folder.read(Clip))), plan.test_set.clips
         new = {clip.id for clip in clips if samples(clip) not in begun}
-        unread = {row.clip for row in folder.read(Coded) if row.duration_s is None}
+        unread = {row.clip for row in folder.read(rows.Coded) if row.duration_s is None}
         # A segment's id is the file's with a place in it.
         same = begun <= set(map(samples, clips)) and all(
             unread & {clip, clip.rpartition("+")[0]} for clip in new
@@ -397,7 +343,7 @@ def resumed_plan(
             f"the test set {run.test_set}, or what is said in it, has changed since {path} was "
             "begun; start a new run"
         )
-    plan = with_weights(plan, progress)
+    plan = plans.with_weights(plan, progress)
     _check_same(folder, plan.codecs, plan.metrics)
     # By whose metrics, named or not, it is decided what is scored of clips of unknown domain.
     return replace(plan, decision="", request=replace(plan.request, metrics=run.request.metrics))
@@ -418,14 +364,14 @@ def _request_again(folder: RunFolder, *, offline: bool) -> Request:
 def _codecs_again(
     folder: RunFolder, progress: Progress, *, offline: bool
 ) -> tuple[PlannedCodec, ...]:
-    """The codecs of an existing run, as `resumed_plan` has them."""
+    """The codecs of an existing run, as `resumed_plan` has them, under no condition."""
     request = _request_again(folder, offline=offline)
-    planned, policy, _ = plan_codecs(request)
-    check_packages(planned)
-    check_device(request)
-    codecs = locate_all(planned, policy, progress)
+    planned, policy, _ = plans.plan_codecs(request)
+    plans.check_packages(planned)
+    plans.check_device(request)
+    codecs = plans.locate_all(planned, policy, progress)
     _check_same(folder, codecs)
-    return codecs
+    return tuple(codec for codec in codecs if not codec.spec.condition)
 
 
 def _check_same(
@@ -447,19 +393,17 @@ def _check_same(
     )
 
 
-def _check_cluster(client: Cluster, jobs: int | None) -> None:
-    """Refuse a description of a cluster that is none, before anything is changed."""
-    if isinstance(client, str | Path):
-        described(str(client), jobs)
-
-
-def _scores_taken_out(folder: RunFolder, *, of: Callable[[Score], bool]) -> list[Coded | Score]:
-    """Remove the scores that `of` tells, those of sets too; returns them."""
-    return [*folder.take_out(Score, of=of), *folder.take_out(Embedded, of=of)]
-
-
-def _say_retried(rows: Sequence[Coded | Score], progress: Progress) -> None:
-    codings = sum(isinstance(row, Coded) for row in rows)
-    counts = {"coding": codings, "score": len(rows) - codings}
+def _take_out(
+    folder: RunFolder, progress: Progress, *, scores: Callable[[rows.Score], bool], codings: bool
+) -> None:
+    """Remove the failed `scores`, those of sets too, and failed codings, to be made again."""
+    scored = [*folder.take_out(rows.Score, of=scores), *folder.take_out(rows.Embedded, of=scores)]
+    coded = list[rows.Coded]()
+    if codings:  # last: a run that is stopped in between still has failed as a whole
+        folder.take_out(rows.SpotCheck, of=lambda row: not row.passed)
+        work = {row.codec for row in folder.read(rows.Coded) if row.status == "ok"}
+        folder.take_out(rows.Calibration, of=lambda r: not r.found and r.codec not in work)
+        coded = folder.take_out(rows.Coded, of=lambda row: row.status == "failed")
+    counts = {"coding": len(coded), "score": len(scored)}
     said = " and ".join(counted(n, what) for what, n in counts.items() if n)
     progress.note(f"failed before, tried again: {said or 'nothing'}")

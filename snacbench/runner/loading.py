@@ -152,7 +152,6 @@ def unload() -> None:
 
 
 def _free(*, on_gpu: bool) -> None:
-    """Give memory back that is not in use."""
     gc.collect()
     if on_gpu:
         torch.cuda.empty_cache()

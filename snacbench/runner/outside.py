@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from snacbench.audio.silence import missing_sound
 from snacbench.errors import ClipError, CodecError, TestSetError, UserError
 from snacbench.files import sha256_of_file
 from snacbench.plugins import codec_families, codec_models
-from snacbench.progress import Progress, Silent
+from snacbench.progress import SILENT, Progress
 from snacbench.request import OutsideFiles, Request
 from snacbench.rows import DECODED_ELSEWHERE, Coded, ListenerScore
 from snacbench.runner.engine import RUNS, describe_run, score_again
@@ -37,7 +38,7 @@ _LENGTH_TOLERANCE_PART = 0.25
 _ROUNDING_S = 0.0005  # of lengths at different sampling rates
 
 
-def score_files(request: Request, *, progress: Progress | None = None) -> RunFolder:
+def score_files(request: Request, *, progress: Progress = SILENT) -> RunFolder:
     """Score two files, or two folders matched by name, as the output of an outside codec.
 
     `request.data` holds the references, `request.outside` the decodes. What was found of their
@@ -45,10 +46,9 @@ def score_files(request: Request, *, progress: Progress | None = None) -> RunFol
 
     Raises UserError as `import_decodes` and `engine.score_again`.
     """
-    shown = progress or Silent()
     check_weight_names(request.weights)
     metrics = chosen_metrics(request)
-    make_ready(metrics, shown)
+    make_ready(metrics, progress)
     target = request.out or new_folder(RUNS, "-files")
     try:
         folder = import_decodes(request, metrics, target)
@@ -65,11 +65,11 @@ def score_files(request: Request, *, progress: Progress | None = None) -> RunFol
             f"{max(changed) * MS_PER_S:.1f} ms"
         )
     facts = folder.run.facts
-    found = {"delay": facts["delay"], "length": length, "files": facts.get("test set", "")}
-    for label, text in found.items():
-        if text:
-            shown.note(f"{label}  {text}")
-    return score_again(folder, None, jobs=request.jobs, offline=request.offline, progress=shown)
+    progress.note(f"delay  {facts['delay']}")
+    progress.note(f"length  {length}")
+    if notes := facts.get("test set"):
+        progress.note(f"files  {notes}")
+    return score_again(folder, None, jobs=request.jobs, offline=request.offline, progress=progress)
 
 
 def import_decodes(request: Request, metrics: Sequence[Metric], target: Path) -> RunFolder:
@@ -111,7 +111,7 @@ def import_decodes(request: Request, metrics: Sequence[Metric], target: Path) ->
     folder = RunFolder.create(target, run, references.clips)
     with folder.locked():
         folder.append(
-            _import(folder, clip, pairs.get(clip.id), spec, removed_s) for clip in references.clips
+            _import(folder, c, pairs.get(c.id), spec, removed_s) for c in references.clips
         )
         folder.append(
             Coded(b.id, spec.name, "failed", b.reason, b.domain) for b in references.broken
@@ -127,16 +127,15 @@ def score_rated(  # noqa: PLR0913 - what a run is of
     decodes: Mapping[tuple[str, str], Path],
     ratings: Sequence[ListenerScore],
     *,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> RunFolder:
     """Make a run of decodes by clip and codec, made elsewhere and rated; or go on with it.
 
     Files are fitted as by `import_decodes`, and no delay is taken away. UserError as
     `engine.score_again`, and if the request's folder holds a run of other clips or codecs.
     """
-    shown, target = progress or Silent(), request.out or new_folder(RUNS, "-rated")
-    metrics = chosen_metrics(request)
-    make_ready(metrics, shown)
+    target, metrics = request.out or new_folder(RUNS, "-rated"), chosen_metrics(request)
+    make_ready(metrics, progress)
     facts = {"test set": "; ".join(references.notes)} if references.notes else {}
     run = describe_run(replace(request, out=None), references, tuple(specs), metrics, facts)
     if not (target / RUN_FILE).is_file():
@@ -159,8 +158,8 @@ def score_rated(  # noqa: PLR0913 - what a run is of
                 folder.append(_import(folder, clip, of[clip.id], spec, 0.0) for clip in left)
                 folder.append([residual_delay(spec.name, _signals(references, of))])
         folder.replace(ListenerScore, ratings, of=lambda row: True)
-    named = request.metrics or None
-    return score_again(folder, named, jobs=request.jobs, offline=request.offline, progress=shown)
+    how: dict[str, Any] = {"jobs": request.jobs, "offline": request.offline, "progress": progress}
+    return score_again(folder, request.metrics or None, **how)
 
 
 def _matched(request: Request, outside: OutsideFiles) -> tuple[TestSet, dict[str, Path]]:

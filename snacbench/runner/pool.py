@@ -10,6 +10,7 @@ import pickle
 import signal
 import sys
 import threading
+import time
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
@@ -32,6 +33,7 @@ Answer = tuple[Rows | None, Exception | None, str]
 # depend on the machine and workers compete for cores.
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 LOG = "workers.log"
+LOOK_AGAIN_S = 1.0  # how often to look whether a cluster has got more workers
 DIED_TWICE = "the worker process died twice (out of memory, or a crash)"
 
 
@@ -55,12 +57,12 @@ class Workers(Protocol):
     """Who does jobs.
 
     `one_machine` tells whether they share a memory, so that a job is alone only if nothing else
-    runs; `look_again_s` is how often to look whether there are more of them, None: never.
+    runs, and always are as many.
     """
 
     one_machine: bool
-    look_again_s: float | None
 
+    @property
     def lanes(self) -> Mapping[str, int]:
         """How many jobs each kind of worker takes at once now."""
 
@@ -88,7 +90,7 @@ def run_jobs(ready: Callable[[str], Job | None], workers: Workers) -> Iterator[t
 
     def occupy() -> None:
         """Give every worker that is free, or could be started, a job that is ready."""
-        for lane, most in workers.lanes().items():
+        for lane, most in workers.lanes.items():
             while sum(of == lane for of, _, _ in running.values()) < most:
                 if (job := ready(lane)) is None:
                     break
@@ -103,7 +105,8 @@ def run_jobs(ready: Callable[[str], Job | None], workers: Workers) -> Iterator[t
                 running[workers.submit(lane, job)] = lane, job, True
             if not running:
                 return
-            done, _ = wait(running, workers.look_again_s, FIRST_COMPLETED)
+            look_again_s = None if workers.one_machine else LOOK_AGAIN_S
+            done, _ = wait(running, look_again_s, FIRST_COMPLETED)
             for future in done:
                 lane, job, again = running.pop(future)
                 try:
@@ -134,20 +137,15 @@ def run_all(jobs: Iterable[Job], *, log: Path, workers: int = 1) -> Iterator[Row
 # ------------------------------------------------------------------- processes of this machine
 @dataclass(eq=False)
 class LocalWorkers:
-    """Processes of this machine, `most` in each lane, started when they are needed.
+    """Processes of this machine, so many at most in each lane, started when they are needed.
 
     What libraries print in them goes to `log`.
     """
 
-    most: Mapping[str, int]
+    lanes: Mapping[str, int]
     log: Path
     one_machine: bool = True
-    look_again_s: float | None = None
     _children: "list[tuple[str, Child]]" = field(default_factory=list)
-
-    def lanes(self) -> Mapping[str, int]:
-        """How many jobs each kind of worker takes at once now."""
-        return self.most
 
     def submit(self, lane: str, job: Job) -> Future[Answer]:
         """Have a job done by a process of the lane that is free, or by a new one.
@@ -170,6 +168,13 @@ class LocalWorkers:
     def pids(self) -> list[int]:
         """The processes that there are."""
         return [child.pid for _, child in self._children if child.alive]
+
+    def close_idle(self, after_s: float) -> None:
+        """End the processes that have had nothing to do for so long."""
+        for lane, child in list(self._children):
+            if child.free and time.monotonic() - child.free_since > after_s:
+                self._children.remove((lane, child))
+                child.kill()
 
     def close(self) -> None:
         """End all processes, whatever they are at."""
@@ -202,6 +207,7 @@ class Child:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._at: Future[Any] = self._pid
+        self.free_since = time.monotonic()
 
     @property
     def free(self) -> bool:
@@ -216,7 +222,11 @@ class Child:
     def submit(self, job: Job) -> Future[Answer]:
         """Have it do a job; the future raises BrokenExecutor if it dies, as this does if it has."""
         self._at = self.executor.submit(_attempt, job)
+        self._at.add_done_callback(self._rest)
         return self._at
+
+    def _rest(self, _: Future[Any]) -> None:
+        self.free_since = time.monotonic()
 
     @property
     def pid(self) -> int:
@@ -269,7 +279,6 @@ def _begin(log: Path, environment: Mapping[str, str], ended: Connection) -> None
 
 
 def _attempt(job: Job) -> Answer:
-    """What comes of a job in this process."""
     try:
         return job.run(), None, ""
     except Exception as error:  # noqa: BLE001 - raised again in the parent

@@ -18,14 +18,7 @@ from functools import cache
 
 import numpy as np
 
-from snacbench.audio.align import (
-    MAX_DELAY_S,
-    PLAINLY_ALIKE,
-    WINDOW_S,
-    best_lag,
-    cross_correlation,
-    strongest,
-)
+from snacbench.audio import align
 from snacbench.audio.channels import downmix, upmix
 from snacbench.audio.io import read as read_audio
 from snacbench.audio.levels import limited
@@ -79,7 +72,7 @@ class PreparationJob(Job):
                 found = residual_delay(codec.spec.name, pairs)
                 rows += [replace(found, codec=name) for name in names]
             except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-                rows += _not_calibrated(names, reason_of(error))
+                rows += replace(self, delays=((codec, names),)).lost(reason_of(error))
         for codec in self.reduced:
             try:
                 rows.append(agreement(codec))
@@ -89,19 +82,14 @@ class PreparationJob(Job):
 
     def apart(self) -> Sequence[Job]:
         """One thing after another."""
-        return [
-            *(PreparationJob(self.request, spots=(one,)) for one in self.spots),
-            *(PreparationJob(self.request, delays=(one,)) for one in self.delays),
-            *(PreparationJob(self.request, reduced=(one,)) for one in self.reduced),
-        ]
+        kinds = ("spots", "delays", "reduced")
+        parts = [{kind: (one,)} for kind in kinds for one in getattr(self, kind)]
+        return [PreparationJob(self.request, **part) for part in parts]
 
     def lost(self, reason: str) -> Rows:
         """No rows but of delays: a codec that ends its worker will do so on clips."""
-        return [row for _, names in self.delays for row in _not_calibrated(names, reason)]
-
-
-def _not_calibrated(names: Iterable[str], reason: str) -> Rows:
-    return [Calibration(name, 0.0, 0.0, 0.0, found=False, reason=reason) for name in names]
+        names = [name for _, names in self.delays for name in names]
+        return [Calibration(name, 0.0, 0.0, 0.0, found=False, reason=reason) for name in names]
 
 
 # ---------------------------------------------------------------------------------- spot check
@@ -172,7 +160,21 @@ def point_of(codec: PlannedCodec, clips: Sequence[Clip], request: Request) -> Po
             if len(excerpts) < 2 and (found := _excerpt(loaded, clip, request)):
                 excerpts.append(found)
         for excerpt in excerpts:
-            if reason := _differs_again(loaded, excerpt):
+            source, seed = excerpt.source, excerpt.seed
+            again = _decoded(loaded, source, read(excerpt.data).parts, seed)
+            if differs := difference(codec, excerpt.decoded, again):
+                reason = (
+                    f"decoding the same codes twice gave {differs}: randomness that does not "
+                    "follow from the seed, or a state that is not in the codes"
+                )
+                return Point(codec, tuple(excerpts), reason)
+            if codec.device == CUDA:  # where rounding may turn a code
+                continue
+            if _written(loaded, source, loaded.encode(source.inputs), seed) != excerpt.data:
+                reason = (
+                    "encoding the same signal twice gave other bits: randomness, or a state that "
+                    "other signals left behind"
+                )
                 return Point(codec, tuple(excerpts), reason)
     except BitstreamError as error:
         return Point(codec, reason=f"what it encodes cannot be written down ({error})")
@@ -201,26 +203,6 @@ def _excerpt(loaded: LoadedCodec, clip: Clip, request: Request) -> Excerpt | Non
             continue
         return Excerpt(source, seed, _written(loaded, source, encoded, seed), decoded)
     return None
-
-
-def _differs_again(loaded: LoadedCodec, excerpt: Excerpt) -> str:
-    """How decoding and encoding once more differs, in words; empty if it does not."""
-    source, seed = excerpt.source, excerpt.seed
-    kept = read(excerpt.data).parts
-    again = _decoded(loaded, source, kept, seed)
-    if found := difference(loaded.planned, excerpt.decoded, again):
-        return (
-            f"decoding the same codes twice gave {found}: randomness that does not follow from "
-            "the seed, or a state that is not in the codes"
-        )
-    if loaded.planned.device == CUDA:  # where rounding may turn a code
-        return ""
-    if _written(loaded, source, loaded.encode(source.inputs), seed) != excerpt.data:
-        return (
-            "encoding the same signal twice gave other bits: randomness, or a state that other "
-            "signals left behind"
-        )
-    return ""
 
 
 def _differs_elsewhere(point: Point) -> str:
@@ -311,20 +293,20 @@ def residual_delay(codec: str, pairs: Iterable[tuple[Audio, Audio]]) -> Calibrat
     """
     lags_s, heights, believed = [], [], []
     for reference, degraded in pairs:
-        max_lag = round(MAX_DELAY_S * degraded.rate_hz)
-        curve = cross_correlation(reference=reference, degraded=degraded, max_lag=max_lag)
-        match = strongest(curve)
+        max_lag = round(align.MAX_DELAY_S * degraded.rate_hz)
+        curve = align.cross_correlation(reference=reference, degraded=degraded, max_lag=max_lag)
+        match = align.strongest(curve)
         lags_s.append(match.lag / degraded.rate_hz)
         heights.append(match.correlation)
-        plain = best_lag(reference=reference, degraded=degraded, around=match.lag, reach=0)
-        believed.append(match.stands_out or abs(plain.correlation) >= PLAINLY_ALIKE)
+        plain = align.best_lag(reference=reference, degraded=degraded, around=match.lag, reach=0)
+        believed.append(match.stands_out or abs(plain.correlation) >= align.PLAINLY_ALIKE)
     weights = np.abs(heights)
     if not weights.sum():
         return Calibration(codec, 0.0, 0.0, 0.0, found=False)
     order = np.argsort(lags_s, kind="stable")
     cumulated = np.cumsum(weights[order])
     delay_s = lags_s[order[np.searchsorted(cumulated, cumulated[-1] / 2)]]
-    close = np.abs(np.subtract(lags_s, delay_s)) <= WINDOW_S
+    close = np.abs(np.subtract(lags_s, delay_s)) <= align.WINDOW_S
     correlation, share = float(weights.mean()), float(weights[close].sum() / weights.sum())
     found = bool(weights[close & believed].sum() >= 0.5 * weights.sum())
     inverted = found and float(np.sum(heights)) < 0
@@ -349,11 +331,6 @@ def agreement(codec: PlannedCodec) -> Agreement:
         error = decoded.samples - wanted.samples
         signal += float(np.square(wanted.samples, dtype=np.float64).sum())
         noise += float(np.square(error, dtype=np.float64).sum())
-    return Agreement(
-        codec=codec.spec.name,
-        computed=f"{codec.device} {codec.precision}",
-        baseline=f"{other.device} {other.precision}",
-        tokens=tokens,
-        equal=equal,
-        snr_db=float(10 * np.log10(signal / noise)) if noise and signal else None,
-    )
+    computed, baseline = (f"{of.device} {of.precision}" for of in (codec, other))
+    snr_db = float(10 * np.log10(signal / noise)) if noise and signal else None
+    return Agreement(codec.spec.name, computed, baseline, tokens, equal, snr_db)

@@ -63,7 +63,6 @@ class Schedule:
         self._ledger, self._request = ledger, request
         self._clips = {clip.id: clip for clip in clips}
         self._specs = {spec.name: spec for spec in run.codecs}
-        self._base = {spec.name: spec.without_condition.name for spec in run.codecs}
         self._recorded = tuple((m, digests_of(info)) for m, info in run.metric_weights.items())
         for clip in [clip for clip in ledger.clips() if clip not in self._clips]:
             ledger.append(  # a file that could not be read is no reference either
@@ -81,8 +80,7 @@ class Schedule:
             if all(ledger.is_coded(clip, name) for clip in self._clips):
                 self._verdicts.setdefault(name, "")
         before = self._preparations(codecs)
-        preparations = list(before.values())
-        self._uncalibrated = sum(len(job.delays) for job in preparations)
+        self._uncalibrated = sum(len(job.delays) for job in before.values())
         self._unverified: deque[VerifyJob] = deque()
         self._coding = {
             device: self._coding_jobs([c for c in codecs if c.device == device], before)
@@ -92,7 +90,7 @@ class Schedule:
         self._ready = deque(c for c in self._clips if coded(c) and ledger.lacks_scores(c))
         later = sum(not coded(clip) for clip in self._clips) if codecs else 0
         self.steps = {
-            PREPARE: sum(job.steps for job in preparations),
+            PREPARE: sum(job.steps for job in before.values()),
             CODE: sum(not ledger.is_coded(c, h) for c in self._clips for h in names),
             SCORE: len(self._ready) + later,
         }
@@ -105,7 +103,8 @@ class Schedule:
             clip, ledger = self._clips[self._ready.popleft()], self._ledger
             decodes = []
             for row, metrics in ledger.unscored(clip.id):
-                found, spec = self._calibrated.get(self._base[row.codec]), self._specs[row.codec]
+                spec = self._specs[row.codec]
+                found = self._calibrated.get(spec.without_condition.name)
                 delay_s = found.delay_s * passes_of(spec) if found else 0.0
                 known = ledger.knows_delay(clip.id, row.codec)
                 decodes.append(DecodeToScore(row, spec, metrics, delay_s, known))
@@ -200,15 +199,13 @@ class Schedule:
             waiting: deque[list[PlannedCodec]] = deque()
             coming = deque(groups.values())
             while coming or waiting:
-                judged = (g for g in waiting if all(map(self._is_judged, g)))
+                judged = (g for g in waiting if all(c.base.spec.name in self._verdicts for c in g))
                 if points := next(judged, None):
                     waiting.remove(points)
                     for (first, *cuts), left in self._left(points, in_round):
                         for chunk in _chunks(left, first):
-                            verdict = self._verdicts[self._base[first.spec.name]]
-                            yield CodingJob(
-                                first, chunk, self._request, folder, verdict, tuple(cuts)
-                            )
+                            of, verdict = tuple(chunk), self._verdicts[first.base.spec.name]
+                            yield CodingJob(first, of, self._request, folder, verdict, tuple(cuts))
                 elif coming:
                     waiting.append(coming.popleft())
                     if job := before.pop(waiting[-1][0].selector, None):
@@ -216,15 +213,12 @@ class Schedule:
                 else:
                     yield None
 
-    def _is_judged(self, codec: PlannedCodec) -> bool:
-        return self._base[codec.spec.name] in self._verdicts
-
     def _left(
         self, group: Sequence[PlannedCodec], clips: Sequence[Clip]
     ) -> Iterator[tuple[list[PlannedCodec], list[Clip]]]:
         """Points of a group, and the clips that just these of them have not coded yet."""
         # Points that may not code go apart.
-        fit = [codec for codec in group if not self._verdicts[self._base[codec.spec.name]]]
+        fit = [codec for codec in group if not self._verdicts[codec.base.spec.name]]
         for points in (fit, *([codec] for codec in group if codec not in fit)):
             left: dict[tuple[bool, ...], list[Clip]] = {}
             for clip in clips:
@@ -257,19 +251,18 @@ def _fault_of(reason: str) -> str:
     return f"{fault['kind']} {fault['place']}" if fault else reason * (reason == DIED_TWICE)
 
 
-def _chunks(clips: Sequence[Clip], codec: PlannedCodec) -> Iterator[tuple[Clip, ...]]:
+def _chunks(clips: Sequence[Clip], codec: PlannedCodec) -> list[list[Clip]]:
     """Clips one by one; or, where they go in batches, those of like length together."""
     if codec.batch == 1:
-        yield from ((clip,) for clip in clips)
-        return
+        return [[clip] for clip in clips]
     batch = codec.batch or MAX_BATCH
     most = batch if codec.device == CPU else batch * CHUNK_BATCHES
-    chunk: list[Clip] = []
+    chunks = list[list[Clip]]()
     for clip in sorted(clips, key=lambda clip: clip.duration_s):
-        together_s = sum(one.duration_s for one in chunk) + clip.duration_s
-        if chunk and (len(chunk) == most or together_s > CHUNK_S):
-            yield tuple(chunk)
-            chunk = []
-        chunk.append(clip)
-    if chunk:
-        yield tuple(chunk)
+        last = chunks[-1] if chunks else []
+        together_s = sum(one.duration_s for one in (*last, clip))
+        if last and len(last) < most and together_s <= CHUNK_S:
+            last.append(clip)
+        else:
+            chunks.append([clip])
+    return chunks

@@ -33,15 +33,9 @@ from snacbench.packages import missing_package
 from snacbench.plugins import metrics as all_metrics
 from snacbench.request import Request
 from snacbench.rows import ClipMeasures, Coded, Delay, Embedded, Score, ScoreStatus
+from snacbench.runner import signal_rules as signals
 from snacbench.runner.plan import condition_of
 from snacbench.runner.pool import Job, Rows
-from snacbench.runner.signal_rules import (
-    at_rate,
-    check_covers,
-    for_metric,
-    match_length,
-    source_signal,
-)
 from snacbench.store.embeddings import keep
 from snacbench.types import Audio, Clip, CodecSpec, Metric, MetricSpec
 from snacbench.units import lateness
@@ -66,6 +60,24 @@ class DecodeToScore:
     delay_known: bool = False
 
 
+class _Once(dict[tuple[object, ...], Any]):
+    """What decodes of one reference share: parts of it, and metrics prepared for them.
+
+    Keys hold the signal itself, which hashes by identity.
+    """
+
+    def of(self, make: Callable[[], Made], *key: object) -> Made:
+        """What `make` returns; it is called once, and what it raises is raised each time."""
+        if key not in self:
+            try:
+                self[key] = make()
+            except Exception as error:  # noqa: BLE001 - kept, and raised for every codec's row
+                self[key] = error
+        if isinstance(self[key], Exception):
+            raise self[key]  # in no variable, which its own traceback would hold
+        return self[key]  # type: ignore[no-any-return]
+
+
 @dataclass(frozen=True)
 class ScoringJob(Job):
     """One clip with every decode of it that lacks a score.
@@ -85,20 +97,132 @@ class ScoringJob(Job):
         """Score every decode; whatever goes wrong becomes a row with its reason."""
         try:
             audio = read_clip(self.clip)
-            source = source_signal(audio, self.request.channels)
+            source = signals.source_signal(audio, self.request.channels)
         except SnacbenchError as error:
             return self.lost(str(error))
         rows: Rows = [ClipMeasures(self.clip.id, measure(audio))] if self.measure else []
         for _, alike in groupby(sorted(self.decodes, key=_heard_by), key=_heard_by):
             made = _Once()
             for decode in alike:
-                rows += _scored(self, decode, source, made)
+                rows += self._scored(decode, source, made)
             made.clear()  # errors hold the frames that they passed, which hold the audio
         return rows
 
     def lost(self, reason: str) -> Rows:
         """Failed rows of all decodes."""
         return [row for d in self.decodes for row in unscored(d.coded, d.metrics, reason)]
+
+    def _scored(self, decode: DecodeToScore, source: Audio, made: _Once) -> Iterator[Delay | Score]:
+        """Rows of one decode: its delay, and a score by every metric."""
+        coded, rate_hz, request = decode.coded, decode.spec.rate_hz, self.request
+        reasons = {name: self._not_meant_for(all_metrics()[name].spec) for name in decode.metrics}
+        options = replace(request.metric_options, recorded=self.recorded)
+        meant = (name for name, reason in reasons.items() if not reason)
+        metrics = [all_metrics()[name].configured(options) for name in meant]
+        try:
+            if coded.status != "ok" or coded.decoded is None:
+                raise AudioError(f"not decoded: {coded.reason}")
+            path = self.run_folder / coded.decoded
+            degraded = read(path)
+            if sha256_of_file(path) != coded.decoded_sha256:
+                raise AudioError(f"{path} is not the file that was decoded: its sha256 has changed")
+            reference = source
+            if heard := _heard_by(decode):
+                how: dict[str, Any] = {"seed": request.seed, "clip": coded.clip}
+                reference, _ = made.of(
+                    lambda: impaired(source, condition_named(heard), **how), heard
+                )
+            if request.reference == "codec-input" and rate_hz is not None:
+                own = reference
+                reference = made.of(lambda: resample(own, rate_hz), rate_hz, own)
+        except SnacbenchError as error:
+            yield from unscored(coded, [m.spec.name for m in metrics], str(error))
+        else:
+            lag = 0
+            if not decode.delay_known or any(metric.spec.aligned for metric in metrics):
+                delay = delay_of(
+                    coded, reference=reference, degraded=degraded, codec_delay_s=decode.delay_s
+                )
+                lag = round(delay.lag_s * delay.rate_hz)
+                if not decode.delay_known:
+                    yield delay  # first: once its scores are on disk, the decode is done with
+            in_time, lag_s = align.advanced(degraded, lag), lag / degraded.rate_hz
+            for metric in metrics:
+                ready = in_time if metric.spec.aligned else degraded
+                yield self._score(coded, metric, reference, ready, lag_s, made)
+        for name, reason in reasons.items():
+            if reason:
+                yield _row(coded, name, "skipped", reason)
+
+    def _not_meant_for(self, spec: MetricSpec) -> str:
+        """Why a metric is not computed on a clip; empty if it is."""
+        clip = self.clip
+        unknown_but_asked = clip.domain == "unknown" and self.request.metrics  # by name
+        if clip.domain not in spec.domains and not unknown_but_asked:
+            return f"{spec.name} is for {', '.join(spec.domains)}, the clip is {clip.domain}"
+        if spec.needs_transcript and not clip.transcript:
+            return f"{spec.name} compares words, the test set states no transcript of the clip"
+        return ""
+
+    def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
+        self, coded: Coded, metric: Metric, whole: Audio, degraded: Audio, lag_s: float, made: _Once
+    ) -> Score:
+        """A metric's score of a decode, or its embeddings; it is in time if the metric aligns."""
+        # Undefined if the lengths do not fit, or the lag leaves less than half of what is compared
+        # at no lag.
+        spec = metric.spec
+        try:
+            reference = signals.for_metric(whole, spec)
+            degraded = signals.for_metric(degraded, spec)
+            degraded = signals.match_length(reference=reference, degraded=degraded)
+            compared = whole
+            if spec.aligned:
+                if reference.num_samples != degraded.num_samples:
+                    raise Undefined(
+                        f"the decode lasts {degraded.duration_s:.3f} s, the clip "
+                        f"{reference.duration_s:.3f} s; lengths must agree for an alignment"
+                    )
+                num_samples, rate_hz = reference.num_samples, spec.rate_hz
+                lag = lag_s * rate_hz
+                start, stop = align.common_part(
+                    num_samples, rate_hz, earliest=math.floor(lag), latest=math.ceil(lag)
+                )
+                first, last = align.common_part(num_samples, rate_hz)
+                if 2 * (stop - start) < last - first:
+                    raise Undefined(
+                        f"the decode comes {lateness(lag_s)} and the clip lasts "
+                        f"{reference.duration_s:.3f} s: too little is left to compare; longer "
+                        "clips are needed"
+                    )
+                degraded = Audio(degraded.samples[:, start:stop], rate_hz)
+                key = whole, rate_hz, spec.mono, start, stop
+                compared = made.of(lambda: Audio(reference.samples[:, start:stop], rate_hz), *key)
+            if spec.any_length:
+                signals.check_covers(reference=reference, degraded=degraded)
+
+            def prepare() -> Any:
+                signal = signals.for_metric(compared, spec)
+                if metric.embed is not None:
+                    return metric.embed(signal)
+                return metric.prepared(signal, self.clip.transcript, self.clip.language)
+
+            prepared = made.of(prepare, spec.name, compared)
+            if metric.embed is not None:
+                of_reference, embed = prepared
+                kept = (keep(self.run_folder, found) for found in (of_reference, embed(degraded)))
+                return _row(coded, spec.name, "ok", "", None, *kept)
+            value = float(prepared(degraded=degraded))
+        except Undefined as error:
+            return _row(coded, spec.name, "undefined", str(error))
+        except (StoreError, WeightsMismatch, WeightsUnavailable):
+            raise  # of every clip alike: the run ends
+        except Exception as error:  # whatever a metric's own code raises is a failed row
+            if missing := missing_package(error):
+                raise missing from error
+            return _row(coded, spec.name, "failed", f"{type(error).__name__}: {error}")
+        if not math.isfinite(value):
+            return _row(coded, spec.name, "failed", f"the metric returned {value}")
+        return _row(coded, spec.name, "ok", "", value)
 
 
 def _heard_by(decode: DecodeToScore) -> str:
@@ -111,150 +235,6 @@ def _heard_by(decode: DecodeToScore) -> str:
 def unscored(coded: Coded, metrics: Iterable[str], reason: str) -> list[Score]:
     """The rows of a decode that these metrics do not get to see."""
     return [_row(coded, name, "failed", reason) for name in metrics]
-
-
-class _Once(dict[tuple[object, ...], Any]):
-    """What decodes of one reference share: parts of it, and metrics prepared for them.
-
-    Keys hold the signal itself, which hashes by identity.
-    """
-
-    def of(self, make: Callable[[], Made], *key: object) -> Made:
-        """What `make` returns; it is called once, and what it raises is raised each time."""
-        if key not in self:
-            try:
-                self[key] = make()
-            except Exception as error:  # noqa: BLE001 - kept, and raised for every codec's row
-                self[key] = error
-        if isinstance(self[key], Exception):
-            raise self[key]  # in no variable, which its own traceback would hold
-        return self[key]  # type: ignore[no-any-return]
-
-
-def _scored(
-    job: ScoringJob, decode: DecodeToScore, source: Audio, made: _Once
-) -> Iterator[Delay | Score]:
-    """Rows of one decode: its delay, and a score by every metric."""
-    coded, rate_hz, request = decode.coded, decode.spec.rate_hz, job.request
-    reasons = {name: _not_meant_for(job, all_metrics()[name].spec) for name in decode.metrics}
-    options = replace(request.metric_options, recorded=job.recorded)
-    metrics = [
-        all_metrics()[name].configured(options) for name, reason in reasons.items() if not reason
-    ]
-    try:
-        if coded.status != "ok" or coded.decoded is None:
-            raise AudioError(f"not decoded: {coded.reason}")
-        path = job.run_folder / coded.decoded
-        degraded = read(path)
-        if sha256_of_file(path) != coded.decoded_sha256:
-            raise AudioError(f"{path} is not the file that was decoded: its sha256 has changed")
-        reference = source
-        if heard := _heard_by(decode):
-            how: dict[str, Any] = {"seed": request.seed, "clip": coded.clip}
-            reference, _ = made.of(lambda: impaired(source, condition_named(heard), **how), heard)
-        if request.reference == "codec-input" and rate_hz is not None:
-            own = reference
-            reference = made.of(lambda: resample(own, rate_hz), rate_hz, own)
-    except SnacbenchError as error:
-        yield from unscored(coded, [m.spec.name for m in metrics], str(error))
-    else:
-        lag = 0
-        if not decode.delay_known or any(metric.spec.aligned for metric in metrics):
-            delay = delay_of(
-                coded, reference=reference, degraded=degraded, codec_delay_s=decode.delay_s
-            )
-            lag = round(delay.lag_s * delay.rate_hz)
-            if not decode.delay_known:
-                yield delay  # before the scores: once these are on disk, the decode is done with
-        in_time, lag_s = align.advanced(degraded, lag), lag / degraded.rate_hz
-        for metric in metrics:
-            ready = in_time if metric.spec.aligned else degraded
-            yield _score(coded, metric, job, reference, ready, lag_s, made)
-    for name, reason in reasons.items():
-        if reason:
-            yield _row(coded, name, "skipped", reason)
-
-
-def _not_meant_for(job: ScoringJob, spec: MetricSpec) -> str:
-    """Why a metric is not computed on a clip; empty if it is."""
-    clip = job.clip
-    unknown_but_asked = clip.domain == "unknown" and job.request.metrics  # by name
-    if clip.domain not in spec.domains and not unknown_but_asked:
-        return f"{spec.name} is for {', '.join(spec.domains)}, the clip is {clip.domain}"
-    if spec.needs_transcript and not clip.transcript:
-        return f"{spec.name} compares words, the test set states no transcript of the clip"
-    return ""
-
-
-def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
-    coded: Coded,
-    metric: Metric,
-    job: ScoringJob,
-    whole: Audio,
-    degraded: Audio,
-    lag_s: float,
-    made: _Once,
-) -> Score:
-    """A metric's score of a decode, or its embeddings; it is in time if the metric aligns."""
-    # Undefined if the lengths do not fit, or the lag leaves less than half of what is compared at
-    # no lag.
-    spec = metric.spec
-    try:
-        reference = for_metric(whole, spec)
-        degraded = match_length(reference=reference, degraded=for_metric(degraded, spec))
-        compared = whole
-        if spec.aligned:
-            if reference.num_samples != degraded.num_samples:
-                raise Undefined(
-                    f"the decode lasts {degraded.duration_s:.3f} s, the clip "
-                    f"{reference.duration_s:.3f} s; lengths must agree for an alignment"
-                )
-            num_samples, rate_hz, lag = reference.num_samples, spec.rate_hz, lag_s * spec.rate_hz
-            start, stop = align.common_part(
-                num_samples, rate_hz, earliest=math.floor(lag), latest=math.ceil(lag)
-            )
-            first, last = align.common_part(num_samples, rate_hz)
-            if 2 * (stop - start) < last - first:
-                raise Undefined(
-                    f"the decode comes {lateness(lag_s)} and the clip lasts "
-                    f"{reference.duration_s:.3f} s: too little is left to compare; longer clips "
-                    "are needed"
-                )
-            degraded = _cut(degraded, start, stop)
-            compared = made.of(
-                lambda: _cut(reference, start, stop), whole, rate_hz, spec.mono, start, stop
-            )
-        if spec.any_length:
-            check_covers(reference=reference, degraded=degraded)
-        if (prepare := metric.embed) is not None:
-            of_reference, embed = made.of(
-                lambda: prepare(for_metric(compared, spec)), spec.name, compared
-            )
-            kept = (keep(job.run_folder, found) for found in (of_reference, embed(degraded)))
-            return _row(coded, spec.name, "ok", "", None, *kept)
-        prepared = made.of(
-            lambda: metric.prepared(
-                for_metric(compared, spec), job.clip.transcript, job.clip.language
-            ),
-            spec.name,
-            compared,
-        )
-        value = float(prepared(degraded=degraded))
-    except Undefined as error:
-        return _row(coded, spec.name, "undefined", str(error))
-    except (StoreError, WeightsMismatch, WeightsUnavailable):
-        raise  # of every clip alike: the run ends
-    except Exception as error:  # whatever a metric's own code raises is a failed row
-        if missing := missing_package(error):
-            raise missing from error
-        return _row(coded, spec.name, "failed", f"{type(error).__name__}: {error}")
-    if not math.isfinite(value):
-        return _row(coded, spec.name, "failed", f"the metric returned {value}")
-    return _row(coded, spec.name, "ok", "", value)
-
-
-def _cut(audio: Audio, start: int, stop: int) -> Audio:
-    return Audio(audio.samples[:, start:stop], audio.rate_hz)
 
 
 def _row(
@@ -280,14 +260,11 @@ def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: 
     the clip matches there at all, and whether it does not match better elsewhere.
     """
     rate_hz = degraded.rate_hz
-    source = at_rate(reference, rate_hz)
+    source = signals.at_rate(reference, rate_hz)
     if source.channels != degraded.channels:
         source, degraded = downmix(source), downmix(degraded)
-    silent = [
-        name
-        for name, audio in (("source", reference), ("decode", degraded))
-        if np.all(audio.samples == audio.samples[:, :1])
-    ]
+    pair = {"source": reference, "decode": degraded}
+    silent = [name for name, audio in pair.items() if not np.ptp(audio.samples, axis=1).any()]
 
     def match_around(lag_s: float) -> align.Match:
         around, reach = round(lag_s * rate_hz), round(align.WINDOW_S * rate_hz)
@@ -299,8 +276,8 @@ def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: 
     if not reason:
         search_hz = min(rate_hz, _SEARCH_RATE_HZ)
         curve = align.cross_correlation(
-            reference=at_rate(source, search_hz),
-            degraded=at_rate(degraded, search_hz),
+            reference=signals.at_rate(source, search_hz),
+            degraded=signals.at_rate(degraded, search_hz),
             max_lag=round(align.MAX_DELAY_S * search_hz),
         )
         center = len(curve) // 2 + round(codec_delay_s * search_hz)

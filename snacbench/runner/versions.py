@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from importlib import metadata
@@ -19,7 +20,6 @@ from snacbench.models import CodecModel
 from snacbench.packages import check_installed
 from snacbench.plugins import metric_models, origin_of
 from snacbench.progress import Progress
-from snacbench.request import Request
 from snacbench.rows import Run, Versions
 from snacbench.store.agree import ASR_FACT, METRIC_VERSION, first_difference
 from snacbench.types import Metric, WeightsInfo
@@ -142,29 +142,24 @@ def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:
         of = run.metric_versions.get(name, {})
         same[name] = {**of, **{model: now_by[model] for model in of if model in now_by}}
     check_versions(run, codecs={}, metrics=same, place=place)
+    # Whoever goes on is to find the recogniser and the folders of what was added.
+    request = run.request
+    folders = {name: info.origin for name, info in weights.items() if info.source == "folder"}
+    named = absolute_weights([f"{name}={folder}" for name, folder in folders.items()])
+    others = (text for text in request.weights if text.partition("=")[0] not in weights)
+    hearing = (metric.options.asr for metric in added if metric.spec.needs_transcript)
+    asr, recipe = next(filter(None, hearing), request.asr), request.from_recipe
+    if recipe and asr != request.asr:  # it is no longer that recipe
+        recipe = replace(recipe, overridden={"asr": request.asr, **recipe.overridden})
     return replace(
         run,
-        request=_found_again(run.request, added, weights),
+        request=replace(request, asr=asr, weights=(*others, *named), from_recipe=recipe),
         metrics=(*kept, *(metric.spec for metric in added)),
         facts={**run.facts, **facts},
         metric_versions={**run.metric_versions, **versions},
         lacking={name: why for name, why in run.lacking.items() if name not in versions},
         metric_weights={**run.metric_weights, **weights},
     )
-
-
-def _found_again(
-    request: Request, metrics: Iterable[Metric], weights: Mapping[str, WeightsInfo]
-) -> Request:
-    """A run's request with the recogniser and folders of added metrics, for whoever goes on."""
-    hearing = [metric.options.asr for metric in metrics if metric.spec.needs_transcript]
-    others = (text for text in request.weights if text.partition("=")[0] not in weights)
-    folders = {name: info.origin for name, info in weights.items() if info.source == "folder"}
-    named = absolute_weights([f"{name}={folder}" for name, folder in folders.items()])
-    asr, recipe = next(filter(None, hearing), request.asr), request.from_recipe
-    if recipe and asr != request.asr:  # it is no longer that recipe
-        recipe = replace(recipe, overridden={"asr": request.asr, **recipe.overridden})
-    return replace(request, asr=asr, weights=(*others, *named), from_recipe=recipe)
 
 
 # ------------------------------------------------------------------- the machine, for the record
@@ -177,26 +172,21 @@ PACKAGES = (
 
 def package_versions() -> dict[str, str]:
     """Installed versions of the packages that can change a number."""
-    versions = {"python": platform.python_version()}
+    versions = {"python": platform.python_version(), **dict.fromkeys(PACKAGES, "not installed")}
     for name in PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = "not installed"
     return versions
 
 
 def machine() -> dict[str, str]:
     """The machine: processor, cores, memory, operating system."""
-    try:
+    lines, memory_bytes = list[str](), 0
+    with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    try:
+    with suppress(OSError, ValueError):
         memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (OSError, ValueError):
-        memory_bytes = 0
     return {
         "system": f"{platform.system()} {platform.release()}",
         "architecture": platform.machine(),

@@ -5,7 +5,6 @@ recorded and loaded is what would be with the published files, whose digests alo
 What weights mean cannot be tested without them; shapes, rates, lengths, parameter counts and
 equality with the packages can. Gigabytes: run with ``-m published``."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from snacbench.files import sha256_of_file as digest
 from snacbench.models import CodecModel
 from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
@@ -45,11 +45,6 @@ def hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Hos
         for name in ("HF_ENDPOINT", "SNACBENCH_GITHUB_ENDPOINT", "SNACBENCH_ENCODEC_ENDPOINT"):
             monkeypatch.setenv(name, front.address)
         yield front, storage
-
-
-def digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def test_no_published_name_is_left_out() -> None:
@@ -127,8 +122,6 @@ def test_from_the_host_to_a_loaded_model(name, hosts, tmp_path, monkeypatch):
 
 
 # ------------------------------------------------------------ as the packages compute
-
-
 @pytest.fixture(params=OWN, scope="module")
 def published(request: Any, tmp_path_factory: Any) -> tuple[CodecModel, Codec, Any]:
     folder = tmp_path_factory.mktemp(request.param)

@@ -26,17 +26,6 @@ SECONDS = 2.2
 TOLERANCE_DB = 0.01
 
 
-def score_of(folder: RunFolder) -> float:
-    (value,) = values(folder, "si_sdr_aligned")
-    assert value is not None
-    return value
-
-
-def delay_of(folder: RunFolder) -> Delay:
-    (row,) = folder.read(Delay)
-    return row
-
-
 def decode_of(source: Audio, rate_hz: int, snr_db: float, seed: int = 0) -> Audio:
     """A codec that keeps what its rate can hold, and adds noise."""
     exact = resample(source, rate_hz).samples
@@ -68,11 +57,13 @@ def test_a_delay_is_a_delay(rate_hz, share, snr_db, sign, seed):
         reference = write(place / "reference" / "a.wav", source)
         in_time = score_files(reference, write(place / "in_time" / "a.wav", decode), place / "r")
         late = score_files(reference, write(place / "late" / "a.wav", shifted), place / "s")
-        assert score_of(late) == pytest.approx(score_of(in_time), abs=TOLERANCE_DB)
-        row = delay_of(late)
+        one, other = (values(folder, "si_sdr_aligned") for folder in (late, in_time))
+        assert None not in one
+        assert one == pytest.approx(other, abs=TOLERANCE_DB)
+        row, untouched = (next(folder.read(Delay)) for folder in (late, in_time))
         assert (row.found, row.inverted, row.rate_hz) == (True, sign < 0, rate_hz)
         assert row.lag_s == row.own_lag_s == pytest.approx(samples / rate_hz, abs=1e-9)
-        assert delay_of(in_time).lag_s == 0.0
+        assert untouched.lag_s == 0.0
 
 
 LATE = """

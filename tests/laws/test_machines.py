@@ -25,6 +25,7 @@ pytestmark = pytest.mark.machines
 PLAN: dict[str, Any] = {**ASKED, "limit": None}
 ARGUMENTS = ["--codecs", ASKED["codecs"], "--metrics", ASKED["metrics"], "--speed-budget-s", "0"]
 ARGUMENTS += ["--condition", ASKED["conditions"]]
+SNACBENCH = (sys.executable, "-m", "snacbench")
 PARTS = ("ip", "munged", "slurmctld", "slurmd", "sbatch", "squeue", "sinfo")
 needed = pytest.mark.skipif(
     os.geteuid() != 0 or any(shutil.which(part) is None for part in PARTS),
@@ -55,8 +56,6 @@ def running(*command: object, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 # ------------------------------------------------------------------------- two hosts and a network
-
-
 @contextmanager
 def two_hosts() -> Iterator[tuple[str, str]]:
     """Network namespaces that reach each other at 10.77.0.1 and .2, and nobody else."""
@@ -92,10 +91,8 @@ def test_four_workers_on_two_hosts_of_which_one_is_lost_and_one_is_added(alone, 
         start(0, *dask, "--host", "10.77.0.1", "--port", "8786", "--no-dashboard")
         workers = [start(host, *work) for host in (0, 0, 1, 1)]
         run = tmp_path / "run"
-        client = start(
-            0, sys.executable, "-m", "snacbench", "run", *ARGUMENTS, "--cluster",
-            "tcp://10.77.0.1:8786", "-o", run,
-        )  # fmt: skip
+        words = ("run", *ARGUMENTS, "--cluster", "tcp://10.77.0.1:8786", "-o", run)
+        client = start(0, *SNACBENCH, *words)
         rows = run / "coded.jsonl"
         half = len(alone["Coded"]) // 2
         until(lambda: rows.exists() and rows.read_text().count("\n") >= half, "half of the run")
@@ -107,8 +104,6 @@ def test_four_workers_on_two_hosts_of_which_one_is_lost_and_one_is_added(alone, 
 
 
 # ---------------------------------------------------------------------------------- a real queue
-
-
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A Slurm of one node with two cores on loopback; the environment names its configuration."""
@@ -146,19 +141,15 @@ def test_workers_that_slurm_starts(alone, slurm, tmp_path):
         f"    walltime: '00:20:00'\n    interface: lo\n    log-directory: {tmp_path}\n"
     )
     run = tmp_path / "run"
-    done(
-        sys.executable, "-m", "snacbench", "run", *ARGUMENTS, "--cluster", described, "--jobs", 2,
-        "-o", run,
-    )  # fmt: skip
+    done(*SNACBENCH, "run", *ARGUMENTS, "--cluster", described, "--jobs", 2, "-o", run)
     assert rows_of(sb.load(run).folder) == alone
 
 
 @needed
 def test_a_job_array_that_is_sent_twice(alone, slurm, tmp_path):
     script = tmp_path / "shards.sh"
-    snacbench = (sys.executable, "-m", "snacbench")
     words = ("cluster", "template", "slurm", "--shards", 3, "--jobs", 1, "--", *ARGUMENTS)
-    text = done(*snacbench, *words, cwd=tmp_path)
+    text = done(*SNACBENCH, *words, cwd=tmp_path)
     script.write_text(text.replace("--mem-per-cpu=2G", "--mem-per-cpu=1G"))
     sent = done("sbatch", "--parsable", script, cwd=tmp_path).strip()
     first = tmp_path / "shards" / "1" / "coded.jsonl"
@@ -167,5 +158,5 @@ def test_a_job_array_that_is_sent_twice(alone, slurm, tmp_path):
     until(lambda: not done("squeue", "-h"), "the end of what was cancelled")
     done("sbatch", script, cwd=tmp_path)
     until(lambda: not done("squeue", "-h"), "the end of all shards")
-    done(*snacbench, "merge", *sorted((tmp_path / "shards").iterdir()), "-o", tmp_path / "whole")
+    done(*SNACBENCH, "merge", *sorted((tmp_path / "shards").iterdir()), "-o", tmp_path / "whole")
     assert rows_of(sb.load(tmp_path / "whole").folder) == alone

@@ -52,18 +52,22 @@ def header_of(loaded, name=""):
     return Header(name or spec.name, dict(spec.weights.sha256), rate_hz, rate_hz, 1, 480, "mono", 0)
 
 
-def test_the_codec_is_found_by_the_file_or_unknown_here():
+def test_the_codec_is_found_by_the_file_or_unknown_here(tmp_path):
     for selector in ("opus@9.5", "snac-mini@2q", "lowpass@3kHz"):
         loaded = bitstreams.codec_meant(selector, EMBEDDED)
         assert bitstreams.codec_of(header_of(loaded), EMBEDDED).planned == loaded.planned
     opus = bitstreams.codec_meant("opus@24", ())
     local = bitstreams.spec_of(header_of(opus, "dac-44khz-local@2.58kbps"))
     assert local.name == "dac-44khz@2.58kbps"
-    for name in ("mine@3kbps", "snac-", "opus@14kbps,mp3@64kbps", "dac-mini@4kbps", "", "X=dac:/"):
+    own, ran = tmp_path / "own.py", tmp_path / "ran"  # no name of a file's has code run
+    own.write_text(f"open({str(ran)!r}, 'w')")
+    several = ("opus@14kbps,mp3@64kbps", f"opus@14kbps,{own}")
+    for name in ("mine@3kbps", "snac-", *several, "dac-mini@4kbps", "", "X=dac:/", str(own)):
         header = replace(header_of(opus), codec=name)
         assert bitstreams.spec_of(header) is None
         with pytest.raises(BitstreamError, match="a codec that is unknown here; a checkpoint or"):
             bitstreams.codec_of(header, EMBEDDED)
+    assert not ran.exists()
     with pytest.raises(BitstreamError, match="made at A@77kbps, and dac-mini has no such"):
         bitstreams.codec_of(header_of(opus, "A@77kbps"), EMBEDDED, selector="dac-mini")
     with pytest.raises(SnacbenchError, match=r"opus means 3 operating points, .* one of opus@8kb"):

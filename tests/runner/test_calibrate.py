@@ -10,10 +10,10 @@ from snacbench.audio.align import advanced
 from snacbench.errors import WeightsMismatch
 from snacbench.request import Request
 from snacbench.rows import Calibration, Speed
-from snacbench.runner import measured_speed as speed
+from snacbench.runner import measured_cost as speed
 from snacbench.runner import preparing
 from snacbench.runner.loading import LoadedCodec, load, unload
-from snacbench.runner.measured_speed import SpeedJob, load_between, why_unstable
+from snacbench.runner.measured_cost import SpeedJob, load_between, why_unstable
 from snacbench.runner.plan import PlannedCodec, make_plan, with_weights
 from snacbench.runner.pool import run_all
 from snacbench.runner.preparing import PreparationJob, agreement, excerpts_for, residual_delay

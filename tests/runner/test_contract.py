@@ -2,11 +2,9 @@
 
 import re
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -27,30 +25,21 @@ TOLD = {"nominal_kbps": 64.0, "licence": "MIT", "citation": "x"}
 SPEC = CodecSpec("eight", "eight", "toys", 8_000, (1,), (STREAM,), **TOLD)
 
 
-@dataclass
-class Eight:
-    """Eight bits a sample; what it encodes and decodes goes through functions that may spoil it."""
+def coded(codec, audio):
+    """Eight bits a sample."""
+    codes = np.rint((audio.samples.clip(-1, 1) + 1) * 127.5).astype(np.int32)
+    return Encoded(audio.num_samples, 1, audio.rate_hz, codes=(codes,))
 
-    spec: CodecSpec = SPEC
-    spoil: Callable[..., Encoded] = lambda codec, encoded: encoded
-    impair: Callable[..., Any] = lambda codec, samples, seed: samples
-    before: Callable[..., None] = lambda audio: None
-    calls: int = 0
 
-    def encode(self, audio):
-        self.calls += 1
-        self.before(audio)
-        codes = np.rint((audio.samples.clip(-1, 1) + 1) * 127.5).astype(np.int32)
-        return self.spoil(self, Encoded(audio.num_samples, 1, audio.rate_hz, codes=(codes,)))
+def heard(encoded):
+    return encoded.codes[0] / 127.5 - 1
 
-    def decode(self, encoded, *, seed):
-        self.calls += 1
-        samples = self.impair(self, encoded.codes[0] / 127.5 - 1, seed)
-        return Audio(np.array(samples, np.float32), encoded.rate_hz)
+
+EIGHT = {"spec": SPEC, "sent": coded, "tweak": lambda codec, encoded, seed: heard(encoded)}
 
 
 @dataclass
-class Batching(Eight):
+class Batching(Sender):
     """In batches it codes every signal, but for what it is asked to spoil there."""
 
     shift: float = 0.0
@@ -68,14 +57,21 @@ class Batching(Eight):
         return [self.decode(e, seed=seed) for e, seed in both][:: self.order]
 
 
-def codes(change):
-    return {"spoil": lambda codec, e: replace(e, codes=tuple(change(c) for c in e.codes))}
+def spoilt(change):
+    """With codes that went through a function."""
+
+    def sent(codec, audio):
+        encoded = coded(codec, audio)
+        return replace(encoded, codes=tuple(map(change, encoded.codes)))
+
+    return {"sent": sent}
 
 
-def force(audio):
+def force(codec, audio):
     whole = audio.samples.base
     assert whole is not None
     whole[0, 0] += 0.25
+    return coded(codec, audio)
 
 
 def length(codec):
@@ -88,26 +84,26 @@ def spec(codec):
 
 DECODING, CODES, WRITTEN = contract.check_decoding, contract.check_codes, contract.check_written
 EXTREMES, DELAY, BATCHES = contract.check_extremes, contract.check_delay, contract.check_batches
-NO_CODES = {"spoil": lambda c, e: replace(e, codes=())}
+NO_CODES = {"sent": lambda c, a: replace(coded(c, a), codes=())}
 
 
 @pytest.mark.parametrize(("check", "broken", "message"), [
-    (DECODING, {"impair": lambda c, x, s: x + c.calls / 99}, "gave other audio"),
-    (DECODING, {"impair": lambda c, x, s: x + s / 99}, "declare stochastic"),
+    (DECODING, {"tweak": lambda c, e, s: heard(e) + c.calls / 99}, "gave other audio"),
+    (DECODING, {"tweak": lambda c, e, s: heard(e) + s / 99}, "declare stochastic"),
     (DECODING, {"spec": replace(SPEC, stochastic=True)}, "leave stochastic"),
     (CODES, NO_CODES, "0 code arrays for 1"),
     (CODES, {**NO_CODES, "spec": replace(SPEC, streams=(), nominal_kbps=None)}, "no bits were"),
-    (CODES, codes(lambda c: c.astype(np.int64)), "int64, expected int32"),
-    (CODES, codes(lambda c: c[:, :100]), "has the shape (1, 100)"),
+    (CODES, spoilt(lambda c: c.astype(np.int64)), "int64, expected int32"),
+    (CODES, spoilt(lambda c: c[:, :100]), "has the shape (1, 100)"),
     (CODES, {"spec": replace(SPEC, nominal_kbps=32.0)}, "64 kbps were spent on 2 s, and it"),
-    (EXTREMES, {"impair": lambda c, x, s: x / 0.0}, "NaN or infinite"),
-    (WRITTEN, {"before": force}, "encode changes its input"),
-    (WRITTEN, {"spoil": lambda c, e: replace(e, side_info=bytes([c.calls]))}, "second time"),
-    (WRITTEN, codes(lambda c: c + 200), "codebook"),
-    (WRITTEN, {"impair": lambda c, x, s: x + c.calls / 99}, "read again decodes to other"),
-    (DELAY, {"impair": lambda c, x, s: np.roll(x, 80)}, "comes 10.0 ms late"),
-    (length, {"spoil": lambda c, e: replace(e, num_samples=e.num_samples - 1)}, "is 318 for a"),
-    (length, {"impair": lambda c, x, s: x[:, :-1]}, "returned (1, 318, 8000)"),
+    (EXTREMES, {"tweak": lambda c, e, s: heard(e) / 0.0}, "NaN or infinite"),
+    (WRITTEN, {"sent": force}, "encode changes its input"),
+    (WRITTEN, {"sent": lambda c, a: replace(coded(c, a), side_info=bytes([c.calls]))}, "second"),
+    (WRITTEN, spoilt(lambda c: c + 200), "codebook"),
+    (WRITTEN, {"tweak": lambda c, e, s: heard(e) + c.calls / 99}, "read again decodes to other"),
+    (DELAY, {"tweak": lambda c, e, s: np.roll(heard(e), 80)}, "comes 10.0 ms late"),
+    (length, {"sent": lambda c, a: replace(coded(c, a), num_samples=318)}, "is 318 for a"),
+    (length, {"tweak": lambda c, e, s: heard(e)[:, :-1]}, "returned (1, 318, 8000)"),
     (spec, {"spec": replace(SPEC, licence="")}, "it states no licence"),
     (spec, {"spec": replace(SPEC, nominal_kbps=None)}, "states no nominal_kbps"),
     (spec, {"spec": replace(SPEC, nominal_kbps=60.0)}, "is 60 and its streams make 64"),
@@ -117,10 +113,10 @@ NO_CODES = {"spoil": lambda c, e: replace(e, codes=())}
 ])  # fmt: skip
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
 def test_a_broken_promise_is_named(check, broken, message):
-    make = Batching if check is BATCHES else Eight
-    check(make())  # a codec that keeps it
+    make = Batching if check is BATCHES else Sender
+    check(make(**EIGHT))  # a codec that keeps it
     with pytest.raises(SnacbenchError, match=re.escape(message)):
-        check(make(**broken))
+        check(make(**EIGHT | broken))
 
 
 def test_a_codec_that_cannot_be_loaded(monkeypatch):

@@ -36,8 +36,6 @@ def loaded(selector: str) -> LoadedCodec:
 
 
 # ------------------------------------------------------------------------ multiply-accumulates
-
-
 @pytest.mark.parametrize(("module", "shape", "macs"), [
     # Four gates of 32 see 16 inputs and 32 states; the second layer sees 32 and 32.
     (lambda nn: nn.LSTM(16, 32, num_layers=2), (100, 1, 16), 100 * 4 * 32 * (16 + 3 * 32)),
@@ -118,8 +116,6 @@ def test_memory_of_a_plug_in_has_its_weights(params_m: float | None, least_mb: f
 
 
 # --------------------------------------------------------------------------------------- delay
-
-
 @dataclass(frozen=True)
 class Framed:
     """Frames of their mean and peak, `ahead` samples of what follows included; or the whole file.
@@ -197,8 +193,6 @@ def test_delay_of_lyra_is_a_frame(lyra_folder: Any) -> None:
 
 
 # ----------------------------------------------------------------------------------- its verbs
-
-
 def test_show_codec_measures(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = models.with_config(tmp_path / "mine.th", models.tiny_encodec(), models.encodec_config())
     shown = call("show", "codec", f"encodec:{path}", "--measure").stdout

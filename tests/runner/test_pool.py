@@ -88,6 +88,17 @@ def test_workers_end_with_the_process_that_began_them(tmp_path):
     until(lambda: not (child.exists() or forked_from.exists()), "the end of what it had begun")
 
 
+def test_processes_with_nothing_to_do_end_after_a_while(log):
+    workers = LocalWorkers({}, log)
+    (before,), *_ = workers.submit("a", Do("pid")).result(PATIENCE_S)
+    workers.close_idle(600)
+    assert workers.submit("a", Do("pid")).result(PATIENCE_S)[0] == [before]
+    workers.close_idle(-1)
+    until(lambda: not Path(f"/proc/{before}").exists(), "the end of a process")
+    assert workers.submit("a", Do("pid")).result(PATIENCE_S)[0] != [before]
+    workers.close()
+
+
 def test_abandoning_the_results_stops_the_workers(log):
     started = time.monotonic()
     results = run_all([Do("wait", (0,)), Do("wait", (600,))], log=log)

@@ -30,6 +30,7 @@ from tests.support.cases import cases
 from tests.support.failing_codecs import SPEC
 
 SISDR = ("si_sdr", "si_sdr_aligned")
+SHORT = broadband(0.5, 16_000)
 
 
 def job_of(folder, source, decodes, names=SISDR, delay_s=0.0, **clip):
@@ -92,8 +93,7 @@ def test_a_reference_is_prepared_once_and_freed_after_the_clip(monkeypatch, tmp_
 
     metrics = {"good": prepare, "bad": partial(prepare, good=False)}
     use(monkeypatch, **metrics)
-    audio = broadband(0.5, 16_000)
-    job = job_of(tmp_path, audio, [audio] * 3, tuple(metrics))
+    job = job_of(tmp_path, SHORT, [SHORT] * 3, tuple(metrics))
     gc.disable()
     try:
         assert [row.status for row in scores(job)] == ["ok", "undefined"] * 3
@@ -106,8 +106,7 @@ def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path):
     odd = {"nan": float("nan"), "inf": float("inf"), "high": "high"}
     made = {name: lambda _, value=value: lambda **_: value for name, value in odd.items()}
     use(monkeypatch, fine=lambda _: lambda **_: np.float32(0.5), **made)
-    audio = broadband(0.5, 16_000)
-    ok, *failed = scores(job_of(tmp_path, audio, [audio], ("fine", *odd)))
+    ok, *failed = scores(job_of(tmp_path, SHORT, [SHORT], ("fine", *odd)))
     assert (ok.status, type(ok.value)) == ("ok", float)
     for row, message in zip(failed, ("returned nan", "returned inf", "ValueError"), strict=True):
         assert (row.status, message in row.reason) == ("failed", True)
@@ -126,8 +125,7 @@ def test_a_set_level_metric_keeps_embeddings_or_says_why_not(monkeypatch, tmp_pa
         for name, of in ways.items()
     }
     monkeypatch.setattr(scoring, "all_metrics", lambda: metrics)
-    audio = broadband(0.5, 16_000)
-    rows = scores(job_of(tmp_path, audio, [audio], tuple(ways)))
+    rows = scores(job_of(tmp_path, SHORT, [SHORT], tuple(ways)))
     assert {type(row) for row in rows} == {Embedded}
     assert [row.status for row in rows] == ["ok", "undefined", "failed"]
     assert [row.reason[:9] for row in rows] == ["", "too short", "TypeError"]
@@ -153,22 +151,16 @@ def test_words_reach_the_metric(monkeypatch, tmp_path, domain, transcript, expec
     spec = replace(toy("words"), domains=("speech",), needs_transcript=True)
     words = Metric(spec, prepare=lambda reference: pytest.fail("no words"), configure=heard_by)
     monkeypatch.setattr(scoring, "all_metrics", lambda: {"words": words})
-    audio = broadband(1.0, 16_000)
     said = {"domain": domain, "transcript": transcript, "language": "pt-BR"}
-    job = job_of(tmp_path, audio, [audio], ("words",), **said)
+    job = job_of(tmp_path, SHORT, [SHORT], ("words",), **said)
     (row,) = scores(replace(job, request=replace(job.request, asr="parrot", offline=True)))
     assert (row.status, row.value) == expected[:2]
     assert row.reason.startswith(expected[2])
 
 
-def noisy(audio, gain=0.01):
-    noise = gain * np.random.default_rng(0).standard_normal(audio.samples.shape)
-    return Audio((audio.samples + noise).astype(np.float32), audio.rate_hz)
-
-
 def test_aligned_metrics_compare_the_same_part_for_every_lag(tmp_path):
     source = broadband(2.2, 24_000, channels=2)
-    decode = noisy(source)
+    decode = buried(source, 0.05)
     job = job_of(tmp_path, source, [decode, advanced(decode, -5), advanced(decode, 6)])
     rows = job.run()
     delays, raw, aligned = rows[::3], rows[1::3], rows[2::3]  # a delay before the scores
@@ -182,7 +174,7 @@ def test_aligned_metrics_compare_the_same_part_for_every_lag(tmp_path):
 @pytest.mark.parametrize(("lag_s", "status"), [(0.2, "ok"), (-0.3, "ok"), (0.45, "undefined")])
 def test_a_clip_too_short_for_its_delay_has_no_aligned_score(tmp_path, lag_s, status):
     source = broadband(0.8, 24_000)
-    late = advanced(noisy(source), -round(lag_s * 24_000))
+    late = advanced(buried(source, 0.05), -round(lag_s * 24_000))
     _, row = scores(job_of(tmp_path, source, [late], delay_s=lag_s))
     assert row.status == status
     too_short = "the decode comes 450.0 ms late and the clip lasts 0.800 s"
@@ -193,7 +185,7 @@ def test_decodes_of_another_length_or_that_were_changed_or_removed(tmp_path):
     source = broadband(1.0, 24_000)
     half = Audio(source.samples[:, :12_000], 24_000)
     job = job_of(tmp_path, source, [half, source, source])
-    write_flac(tmp_path / "1.flac", noisy(source))
+    write_flac(tmp_path / "1.flac", buried(source, 0.05))
     (tmp_path / "2.flac").unlink()
     raw, aligned, changed, _, gone, _ = scores(job)
     for row, status, reason in (
@@ -275,11 +267,6 @@ def test_short_clips_and_decodes_of_another_rate_or_of_other_channels():
     assert found(Audio(stereo.samples.mean(axis=0, keepdims=True), 48_000), reference=stereo).found
 
 
-def spec_of(selector):
-    ((_, spec),) = select(selector)
-    return spec
-
-
 def test_a_source_is_limited_downmixed_or_refused():
     left = broadband(0.1, 48_000).samples
     six, stereo = (broadband(0.1, 48_000, channels=n) for n in (6, 2))
@@ -305,7 +292,7 @@ def test_a_source_is_limited_downmixed_or_refused():
 
 @pytest.mark.parametrize(("codec", "channels", "parts", "rule"), cases(__file__)["given"])
 def test_what_a_codec_gets(codec, channels, parts, rule):
-    spec = spec_of(codec)
+    spec = select(codec)[0][1]
     inputs, found = signals.codec_inputs(broadband(0.2, 44_100, channels=channels), spec)
     assert [audio.channels for audio in inputs] == parts
     assert found == rule
@@ -318,7 +305,7 @@ def test_what_a_codec_gets(codec, channels, parts, rule):
 def test_lengths_agree_at_the_metrics_rate_after_any_codecs_rate(rate_hz, samples):
     source = Audio(broadband(1.0, rate_hz).samples[:, :samples], rate_hz)
     for codec in ("dac-44khz@3q", "dac-16khz@3q", "snac-32khz"):
-        (given,), _ = signals.codec_inputs(source, spec_of(codec))
+        (given,), _ = signals.codec_inputs(source, select(codec)[0][1])
         for metric in metrics().values():
             reference = signals.for_metric(source, metric.spec)
             degraded = signals.for_metric(given, metric.spec)
@@ -348,8 +335,7 @@ def test_weights_other_than_the_recorded_ones_end_the_run(monkeypatch, tmp_path)
         return Metric(toy("learned"), prepare, options=options, configure=configure)
 
     monkeypatch.setattr(scoring, "all_metrics", lambda: {"learned": configure(NO_OPTIONS)})
-    audio = broadband(0.5, 16_000)
-    job = job_of(tmp_path, audio, [audio], ("learned",))
+    job = job_of(tmp_path, SHORT, [SHORT], ("learned",))
     with pytest.raises(WeightsMismatch, match="changed since the run began"):
         job.run()
     (row,) = scores(replace(job, recorded=(("model", "then"),)))
@@ -359,6 +345,5 @@ def test_weights_other_than_the_recorded_ones_end_the_run(monkeypatch, tmp_path)
 def test_a_package_that_does_not_load_ends_the_run(monkeypatch, tmp_path):
     unloadable = ImportError("libgomp.so.1: cannot open shared object file", name="librosa")
     use(monkeypatch, mcd=Mock(side_effect=unloadable))
-    audio = broadband(0.5, 16_000)
     with pytest.raises(MissingPackage, match=r"librosa .* does not load .*libgomp"):
-        job_of(tmp_path, audio, [audio], ("mcd",)).run()
+        job_of(tmp_path, SHORT, [SHORT], ("mcd",)).run()
