@@ -30,6 +30,8 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     assert options["conditions"] == ("loss@1%,5%",)
     path = written(tmp_path, GOOD.replace("data: quick", "data: clips/set.csv"))
     assert read_recipe(path).options()["data"] == str(tmp_path / "clips/set.csv")
+    with pytest.raises(UserError, match=r"cannot read the recipe .*gone\.yaml"):
+        find_recipe(str(tmp_path / "gone.yaml"))
 
 
 @pytest.mark.parametrize(("old", "new", "message"), CASES["mistakes"])
@@ -40,9 +42,7 @@ def test_mistakes_are_named_with_their_line(tmp_path, old, new, message):
         read_recipe(path)
 
 
-def test_what_is_no_recipe(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot read the recipe .*gone\.yaml"):
-        find_recipe(str(tmp_path / "gone.yaml"))
+def test_shipped_recipes_are_known_by_name() -> None:
     with pytest.raises(UnknownName, match=r"no recipe named 'quik' .*; did you mean quick"):
         find_recipe("quik")
     assert set(shipped_recipes()) == {
