@@ -21,8 +21,6 @@ from tests.support.synthetic_runs import DOWN, RUN, make_run
 VALUES = {"c": {"up": np.arange(3.0)}}
 CODEC = {"c": {"torch": "2.11.0+cu128", "c": "1"}}
 METRIC = {"up": {"pesq": "1", "metric version": "1", "snacbench": "8"}}
-
-
 PARTS = {"as_parts": True}
 
 
