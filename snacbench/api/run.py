@@ -348,8 +348,7 @@ class Run:
     def export(self, path: str | Path, *, partial: bool = False) -> Bundle:
         """Write the run as one file to hand over, without audio; see docs/bundles.md.
 
-        Raises `StoreError` if its rows contradict each other, or some are missing and it is not
-        to be `partial`.
+        Raises `StoreError` if rows contradict each other, or, unless `partial`, some are missing.
         """
         from snacbench.api.bundles import export
 

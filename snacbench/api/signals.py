@@ -109,8 +109,7 @@ class OpenMetric:
 
         Neither a delay nor a difference in length is mended: `score` does both as a run does.
         Metrics of words take the transcript and the code of its `language`, else English. Raises
-        `Undefined` if the metric has no value there, and says why, and `UserError` if the language
-        is no code.
+        `Undefined` with the reason if it has no value here, `UserError` if `language` is no code.
         """
         try:
             code = language_code(language)

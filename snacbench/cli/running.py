@@ -69,9 +69,8 @@ def run(discard_decoded: bool, plan_only: bool, timed: bool, **options: Any) -> 
     RECIPE names a run that is written down ('snacbench list recipes', or a .yaml file of your own);
     options change single fields of it, which is recorded.
 
-    Every finished clip is on disk at once: after Ctrl-C, a crash or a full disk, go on with
-    --resume RUN. What failed for a reason that has passed is tried again by --resume RUN
-    --retry-failed.
+    Every finished clip is on disk at once: after Ctrl-C, a crash or a full disk, --resume RUN goes
+    on. What failed for a reason that has passed is tried again by --resume RUN --retry-failed.
     """
     context, chosen = click.get_current_context(), click.core.ParameterSource.COMMANDLINE
     said = (name for name in options if context.get_parameter_source(name) is chosen)
@@ -145,8 +144,7 @@ def speed(run: Path, **options: Any) -> int:
 def cost(run: Path, offline: bool) -> int:
     """Count multiply-accumulates of the codecs of RUN, and measure memory and delay.
 
-    Large models take minutes each. 'snacbench show codec NAME --measure' does the same for
-    a codec without a run.
+    Large models take minutes each. 'snacbench show codec NAME --measure' does so without a run.
     """
     return _shown(lambda bar: api.load(run).measure_cost(offline=offline, progress=bar))
 
@@ -165,8 +163,7 @@ def cost(run: Path, offline: bool) -> int:
 def score_files(reference: Path, degraded: Path, **options: Any) -> int:
     """Score two files, or two folders matched by name, as the output of an outside codec.
 
-    What comes out is a run like any other: 'snacbench table' shows it beside runs on the same
-    references.
+    The result is a run like any other; 'snacbench table' shows it beside runs on these references.
     """
     return _shown(lambda bar: api.score_files(reference, degraded, **options, progress=bar))
 

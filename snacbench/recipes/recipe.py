@@ -111,21 +111,14 @@ class NamedRecipe:
         return {name: value for name, value in told.items() if value is not None}
 
 
-def read_recipe(path: Path) -> NamedRecipe:
-    """Read a recipe; it goes by the name of its file."""
+def find_recipe(text: str) -> NamedRecipe:
+    """The recipe of a name, or in a YAML file of one's own: it goes by the name of its file."""
+    shipped = shipped_recipes()
+    path = shipped.get(text) or Path(text).expanduser()
+    if text not in shipped and path.suffix.lower() not in (".yaml", ".yml"):
+        raise UnknownName(
+            f"no recipe named {text!r} (one of your own is named by its path, ending in .yaml); "
+            f"{did_you_mean(text, shipped)}"
+        )
     recipe = read_yaml(path, Recipe, noun="recipe", docs="docs/recipes.md")
     return NamedRecipe(path.stem, path, sha256_of_file(path), recipe)
-
-
-def find_recipe(text: str) -> NamedRecipe:
-    """The recipe of a name, or in a YAML file of one's own."""
-    shipped = shipped_recipes()
-    if text in shipped:
-        return read_recipe(shipped[text])
-    path = Path(text).expanduser()
-    if path.suffix.lower() in (".yaml", ".yml"):
-        return read_recipe(path)
-    raise UnknownName(
-        f"no recipe named {text!r} (one of your own is named by its path, ending in .yaml); "
-        f"{did_you_mean(text, shipped)}"
-    )

@@ -68,8 +68,7 @@ class Merged:
 def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     """Join runs into a new folder; it appears whole or not at all.
 
-    Raises StoreError if the parts disagree (the message names the first disagreement), or the
-    folder is taken.
+    Raises StoreError, which names the first disagreement, if parts disagree or the folder is taken.
     """
     if len(parts) < 2:
         raise StoreError(f"a merge needs two runs or more, found {len(parts)}")

@@ -156,8 +156,7 @@ def open_chosen(
 ) -> TestSet:
     """Open ``--data`` and choose: draw segments, or cut and limit clips.
 
-    Segments are drawn as asked for, else as the set's authors draw them. Raises `TestSetError` as
-    `open_test_set`.
+    Segments are drawn as asked for, else as the set's authors draw them. Raises as `open_test_set`.
     """
     chosen = open_test_set(data, domain=domain, root=root, reading=Reading(progress=progress))
     usual = COMPOSITE_SETS[data].segments if data in COMPOSITE_SETS else None
