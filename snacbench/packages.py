@@ -73,8 +73,7 @@ def missing_package(error: Exception) -> MissingPackage | None:
     frames = [frame for frame, _ in traceback.walk_tb(root.__traceback__)]
     importing = [p for frame in frames if frame.f_code.co_name == "<module>" and (p := _of(frame))]
     if isinstance(root, ImportError):
-        named = _top(root.name or "")
-        inside = [named, *importing[-1:], *filter(None, map(_of, frames[-1:]))]
+        inside = [_top(root.name or ""), *importing[-1:], *filter(None, map(_of, frames[-1:]))]
         package = next(filter(None, inside), "")
     else:
         package = importing[-1] if importing else ""

@@ -13,6 +13,7 @@ import functools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar
 
 import platformdirs
@@ -35,8 +36,7 @@ class Settings:
 
 def config_file() -> Path:
     """Where the configuration file is looked for."""
-    folder = platformdirs.user_config_path("snacbench")
-    return _folder("SNACBENCH_CONFIG", folder / "config.toml")
+    return _folder("SNACBENCH_CONFIG", platformdirs.user_config_path("snacbench") / "config.toml")
 
 
 def cache_folder() -> Path:
@@ -73,33 +73,24 @@ def let_libraries_cache() -> None:
     can be written. It reads the name when it is imported. What the user has set stands. Raises
     `UserError` if not even a temporary folder can be had.
     """
-    if not os.environ.get(NUMBA_VARIABLE):
-        ours = cache_folder() / "numba"
-        os.environ[NUMBA_VARIABLE] = str(ours if is_writable(ours) else _temporary())
     theirs = (platformdirs.user_config_path(), platformdirs.user_cache_path())
-    if MATPLOTLIB_VARIABLE not in os.environ and not all(
-        is_writable(_absolute(folder) / "matplotlib") for folder in theirs
-    ):
-        ours = cache_folder() / "matplotlib"
-        os.environ[MATPLOTLIB_VARIABLE] = str(ours if is_writable(ours) else _temporary())
+    usual = all(is_writable(_absolute(folder) / "matplotlib") for folder in theirs)
+    for variable, library in ((NUMBA_VARIABLE, "numba"), (MATPLOTLIB_VARIABLE, "matplotlib")):
+        if not os.environ.get(variable) and not (library == "matplotlib" and usual):
+            ours = cache_folder() / library
+            os.environ[variable] = str(ours if is_writable(ours) else _temporary().name)
 
 
 @functools.cache
-def _temporary() -> Path:
+def _temporary() -> TemporaryDirectory[str]:
     """A folder of this process, gone with it."""
-    import atexit
-    import shutil
-    import tempfile
-
     try:
-        folder = Path(tempfile.mkdtemp(prefix="snacbench-"))
+        return TemporaryDirectory(prefix="snacbench-", ignore_cleanup_errors=True)
     except OSError as error:
         raise UserError(
             f"there is no folder for temporary files ({error.strerror or error}); name one that "
             "can be written by TMPDIR"
         ) from error
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def settings() -> Settings:

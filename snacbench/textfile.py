@@ -84,9 +84,8 @@ def read_text(path: Path, *, noun: str = "text", refuse: type[UserError] = UserE
         )
     note = ""
     if strange:
-        named = ", ".join(map(str, strange[:_LINES_NAMED])) + ", ..." * (
-            len(strange) > _LINES_NAMED
-        )
+        more = ", ..." if len(strange) > _LINES_NAMED else ""
+        named = ", ".join(map(str, strange[:_LINES_NAMED])) + more
         note = f"not UTF-8, read as Windows-1252: {path.name}, line {named}"
     return Text(text.replace("\ufeff", ""), note)  # files that were joined have more marks
 
@@ -110,9 +109,7 @@ def read_table(
         return Table((), [], notes)
     heading, *rest = records
     columns = plain_names(heading.cells, known)
-    while (
-        columns and not columns[-1] and all(not "".join(r.cells[len(columns) - 1 :]) for r in rest)
-    ):
+    while columns and not columns[-1] and not any(any(r.cells[len(columns) - 1 :]) for r in rest):
         columns = columns[:-1]  # spreadsheets add empty ones
     if twice := sorted({name for name in columns if columns.count(name) > 1}):
         raise refuse(f"{path}, line {heading.line}: the column {twice[0]!r} comes twice; keep one")
@@ -147,8 +144,7 @@ def _separator(heading: str) -> str:
 def plain_names(cells: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
     """Names of columns without spaces around them; those that are known as they are known."""
     spelt = {name.casefold(): name for name in known}
-    stripped = [cell.strip() for cell in cells]
-    return tuple(spelt.get(name.casefold(), name) for name in stripped)
+    return tuple(spelt.get(name.casefold(), name) for name in map(str.strip, cells))
 
 
 def read_records(

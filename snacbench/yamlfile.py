@@ -78,9 +78,8 @@ def _what_is_wrong(
             if isinstance(part, str) and part in model.model_fields:
                 model = _model_in(model.model_fields[part].annotation) or model
         return f"{where}: no such field; {did_you_mean(str(place[-1]), model.model_fields)}"
-    text = first["msg"].removeprefix("Value error, ")
     found = "" if first["type"] == "value_error" else f", found {first['input']!r:.60}"
-    return f"{where}: {text}{found}"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}{found}"
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

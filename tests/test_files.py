@@ -53,9 +53,7 @@ def test_what_fails_leaves_the_target_as_it_was(tmp_path, folder):
     assert list(tmp_path.iterdir()) == [target]
     with pytest.raises(StoreError, match=r"cannot write the text .*; choose"), writing("the text"):
         write_text(target / "below", "text")
-
-
-def test_bytes_and_text_are_written_as_they_are(tmp_path):
+    # Bytes and text are written as they are.
     write_text(tmp_path / "a", "ä\r\nb\n")
     assert (tmp_path / "a").read_bytes() == b"\xc3\xa4\r\nb\n"
     write_bytes(tmp_path / "a", b"\0" * 3_000_000, sync=True)

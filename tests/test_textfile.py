@@ -6,7 +6,7 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, field_validator
 
 from snacbench.errors import TestSetError, UserError
 from snacbench.textfile import Text, read_heading, read_records, read_table, read_text
@@ -64,18 +64,13 @@ def test_what_python_writes_is_read(tmp_path_factory, data):
     assert cells(tmp_path_factory.mktemp("csv"), stream.getvalue()) == wanted
 
 
-def test_lines_may_end_in_any_way_and_be_empty(tmp_path):
+def test_lines_may_end_in_any_way_and_cells_have_quotes_and_spaces(tmp_path):
     assert cells(tmp_path, "a,b\r1,2\r\n\n , \n3,4") == [["a", "b"], ["1", "2"], ["3", "4"]]
     records, _ = read_records(put(tmp_path, 'a\n\n"1\r\n2"\r3'), noun="table")
     assert [record.line for record in records] == [1, 3, 5]
-
-
-def test_a_quote_within_a_cell_is_a_character(tmp_path):
+    # A quote within a cell is a character; some write spaces after commas.
     assert cells(tmp_path, 'a,b\n5" wide,x"y"\n') == [["a", "b"], ['5" wide', 'x"y"']]
     assert cells(tmp_path, 'a\tb\n"x\ty\n', quotes="none") == [["a", "b"], ['"x', "y"]]
-
-
-def test_a_table_written_with_spaces_after_commas(tmp_path):
     assert cells(tmp_path, 'a, b\n"x, 1", y z \n') == [["a", "b"], ["x, 1", "y z"]]
     assert cells(tmp_path, "a,b\nx, y\n") == [["a", "b"], ["x", " y"]]
 
@@ -105,8 +100,7 @@ def test_tables_that_cannot_be(tmp_path, text, message):
     assert read_table(put(tmp_path, "path,id\na,b,,\n"), (), noun="table").rows[0][0] == 2
 
 
-class Leaf(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Leaf(BaseModel, extra="forbid"):
     size: int
     colour: str = "green"
 
@@ -118,14 +112,12 @@ class Leaf(BaseModel):
         return size
 
 
-class Branch(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Branch(BaseModel, extra="forbid"):
     leaves: tuple[Leaf, ...] = ()
     best: Leaf | None = None
 
 
-class Tree(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Tree(BaseModel, extra="forbid"):
     name: str
     branches: list[Branch] = []
     by_name: dict[str, int] = {}

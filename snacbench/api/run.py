@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
-from snacbench.later import pd
+from snacbench.later import Figure, pd
 from snacbench.plugins import left_out
 from snacbench.progress import Notes, Progress, Silent
 from snacbench.rate.coding.coders import ENTROPY_CODERS
@@ -19,16 +19,8 @@ from snacbench.rows import CodedBytes
 from snacbench.selectors import among, select
 from snacbench.store.agree import check_agreement
 from snacbench.store.run_folder import RunFolder
+from snacbench.tables import from_runs, gate
 from snacbench.tables.footnotes import late_warnings
-from snacbench.tables.from_runs import (
-    Options,
-    summary_csv,
-    summary_frame,
-    summary_markdown,
-    tables_of,
-)
-from snacbench.tables.gate import Answer, shared_metrics
-from snacbench.tables.gate import compare as compare_folders
 from snacbench.tables.ladder import ladder_tables
 from snacbench.tables.layouts import layouts
 from snacbench.tables.run_rows import Grouping, RunRows, scores_frame
@@ -40,12 +32,11 @@ from snacbench.weights.policy import absolute_weights
 
 if TYPE_CHECKING:
     from distributed import Client
-    from matplotlib.figure import Figure
 
     from snacbench.runner.engine import Look
     from snacbench.store.bundle import Bundle
 
-Comparison = Answer
+Comparison = gate.Answer
 _NOT_OF_A_RECIPE = ("offline", "jobs", "out")  # how a run is carried out, not what it is
 
 
@@ -157,12 +148,8 @@ def score_files(  # noqa: PLR0913 - all but the first three are keywords
     from snacbench.runner.outside import score_files as score_outside
 
     given = {key: value for key, value in {**asked, "out": out}.items() if value is not None}
-    called = name or Path(degraded).stem
-    request = Request(
-        data=str(reference),
-        outside=OutsideFiles(Path(degraded), called, kbps, align),
-        **normal(given),
-    )
+    outside = OutsideFiles(Path(degraded), name or Path(degraded).stem, kbps, align)
+    request = Request(data=str(reference), outside=outside, **normal(given))
     shown = progress or Notes()
     return finished(score_outside(request, progress=shown), shown)
 
@@ -184,16 +171,15 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     within them fails. Raises `UserError` if the runs cannot be compared, or a name is in neither.
     """
     one, other = (run.path if isinstance(run, Run) else Path(run) for run in (a, b))
-    return compare_folders(
-        one, other, codecs=codecs, metrics=metrics, tolerances=tolerances or {}, strict=strict,
-    )  # fmt: skip
+    how: dict[str, Any] = {"codecs": codecs, "metrics": metrics, "strict": strict}
+    return gate.compare(one, other, tolerances=tolerances or {}, **how)
 
 
 def finished(folder: RunFolder, progress: Progress | None = None) -> Run:
     """A run whose summary lies in its folder; `Notes` that were taken are among its warnings."""
     run = Run(folder, progress.texts if isinstance(progress, Notes) else ())
-    folder.write_text("summary.csv", summary_csv([run.rows]))
-    folder.write_text("summary.md", summary_markdown([run.rows]))
+    folder.write_text("summary.csv", from_runs.summary_csv([run.rows]))
+    folder.write_text("summary.md", from_runs.summary_markdown([run.rows]))
     return run
 
 
@@ -214,7 +200,7 @@ class Run:
     def _repr_html_(self) -> str:  # what a notebook shows
         from snacbench.tables.writers import html_fragment
 
-        return html_fragment(tables_of([self.rows]))
+        return html_fragment(from_runs.tables_of([self.rows]))
 
     @cached_property
     def rows(self) -> RunRows:
@@ -276,7 +262,7 @@ class Run:
         `by` may also be ``language``, ``speaker``, ``gender`` or ``corpus``, a column then.
         `group_seeds` makes one row of checkpoints: ``{"mine": "mine-seed0,mine-seed1"}``.
         """
-        return summary_frame([self.rows], by, ci, group_seeds)
+        return from_runs.summary_frame([self.rows], by, ci, group_seeds)
 
     def table(
         self,
@@ -295,7 +281,7 @@ class Run:
         ``baseline``, ``digits``, ``labels``, ``title``, ``caption``, ``group_seeds``.
         """
         written = writer_named(format)
-        return written(tables([self, *beside], layout, Options(**options), codecs=codecs))
+        return written(tables([self, *beside], layout, from_runs.Options(**options), codecs=codecs))
 
     def rates(
         self,
@@ -306,9 +292,8 @@ class Run:
         codebooks: bool = False,
     ) -> str:
         """What codecs really need, as text: nominal, actual, entropy; with a line per codebook."""
-        runs = [self, *beside]
-        tables = ladder_tables([one.rows for one in runs], by=by, codebooks=codebooks)
-        return writer_named(format)(tables)
+        rows = [one.rows for one in (self, *beside)]
+        return writer_named(format)(ladder_tables(rows, by=by, codebooks=codebooks))
 
     def savings(
         self,
@@ -320,12 +305,11 @@ class Run:
         beside: Sequence[Run] = (),
     ) -> list[Saving]:
         """How much rate the models `of` save against others, all by default; see docs/rates.md."""
+        how: dict[str, Any] = {"why": "cannot be set side by side", "metrics": metrics}
         for other in beside:
-            check_agreement(
-                self.folder, other.folder, why="cannot be set side by side", metrics=metrics
-            )
+            check_agreement(self.folder, other.folder, **how)
         rows = [one.rows_for(histograms=False) for one in (self, *beside)]
-        specs = list(shared_metrics(rows, metrics).values())
+        specs = list(gate.shared_metrics(rows, metrics).values())
         return savings(rows, specs, of=of, against=against, domains=domains)
 
     def plot(self, name: str, *, beside: Sequence[Run] = (), **options: Any) -> Figure:
@@ -356,22 +340,15 @@ class Run:
         from snacbench.report.build import build_report
         from snacbench.runner.engine import source_warnings
 
-        page = build_report(
-            self.folder,
-            Path(out) if out else self.path / "report",
-            lossless=lossless,
-            clips=clips,
-            by=by,
-            about_sources=[f"{text}." for text in source_warnings(self.folder)],
-            progress=progress,
-        )
-        return page.parent
+        about = [f"{text}." for text in source_warnings(self.folder)]
+        how: dict[str, Any] = {"lossless": lossless, "clips": clips, "by": by, "progress": progress}
+        place = Path(out) if out else self.path / "report"
+        return build_report(self.folder, place, about_sources=about, **how).parent
 
     def export(self, path: str | Path, *, partial: bool = False) -> Bundle:
         """Write the run as one file to hand over, without audio; see docs/bundles.md.
 
-        Raises `StoreError` if its rows contradict each other, or some are missing and it is not
-        to be `partial`.
+        Raises `StoreError` if rows contradict each other, or, unless `partial`, some are missing.
         """
         from snacbench.api.bundles import export
 
@@ -394,14 +371,9 @@ class Run:
         `weights` say where files of the metrics' models are (``"utmos22-strong=DIR"``), by default
         as the run was asked. `client` is a cluster that does it, as for `run`.
         """
-        from snacbench.runner import engine
-
         asked = normal({"metrics": metrics, "weights": weights, "asr": asr})
-        shown = progress or Notes()
-        how: dict[str, Any] = {"client": client, "jobs": jobs, "offline": offline}
-        how |= {"asr": asked["asr"], "weights": asked["weights"], "retry_failed": retry_failed}
-        engine.score_again(self.folder, asked["metrics"], progress=shown, **how)
-        return finished(RunFolder.open(self.path), shown)
+        asked |= {"client": client, "jobs": jobs, "offline": offline}
+        return self._with_more("score_again", progress, **asked, retry_failed=retry_failed)
 
     def measure_speed(
         self,
@@ -411,19 +383,19 @@ class Run:
         progress: Progress | None = None,
     ) -> Run:
         """Time all operating points again on this machine, `budget_s` seconds each."""
-        from snacbench.runner import engine
-
-        shown = progress or Notes()
-        engine.measure_speed(self.folder, budget_s=budget_s, offline=offline, progress=shown)
-        return finished(self.folder, shown)
+        return self._with_more("measure_speed", progress, budget_s=budget_s, offline=offline)
 
     def measure_cost(self, *, offline: bool = False, progress: Progress | None = None) -> Run:
         """Count operations and measure memory and delay of all operating points."""
+        return self._with_more("measure_cost", progress, offline=offline)
+
+    def _with_more(self, made_by: str, progress: Progress | None, **how: Any) -> Run:
+        """The run with the rows that a function of `runner.engine` adds to it."""
         from snacbench.runner import engine
 
         shown = progress or Notes()
-        engine.measure_cost(self.folder, offline=offline, progress=shown)
-        return finished(self.folder, shown)
+        getattr(engine, made_by)(self.folder, progress=shown, **how)
+        return finished(RunFolder.open(self.path), shown)
 
     def entropy(  # noqa: PLR0913 - keyword-only options of one verb
         self,
@@ -488,7 +460,7 @@ def writer_named(format: str) -> Callable[[Sequence[Table]], str]:
 
 
 def tables(
-    runs: Sequence[Run], layout: str | None, options: Options, *, codecs: str = ""
+    runs: Sequence[Run], layout: str | None, options: from_runs.Options, *, codecs: str = ""
 ) -> list[Table]:
     """The tables of runs in a layout; by default that of the recipe which all of them followed."""
     if layout is None:
@@ -504,7 +476,7 @@ def tables(
         rows = [one.only({spec.name for spec in specs}) for one in rows]
     if options.baseline:
         options = replace(options, significance=True)
-    return tables_of(rows, layouts()[layout], options)
+    return from_runs.tables_of(rows, layouts()[layout], options)
 
 
 # --------------------------------------------- from what a person names, and a recipe, to a request
@@ -537,30 +509,23 @@ def request_of(recipe: str, given: Mapping[str, Any]) -> Request:
         for name, value in told.items()
         if name not in _NOT_OF_A_RECIPE and value != written.get(name)
     }
-    expect = tuple(
-        replace(one, codec=_point(one.codec)) if one.codec else one
-        for figures in found.recipe.expect
-        for one in figures.each()
-    )
+    expect = []
+    for one in (one for figures in found.recipe.expect for one in figures.each()):
+        points = [spec.name for _, spec in select(one.codec)] if one.codec else [""]
+        if len(points) > 1:
+            raise UserError(
+                f"a recipe's figures are of one operating point each; found {one.codec!r} under "
+                f"expect, which is {', '.join(points)}: write one of these"
+            )
+        expect.append(replace(one, codec=points[0]))
     limits = {str(name): limit for name, limit in found.recipe.limits.items()}
     table = found.recipe.table
-    record = FromRecipe(found.name, found.sha256, table, changed, expect, limits)
+    record = FromRecipe(found.name, found.sha256, table, changed, tuple(expect), limits)
     request = Request(**{**written, **told}, from_recipe=record)
     if absent := missing(request):
         lines = "".join(f"\n  - {text}" for text in absent)
         raise UserError(f"the recipe {found.name} needs what is not on this machine:{lines}")
     return request
-
-
-def _point(selector: str) -> str:
-    """The one operating point that figures of a recipe are of."""
-    points = [spec.name for _, spec in select(selector)]
-    if len(points) > 1:
-        raise UserError(
-            f"a recipe's figures are of one operating point each; found {selector!r} under "
-            f"expect, which is {', '.join(points)}: write one of these"
-        )
-    return points[0]
 
 
 def normal(given: Mapping[str, Any]) -> dict[str, Any]:

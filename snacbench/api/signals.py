@@ -10,9 +10,7 @@ from numpy.typing import ArrayLike
 
 from snacbench.api.run import normal, score_files
 from snacbench.audio.io import read, write_flac, write_wav
-from snacbench.bitstream.container import load as load_bytes
-from snacbench.bitstream.container import parse, save, write
-from snacbench.bitstream.container import read as read_container
+from snacbench.bitstream import container
 from snacbench.errors import BitstreamError, CodecError, UnknownName, UserError, did_you_mean
 from snacbench.later import pd, soundfile
 from snacbench.plugins import select_metrics
@@ -21,9 +19,8 @@ from snacbench.rate.coding.coders import CODERS, coder_named
 from snacbench.rate.coding.trained import read_tables
 from snacbench.request import Channels, Request
 from snacbench.rows import Cost
+from snacbench.runner import contract
 from snacbench.runner.bitstreams import bitstream_of, codec_meant, codec_of, decode_bitstream
-from snacbench.runner.contract import Finding
-from snacbench.runner.contract import check_codec as findings
 from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.plan import check_packages, check_weight_names, locate_all, plan_codecs
 from snacbench.runner.signal_rules import codec_inputs, decoded_signal, for_metric, source_signal
@@ -112,8 +109,7 @@ class OpenMetric:
 
         Neither a delay nor a difference in length is mended: `score` does both as a run does.
         Metrics of words take the transcript and the code of its `language`, else English. Raises
-        `Undefined` if the metric has no value there, and says why, and `UserError` if the language
-        is no code.
+        `Undefined` with the reason if it has no value here, `UserError` if `language` is no code.
         """
         try:
             code = language_code(language)
@@ -147,8 +143,7 @@ class OpenCodec:
 
     def encode(self, signal: Signal, *, rate_hz: int | None = None) -> list[Encoded]:
         """Code a signal, brought to the codec's rate; one part, or one for each channel."""
-        source = audio_of(signal, rate_hz)
-        inputs, _ = codec_inputs(source, self.spec)
+        inputs, _ = codec_inputs(audio_of(signal, rate_hz), self.spec)
         return self._loaded.encode(inputs)
 
     def decode(self, parts: Sequence[Encoded], *, seed: int = 0) -> Audio:
@@ -185,7 +180,7 @@ def check_codec(
     weights: str | Sequence[str] = "auto",
     offline: bool = False,
     progress: Progress | None = None,
-) -> list[Finding]:
+) -> list[contract.Finding]:
     """What every selected operating point was checked for, for a codec's author.
 
     A finding has ``codec``, ``check`` and ``reason``, which is empty where the promise is kept.
@@ -194,7 +189,7 @@ def check_codec(
     codecs, policy, _ = plan_codecs(Request(codecs=selector, weights=rules, offline=offline))
     check_packages(codecs)
     located = locate_all(codecs, policy, progress)
-    return [finding for one in located for finding in findings(one)]
+    return [finding for one in located for finding in contract.check_codec(one)]
 
 
 def encode(  # noqa: PLR0913 - keyword-only options of one verb
@@ -222,8 +217,8 @@ def encode(  # noqa: PLR0913 - keyword-only options of one verb
     loaded = codec_meant(codec, rules, progress, offline=offline)
     inputs, mode = codec_inputs(audio, loaded.planned.spec)
     parts = loaded.encode(inputs)
-    data = write(bitstream_of(loaded.planned.spec, audio, mode, parts, seed=seed), writer)
-    save(Path(target), data)
+    data = container.write(bitstream_of(loaded.planned.spec, audio, mode, parts, seed=seed), writer)
+    container.save(Path(target), data)
     return Path(target)
 
 
@@ -245,14 +240,13 @@ def decode(  # noqa: PLR0913 - keyword-only options of one verb
     path = Path(source)
     if target is not None and Path(target).suffix.lower() not in _WRITERS:
         raise UserError(f"expected a name that ends in .wav or .flac, found {target}")
-    data = load_bytes(path)
+    data = container.load(path)
     rules = normal({"weights": weights})["weights"]
     try:
-        header = parse(data).header
+        header = container.parse(data).header
         loaded = codec_of(header, rules, progress, selector=codec, offline=offline)
         trained = read_tables(Path(tables)) if tables and header.tables_sha256 else None
-        bitstream = read_container(data, trained)
-        audio = decode_bitstream(bitstream, loaded)
+        audio = decode_bitstream(container.read(data, trained), loaded)
     except (BitstreamError, CodecError) as error:
         raise type(error)(f"{path}: {error}") from error
     if target is not None:

@@ -10,7 +10,7 @@ import click
 
 from snacbench import plugins
 from snacbench.cli.terminal import show_facts, show_rows
-from snacbench.cli.verbs import offline_option, option, weights_option
+from snacbench.cli.verbs import option, shared
 from snacbench.errors import UserError
 from snacbench.models import CodecModel
 from snacbench.selectors import select
@@ -40,9 +40,7 @@ def list_(what: str) -> None:
         for family in plugins.codec_families().values():
             click.echo(f"  {family.name}: {family.published}; {family.embedded or 'the same'}")
         click.echo("\nmodels of your own, as [NAME=]PREFIX:PATH (docs/own-checkpoints.md):")
-        click.echo(
-            "  FILE.py opens the codecs that a Python file declares (docs/outside-codecs.md)"
-        )
+        click.echo("  FILE.py opens codecs that a Python file declares (docs/outside-codecs.md)")
         for opener in plugins.codec_openers().values():
             click.echo(f"  {opener.prefix}:PATH opens {opener.summary}")
         show_refused(plugins.refused("codecs"))
@@ -97,8 +95,7 @@ def show() -> None:
 @show.command(short_help="Streams, rates, latency, parameters, licence; what it costs to run.")
 @click.argument("name")
 @option("--measure", bool, "Count multiply-accumulates, measure memory and delay (minutes).")
-@weights_option
-@offline_option
+@shared("weights", "offline")
 def codec(name: str, measure: bool, **options: Any) -> None:
     """Show the operating points that NAME selects: streams, rates, latency, size, licence.
 

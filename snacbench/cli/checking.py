@@ -9,7 +9,7 @@ import click
 from snacbench.api.signals import check_codec as codec_findings
 from snacbench.cli.catalog import show_refused
 from snacbench.cli.terminal import ProgressBar, show_line, show_rows
-from snacbench.cli.verbs import offline_option, option, weights_option
+from snacbench.cli.verbs import option, shared
 from snacbench.packages import EXTRAS, fault_of, is_installed
 from snacbench.plugins import codec_models, metric_models, metrics, refused
 from snacbench.runner.versions import package_versions
@@ -53,14 +53,12 @@ def check(weights: tuple[str, ...]) -> int:
 
 def _state(packages: Iterable[str]) -> str:
     states = {True: "does not load", False: "missing"}
-    faulty = [f"{states[is_installed(p)]}: {p}" for p in packages if fault_of(p)]
-    return "; ".join(faulty) or "ok"
+    return "; ".join(f"{states[is_installed(p)]}: {p}" for p in packages if fault_of(p)) or "ok"
 
 
 @click.command("check-codec")
 @click.argument("name")
-@weights_option
-@offline_option
+@shared("weights", "offline")
 def check_codec(name: str, **options: Any) -> int:
     """Check every operating point that NAME selects against what a codec promises.
 

@@ -8,18 +8,16 @@ from typing import Any
 
 import click
 
-from snacbench.api.signals import decode as decode_file
-from snacbench.api.signals import encode as encode_file
+from snacbench.api import signals
 from snacbench.audio.levels import beyond_full_scale
 from snacbench.bitstream.container import Summary, load, parse
 from snacbench.cli.terminal import ProgressBar, show_facts, show_line, show_rows
-from snacbench.cli.verbs import PATH, offline_option, option, weights_option
+from snacbench.cli.verbs import PATH, option, shared
 from snacbench.errors import BitstreamError
 from snacbench.rate.coding.coders import CODERS
 from snacbench.request import Channels
 from snacbench.runner.bitstreams import spec_of
 from snacbench.testsets.testset import counted
-from snacbench.types import CodecSpec
 from snacbench.units import BITS_PER_BYTE
 
 
@@ -27,9 +25,7 @@ from snacbench.units import BITS_PER_BYTE
 @click.argument("source", type=PATH)
 @option("--codec", help="One operating point: dac-44khz@2.67, NAME=dac:PATH.", required=True)
 @option("-o --out target", PATH, required=True)
-@option(
-    "--coder", list(CODERS), "How codes become bits: whole bits per index, or an entropy coder."
-)
+@option("--coder", list(CODERS), "How codes become bits: whole bits per index, or entropy coded.")
 @option("--tables", PATH, "Trained tables of the coder.")
 @option("--channels", Channels, "Downmix, or keep stereo, as snacbench run does.")
 @option(
@@ -38,8 +34,7 @@ from snacbench.units import BITS_PER_BYTE
     "Of the decoder's random numbers, for decoders that draw any (SNAC's).",
     default=0,
 )
-@weights_option
-@offline_option
+@shared("weights", "offline")
 def encode(source: Path, target: Path, codec: str, **options: Any) -> None:
     """Code an audio file with one codec, and write all that its decoder needs into one file.
 
@@ -47,8 +42,8 @@ def encode(source: Path, target: Path, codec: str, **options: Any) -> None:
     printed is what 'snacbench info' says of the file.
     """
     with ProgressBar() as bar:
-        encode_file(source, target, codec, **options, progress=bar)
-    _show(target, *_read(target))
+        signals.encode(source, target, codec, **options, progress=bar)
+    _show(target, _read(target))
 
 
 @click.command
@@ -56,8 +51,7 @@ def encode(source: Path, target: Path, codec: str, **options: Any) -> None:
 @option("-o --out target", PATH, required=True)
 @option("--codec", "", "A checkpoint or command file of your own: dac:PATH.")
 @option("--tables", PATH, "The coder's trained tables.")
-@weights_option
-@offline_option
+@shared("weights", "offline")
 def decode(file: Path, target: Path, **options: Any) -> None:
     """Decode a .sncb file to 24-bit WAV or FLAC, at the codec's rate.
 
@@ -65,9 +59,8 @@ def decode(file: Path, target: Path, **options: Any) -> None:
     is damaged, or was made with other weights than those at hand, is refused.
     """
     with ProgressBar() as bar:
-        audio = decode_file(file, target, **options, progress=bar)
-    clipped = beyond_full_scale(audio)
-    clipping = f", {clipped} of them clipped" if clipped else ""
+        audio = signals.decode(file, target, **options, progress=bar)
+    clipping = f", {n} of them clipped" if (n := beyond_full_scale(audio)) else ""
     show_line(
         f"{target}: {audio.num_samples} samples{clipping}, {counted(audio.channels, 'channel')}, "
         f"{audio.rate_hz} Hz, decoded by {parse(load(file)).header.codec}"
@@ -82,10 +75,11 @@ def info(file: Path, as_json: bool) -> None:
 
     Needs neither the codec nor its weights.
     """
-    summary, spec = _read(file)
+    summary = _read(file)
     if not as_json:
-        _show(file, summary, spec)
+        _show(file, summary)
         return
+    spec = spec_of(summary.header)
     told = {
         "header": asdict(summary.header),
         "duration_s": summary.duration_s,
@@ -100,23 +94,19 @@ def info(file: Path, as_json: bool) -> None:
     click.echo(json.dumps(told, indent=1, ensure_ascii=False))
 
 
-def _read(file: Path) -> tuple[Summary, CodecSpec | None]:
+def _read(file: Path) -> Summary:
     data = load(file)
     try:
-        summary = parse(data)
+        return parse(data)
     except BitstreamError as error:
         raise BitstreamError(f"{file}: {error}") from error
-    return summary, spec_of(summary.header)
 
 
-def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
-    header = summary.header
+def _show(file: Path, summary: Summary) -> None:
+    header, spec = summary.header, spec_of(summary.header)
     channels = counted(header.channels, "channel")
-    first = zip(summary.codebook_sizes, summary.frames[0], strict=True)
-    streams = (
-        f"{len(list(alike))} x {frames} frames of {size} entries"
-        for (size, frames), alike in groupby(first)
-    )
+    first = groupby(zip(summary.codebook_sizes, summary.frames[0], strict=True))
+    streams = (f"{len(list(x))} x {frames} frames of {n} entries" for (n, frames), x in first)
     digests = {**header.weights_sha256, "coder's tables": header.tables_sha256}
     facts = {
         "file": f"{file}, {summary.size:,} bytes",

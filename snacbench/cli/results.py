@@ -6,22 +6,11 @@ from typing import Any, get_args
 
 import click
 
-from snacbench.api.run import compare as compare_runs
-from snacbench.api.run import load, tables, writer_named
+from snacbench.api import run as api
 from snacbench.cli.terminal import ProgressBar, out, say, show_line, show_tables
-from snacbench.cli.verbs import (
-    PATH,
-    comma_separated,
-    jobs_option,
-    label_option,
-    metric_weights_option,
-    option,
-    pairs,
-)
+from snacbench.cli.verbs import PATH, comma_separated, option, pairs, shared
 from snacbench.errors import UserError
-from snacbench.plots import drawing
-from snacbench.plots.plot_data import GroupedBy, PlotData, Rate, Width
-from snacbench.plots.plot_data import Options as PlotOptions
+from snacbench.plots import drawing, plot_data
 from snacbench.tables.from_runs import Options
 from snacbench.tables.gate import KBPS, comparison_json, comparison_markdown
 from snacbench.tables.ladder import ladder_tables
@@ -32,15 +21,16 @@ from snacbench.tables.side_by_side import By
 from snacbench.tables.table_model import Table
 from snacbench.tables.writers import WRITERS
 
+Paths = tuple[Path, ...]
+
+_BY = click.Choice(get_args(By))
 _OF_SAVINGS = ("text", "json")
 _OF_RATES = ("terminal", *WRITERS)
-_BY = click.Choice(get_args(By))
 _MANY: dict[str, Any] = {"multiple": True, "callback": comma_separated, "metavar": "NAME,..."}
-_RUNS = click.argument("runs", nargs=-1, required=True, type=PATH)
 
 
 @click.command
-@_RUNS
+@shared("RUNS")
 @option("--format form", ["terminal", *WRITERS])
 @option(
     "--layout",
@@ -48,7 +38,7 @@ _RUNS = click.argument("runs", nargs=-1, required=True, type=PATH)
     "Which columns: everything, or as a paper has them.  [default: the recipe's, if the runs "
     "followed one, else everything]",
 )
-@option("--codecs", "", "As for run: only these.  [default: all]", metavar="PATTERNS")
+@option("--codecs PATTERNS", "", "As for run: only these.  [default: all]")
 @option(
     "--by",
     click.Choice([*get_args(By), *get_args(Grouping)]),
@@ -56,28 +46,24 @@ _RUNS = click.argument("runs", nargs=-1, required=True, type=PATH)
     "layout's]",
 )
 @option(
-    "--group-seeds",
+    "--group-seeds NAME=CODECS",
     help="One row for checkpoints of one training: their mean and standard deviation.",
-    multiple=True,
-    callback=pairs("mine=mine-seed0,mine-seed1"),
-    metavar="NAME=CODECS",
+    **pairs("mine=mine-seed0,mine-seed1"),
 )
 @option("--ci", bool, "95 % intervals of the means; CSV always has them.")
 @option("--significance", bool, "Mark what differs from the best.")
-@option("--baseline", "", "Compare with this one instead.", metavar="CODEC")
+@option("--baseline CODEC", "", "Compare with this one instead.")
 @option("--digits", click.IntRange(0, 12), "Digits of the metrics.")
-@label_option
+@shared("label")
 @option("--title", help="In place of the layout's.")
 @option("--no-caption caption", True, "Without title and notes.", flag_value=False)
-def table(
-    runs: tuple[Path, ...], form: str, layout: str | None, codecs: str, **options: Any
-) -> None:
+def table(runs: Paths, form: str, layout: str | None, codecs: str, **options: Any) -> None:
     """Print the tables of one or more runs: one row per codec, means over clips.
 
     Best in bold, second underlined; footnotes say what the numbers rest on.
     """
-    loaded = [load(path) for path in runs]
-    made = tables(loaded, layout, Options(complete=form == "csv", **options), codecs=codecs)
+    loaded = [api.load(path) for path in runs]
+    made = api.tables(loaded, layout, Options(complete=form == "csv", **options), codecs=codecs)
     if len({one.folder.run.set_sha256 for one in loaded}) > 1:
         say("warning: these runs are on different test sets; do not compare their rows")
     for text in [text for one in made for text in one.above] if form == "csv" else ():
@@ -85,11 +71,11 @@ def table(
     _print(made, form)
 
 
-def _print(made: Sequence[Table], form: str | None) -> None:
-    if form in (None, "terminal"):
+def _print(made: Sequence[Table], form: str) -> None:
+    if form == "terminal":
         show_tables(made)
     else:
-        click.echo(writer_named(form)(made), nl=False)
+        click.echo(api.writer_named(form)(made), nl=False)
 
 
 def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -105,25 +91,18 @@ def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 @option("-o --out", PATH, "Folder for the files.", default=Path("plots"))
 @option("--metrics --metric metrics", help="Names.  [default: all of the run]", **_MANY)
 @option("--codecs", help="Operating points, models or families.  [default: all]", **_MANY)
-@label_option
-@option("--title", "", "Above every figure.", metavar="TEXT")
+@shared("label")
+@option("--title TEXT", "", "Above every figure.")
 @option("--no-caption caption", True, "Without small print.", flag_value=False)
-@option("--rate", Rate, "Which rate runs along the axis.")
+@option("--rate", plot_data.Rate, "Which rate runs along the axis.")
 @option("--domain", "all", "speech, music, environment; with --by one of the groups.")
-@option("--by", GroupedBy, "What the panels of domains are, and what --domain names.")
-@option("--baseline", "", "[default: the run's first codec]", metavar="CODEC")
+@option("--by", plot_data.GroupedBy, "What the panels of domains are, and what --domain names.")
+@option("--baseline CODEC", "", "[default: the run's first codec]")
 @option("--format forms", "svg", "Any of svg,pdf,png.", callback=comma_separated)
-@option("--width", Width, "3.5 in for one column, or 7.")
+@option("--width", plot_data.Width, "3.5 in for one column, or 7.")
 @option("--list", bool, "List plots.", is_eager=True, expose_value=False, callback=_list_plots)
 def plot(
-    runs: tuple[Path, ...],
-    name: str,
-    out: Path,
-    metrics: list[str],
-    codecs: list[str],
-    labels: dict[str, str],
-    forms: list[str],
-    **options: Any,
+    runs: Paths, name: str, out: Path, metrics: list[str], forms: list[str], **options: Any
 ) -> None:
     """Draw plot NAME, or all of them, from one or more runs, and print the files written.
 
@@ -138,8 +117,9 @@ def plot(
     if not forms or not set(forms) <= set(drawing.FORMATS):
         known, found = ", ".join(drawing.FORMATS), ",".join(forms)
         raise UserError(f"--format takes {known}, separated by commas; found {found!r}")
-    asked, rows = PlotOptions(**options), [load(path).rows for path in runs]
-    data = PlotData(rows, codecs=codecs, labels=labels, by=asked.by)
+    of = {key: options.pop(key) for key in ("codecs", "labels")}
+    asked = plot_data.Options(**options)
+    data = plot_data.PlotData([api.load(path).rows for path in runs], **of, by=asked.by)
     wanted = drawing.to_draw(data, chosen, asked, metrics)
     if data.repeated:
         say(f"warning: drawn from the first run that has them: {', '.join(data.repeated)}")
@@ -167,7 +147,7 @@ def report(run: Path, **options: Any) -> None:
     The folder can be opened from disk, sent, or put onto any web server as it is.
     """
     with ProgressBar() as bar:
-        folder = load(run).report(**options, progress=bar)
+        folder = api.load(run).report(**options, progress=bar)
     show_line(str(folder / "index.html"))
 
 
@@ -175,18 +155,15 @@ def report(run: Path, **options: Any) -> None:
 @click.argument("run_a", type=PATH)
 @click.argument("run_b", type=PATH)
 @option(
-    "--codecs",
+    "--codecs A[=B]",
     help="Codecs as for run, of RUN_A and, if named otherwise, of RUN_B.  [default: in both]",
     multiple=True,
-    metavar="A[=B]",
 )
 @option("--metrics", help="Names.  [default: all of both]", **_MANY)
 @option(
-    "--tolerance tolerances",
+    "--tolerance tolerances METRIC=VALUE",
     help=f"How much worse RUN_B may be, in the metric's unit; {KBPS}=VALUE gates the rate.",
-    multiple=True,
-    callback=pairs("si_sdr=0.1", float),
-    metavar="METRIC=VALUE",
+    **pairs("si_sdr=0.1", float),
 )
 @option("--strict", bool, "Fail what is not shown to be within its tolerance.")
 @option("--format form", ["terminal", "markdown", "json"])
@@ -196,7 +173,7 @@ def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
     Exit code 1 if a metric is worse: beyond zero by its whole interval and after Holm's correction,
     or beyond its --tolerance. docs/comparing.md says what that means with few clips.
     """
-    answer = compare_runs(run_a, run_b, **options)
+    answer = api.compare(run_a, run_b, **options)
     if form == "terminal":
         show_tables(answer.tables)
         failed = "failed: the candidate is worse, or has lost clips"
@@ -210,7 +187,7 @@ def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
 
 
 @click.command
-@_RUNS
+@shared("RUNS")
 @option("--of", help="Models whose saving is asked for.", **_MANY)
 @option("--against", help="With --of: models with two rates.  [default: all]", **_MANY)
 @option("--metrics", help="With --of: names.  [default: all]", **_MANY)
@@ -223,12 +200,7 @@ def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
     "text or json with --of; else any but text.  [default: text or terminal]",
 )
 def rates(
-    runs: tuple[Path, ...],
-    by: By | None,
-    codebooks: bool,
-    form: str | None,
-    of: list[str],
-    **options: list[str],
+    runs: Paths, by: By | None, codebooks: bool, form: str | None, of: list[str], **options: Any
 ) -> None:
     """Show every codec's rates; with --of, how much rate one model saves.
 
@@ -239,19 +211,15 @@ def rates(
     score, and the difference at equal rate. For a model with several: Bjontegaard deltas. Nothing
     is extrapolated; rates are the actual ones.
     """
-    unused = {"by": by, "codebooks": codebooks} if of else options
-    if given := [
-        f"--{name.replace('domains', 'domain')}" for name, value in unused.items() if value
-    ]:
-        why = (
-            "is for the table of rates, without --of" if of else "is for comparing; add --of MODEL"
-        )
-        raise UserError(f"{', '.join(given)} {why}")
-    known = _OF_SAVINGS if of else _OF_RATES
+    unused, why = options, "is for comparing; add --of MODEL"
+    if of:
+        unused, why = {"by": by, "codebooks": codebooks}, "is for the table of rates, without --of"
+    if given := [name.replace("domains", "domain") for name, value in unused.items() if value]:
+        raise UserError(f"--{', --'.join(given)} {why}")
+    when, known = ("with", _OF_SAVINGS) if of else ("without", _OF_RATES)
     if form and form not in known:
-        when = "with" if of else "without"
         raise UserError(f"--format {when} --of is one of {', '.join(known)}; found {form}")
-    loaded = [load(path) for path in runs]
+    loaded = [api.load(path) for path in runs]
     if of:
         found = loaded[0].savings(of, beside=loaded[1:], **options)
         click.echo(savings_json(found) if form == "json" else savings_text(found), nl=False)
@@ -261,7 +229,7 @@ def rates(
             say(f"{aside} points under conditions left out; name their models, as opus+loss@5%")
     else:
         rows = [one.rows for one in loaded]
-        _print(ladder_tables(rows, by=by or "all", codebooks=codebooks), form)
+        _print(ladder_tables(rows, by=by or "all", codebooks=codebooks), form or "terminal")
 
 
 @click.command
@@ -269,7 +237,7 @@ def rates(
 @option("--ratings", PATH, "A listening test's folder, or its CSV.  [default: those in RUN]")
 @option("--test", PATH, "Folder of the test whose answers a CSV holds; of those in RUN, its name.")
 @option("--no-screening screening", True, "Do not apply the rules of BS.1534-3.", flag_value=False)
-@option("--map", "", "Without RUN: a data set's layout, by name or a YAML file.", metavar="NAME")
+@option("--map NAME", "", "Without RUN: a data set's layout, by name or a YAML file.")
 @option("--root", PATH, "Where the data set of --map lies.")
 @option("-o --out", PATH, "Run that becomes of it, new or to go on with.  [default: below runs]")
 @option("--metrics", help="Names.  [default: all of RUN; for --map the default set]", **_MANY)
@@ -278,8 +246,7 @@ def rates(
 @option("--anchors", bool, "Also on anchors, which raise every correlation.")
 @option("--plot figure", PATH, "Also draw it into a file .svg, .pdf or .png.")
 @option("--format form", ["terminal", *WRITERS])
-@metric_weights_option
-@jobs_option
+@shared("weights of metrics", "jobs")
 def validity(figure: Path | None, form: str, **options: Any) -> None:
     """Which metric to believe: how each ranks decodes, beside how listeners do.
 

@@ -7,23 +7,9 @@ from typing import Any
 
 import click
 
-from snacbench.api.run import Run, load, tables
-from snacbench.api.run import merge as merge_runs
-from snacbench.api.run import run as make_run
-from snacbench.api.run import score_files as score_outside
+from snacbench.api import run as api
 from snacbench.cli import terminal
-from snacbench.cli.verbs import (
-    PATH,
-    asr_option,
-    choice_options,
-    cluster_option,
-    comma_separated,
-    jobs_option,
-    metric_weights_option,
-    offline_option,
-    option,
-    weights_option,
-)
+from snacbench.cli.verbs import PATH, comma_separated, option, shared
 from snacbench.progress import Notes
 from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Channels, Precision, ReferenceRule
@@ -45,14 +31,13 @@ from snacbench.types import DOMAINS
     multiple=True,
 )
 @option("--metrics", "", "Names, comma-separated.  [default: the default set]")
-@weights_option
+@shared("weights")
 @option("-o --out", PATH, "New run folder.")
 @option("--resume", PATH, "Go on with a run; repeats nothing.")
 @option("--retry-failed", bool, "With --resume: try again what failed, and only that.")
-@choice_options
-@option("--shard", "", "The I-th of N parts of the set, by clips; see merge.", metavar="I/N")
-@jobs_option
-@cluster_option
+@shared("root", "choice")
+@option("--shard I/N", "", "The I-th of N parts of the set, by clips; see merge.")
+@shared("jobs", "cluster")
 @option("--device", ["cpu", "cuda"])
 @option("--precision", Precision, "Number format of PyTorch codecs; less changes codes.")
 @option(
@@ -75,35 +60,25 @@ from snacbench.types import DOMAINS
     "Seconds to measure each operating point's speed, at the end; 0: not measured.",
     default=DEFAULT_SPEED_BUDGET_S,
 )
-@asr_option
-@offline_option
+@shared("asr", "offline")
 @option("--plan plan_only", bool, "Print the plan and stop.")
 @option("--estimate timed", bool, "Time a few clips, print what the run will take, and stop.")
-@click.pass_context
-def run(
-    context: click.Context,
-    /,
-    client: str | None,
-    discard_decoded: bool,
-    plan_only: bool,
-    timed: bool,
-    **options: Any,
-) -> int:
+def run(discard_decoded: bool, plan_only: bool, timed: bool, **options: Any) -> int:
     """Code a test set through codecs, score what comes out, and print the summary.
 
     RECIPE names a run that is written down ('snacbench list recipes', or a .yaml file of your own);
     options change single fields of it, which is recorded.
 
-    Every finished clip is on disk at once: after Ctrl-C, a crash or a full disk, go on with
-    --resume RUN. What failed for a reason that has passed is
-    tried again by --resume RUN --retry-failed.
+    Every finished clip is on disk at once: after Ctrl-C, a crash or a full disk, --resume RUN goes
+    on. What failed for a reason that has passed is tried again by --resume RUN --retry-failed.
     """
-    chosen, source = click.core.ParameterSource.COMMANDLINE, context.get_parameter_source
-    given = {name: value for name, value in options.items() if source(name) is chosen}
+    context, chosen = click.get_current_context(), click.core.ParameterSource.COMMANDLINE
+    said = (name for name in options if context.get_parameter_source(name) is chosen)
+    given = {name: options[name] for name in said}
     given |= {"keep_decoded": False} if discard_decoded else {}
     made: list[RunFolder] = []
 
-    def make(bar: terminal.ProgressBar) -> Run:
+    def make(bar: terminal.ProgressBar) -> api.Run:
         def look(plan: Plan, folder: RunFolder | None) -> None:
             if folder is None or "resume" in given:
                 terminal.show_facts(summary_of(plan), to=terminal.err())
@@ -115,7 +90,7 @@ def run(
                 made.append(folder)
                 terminal.say(f"run folder  {folder.path}")
 
-        return make_run(**given, client=client, progress=bar, look=look)
+        return api.run(**given, progress=bar, look=look)
 
     try:
         return _shown(make)
@@ -125,11 +100,11 @@ def run(
         raise
 
 
-def _shown(make: Callable[[terminal.ProgressBar], Run]) -> int:
+def _shown(make: Callable[[terminal.ProgressBar], api.Run]) -> int:
     """Make a run, show its tables as its recipe has them, say what failed; the exit code."""
     with terminal.ProgressBar() as bar:
         made = make(bar)
-    terminal.show_tables(tables([made], None, Options()))
+    terminal.show_tables(api.tables([made], None, Options()))
     terminal.show_warnings(made.warnings)
     terminal.show_failures(made.failed)
     terminal.show_line(f"\n{made.path}")
@@ -137,51 +112,41 @@ def _shown(make: Callable[[terminal.ProgressBar], Run]) -> int:
 
 
 @click.command
-@click.argument("run", type=PATH)
 @option("--metrics", "", "Names, comma-separated.")
-@option(
-    "--retry-failed", bool, "Try failed scores again: by these metrics, or by all that the run has."
-)
-@asr_option
-@metric_weights_option
-@jobs_option
-@cluster_option
-@offline_option
+@option("--retry-failed", bool, "Try failed scores again: by these metrics, or all that RUN has.")
+@shared("RUN", "asr", "weights of metrics", "jobs", "cluster", "offline")
 def score(run: Path, **options: Any) -> int:
     """Score the decoded files of RUN by metrics that it lacks; nothing is coded again.
 
     Scores that failed for a reason that has passed are tried again with --retry-failed.
     """
-    return _shown(lambda bar: load(run).score(**options, progress=bar))
+    return _shown(lambda bar: api.load(run).score(**options, progress=bar))
 
 
 @click.command
-@click.argument("run", type=PATH)
 @option(
     "--budget-s",
     click.FloatRange(min=0, min_open=True),
     "Seconds to measure each operating point.",
     default=DEFAULT_SPEED_BUDGET_S,
 )
-@offline_option
+@shared("RUN", "offline")
 def speed(run: Path, **options: Any) -> int:
     """Measure how fast the codecs of RUN are on this machine; nothing else of it changes.
 
     Each operating point by itself, in one process with one numerical thread, several times.
     """
-    return _shown(lambda bar: load(run).measure_speed(**options, progress=bar))
+    return _shown(lambda bar: api.load(run).measure_speed(**options, progress=bar))
 
 
 @click.command
-@click.argument("run", type=PATH)
-@offline_option
+@shared("RUN", "offline")
 def cost(run: Path, offline: bool) -> int:
     """Count multiply-accumulates of the codecs of RUN, and measure memory and delay.
 
-    Large models take minutes each. 'snacbench show codec NAME --measure' does the same for
-    a codec without a run.
+    Large models take minutes each. 'snacbench show codec NAME --measure' does so without a run.
     """
-    return _shown(lambda bar: load(run).measure_cost(offline=offline, progress=bar))
+    return _shown(lambda bar: api.load(run).measure_cost(offline=offline, progress=bar))
 
 
 @click.command("score-files")
@@ -192,22 +157,19 @@ def cost(run: Path, offline: bool) -> int:
 @option("--kbps", float, "Its rate, as its maker states it.")
 @option("--domain", ["unknown", *DOMAINS], "If known.")
 @option("--align", bool, "First take the delay found away from every file.")
-@asr_option
-@metric_weights_option
+@shared("asr", "weights of metrics")
 @option("-o --out", PATH, "New run folder.")
-@jobs_option
-@offline_option
+@shared("jobs", "offline")
 def score_files(reference: Path, degraded: Path, **options: Any) -> int:
     """Score two files, or two folders matched by name, as the output of an outside codec.
 
-    What comes out is a run like any other: 'snacbench table' shows it beside runs on the same
-    references.
+    The result is a run like any other; 'snacbench table' shows it beside runs on these references.
     """
-    return _shown(lambda bar: score_outside(reference, degraded, **options, progress=bar))
+    return _shown(lambda bar: api.score_files(reference, degraded, **options, progress=bar))
 
 
 @click.command
-@click.argument("runs", nargs=-1, required=True, type=PATH)
+@shared("RUNS")
 @option("-o --out target", PATH, "New run folder.", required=True)
 def merge(runs: tuple[Path, ...], target: Path) -> None:
     """Join RUNS of one test set, of codecs or shards of their own, into a new run.
@@ -217,7 +179,7 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
     the disk allows, else copied. The run.json of every part is kept under parts/.
     """
     notes = Notes()
-    made = merge_runs([load(path) for path in runs], target, progress=notes)
+    made = api.merge([api.load(path) for path in runs], target, progress=notes)
     terminal.show_tables(tables_of([made.rows]))
     click.echo()
     for text in (*notes.texts, str(target)):
@@ -227,16 +189,13 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
 @click.command
 @click.argument("run", type=PATH)
 @option("--coders", ",".join(ENTROPY_CODERS), "Names.", callback=comma_separated)
-@option("--codecs", "", "Those of the run to code.  [default: all]", metavar="PATTERNS")
-@option(
-    "--shuffled", bool, "Also code permuted tokens: a control, in which context can save nothing."
-)
+@option("--codecs PATTERNS", "", "Those of the run to code.  [default: all]")
+@option("--shuffled", bool, "Also code permuted tokens: a control where context saves nothing.")
 @option("--seed", 0, "Of the permutation.")
 @option(
-    "--save-tables",
+    "--save-tables DIR",
     click.Path(path_type=Path, file_okay=False),
     "Keep the trained tables, two per codec.",
-    metavar="DIR",
 )
 def entropy(run: Path, **options: Any) -> None:
     """Write the codes that RUN kept with entropy coders, and weigh the bytes.
@@ -246,14 +205,12 @@ def entropy(run: Path, **options: Any) -> None:
     compared. One row per clip and coder is added to the run, for its tables and plots.
     """
     with terminal.ProgressBar() as bar:
-        found = load(run).entropy(**options, progress=bar)
+        found = api.load(run).entropy(**options, progress=bar)
     columns = {f"{name}_kbps": ".3f" for name in ("nominal", "actual", "coded", "ideal")}
     columns |= {"saves": "+.2%", "saves_by_context": "+.2%"}
     rows = []
     for row in found.to_dict("records"):
-        cells = (
-            "" if isnan(row[name]) else format(row[name], how) for name, how in columns.items()
-        )
+        cells = ("" if isnan(row[key]) else format(row[key], how) for key, how in columns.items())
         coder = f"{row['coder']} (shuffled)" if row["shuffled"] else row["coder"]
         rows.append((row["codec"], coder, *cells, str(row["clips"])))
     headings = (name.removesuffix("_kbps").replace("_", " ") for name in columns)

@@ -31,8 +31,7 @@ def out() -> Console:
     """Standard output."""
     from rich.console import Console
 
-    width = None if Console().is_terminal else _WIDTH
-    return Console(width=width, highlight=False, emoji=False)
+    return Console(width=None if Console().is_terminal else _WIDTH, highlight=False, emoji=False)
 
 
 @cache
@@ -62,7 +61,6 @@ class ProgressBar:
             console=err(),
             disable=not err().is_terminal,
         )
-        self._tasks: dict[str, Task] = {}
         self._printed_s = time.monotonic()
 
     def __enter__(self) -> ProgressBar:
@@ -74,37 +72,31 @@ class ProgressBar:
 
     def begin(self, stage: str, steps: int | None, *, done: int = 0, unit: Unit = "") -> None:
         """A stage of so many steps is to be done; of files, bytes."""
-        if stage in self._tasks:
-            self._bar.remove_task(self._tasks.pop(stage).id)
+        for again in [task for task in self._bar.tasks if task.description == stage]:
+            self._bar.remove_task(again.id)
         fields: Any = {"count": "", "unit": unit, "failed": 0}
         self._bar.add_task(stage, start=False, total=steps, completed=done, **fields)
-        self._tasks[stage] = self._bar.tasks[-1]
         size = f"{steps / 1e6:.1f} MB" if steps is not None else "size unknown"
-        self._line(f"fetching {stage}: {size}" if unit else f"{stage}: {steps} to do")
+        if not err().is_terminal:
+            say(f"fetching {stage}: {size}" if unit else f"{stage}: {steps} to do")
 
     def step(self, stage: str = "", steps: int = 1, *, failed: int = 0) -> None:
         """So many steps of a stage are done: of the one that was named last, if none is named."""
-        task, now = self._tasks[stage or next(reversed(self._tasks))], time.monotonic()
+        task = [task for task in self._bar.tasks if stage in ("", task.description)][-1]
+        now = time.monotonic()
         if not task.started:
             self._bar.start_task(task.id)
         task.fields["failed"] += failed
         self._bar.update(task.id, advance=steps)
         self._bar.update(task.id, count=_count(task))
         ended = task.completed == task.total and not task.fields["unit"]
-        if ended or now - self._printed_s > _SECONDS_BETWEEN_LINES:
+        if (ended or now - self._printed_s > _SECONDS_BETWEEN_LINES) and not err().is_terminal:
             self._printed_s = now
-            self._line("; ".join(map(_state, self._bar.tasks)))
+            say("; ".join(map(_state, self._bar.tasks)))
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """A sentence that a person should read, above the bars."""
-        if warning:
-            show_warnings([text])
-        else:
-            say(text)
-
-    def _line(self, text: str) -> None:
-        if not err().is_terminal:
-            say(text)
+        say(f"warning: {text}" if warning else text, style="yellow" if warning else None)
 
 
 def _count(task: Task) -> str:

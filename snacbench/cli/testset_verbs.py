@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from snacbench.cli.terminal import ProgressBar, say, show_facts, show_first, show_line, show_rows
-from snacbench.cli.verbs import PATH, choice_options, offline_option, option
+from snacbench.cli.verbs import PATH, option, shared
 from snacbench.errors import TestSetError, did_you_mean
 from snacbench.settings import cache_warning
 from snacbench.testsets import Choice, TestSet, open_chosen, open_test_set, set_names
@@ -29,9 +29,6 @@ def sets() -> None:
     """Known corpora and manifests: what is on this disk, whether it is whole, what to use of it."""
 
 
-_ROOT = option("--root", (), "Where a corpus lies, or CORPUS=DIR.", multiple=True, metavar="DIR")
-
-
 @sets.command("list", short_help="What sets there are, and which are on this disk.")
 def list_() -> None:
     """List the named sets and known corpora, and where the configuration file says they lie."""
@@ -49,7 +46,7 @@ def list_() -> None:
 
 @sets.command(short_help="Read every file once: digests, headers, counts.")
 @click.argument("name")
-@_ROOT
+@shared("root")
 @option("--fresh", bool, "Read every file again.")
 def index(name: str, root: tuple[str, ...], fresh: bool) -> int:
     """Index the corpus NAME, or the audio below the folder NAME: digests, headers, counts.
@@ -60,11 +57,8 @@ def index(name: str, root: tuple[str, ...], fresh: bool) -> int:
     started = time.monotonic()
     corpus, place = _place(name, root)
     with ProgressBar() as bar:
-        reading = Reading(trust=not fresh, keep=True, progress=bar)
-        if corpus:
-            found = corpus_set(corpus, place, reading=reading)
-        else:
-            found = folder_set(place, reading=reading)
+        how = Reading(trust=not fresh, keep=True, progress=bar)
+        found = corpus_set(corpus, place, reading=how) if corpus else folder_set(place, reading=how)
     say(cache_warning() or f"indexed in {time.monotonic() - started:.1f} s")
     show_line(f"{found.name}: {len(found.clips)} files, {found.duration_s / 3600:.2f} h")
     show_first((*found.missing, *found.notes, *(clip.reason for clip in found.broken)))
@@ -90,7 +84,7 @@ def _corpus(name: str) -> Corpus:
 
 @sets.command(short_help="Counts, hours, rates, loudness, bandwidth, warnings.")
 @click.argument("name")
-@choice_options
+@shared("root", "choice")
 def show(name: str, **options: Any) -> None:
     """Show what the set, corpus, manifest or folder NAME consists of.
 
@@ -108,7 +102,7 @@ def show(name: str, **options: Any) -> None:
 
 @sets.command("verify", short_help="Hash every file again and say what differs.")
 @click.argument("name")
-@_ROOT
+@shared("root")
 def verify_(name: str, root: tuple[str, ...]) -> int:
     """Hash every file again and compare with the index of NAME, or with the manifest NAME.
 
@@ -116,8 +110,7 @@ def verify_(name: str, root: tuple[str, ...]) -> int:
     """
     with ProgressBar() as bar:
         if name.lower().endswith(".csv"):
-            reading = Reading(trust=False, progress=bar)
-            found = open_test_set(name, root=root, reading=reading)
+            found = open_test_set(name, root=root, reading=Reading(trust=False, progress=bar))
             hashed = len({clip.path for clip in found.entries})
             differences = [f"{clip.id}: {clip.reason}" for clip in found.broken]
         else:
@@ -131,7 +124,7 @@ def verify_(name: str, root: tuple[str, ...]) -> int:
 @sets.command(short_help="Write a manifest that gives the same clips elsewhere.")
 @click.argument("name")
 @option("-o --out target", PATH, required=True)
-@choice_options
+@shared("root", "choice")
 def export(name: str, target: Path, **options: Any) -> int:
     """Write the set NAME as a manifest: --data FILE --root DIR gives the same clips elsewhere.
 
@@ -150,7 +143,7 @@ def export(name: str, target: Path, **options: Any) -> int:
 @sets.command(short_help="Download a corpus whose terms allow it.")
 @click.argument("name")
 @option("--root", PATH, "Where to put it.", required=True)
-@offline_option
+@shared("offline")
 def fetch(name: str, root: Path, offline: bool) -> None:
     """Fetch the corpus NAME into a folder, check it and unpack it; go on where a fetch stopped."""
     from snacbench.testsets.fetch import fetch as fetch_item

@@ -1,9 +1,10 @@
 """The verbs, whose modules are imported when they are called, and options that several share."""
 
-import importlib
 import re
 from collections.abc import Callable, Mapping
 from functools import reduce
+from importlib import import_module
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any, get_args
 
@@ -36,9 +37,7 @@ class Verbs(click.Group):
         if name not in self.verbs:
             return None
         module, _, function = self.verbs[name][0].partition(":")
-        command: click.Command = getattr(
-            importlib.import_module(f"snacbench.cli.{module}"), function
-        )
+        command: click.Command = getattr(import_module(f"snacbench.cli.{module}"), function)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -85,7 +84,7 @@ PATH: Any = click.Path(path_type=Path)
 
 
 def option(names: str, kind: Any = None, help: str | None = None, **how: Any) -> Decorator:
-    """An option by its names, separated by spaces, and what the help says of it.
+    """An option by its names and, in capitals, that of its value; and what the help says of it.
 
     `kind` is its type, ``bool`` for a flag, a `Literal` or list of texts of which the first is the
     default, or else its default, which tells the type. The help shows a default that says anything.
@@ -98,10 +97,11 @@ def option(names: str, kind: Any = None, help: str | None = None, **how: Any) ->
         how["type"] = kind
     elif kind is not None:
         how["default"] = kind
-    default = how.get("default")
+    words, default = names.split(), how.get("default")
     if default not in (None, "") and default is not True:  # 1 equals True
         how.setdefault("show_default", True)
-    return click.option(*names.split(), help=help, **how)
+    how = {"metavar": next(filter(str.isupper, words), None), **how}
+    return click.option(*filterfalse(str.isupper, words), help=help, **how)
 
 
 def comma_separated(_: click.Context, __: click.Parameter, given: Any) -> list[str]:
@@ -110,8 +110,8 @@ def comma_separated(_: click.Context, __: click.Parameter, given: Any) -> list[s
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def pairs(example: str, kind: Callable[[str], Any] = str) -> Callable[..., dict[str, Any]]:
-    """The callback of options that take NAME=VALUE and may be repeated, for example `example`."""
+def pairs(example: str, kind: Callable[[str], Any] = str) -> dict[str, Any]:
+    """How options are read that take NAME=VALUE and may be repeated, for example `example`."""
 
     def parse(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
         found = {}
@@ -129,59 +129,62 @@ def pairs(example: str, kind: Callable[[str], Any] = str) -> Callable[..., dict[
                 ) from error
         return found
 
-    return parse
+    return {"multiple": True, "callback": parse}
 
 
 # --------------------------------------------------------------------------- options of several
-weights_option: Decorator = option(
-    "--weights",
-    ("auto",),
-    "auto, published, embedded, DIR, or MODEL=DIR; may be repeated.",
-    multiple=True,
-    show_default=True,
-)
-offline_option: Decorator = option(
-    "--offline", bool, "Ask nothing of the network; what is missing is an error at once."
-)
-metric_weights_option: Decorator = option(
-    "--weights",
-    help="Where files of metrics' models are: DIR, or MODEL=DIR; may be repeated.",
-    multiple=True,
-)
-asr_option: Decorator = option(
-    "--asr",
-    help="Speech recogniser under wer and cer: pocketsphinx, faster-whisper:FOLDER, "
-    "whisper-large-v3[@cuda], hubert-large[@cuda], wav2vec2[@cuda].",
-    metavar="NAME",
-)
-jobs_option: Decorator = option(
-    "--jobs", click.IntRange(1), "Worker processes.  [default: one per core]"
-)
-cluster_option: Decorator = option(
-    "--cluster client",
-    help="A Dask scheduler (tcp://HOST:PORT), or a YAML file of dask-jobqueue with --jobs workers.",
-    metavar="CLUSTER",
-)
-label_option: Decorator = option(
-    "--label labels",
-    help="Call a codec or a model TEXT; may be repeated.",
-    multiple=True,
-    callback=pairs("snac-24khz=SNAC"),
-    metavar="NAME=TEXT",
-)
+def _together(*options: Decorator) -> Decorator:
+    return lambda command: reduce(lambda so_far, one: one(so_far), reversed(options), command)
 
 
-_CHOICE = (
-    option("--root", help="Where a corpus lies, or CORPUS=DIR.", multiple=True, metavar="DIR"),
-    option("--seed", 0, "Seed of everything random."),
-    option("--segments", int, "Draw this many segments per domain, by the seed."),
-    option("--segment-s", float, "Cut clips longer than this to one segment."),
-    option("--min-lufs", MIN_LUFS, "Segments no louder than this are not drawn."),
-    option("--limit", int, "At most this many clips per domain, chosen by hash."),
-    option("--domain", ["unknown", *DOMAINS], "Of clips that do not tell theirs."),
-)
+_SHARED: dict[str, Decorator] = {
+    "RUN": click.argument("run", type=PATH),
+    "RUNS": click.argument("runs", nargs=-1, required=True, type=PATH),
+    "weights": option(
+        "--weights",
+        ("auto",),
+        "auto, published, embedded, DIR, or MODEL=DIR; may be repeated.",
+        multiple=True,
+    ),
+    "offline": option(
+        "--offline", bool, "Ask nothing of the network; what is missing is an error at once."
+    ),
+    "weights of metrics": option(
+        "--weights",
+        help="Where files of metrics' models are: DIR, or MODEL=DIR; may be repeated.",
+        multiple=True,
+    ),
+    "asr": option(
+        "--asr NAME",
+        help="Speech recogniser under wer and cer: pocketsphinx, faster-whisper:FOLDER, "
+        "whisper-large-v3[@cuda], hubert-large[@cuda], wav2vec2[@cuda].",
+    ),
+    "jobs": option("--jobs", click.IntRange(1), "Worker processes.  [default: one per core]"),
+    "cluster": option(
+        "--cluster client CLUSTER",
+        help="A Dask scheduler (tcp://HOST:PORT), or a YAML file of dask-jobqueue with --jobs "
+        "workers.",
+    ),
+    "label": option(
+        "--label labels NAME=TEXT",
+        help="Call a codec or a model TEXT; may be repeated.",
+        **pairs("snac-24khz=SNAC"),
+    ),
+    "root": option("--root DIR", help="Where a corpus lies, or CORPUS=DIR.", multiple=True),
+    "choice": _together(
+        option("--seed", 0, "Seed of everything random."),
+        option("--segments", int, "Draw this many segments per domain, by the seed."),
+        option("--segment-s", float, "Cut clips longer than this to one segment."),
+        option("--min-lufs", MIN_LUFS, "Segments no louder than this are not drawn."),
+        option("--limit", int, "At most this many clips per domain, chosen by hash."),
+        option("--domain", ["unknown", *DOMAINS], "Of clips that do not tell theirs."),
+    ),
+}
 
 
-def choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that choose clips of a test set."""
-    return reduce(lambda so_far, one: one(so_far), reversed(_CHOICE), command)
+def shared(*names: str) -> Decorator:
+    """Arguments and options that several verbs have, in the order of the help."""
+    return _together(*(_SHARED[name] for name in names))
+
+
+jobs_option = shared("jobs")

@@ -5,16 +5,9 @@ from collections.abc import Iterator, Sequence
 import click
 from rich.filesize import decimal
 
+from snacbench import errors
 from snacbench.cli.terminal import ProgressBar, say, show_line, show_rows
-from snacbench.cli.verbs import offline_option
-from snacbench.errors import (
-    MissingPackage,
-    UnknownName,
-    UserError,
-    WeightsMismatch,
-    WeightsUnavailable,
-    did_you_mean,
-)
+from snacbench.cli.verbs import shared
 from snacbench.files import sha256_of_file
 from snacbench.models import HasWeights
 from snacbench.plugins import codec_families, codec_models, metric_models, metrics
@@ -29,6 +22,7 @@ from snacbench.weights.lock import Known, known_files, lock_path
 from snacbench.weights.policy import Copy, WeightsPolicy, copies, is_published, weights_folder
 
 EXIT_WRONG = 1
+_NOT_HAD = (errors.WeightsUnavailable, errors.WeightsMismatch)
 _MODELS = click.argument("models", nargs=-1, metavar="[MODEL]...")
 
 
@@ -59,7 +53,7 @@ def list_(models: tuple[str, ...]) -> None:
 
 @weights.command(short_help="Fetch published weights into snacbench's cache.")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
-@offline_option
+@shared("offline")
 def fetch(models: tuple[str, ...], offline: bool) -> int:
     """Fetch what is not on this disk, and check what is.
 
@@ -85,7 +79,7 @@ def fetch(models: tuple[str, ...], offline: bool) -> int:
             try:
                 with ProgressBar() as bar:
                     make_ready([metric], bar)
-            except (MissingPackage, WeightsUnavailable, WeightsMismatch) as error:
+            except (*_NOT_HAD, errors.MissingPackage) as error:
                 failed += 1
                 say(f"{metric.spec.name}: {error}", style="bold red")
             else:
@@ -94,7 +88,7 @@ def fetch(models: tuple[str, ...], offline: bool) -> int:
         try:
             with ProgressBar() as bar:
                 located = locate(model, policy, bar)
-        except (WeightsUnavailable, WeightsMismatch) as error:
+        except _NOT_HAD as error:
             if not recipes:
                 raise
             failed += 1
@@ -173,14 +167,15 @@ def _named(names: Sequence[str]) -> list[HasWeights]:
                 if metric.configure:
                     advice = f"it hears by the recogniser that {ASR_VARIABLE} names; set it to one "
                     advice += "that is published, or fetch one by its name, such as hubert-large"
-                raise UserError(f"{name} runs no published model: {advice}")
+                raise errors.UserError(f"{name} runs no published model: {advice}")
             models |= {model: of_metrics[model] for model in metric.models}
         else:
             try:
                 models |= {model.name: model for model, _ in select(name)}
-            except UnknownName as error:
+            except errors.UnknownName as error:
                 running = [name for name, metric in metrics().items() if metric.models]
                 known = [*codec_families(), *codec_models(), *of_metrics, *running]
-                text = f"no codec, metric or model named {name!r}; {did_you_mean(name, known)}"
-                raise UnknownName(text) from error
+                near = errors.did_you_mean(name, known)
+                text = f"no codec, metric or model named {name!r}; {near}"
+                raise errors.UnknownName(text) from error
     return list(models.values())

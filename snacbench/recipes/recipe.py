@@ -5,16 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    StrictInt,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, FiniteFloat, model_validator
 
 from snacbench.errors import UnknownName, did_you_mean
 from snacbench.files import sha256_of_file
@@ -24,11 +15,6 @@ from snacbench.types import Domain
 from snacbench.yamlfile import read_yaml
 
 
-def _as_list(value: Any) -> Any:
-    """One name stands for a list of one."""
-    return (value,) if isinstance(value, str) else value
-
-
 def _never_falls_back(value: tuple[str, ...]) -> tuple[str, ...]:
     if "auto" in value:
         text = "a recipe never falls back to other weights; write published, embedded, or a folder"
@@ -36,19 +22,19 @@ def _never_falls_back(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
-Count = Annotated[StrictInt, Field(ge=1)]
+# One name stands for a list of one.
+_LISTED = BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)
+Names = Annotated[tuple[str, ...], _LISTED]
+Count = Annotated[int, Field(strict=True, ge=1)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Limit = Literal["kbps", "delay_ms", "mmac_per_s", "decode_mmac_per_s"]
 
 
-class Figures(BaseModel):
+class Figures(BaseModel, extra="forbid", frozen=True):
     """Means that are published in one place: by operating point (or ``reference``) and metric.
 
     `tolerance` is by metric how far from them a sound run may be; without one, they are only shown.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     source: str
     domain: Domain | Literal["all"] = "all"
@@ -66,17 +52,11 @@ class Figures(BaseModel):
         """The figures one by one."""
         for codec, of in self.figures.items():
             for metric, value in of.items():
-                yield Expected(
-                    metric,
-                    value,
-                    self.tolerance.get(metric),
-                    self.source,
-                    "" if codec == REFERENCE else codec,
-                    self.domain,
-                )
+                point, near = "" if codec == REFERENCE else codec, self.tolerance.get(metric)
+                yield Expected(metric, value, near, self.source, point, self.domain)
 
 
-class Recipe(BaseModel):
+class Recipe(BaseModel, extra="forbid", frozen=True):
     """A recipe as its file has it; an unknown field is a mistake, not a wish.
 
     `summary` is what it is, in a line, `source` whose comparison it repeats. Where `codecs` is
@@ -86,18 +66,16 @@ class Recipe(BaseModel):
     ``snacbench run`` of the same names.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     summary: str
     source: str = ""
-    codecs: Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)] | None
+    codecs: Annotated[Names, Field(min_length=1)] | None
     hint: str = ""
     data: str
     conditions: Names = ()
     metrics: Names = ()
     allow_missing_metrics: bool = False
     weights: Annotated[Names, Field(min_length=1), AfterValidator(_never_falls_back)]
-    seed: StrictInt = 0
+    seed: Annotated[int, Field(strict=True)] = 0
     channels: Literal["mono", "stereo"] = "mono"
     reference: Literal["source", "codec-input"] = "source"
     segments: Count | None = None
@@ -133,21 +111,14 @@ class NamedRecipe:
         return {name: value for name, value in told.items() if value is not None}
 
 
-def read_recipe(path: Path) -> NamedRecipe:
-    """Read a recipe; it goes by the name of its file."""
+def find_recipe(text: str) -> NamedRecipe:
+    """The recipe of a name, or in a YAML file of one's own: it goes by the name of its file."""
+    shipped = shipped_recipes()
+    path = shipped.get(text) or Path(text).expanduser()
+    if text not in shipped and path.suffix.lower() not in (".yaml", ".yml"):
+        raise UnknownName(
+            f"no recipe named {text!r} (one of your own is named by its path, ending in .yaml); "
+            f"{did_you_mean(text, shipped)}"
+        )
     recipe = read_yaml(path, Recipe, noun="recipe", docs="docs/recipes.md")
     return NamedRecipe(path.stem, path, sha256_of_file(path), recipe)
-
-
-def find_recipe(text: str) -> NamedRecipe:
-    """The recipe of a name, or in a YAML file of one's own."""
-    shipped = shipped_recipes()
-    if text in shipped:
-        return read_recipe(shipped[text])
-    path = Path(text).expanduser()
-    if path.suffix.lower() in (".yaml", ".yml"):
-        return read_recipe(path)
-    raise UnknownName(
-        f"no recipe named {text!r} (one of your own is named by its path, ending in .yaml); "
-        f"{did_you_mean(text, shipped)}"
-    )

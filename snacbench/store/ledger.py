@@ -3,7 +3,6 @@
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from snacbench.rows import ClipMeasures, Coded, Delay, Embedded, Score
 from snacbench.store.run_folder import RunFolder
@@ -43,11 +42,10 @@ class Ledger:
         self._clips: dict[str, _Clip] = {}
         for place, coded in folder.read_placed(Coded):
             self._enter(coded, place)
-        kinds: tuple[type[Score | Delay | ClipMeasures], ...] = (
-            Score, Embedded, Delay, ClipMeasures,
-        )  # fmt: skip
-        for row in chain.from_iterable(map(folder.read, kinds)):
-            self._enter(row, _NOWHERE)
+        kind: type[Score | Delay | ClipMeasures]
+        for kind in (Score, Embedded, Delay, ClipMeasures):
+            for row in folder.read(kind):
+                self._enter(row, _NOWHERE)
 
     def append(self, rows: Iterable[object]) -> None:
         """Append rows to the run's files, and enter them."""

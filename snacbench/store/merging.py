@@ -10,7 +10,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -68,8 +68,7 @@ class Merged:
 def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     """Join runs into a new folder; it appears whole or not at all.
 
-    Raises StoreError if the parts disagree (the message names the first disagreement), or the
-    folder is taken.
+    Raises StoreError, which names the first disagreement, if parts disagree or the folder is taken.
     """
     if len(parts) < 2:
         raise StoreError(f"a merge needs two runs or more, found {len(parts)}")
@@ -102,11 +101,10 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
             for kind in _KINDS:
                 done.folder.append(row for row in part.read(kind) if not contested(row))
         done.folder.append(_listening_rows(parts))
-        kept = RunFolder(partial / "parts")  # every part's own provenance, as it was
-        kept.path.mkdir()
+        (partial / "parts").mkdir()  # every part's own provenance, as it was
         for number, part in enumerate(parts, start=1):
-            text = (part.path / RUN_FILE).read_text("utf-8")
-            kept.write_text(f"{number}-{part.run.id}.{RUN_FILE}", text)
+            name = f"parts/{number}-{part.run.id}.{RUN_FILE}"
+            shutil.copyfile(part.path / RUN_FILE, partial / name)
         _take_files(parts, done)
     done.folder = RunFolder.open(target)
     return done
@@ -252,10 +250,7 @@ def _joined(
         merged=tuple(run.id for run in runs),
         shard=shards if lacking else "",
     )
-    with_metric: dict[str, set[str]] = {}  # codecs
-    for run in runs:
-        for metric in run.metrics:
-            with_metric.setdefault(metric.name, set()).update(spec.name for spec in run.codecs)
+    scored = {(m.name, spec.name) for run in runs for m in run.metrics for spec in run.codecs}
     return replace(
         runs[0],
         id=uuid.uuid4().hex[:12],
@@ -264,8 +259,8 @@ def _joined(
         request=request,
         device=", ".join(dict.fromkeys(run.device for run in runs)),
         # Of one name they must be the same.
-        codecs=_union([(part, run.codecs) for part, run in zip(parts, runs, strict=True)]),
-        metrics=_union([(part, run.metrics) for part, run in zip(parts, runs, strict=True)]),
+        codecs=_union(parts, [run.codecs for run in runs]),
+        metrics=_union(parts, [run.metrics for run in runs]),
         codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
         metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
         metric_weights=metric_weights,
@@ -275,7 +270,7 @@ def _joined(
             name: why
             for run in runs
             for name, why in run.lacking.items()
-            if {spec.name for spec in run.codecs} - with_metric.get(name, set())
+            if any((name, spec.name) not in scored for spec in run.codecs)
         },
         facts={name: text for name, text in facts.items() if text},
         set_sha256=set_sha256(clips),
@@ -284,14 +279,14 @@ def _joined(
     )
 
 
-def _union(parts: Sequence[tuple[RunFolder, tuple[Spec, ...]]]) -> tuple[Spec, ...]:
+def _union(parts: Sequence[RunFolder], named: Iterable[tuple[Spec, ...]]) -> tuple[Spec, ...]:
     def essence(spec: CodecSpec | MetricSpec) -> dict[str, Any]:
         if isinstance(spec, CodecSpec):  # its weights' content, not where they lay
             return {**vars(spec), "weights": WeightsInfo(sha256=spec.weights.sha256)}
         return dict(vars(spec))
 
     found: dict[str, tuple[Spec, RunFolder]] = {}
-    for part, specs in parts:
+    for part, specs in zip(parts, named, strict=True):
         for spec in specs:
             known, where = found.setdefault(spec.name, (spec, part))
             first, second = essence(known), essence(spec)

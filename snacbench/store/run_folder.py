@@ -108,26 +108,22 @@ class RunFolder:
         Raises StoreError if that was written by a later version of snacbench, or is no such record.
         """
         path = self.path / RUN_FILE
-        try:
-            told = json.loads(path.read_bytes())
-            found = told["schema_version"]
-        except (ValueError, KeyError, TypeError):
-            found = told = None  # said below
-        if found is not None and found not in range(1, SCHEMA_VERSION + 1):
-            raise StoreError(
-                f"{path.parent} was written with schema version {found}, this snacbench reads "
-                f"{SCHEMA_VERSION} and below; use the version named in its {RUN_FILE}"
-            )
-        if told is not None and "recipe" in told:
-            told["request"] = request_of_schema_1(told.pop("recipe"))
-            told["schema_version"] = SCHEMA_VERSION
-        text = path.read_bytes() if told is None else json.dumps(told)
+        text: bytes | str = path.read_bytes()
+        with suppress(ValueError, KeyError, TypeError):  # said below
+            told = json.loads(text)
+            if (found := told["schema_version"]) not in range(1, SCHEMA_VERSION + 1):
+                raise StoreError(
+                    f"{path.parent} was written with schema version {found}, this snacbench reads "
+                    f"{SCHEMA_VERSION} and below; use the version named in its {RUN_FILE}"
+                )
+            if "recipe" in told:
+                told["request"] = request_of_schema_1(told.pop("recipe"))
+                text = json.dumps({**told, "schema_version": SCHEMA_VERSION})
         return from_json(text, rows.Run, origin=str(path))
 
     def rewrite_run(self, run: rows.Run) -> None:
         """Put another provenance in the place of the run's; old or new, never half of it."""
-        text = json.dumps(to_jsonable(run), indent=1, ensure_ascii=False) + "\n"
-        self.write_text(RUN_FILE, text)
+        self.write_text(RUN_FILE, json.dumps(to_jsonable(run), indent=1, ensure_ascii=False) + "\n")
 
     def decoded_path(self, clip: str, codec: str) -> Path:
         """Where the decoded audio of a clip lies: one folder per codec."""

@@ -26,8 +26,7 @@ def fetch(
     """Fetch an archive of a corpus unless that was done, unpack it, and say what was done.
 
     What a killed fetch left, in ``<root>/.snacbench``, is taken up again. Raises `DownloadError` if
-    it cannot be fetched, is not what it must be, or cannot be kept; `TestSetError` if it cannot be
-    unpacked.
+    it cannot be fetched or kept or is not what it must be; `TestSetError` if it cannot be unpacked.
     """
     name = PurePosixPath(unquote(urlsplit(item.url).path)).name or "download"
     path = root / ".snacbench" / name  # hidden: no layout looks into it

@@ -4,13 +4,14 @@ import os
 from collections import Counter, deque
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from snacbench.audio.io import AUDIO_SUFFIXES
 from snacbench.errors import TestSetError, UserError
 from snacbench.plugins import running
 from snacbench.progress import Progress
 from snacbench.testsets.corpora.corpus import Corpus
-from snacbench.testsets.records import FileIndex, Reading
+from snacbench.testsets.records import AS_USUAL, FileIndex, Reading
 from snacbench.testsets.testset import BrokenClip, TestSet, clip_of, counted, make_set, some_of
 from snacbench.textfile import read_text
 from snacbench.types import DOMAINS, Domain
@@ -25,12 +26,7 @@ _DOMAIN_WORDS: dict[str, Domain] = {
 }
 
 
-def folder_set(
-    folder: Path,
-    *,
-    domain: Domain = "unknown",
-    reading: Reading = Reading(),  # noqa: B008 - immutable
-) -> TestSet:
+def folder_set(folder: Path, *, domain: Domain = "unknown", reading: Reading = AS_USUAL) -> TestSet:
     """Every audio file below a folder; subfolders named after a domain tell it, else `domain`.
 
     A transcript is read from a text file of the same name beside the audio. `TestSetError` is
@@ -48,25 +44,13 @@ def folder_set(
         alone = stems[path.with_suffix("")] == 1
         name = (relative.with_suffix("") if alone else relative).as_posix()
         words = [part.lower() for part in reversed(relative.parts[:-1])]
-        clips.append(
-            clip_of(
-                f"{root.name}/{name}",
-                path,
-                records[relative.as_posix()],
-                domain=next((_DOMAIN_WORDS[w] for w in words if w in _DOMAIN_WORDS), domain),
-                transcript=transcripts.beside(path),
-            )
-        )
+        told = next((_DOMAIN_WORDS[word] for word in words if word in _DOMAIN_WORDS), domain)
+        record, text = records[relative.as_posix()], transcripts.beside(path)
+        clips.append(clip_of(f"{root.name}/{name}", path, record, domain=told, transcript=text))
     lines = (*unreadable, *notes)
     origin = f"{folder} ({'; '.join(lines)})" if lines and not clips else str(folder)
-    return make_set(
-        root.name,
-        clips,
-        origin=origin,
-        roots={root.name: root},
-        missing=unreadable,
-        notes=(*notes, *transcripts.notes),
-    )
+    facts: dict[str, Any] = {"missing": unreadable, "notes": (*notes, *transcripts.notes)}
+    return make_set(root.name, clips, origin=origin, roots={root.name: root}, **facts)
 
 
 def files_below(root: Path) -> tuple[list[Path], tuple[str, ...], tuple[str, ...]]:
@@ -138,12 +122,7 @@ class Transcripts:
         return tuple(f"{count} not UTF-8, for example: {text}" for text in self._strange[:1])
 
 
-def corpus_set(
-    corpus: Corpus,
-    root: Path,
-    *,
-    reading: Reading = Reading(),  # noqa: B008 - immutable
-) -> TestSet:
+def corpus_set(corpus: Corpus, root: Path, *, reading: Reading = AS_USUAL) -> TestSet:
     """Every file of a corpus as a clip, read from disk or remembered from the last time.
 
     Records are kept unless `reading` says not to. A file that cannot be read is kept as broken; one
@@ -166,23 +145,18 @@ def corpus_set(
         (len(files), corpus.expected_files, "files"),
         (len(clusters), corpus.expected_clusters, "speakers or tracks"),
     )
-    missing = tuple(
+    missing = (
         f"{corpus.name}: {found} {what}, a complete copy has {expected}"
         for found, expected, what in counts
         if expected is not None and found != expected
     )
-    return make_set(
-        corpus.name,
-        clips,
-        origin=str(root),
-        roots={corpus.name: index.root},
-        missing=missing,
-        notes=tuple(
-            f"{corpus.name}/{file.id} is left out, corrupt in every copy: {corrupt[file.id]}"
-            for file in files
-            if file.id in corrupt
-        ),
+    notes = (
+        f"{corpus.name}/{file.id} is left out, corrupt in every copy: {corrupt[file.id]}"
+        for file in files
+        if file.id in corrupt
     )
+    told: dict[str, Any] = {"missing": tuple(missing), "notes": tuple(notes)}
+    return make_set(corpus.name, clips, origin=str(root), roots={corpus.name: index.root}, **told)
 
 
 def verify(
@@ -200,10 +174,8 @@ def verify(
         raise TestSetError(
             f"there is no index of {what} to compare with; make one by: snacbench sets index {what}"
         )
-    reading = Reading(trust=False, keep=False, progress=progress)
-    read = (
-        corpus_set(corpus, root, reading=reading) if corpus else folder_set(root, reading=reading)
-    )
+    how = Reading(trust=False, keep=False, progress=progress)
+    read = corpus_set(corpus, root, reading=how) if corpus else folder_set(root, reading=how)
     found = {clip.path.relative_to(root).as_posix(): clip for clip in read.entries}
     lines = list(read.missing)
     for path in sorted(recorded.keys() | found.keys()):

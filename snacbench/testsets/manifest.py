@@ -16,9 +16,9 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, NonNegativeInt, ValidationError
 
 from snacbench.errors import TestSetError
-from snacbench.files import write_text
+from snacbench.files import write_text, writing
 from snacbench.testsets.folder import Transcripts
-from snacbench.testsets.records import FileIndex, Reading
+from snacbench.testsets.records import AS_USUAL, FileIndex, Reading
 from snacbench.testsets.roots import root_from_settings
 from snacbench.testsets.spoken import gender_of, language_code
 from snacbench.testsets.testset import BrokenClip, TestSet, clip_of, make_set, segment_of
@@ -61,24 +61,6 @@ class _Row(BaseModel):
     clipped_samples: NonNegativeInt | None = None  # without a count the clip was not measured
     brickwall: bool = False
 
-    @classmethod
-    def read(cls, cells: Mapping[str, str], place: str) -> "_Row":
-        """A row of a table.
-
-        Raises `TestSetError` if it names no path, or a cell is not of its column's kind.
-        """
-        said = {column: text.strip() for column, text in cells.items() if text.strip()}
-        if "clipped_samples" not in said:  # measured elsewhere, and written as is usual there
-            said = {column: text for column, text in said.items() if column not in _MEASURES}
-        try:
-            return cls.model_validate(said)
-        except ValidationError as error:
-            first = error.errors()[0]
-            column = first["loc"][0]
-            found = "the cell is empty" if first["type"] == "missing" else f"{first['input']!r}"
-            why = f"{place}: {column}: {found}; {first['msg'].removeprefix('Value error, ')}"
-            raise TestSetError(why) from error
-
     def part_of(self, clip: Clip | BrokenClip) -> Clip | BrokenClip:
         """The part of a file that is asked for; broken if the file is not what the row says."""
         if isinstance(clip, BrokenClip):
@@ -112,7 +94,7 @@ def manifest_set(
     domain: Domain = "unknown",
     name: str | None = None,
     roots: Mapping[str, Path] | None = None,
-    reading: Reading = Reading(),  # noqa: B008 - immutable
+    reading: Reading = AS_USUAL,
 ) -> TestSet:
     """The clips that a manifest lists; those that name no domain have `domain`.
 
@@ -130,7 +112,16 @@ def manifest_set(
     folder_name = name or manifest.resolve().parent.name
     of_corpus: dict[str, list[_Row]] = {}
     for line, cells in table.rows:
-        row = _Row.read(cells, f"{manifest} line {line}")
+        said = {column: text.strip() for column, text in cells.items() if text.strip()}
+        if "clipped_samples" not in said:  # measured elsewhere, and written as is usual there
+            said = {column: text for column, text in said.items() if column not in _MEASURES}
+        try:
+            row = _Row.model_validate(said)
+        except ValidationError as error:
+            first = error.errors()[0]
+            found = "the cell is empty" if first["type"] == "missing" else f"{first['input']!r}"
+            why = f"{first['loc'][0]}: {found}; {first['msg'].removeprefix('Value error, ')}"
+            raise TestSetError(f"{manifest} line {line}: {why}") from error
         of_corpus.setdefault(row.corpus or folder_name, []).append(row)
     transcripts = Transcripts()
     clips: list[Clip | BrokenClip] = []
@@ -141,24 +132,15 @@ def manifest_set(
         records = FileIndex(corpus, base).read(paths, reading)
         for row in rows:
             plain, path = PurePosixPath(row.path), Path(os.path.normpath(base / row.path))
-            whole = clip_of(
-                f"{corpus}/{row.id or str(plain).removesuffix(plain.suffix)}",
-                path,
-                records[row.path],
-                domain=row.domain or domain,
-                transcript=row.transcript or transcripts.beside(path),
-                cluster=row.speaker or row.track,
-                **row.model_dump(include=_KEPT),
-            )
+            own_id = row.id or str(plain).removesuffix(plain.suffix)
+            facts = row.model_dump(include=_KEPT)
+            facts |= {"domain": row.domain or domain, "cluster": row.speaker or row.track}
+            facts["transcript"] = row.transcript or transcripts.beside(path)
+            whole = clip_of(f"{corpus}/{own_id}", path, records[row.path], **facts)
             clips.append(row.part_of(whole))
-    stands_alone = set(of_corpus) <= {folder_name}
-    return make_set(
-        folder_name if stands_alone else manifest.stem,
-        clips,
-        origin=str(manifest),
-        roots=bases,
-        notes=(*table.notes, *transcripts.notes),
-    )
+    known_as = folder_name if set(of_corpus) <= {folder_name} else manifest.stem
+    notes = (*table.notes, *transcripts.notes)
+    return make_set(known_as, clips, origin=str(manifest), roots=bases, notes=notes)
 
 
 def _base(corpus: str, firsts: Sequence[str], manifest: Path, roots: Mapping[str, Path]) -> Path:
@@ -189,8 +171,8 @@ def write_manifest(test_set: TestSet, path: Path) -> None:
     """Write one row per clip, in the order of ids; the file appears whole or not at all.
 
     Such a manifest gives the very same clips on another machine. Files that cannot be read have no
-    row: there is nothing to reproduce. Raises `TestSetError` if there is no clip to write, or the
-    file cannot be written.
+    row: there is nothing to reproduce. Raises `TestSetError` if there is no clip to write, and
+    `StoreError` if the file cannot be written.
     """
     if not test_set.clips:
         raise TestSetError(f"{test_set.name} has no readable clip to write to {path}")
@@ -213,7 +195,5 @@ def write_manifest(test_set: TestSet, path: Path) -> None:
         writer.writerow(
             {k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()}
         )  # numbers are written in full, so that they read back as they were
-    try:
+    with writing(str(path)):
         write_text(path, text.getvalue())
-    except OSError as error:
-        raise TestSetError(f"cannot write {path} ({error.strerror or error})") from error

@@ -12,7 +12,7 @@ from snacbench.plugins import left_out
 from snacbench.progress import Progress
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.folder import corpus_set, folder_set
-from snacbench.testsets.records import Reading
+from snacbench.testsets.records import AS_USUAL, Reading
 from snacbench.testsets.roots import parse_roots, root_of
 from snacbench.testsets.segments import Choice, draw
 from snacbench.testsets.testset import BrokenClip, TestSet, choose, clip_of, joined, make_set
@@ -45,19 +45,12 @@ def debian_speech(root: Path = _LIBRIVOX) -> TestSet:
     paths = _installed(root, "*.wav", "pocketsphinx-testdata")
     text = read_text(root / "transcription", noun="transcripts", refuse=TestSetError).text
     transcripts = {name: said for said, name in re.findall(r"<s> (.*) </s> \((.*)\)", text)}
-    clips = [
-        clip_of(
-            f"debian-speech/{path.stem}",
-            path,
-            domain="speech",
-            transcript=transcripts.get(path.stem),
-            cluster=path.stem.rpartition("-")[0],
-            licence="public domain (LibriVox)",
-            lossy_source=True,  # LibriVox publishes MP3
-            language="en",
-        )
-        for path in paths
-    ]
+    facts: dict[str, Any] = {"domain": "speech", "licence": "public domain (LibriVox)"}
+    facts |= {"language": "en", "lossy_source": True}  # LibriVox publishes MP3
+    clips = []
+    for path in paths:
+        facts |= {"transcript": transcripts.get(path.stem), "cluster": path.stem.rpartition("-")[0]}
+        clips.append(clip_of(f"debian-speech/{path.stem}", path, **facts))
     return make_set("debian-speech", clips, origin=str(root))
 
 
@@ -118,11 +111,7 @@ def set_names() -> list[str]:
 
 
 def open_test_set(
-    data: str,
-    *,
-    domain: Domain = "unknown",
-    root: Sequence[str] = (),
-    reading: Reading = Reading(),  # noqa: B008 - immutable
+    data: str, *, domain: Domain = "unknown", root: Sequence[str] = (), reading: Reading = AS_USUAL
 ) -> TestSet:
     """Open ``--data``: a named set, a known corpus, a manifest (.csv), or a folder of audio files.
 
@@ -167,8 +156,7 @@ def open_chosen(
 ) -> TestSet:
     """Open ``--data`` and choose: draw segments, or cut and limit clips.
 
-    Segments are drawn as asked for, else as the set's authors draw them. Raises `TestSetError` as
-    `open_test_set`.
+    Segments are drawn as asked for, else as the set's authors draw them. Raises as `open_test_set`.
     """
     chosen = open_test_set(data, domain=domain, root=root, reading=Reading(progress=progress))
     usual = COMPOSITE_SETS[data].segments if data in COMPOSITE_SETS else None

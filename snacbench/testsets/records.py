@@ -41,6 +41,9 @@ class Reading:
     progress: Progress | None = None
 
 
+AS_USUAL = Reading()
+
+
 @dataclass(frozen=True)
 class FileRecord:
     """What is known of a file; `path` is relative to the root of the index.

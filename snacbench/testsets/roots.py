@@ -12,8 +12,7 @@ from snacbench.testsets.corpora.corpus import Corpus
 def parse_roots(texts: Sequence[str]) -> dict[str, Path]:
     """Read ``DIR`` and ``CORPUS=DIR``: folders by corpus, that for everything under ``""``.
 
-    Raises `TestSetError` if a folder does not exist, a corpus is unknown, or there are two for
-    everything.
+    Raises `TestSetError` if a folder is not there, a corpus is unknown, or two are for everything.
     """
     roots: dict[str, Path] = {}
     for text in texts:

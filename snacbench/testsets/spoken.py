@@ -14,13 +14,7 @@ _LANGUAGES = Path(__file__).with_name("languages.txt").read_text("ascii")
 _SHORTER = dict(re.findall(r"(\w+):(\w+)", _LANGUAGES))
 
 # Single letters: LibriSpeech, VCTK, DAPS. Two words: Common Voice.
-_GENDERS = {
-    "f": "female",
-    "m": "male",
-    "female_feminine": "female",
-    "male_masculine": "male",
-    "do_not_wish_to_say": "",
-}
+_GENDERS = {"f": "female", "female_feminine": "female", "m": "male", "male_masculine": "male"}
 
 
 def language_code(text: str) -> str:
@@ -47,4 +41,4 @@ def language_code(text: str) -> str:
 def gender_of(text: str) -> str:
     """A gender as stated, ``female`` and ``male`` in one spelling; empty where none is."""
     word = text.strip().lower()
-    return _GENDERS.get(word, word)
+    return "" if word == "do_not_wish_to_say" else _GENDERS.get(word, word)

@@ -68,8 +68,7 @@ def clip_of(
     """
     record = record or read_record(path.parent, path.name)
     if record.problem:
-        domain = facts.get("domain", "unknown")
-        return BrokenClip(printable(clip_id), path, record.problem, domain)
+        return BrokenClip(printable(clip_id), path, record.problem, facts.get("domain", "unknown"))
     clip = Clip(clip_id, path, record.sha256, record.rate_hz, record.channels, record.num_samples)
     return replace(clip, note=record.note, corpus=clip_id.partition("/")[0], **facts)
 

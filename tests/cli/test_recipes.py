@@ -79,11 +79,6 @@ def test_a_package_that_is_missing_is_named(monkeypatch, tmp_path):
         sb.metric(*metrics)  # before its model is fetched
 
 
-def test_recipes_are_listed_and_shown() -> None:
-    assert "low-rate-speech" in call("list", "recipes").stdout
-    assert "lyra-v2@9.2" in call("show", "recipe", "dac-table3").stdout
-
-
 EAR = cases(__file__)["ear"]
 
 

@@ -23,6 +23,14 @@ def test_rows_are_chosen_and_a_table_can_be_bare(run: Path) -> None:
     bare = call("table", run, "--no-caption", "--ci", "--significance", "--format", "latex").output
     assert r"\toprule" in bare
     assert "Test set" not in bare
+    # The layout is that of the recipe.
+    path = run / "run.json"
+    told = json.loads(path.read_text("utf-8"))
+    told["request"]["from_recipe"] = {"name": "dac-table3", "table": "dac-table3"}
+    path.write_text(json.dumps(told), "utf-8")
+    done = call("table", run, "--format", "json")
+    assert done.output == call("table", run, "--format", "json", "--layout", "dac-table3").output
+    assert done.output != call("table", run, "--format", "json", "--layout", "default").output
 
 
 def test_runs_on_different_sets_are_not_to_be_compared(cli: Run, run: Path, tmp_path: Path) -> None:
@@ -32,13 +40,3 @@ def test_runs_on_different_sets_are_not_to_be_compared(cli: Run, run: Path, tmp_
     done = cli("table", run, tmp_path / "other", "--layout", "snac-paper")
     assert "different test sets" in done.stderr
     assert "SI-SDR" in done.stdout
-
-
-def test_the_layout_is_that_of_the_recipe(run: Path) -> None:
-    path = run / "run.json"
-    told = json.loads(path.read_text("utf-8"))
-    told["request"]["from_recipe"] = {"name": "dac-table3", "table": "dac-table3"}
-    path.write_text(json.dumps(told), "utf-8")
-    done = call("table", run, "--format", "json")
-    assert done.output == call("table", run, "--format", "json", "--layout", "dac-table3").output
-    assert done.output != call("table", run, "--format", "json", "--layout", "default").output

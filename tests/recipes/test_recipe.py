@@ -5,7 +5,7 @@ import pytest
 from snacbench.errors import UnknownName, UserError
 from snacbench.plugins import select_metrics
 from snacbench.recipes import shipped_recipes
-from snacbench.recipes.recipe import find_recipe, read_recipe
+from snacbench.recipes.recipe import find_recipe
 from snacbench.selectors import among, select
 from snacbench.testsets.opening import set_names
 from tests.support.cases import cases
@@ -29,7 +29,9 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     assert "segments" not in options
     assert options["conditions"] == ("loss@1%,5%",)
     path = written(tmp_path, GOOD.replace("data: quick", "data: clips/set.csv"))
-    assert read_recipe(path).options()["data"] == str(tmp_path / "clips/set.csv")
+    assert find_recipe(str(path)).options()["data"] == str(tmp_path / "clips/set.csv")
+    with pytest.raises(UserError, match=r"cannot read the recipe .*gone\.yaml"):
+        find_recipe(str(tmp_path / "gone.yaml"))
 
 
 @pytest.mark.parametrize(("old", "new", "message"), CASES["mistakes"])
@@ -37,12 +39,10 @@ def test_mistakes_are_named_with_their_line(tmp_path, old, new, message):
     assert old in GOOD
     path = written(tmp_path, GOOD.replace(old, new))
     with pytest.raises(UserError, match=f"mine.yaml, {message}"):
-        read_recipe(path)
+        find_recipe(str(path))
 
 
-def test_what_is_no_recipe(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot read the recipe .*gone\.yaml"):
-        find_recipe(str(tmp_path / "gone.yaml"))
+def test_shipped_recipes_are_known_by_name() -> None:
     with pytest.raises(UnknownName, match=r"no recipe named 'quik' .*; did you mean quick"):
         find_recipe("quik")
     assert set(shipped_recipes()) == {

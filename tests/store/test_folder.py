@@ -93,9 +93,7 @@ def test_folders_that_hold_something_are_not_taken(run, tmp_path):
         RunFolder.create(tmp_path / "thesis" / "thesis.tex", RUN, [])
     with pytest.raises(StoreError, match=r"cannot write to .*tex"):
         new_folder(tmp_path / "thesis" / "thesis.tex")
-
-
-def test_runs_that_begin_in_one_second_get_a_folder_each(tmp_path):
+    # Runs that begin in one second get a folder each.
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda _: new_folder(tmp_path / "runs", "-files"), range(8)))
     assert len(set(found)) == 8

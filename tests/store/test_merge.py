@@ -18,12 +18,13 @@ from snacbench.tables.run_rows import RunRows, scores_of
 from snacbench.types import Clip, Measures, WeightsInfo
 from tests.support.synthetic_runs import DOWN, RUN, make_run
 
-VALUES = {"c": {"up": np.arange(3.0)}}
+THREE = np.arange(3.0)
+VALUES = {"c": {"up": THREE}}
 CODEC = {"c": {"torch": "2.11.0+cu128", "c": "1"}}
 METRIC = {"up": {"pesq": "1", "metric version": "1", "snacbench": "8"}}
-
-
 PARTS = {"as_parts": True}
+DELAY = rows.Delay("tiny/000", "both", 0.001, 8000, 0.9, False, found=True, own_lag_s=0.001)
+LISTENED = rows.ListeningSummary("t", "A test", "mushra", False, 9, 8, 6, 0.95)
 
 
 @pytest.mark.parametrize(("second", "how", "message"), [
@@ -51,9 +52,6 @@ def test_the_first_disagreement_that_counts_is_named(tmp_path, second, how, mess
         check_agreement(one, other, why="cannot be merged", **({} if how is PARTS else how))
     with pytest.raises(StoreError, match=message) if message else nullcontext():
         check_agreement(one, other, why="cannot be merged", **how)
-
-
-THREE = np.arange(3.0)
 
 
 def two(tmp_path, **options):
@@ -120,9 +118,6 @@ def test_decoded_audio_is_linked_or_else_copied(tmp_path, monkeypatch):
     with pytest.raises(StoreError, match=r"cannot write to .*full \(No space left"):
         merge(parts, tmp_path / "full")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2", "copied", "new"]
-
-
-DELAY = rows.Delay("tiny/000", "both", 0.001, 8000, 0.9, False, found=True, own_lag_s=0.001)
 
 
 @pytest.mark.parametrize("measured", [0, 1])
@@ -192,9 +187,6 @@ def test_what_cannot_be_merged_at_all(tmp_path):
     (parts[1].path / "run.json").write_text(json.dumps(described))
     with pytest.raises(StoreError, match=r"both is not the same in both \(weights:"):
         merge(parts, tmp_path / "new")
-
-
-LISTENED = rows.ListeningSummary("t", "A test", "mushra", False, 9, 8, 6, 0.95)
 
 
 def test_listening_tests_of_all_parts_are_kept_once_and_must_agree(tmp_path):

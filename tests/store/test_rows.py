@@ -39,8 +39,6 @@ FULL_RUN = replace(
     codecs=(SPEC, replace(SPEC, name="y", rate_hz=None, streams=(), weights=WeightsInfo())),
     metrics=(MetricSpec("m", "dB", "higher", (0.0, 9.0), 44_100, "nobody", domains=("music",)),),
 )
-
-
 CODED = rows.Coded("c", "x", "ok")
 
 
@@ -94,7 +92,6 @@ X, Y = (CodecSpec(name, name, "f", None, (1,)) for name in "xy")
 UP = MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody")
 DOWN = replace(UP, name="down", version="2")
 MEASURES = rows.ClipMeasures("a", Measures(8000.0, -23.0, -1.0, 0))
-
 DELAY = rows.Delay("a", "x", 0.0, 8000, 0.9, inverted=False, found=True, own_lag_s=0.0)
 
 

@@ -39,9 +39,6 @@ def snapshot(found):
     return [replace(file, path="") for file in found]
 
 
-# ------------------------------------------------------------------------------- every corpus
-
-
 @pytest.fixture(params=sorted(corpora()))
 def name(request):
     return request.param
@@ -122,9 +119,6 @@ def test_all_corpora_side_by_side_are_told_apart(tmp_path):
         assert set(ids(name, together)) == set(alone[name]), name
 
 
-# ------------------------------------------------------------------------- names on disks
-
-
 def test_litter_case_and_normalisation_make_no_difference(tmp_path, monkeypatch):
     layout = Layout("X", ("x",), "<name>.wav", "a.wav", levels=(r"(.+)\.wav",))
     for name in (".DS_Store", "._a.wav", ".hidden.wav", "Thumbs.db", "b.WAV", "a.wav", "wav"):
@@ -164,9 +158,6 @@ def test_other_editions_and_corpora_are_told_apart(tmp_path, corpus, path, messa
     touch(tmp_path / path)
     with pytest.raises(TestSetError, match=message):
         find(corpus, tmp_path)
-
-
-# ------------------------------------------------------------------------------------- speech
 
 
 def test_daps_in_parts_and_other_spellings(tmp_path):
@@ -215,10 +206,7 @@ def test_common_voice_in_one_language_and_of_other_releases(tmp_path):
         find("common-voice", tree)
 
 
-# ----------------------------------------------------------------------- music and environment
-
-
-def test_musdb_and_gtzan_as_they_are_found(tmp_path):
+def test_musdb_gtzan_and_esc50_as_they_are_found(tmp_path):
     tree = make_tree("musdb18-hq", tmp_path, files=3)
     (tree / "test" / "Band 0001 - Song" / "mixture.wav").unlink()
     track = unicodedata.normalize("NFD", "Zoë - Café")
@@ -229,9 +217,7 @@ def test_musdb_and_gtzan_as_they_are_found(tmp_path):
     assert corpora()["gtzan"].known_corrupt.keys() == {"jazz.00054"} <= set(ids("gtzan", tree))
     touch(tmp_path / "two" / "genres" / "blues" / "blues.00000.au")
     assert find("gtzan", tmp_path / "two")[0].path == "genres/blues/blues.00000.au"
-
-
-def test_clips_of_esc50_know_their_recording(tmp_path):
+    # Clips of ESC-50 know their recording.
     found = find("esc50", make_tree("esc50", tmp_path, files=10))
     assert [file.cluster for file in found] == [str(100_032 + i // 2) for i in range(10)]
 

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from snacbench.errors import TestSetError
+from snacbench.errors import StoreError, TestSetError
 from snacbench.files import sha256_of_file
 from snacbench.testsets.folder import corpus_set, folder_set
 from snacbench.testsets.manifest import manifest_set, write_manifest
@@ -205,6 +205,6 @@ def test_a_manifest_that_cannot_be_written_leaves_nothing(drawn, tmp_path, monke
     with pytest.raises(TestSetError, match=r"empty has no readable clip to write to .*m.csv"):
         write_manifest(TestSet("empty", ()), tmp_path / "m.csv")
     monkeypatch.setattr(Path, "replace", Mock(side_effect=OSError(28, "No space left on device")))
-    with pytest.raises(TestSetError, match=r"cannot write .*m.csv \(No space left on device"):
+    with pytest.raises(StoreError, match=r"cannot write .*m.csv \(No space left on device"):
         write_manifest(drawn, tmp_path / "m.csv")
     assert not list(tmp_path.glob("*m.csv*"))

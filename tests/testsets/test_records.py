@@ -82,13 +82,11 @@ def test_each_root_has_its_own_index_unless_its_files_are_small(
     assert len(FileIndex("miniature", miniature).known) == 4
     read(miniature, Reading(keep=True, trust=False))  # begins anew
     assert len(FileIndex("miniature", miniature).known) == 3
-
-
-def test_a_cache_that_cannot_be_written_costs_time_only(miniature, tmp_path, monkeypatch):
+    # A cache that cannot be written costs time only.
     (tmp_path / "taken").write_text("a file where a folder should be")
     monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "taken"))
     index = FileIndex("miniature", miniature)
-    assert index.read(["a/one.wav"], KEPT)["a/one.wav"].num_samples == 800
+    assert index.read(["a/two.wav"], KEPT)["a/two.wav"].num_samples == 800
 
 
 def test_rows_of_another_make_are_passed_over(miniature, hashed):
@@ -141,7 +139,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_what_root_was_given(folder):
+def test_what_root_was_given_and_where_a_corpus_lies_in_it(folder, monkeypatch):
     assert parse_roots(["one", "daps=two"]) == {"": folder / "one", "daps": folder / "two"}
     assert parse_roots(["odd=name"]) == {"": folder / "odd=name"}
     for given, message in (
@@ -152,9 +150,7 @@ def test_what_root_was_given(folder):
     ):
         with pytest.raises(TestSetError, match=message):
             parse_roots(given)
-
-
-def test_a_corpus_lies_in_the_root_or_in_a_folder_of_its_name(folder, monkeypatch):
+    # A corpus lies in the root or in a folder of its name.
     everything = corpora()["daps-all"]  # editions of a corpus share its folder
     for corpus, given, place in (
         (DAPS, ["one"], "one"),

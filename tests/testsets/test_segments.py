@@ -21,7 +21,6 @@ from snacbench.types import Clip, Measures
 
 RATE_HZ = 1000
 LOUD, QUIET = Measures(400.0, -20.0, -3.0, 0), Measures(400.0, -50.0, -33.0, 0)
-
 FIXTURES = [HealthCheck.function_scoped_fixture]
 quick = settings(max_examples=40, deadline=None, suppress_health_check=FIXTURES)
 
@@ -197,14 +196,11 @@ def test_the_limit_holds_per_domain_and_counts_broken_files():
     assert chosen.broken
 
 
-@pytest.mark.parametrize("segment_s", [None, 1.0])
-def test_adding_a_file_displaces_one_clip_at_most(segment_s):
-    before = {c.id for c in choose(SPEECH, limit=6, segment_s=segment_s).clips}
+def test_adding_a_file_displaces_one_clip_at_most_and_the_digest_tells_of_samples():
     more = make(*SPEECH.clips, clip("99", 10.0))
-    assert len(before - {c.id for c in choose(more, limit=6, segment_s=segment_s).clips}) <= 1
-
-
-def test_the_digest_tells_which_samples_a_set_consists_of():
+    for segment_s in (None, 1.0):
+        before, after = (choose(of, limit=6, segment_s=segment_s).clips for of in (SPEECH, more))
+        assert len({c.id for c in before} - {c.id for c in after}) <= 1
     assert replace(SPEECH, clips=SPEECH.clips[::-1]).sha256 == SPEECH.sha256
     assert choose(SPEECH, segment_s=2.5).sha256 != SPEECH.sha256
     assert choose(SPEECH, limit=3).sha256 != SPEECH.sha256

@@ -6,6 +6,7 @@ the folder of the evaluation part and no labels. So it is here, that the table c
 
 import re
 from pathlib import Path
+from typing import Any
 
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout, child, matching
 
@@ -21,30 +22,26 @@ _NAME = r"(Y?)([\w-]{11})(?:_\d+(?:\.\d+)?){0,2}\.(?:flac|mp3|ogg|opus|wav)"
 
 def _find(root: Path) -> list[CorpusFile]:
     def videos(folder: Path) -> dict[str, Path] | None:
-        """The tools put the files at various depths."""
-        places = [child(folder, *names) for names in _PLACES] + [folder]
-        return next((found for p in places if p and p.is_dir() and (found := _paths(p))), None)
+        """File of each video; of one in several formats or spellings the first in order of names.
 
+        The tools put the files at various depths.
+        """
+        found: dict[str, Path] = {}
+        for place in (*(child(folder, *names) for names in _PLACES), folder):
+            for path, (_, video) in matching(place, _NAME) if place and place.is_dir() else ():
+                # An id may itself begin with a Y, and digits may belong to it: read plainly first.
+                plain = re.fullmatch(_NAME.removeprefix("(Y?)"), path.name, re.IGNORECASE)
+                found.setdefault(plain[1] if plain else video, path)
+            if found:
+                break
+        return found or None
+
+    found = sorted(_LAYOUT.locate(root, videos, any_child=False).items())
+    facts: dict[str, Any] = {"domain": "environment", "lossy_source": True}
     return [
-        CorpusFile(
-            video,
-            path.relative_to(root).as_posix(),
-            domain="environment",
-            cluster=video,
-            lossy_source=True,
-        )
-        for video, path in sorted(_LAYOUT.locate(root, videos, any_child=False).items())
+        CorpusFile(video, path.relative_to(root).as_posix(), cluster=video, **facts)
+        for video, path in found
     ]
-
-
-def _paths(folder: Path) -> dict[str, Path]:
-    """File of each video; of one in several formats or spellings the first in order of names."""
-    found: dict[str, Path] = {}
-    for path, (_, video) in matching(folder, _NAME):
-        # An id may itself begin with a Y, and digits may belong to it: the plain reading first.
-        plain = re.fullmatch(_NAME.removeprefix("(Y?)"), path.name, re.IGNORECASE)
-        found.setdefault(plain[1] if plain else video, path)
-    return found
 
 
 CORPORA = (

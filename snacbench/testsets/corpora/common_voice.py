@@ -5,6 +5,7 @@ one language's folder takes that one.
 """
 
 import hashlib
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 
@@ -20,7 +21,6 @@ _LAYOUT = corpus.Layout(
     "cv-corpus-17.0-2024-03-15/de/test.tsv",
 )
 _COLUMNS = ("client_id", "path", "sentence")
-_SPEAKER_DIGITS = 16
 
 
 def _find(root: Path) -> list[corpus.CorpusFile]:
@@ -33,53 +33,46 @@ def _find(root: Path) -> list[corpus.CorpusFile]:
     for table in _LAYOUT.locate(root, tables):
         clips = corpus.child(table.parent, "clips") or table.parent / "clips"
         here = {entry.name for entry in corpus.entries_in(clips)} if clips.is_dir() else set()
-        language = table.parent.resolve().name
-        for row in _rows(table):
+        folder = table.parent.resolve().name
+        # Sentences hold single quotation marks: nothing in these tables is quoted.
+        records, _ = read_records(
+            table, noun="table", refuse=TestSetError, separator="\t", quotes="none"
+        )
+        heading = records[0].cells if records else []
+        if missing := [column for column in _COLUMNS if column not in heading]:
+            raise TestSetError(
+                f"{table} is not the table of Common Voice (no column {', '.join(missing)}); "
+                f"expected columns {', '.join(_COLUMNS)}; unpack the archive again"
+            )
+        for record in records[1:]:
+            row = dict(zip_longest(heading, record.cells, fillvalue=""))
             client, listed = row["client_id"], row["path"]
             # The first releases list names without a suffix.
             name = listed if listed in here else f"{listed}.mp3"
             if not client or name not in here:
                 continue
             # The terms forbid to trace people: not even their id enters our files.
-            pseudonym = hashlib.sha256(f"common-voice {client}".encode()).hexdigest()
+            pseudonym = hashlib.sha256(f"common-voice {client}".encode()).hexdigest()[:16]
+            language = ""
+            with suppress(ValueError):  # of a root that somebody has renamed
+                # The first releases have no locale.
+                language = language_code(row.get("locale") or folder)
             found.append(
                 corpus.CorpusFile(
-                    f"{language}/{Path(name).stem}",
+                    f"{folder}/{Path(name).stem}",
                     (clips / name).relative_to(root).as_posix(),
                     domain="speech",
-                    cluster=pseudonym[:_SPEAKER_DIGITS],
+                    cluster=pseudonym,
                     transcript=row["sentence"].strip() or None,
                     lossy_source=True,
-                    # The first releases have no locale.
-                    language=_code(row.get("locale") or language),
-                    speaker=pseudonym[:_SPEAKER_DIGITS],
+                    language=language,
+                    speaker=pseudonym,
                     gender=gender_of(row.get("gender", "")),
                 )
             )
     if not found:
         raise _LAYOUT.not_in(root, "the tables are there, but none of the clips they list")
     return sorted(found, key=lambda file: file.id)
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    # Sentences hold single quotation marks: nothing in these tables is quoted.
-    records, _ = read_records(
-        table, noun="table", refuse=TestSetError, separator="\t", quotes="none"
-    )
-    heading = records[0].cells if records else []
-    if missing := [column for column in _COLUMNS if column not in heading]:
-        raise TestSetError(
-            f"{table} is not the table of Common Voice (no column {', '.join(missing)}); expected "
-            f"columns {', '.join(_COLUMNS)}; unpack the archive again"
-        )
-    return [dict(zip_longest(heading, row.cells, fillvalue="")) for row in records[1:]]
-
-
-def _code(language: str) -> str:
-    try:
-        return language_code(language)
-    except ValueError:  # of a root that somebody has renamed
-        return ""
 
 
 CORPORA = (

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from snacbench.errors import TestSetError
 from snacbench.testsets.spoken import gender_of
@@ -45,6 +45,9 @@ class CorpusFile:
     language: str = ""
     speaker: str = ""
     gender: str = ""
+
+
+Make = Callable[..., CorpusFile | None]
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,18 @@ class Layout:
     inside: tuple[str, ...] = ()
     advice: str = ""
 
-    def find(self, root: Path, make: Callable[..., CorpusFile | None]) -> list[CorpusFile]:
+    def find(
+        self, root: Path, make: Make | None = None, spelt: Callable[[str], str] = str, **facts: Any
+    ) -> list[CorpusFile]:
         """Every file of a corpus below a root, in the order of ids; raises as `locate`.
 
         `make` is told a file's path and the groups of all expressions, and gives what is to be
-        known of it; None: the file does not belong to the corpus.
+        known of it; None: the file does not belong to the corpus. Without it the first group, as it
+        is `spelt`, is a file's id, and the last one its cluster. `facts` hold for every file.
         """
+
+        def plain(_: Path, *groups: str) -> CorpusFile:
+            return CorpusFile(spelt(groups[0]), cluster=spelt(groups[-1]))
 
         def look(folder: Path) -> list[CorpusFile] | None:
             place: Path | None = folder
@@ -112,9 +121,9 @@ class Layout:
                 places = (child(folder, name) for name in self.inside)
                 place = next((p for p in places if p is not None and p.is_dir()), None)
             found = [
-                replace(file, path=path.relative_to(root).as_posix())
+                replace(file, path=path.relative_to(root).as_posix(), **facts)
                 for path, groups in (matching(place, *self.levels) if place else ())
-                if (file := make(path, *groups)) is not None
+                if (file := (make or plain)(path, *groups)) is not None
             ]
             return sorted(found, key=lambda file: file.id) or None
 
@@ -151,8 +160,7 @@ class Layout:
         """The error that there is no such corpus at a root."""
         seen = "a file" if root.exists() else "no such folder"
         if root.is_dir():
-            names = [entry.name for entry in entries_in(root)]
-            seen = some_of(names) or "an empty folder"
+            seen = some_of([entry.name for entry in entries_in(root)]) or "an empty folder"
         tail = "; ".join(filter(None, (seen, advice or self.advice)))
         return TestSetError(
             f"{root} does not hold {self.title}: expected {self.expected} in it or in a folder of "

@@ -11,12 +11,7 @@ _SNAC_SPEAKERS = ("F7", "F10", "M2", "M4")  # samples page of SNAC's authors
 
 
 def _corpus(
-    name: str,
-    version: str | None,
-    what: str,
-    *,
-    versions: int = 1,
-    speakers: tuple[str, ...] = _TEST_SPEAKERS,
+    name: str, version: str | None, what: str, speakers: tuple[str, ...] = _TEST_SPEAKERS
 ) -> Corpus:
     shown, folder = version or "clean", version or "<version>"
     layout = Layout(
@@ -30,25 +25,19 @@ def _corpus(
     def make(_: Path, folder: str, speaker: str, script: str, kind: str) -> CorpusFile | None:
         if folder.lower() != kind.lower() or speaker.upper() not in speakers:
             return None
-        prefix = "" if version else f"{folder.lower()}/"
-        return CorpusFile(
-            f"{prefix}{speaker.upper()}/script{script}",
-            domain="speech",
-            cluster=speaker.upper(),
-            lossy_source=False,
-            language="en",
-            speaker=speaker.upper(),
-            gender=gender_of(speaker[0]),
-        )
+        prefix, who = "" if version else f"{folder.lower()}/", speaker.upper()
+        name, gender = f"{prefix}{who}/script{script}", gender_of(who[0])
+        return CorpusFile(name, cluster=who, speaker=who, gender=gender)
 
     return Corpus(
         name=name,
         summary=f"speech, 44.1 kHz, {len(speakers)} speakers, {what}",
-        find=partial(layout.find, make=make),
+        find=partial(layout.find, make=make, domain="speech", lossy_source=False, language="en"),
         licence="CC-BY-NC-4.0",  # Zenodo record 4660670
         where="Zenodo record 4660670 (https://zenodo.org/records/4660670), one archive of 16 GB.",
-        # Speakers times five scripts, in each version.
-        expected_files=len(speakers) * 5 * versions,
+        # Speakers times five scripts, in each of 3 professional and 12 device versions
+        # (description of the dataset).
+        expected_files=len(speakers) * 5 * (1 if version else 15),
         expected_clusters=len(speakers),
         downloads=(
             # Size and md5 as Zenodo states them for daps.tar.gz.
@@ -64,7 +53,6 @@ def _corpus(
 CORPORA = (
     _corpus("daps", "clean", "edited studio recordings"),
     _corpus("daps-cleanraw", "cleanraw", "studio recordings as recorded"),
-    _corpus("daps-snac", "cleanraw", "those that SNAC's authors let hear", speakers=_SNAC_SPEAKERS),
-    # 3 professional and 12 device versions: description of the dataset.
-    _corpus("daps-all", None, "all 15 versions, studio and devices", versions=15),
+    _corpus("daps-snac", "cleanraw", "those that SNAC's authors let hear", _SNAC_SPEAKERS),
+    _corpus("daps-all", None, "all 15 versions, studio and devices"),
 )

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout
+from snacbench.testsets.corpora.corpus import Corpus, Download, Layout
 
 _LAYOUT = Layout(
     "ESC-50",
@@ -17,12 +17,7 @@ CORPORA = (
     Corpus(
         name="esc50",
         summary="environment, 44.1 kHz, 2.8 h, 50 classes, padded with digital silence",
-        find=partial(
-            _LAYOUT.find,
-            make=lambda _, clip, source: CorpusFile(
-                clip.upper(), domain="environment", cluster=source, lossy_source=True
-            ),
-        ),
+        find=partial(_LAYOUT.find, spelt=str.upper, domain="environment", lossy_source=True),
         licence="CC-BY-NC-3.0",  # of ESC-10, a part of it, CC-BY-3.0
         where="https://github.com/karolpiczak/ESC-50, one archive of about 600 MB.",
         expected_files=2000,  # README of the repository

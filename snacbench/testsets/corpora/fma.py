@@ -29,10 +29,7 @@ def _find(root: Path, edition: str) -> list[CorpusFile]:
         inside=(edition,),
     )
 
-    def make(_: Path, track: str) -> CorpusFile:
-        return CorpusFile(track, domain="music", cluster=track, lossy_source=True)
-
-    found = layout.find(root, make)
+    found = layout.find(root, domain="music", lossy_source=True)
     audio = (root / found[0].path).parents[1]
     tables = (
         child(folder, *names)
@@ -67,9 +64,12 @@ def _find(root: Path, edition: str) -> list[CorpusFile]:
     return kept
 
 
-def _corpus(
-    edition: str, what: str, short: tuple[str, ...], downloads: tuple[Download, ...] = ()
-) -> Corpus:
+# The README of the repository states sizes in GiB only, and SHA-1.
+_HOST = "https://os.unil.cloud.switch.ch/fma"
+_METADATA = Download(f"{_HOST}/fma_metadata.zip", sha1="f0df49ffe5f2a6008d7dc83c6915b31835dfe733")
+
+
+def _corpus(edition: str, what: str, short: tuple[str, ...], sha1: str = "") -> Corpus:
     return Corpus(
         name=edition.replace("_", "-"),
         summary=f"music, MP3, mostly 44.1 kHz stereo, {what}",
@@ -79,24 +79,20 @@ def _corpus(
         # How many tracks of an edition are of the test part is stated nowhere that could be
         # checked: tracks.csv alone knows.
         known_corrupt=dict.fromkeys(short, "less than 30 s of audio, or none"),
-        downloads=downloads,
+        downloads=(_METADATA, Download(f"{_HOST}/{edition}.zip", sha1=sha1)) if sha1 else (),
     )
 
 
-def _archive(name: str, sha1: str) -> Download:
-    """An archive; its README states sizes in GiB only, and SHA-1."""
-    return Download(f"https://os.unil.cloud.switch.ch/fma/{name}.zip", sha1=sha1)
-
-
-_METADATA = _archive("fma_metadata", "f0df49ffe5f2a6008d7dc83c6915b31835dfe733")
-_SMALL = _archive("fma_small", "ade154f733639d52e35e32f5593efe5be76c6d70")
-_MEDIUM = _archive("fma_medium", "c67b69ea232021025fca9231fc1c7c1a063ab50b")
-_LARGE = _archive("fma_large", "497109f4dd721066b5ce5e5f250ec604dc78939e")
-
 CORPORA = (
-    _corpus("fma_small", "clips of 30 s", _SHORT_IN_SMALL, (_METADATA, _SMALL)),
-    _corpus("fma_medium", "clips of 30 s", _SHORT_IN_MEDIUM, (_METADATA, _MEDIUM)),
-    _corpus("fma_large", "clips of 30 s", _SHORT_IN_MEDIUM, (_METADATA, _LARGE)),
+    _corpus(
+        "fma_small", "clips of 30 s", _SHORT_IN_SMALL, "ade154f733639d52e35e32f5593efe5be76c6d70"
+    ),
+    _corpus(
+        "fma_medium", "clips of 30 s", _SHORT_IN_MEDIUM, "c67b69ea232021025fca9231fc1c7c1a063ab50b"
+    ),
+    _corpus(
+        "fma_large", "clips of 30 s", _SHORT_IN_MEDIUM, "497109f4dd721066b5ce5e5f250ec604dc78939e"
+    ),
     # 879 GiB: nothing to fetch by mistake.
     _corpus("fma_full", "whole tracks, not cut", ()),
 )

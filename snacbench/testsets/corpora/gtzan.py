@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout
+from snacbench.testsets.corpora.corpus import Corpus, Layout
 
 _GENRES = "blues|classical|country|disco|hiphop|jazz|metal|pop|reggae|rock"
 _LAYOUT = Layout(
@@ -19,12 +19,7 @@ CORPORA = (
     Corpus(
         name="gtzan",
         summary="music, 22.05 kHz, 8.3 h, ten genres, no licence stated",
-        find=partial(
-            _LAYOUT.find,
-            make=lambda _, excerpt: CorpusFile(
-                excerpt.lower(), domain="music", cluster=excerpt.lower()
-            ),
-        ),
+        find=partial(_LAYOUT.find, spelt=str.lower, domain="music"),
         licence="none stated; excerpts of commercial recordings",
         where="The authors' host is gone (torchaudio notes it since October 2022); copies "
         "circulate, for example marsyas/gtzan on the hub.",

@@ -5,23 +5,21 @@ Both are cut from the MP3 files of LibriVox: their source is lossy.
 
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from snacbench.testsets.corpora import corpus
 
 
 def _file(path: Path, speaker: str, utterance: str, transcript: str | None) -> corpus.CorpusFile:
     table = corpus.child(path.parents[3], "SPEAKERS.TXT")  # beside the parts
-    genders = corpus.genders_in(table, 1, "|")
+    gender = corpus.genders_in(table, 1, "|").get(speaker, "")
     return corpus.CorpusFile(
-        utterance,
-        domain="speech",
-        cluster=speaker,
-        transcript=transcript or None,
-        lossy_source=True,  # of LibriTTS: catalogue of TensorFlow Datasets
-        language="en",
-        speaker=speaker,
-        gender=genders.get(speaker, ""),
+        utterance, cluster=speaker, transcript=transcript or None, speaker=speaker, gender=gender
     )
+
+
+# That LibriTTS is lossy: catalogue of TensorFlow Datasets.
+_FACTS: dict[str, Any] = {"domain": "speech", "lossy_source": True, "language": "en"}
 
 
 @lru_cache(maxsize=1)  # asked for each file of a chapter
@@ -67,7 +65,7 @@ def _corpus(
     return corpus.Corpus(
         name=f"librispeech-{part}",
         summary=f"speech, 16 kHz, {summary}, with transcripts",
-        find=partial(layout.find, make=_make),
+        find=partial(layout.find, make=_make, **_FACTS),
         licence="CC-BY-4.0",
         where="https://www.openslr.org/12",
         expected_files=complete[0],
@@ -97,7 +95,7 @@ CORPORA = (
     corpus.Corpus(
         name="libritts-test-clean",
         summary="speech, 24 kHz, with normalised transcripts",
-        find=partial(_TTS.find, make=_make_tts),
+        find=partial(_TTS.find, make=_make_tts, **_FACTS),
         licence="CC-BY-4.0",
         where="https://www.openslr.org/60",
         # Catalogue of TensorFlow Datasets; the number of speakers could not be checked.

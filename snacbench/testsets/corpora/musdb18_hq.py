@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout
+from snacbench.testsets.corpora.corpus import Corpus, Download, Layout
 
 _LAYOUT = Layout(
     "MUSDB18-HQ",
@@ -23,12 +23,7 @@ CORPORA = (
     Corpus(
         name="musdb18-hq",
         summary="music, 44.1 kHz stereo, 50 full tracks",
-        find=partial(
-            _LAYOUT.find,
-            make=lambda _, track: CorpusFile(
-                track, domain="music", cluster=track, lossy_source=False
-            ),
-        ),
+        find=partial(_LAYOUT.find, domain="music", lossy_source=False),
         # Zenodo record 3338373: for educational purposes; most tracks CC BY-NC-SA of MedleyDB.
         licence="non-commercial use only; licences per track, see the Zenodo record",
         where="Zenodo record 3338373 (https://zenodo.org/records/3338373), one archive of 23 GB.",

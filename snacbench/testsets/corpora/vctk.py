@@ -20,11 +20,11 @@ _LAYOUT = corpus.Layout(
 def _make(path: Path, speaker: str, utterance: str) -> corpus.CorpusFile:
     text = corpus.child(path.parents[2], "txt", path.parent.name, f"{utterance}.txt")
     speakers = corpus.child(path.parents[2], "speaker-info.txt")  # columns ID, AGE, GENDER, ...
+    told, who = corpus.text_of(text), speaker.lower()
+    gender = corpus.genders_in(speakers, 2).get(who, "")
     return corpus.CorpusFile(
-        utterance.lower(), domain="speech", cluster=speaker.lower(),
-        transcript=corpus.text_of(text), lossy_source=False, language="en", speaker=speaker.lower(),
-        gender=corpus.genders_in(speakers, 2).get(speaker.lower(), ""),
-    )  # fmt: skip
+        utterance.lower(), cluster=who, transcript=told, speaker=who, gender=gender
+    )
 
 
 # Size as DataShare states it; sha256: torchaudio.datasets.VCTK_092.
@@ -36,7 +36,7 @@ CORPORA = (
     corpus.Corpus(
         name="vctk",
         summary="speech, 48 kHz, 110 speakers, with transcripts",
-        find=partial(_LAYOUT.find, make=_make),
+        find=partial(_LAYOUT.find, make=_make, domain="speech", lossy_source=False, language="en"),
         licence="CC-BY-4.0",  # licence text of DataShare item 10283/3443; older copies say ODC-By
         where="https://datashare.ed.ac.uk/handle/10283/3443, one archive of 11 GB.",
         # Files of the first microphone: no figure of the publisher; p362 lacks some.
