@@ -121,10 +121,10 @@ def _published(model: HasWeights, policy: WeightsPolicy, shown: Progress) -> Loc
     if news := {known.file.name: entries[known.file.name] for known in known_of if not known.entry}:
         record(model.name, news)
     commits = " ".join(dict.fromkeys(e.commit for e in entries.values() if e.commit))
-    of = "published", source.repository, commits or source.revision
     digests = {name: entry.sha256 for name, entry in entries.items()}
+    of = source.repository, commits or source.revision, digests
     verified = True if any(known.by for known in known_of) else None
-    return LocatedWeights(files, WeightsInfo(*of, digests, verified, pinned_by))
+    return LocatedWeights(files, WeightsInfo("published", *of, verified, pinned_by))
 
 
 def _find(
