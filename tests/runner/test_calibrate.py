@@ -85,7 +85,7 @@ def test_bf16_changes_some_codes_and_the_same_precision_none(monkeypatch):
     monkeypatch.setattr(preparing, "_material", lambda: short)
     row = agreement(planned("encodec-mini@3", precision="bf16"))
     assert (row.computed, row.baseline, row.snr_db is None) == ("cpu bf16", "cpu fp32", False)
-    assert 0.05 < row.share < 1
+    assert 0.01 < row.share < 1  # 0.03 where the processor multiplies bf16 by AMX
     row = agreement(planned("encodec-mini@1.5"))
     assert (row.equal, row.share, row.snr_db) == (row.tokens, 1.0, None)
     row = agreement(planned("identity"))

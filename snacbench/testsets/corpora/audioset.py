@@ -44,15 +44,13 @@ def _find(root: Path) -> list[CorpusFile]:
     ]
 
 
-CORPORA = (
-    Corpus(
-        name="audioset",
-        summary="environment, mostly 44.1 and 48 kHz, 10 s each, all classes as in the DAC paper",
-        find=_find,
-        licence="labels CC-BY-4.0; the audio belongs to the uploaders of the videos",
-        where="Segments and labels: https://research.google.com/audioset/download.html; the audio "
-        "has to be fetched from the videos, of which more disappear each year.",
-        # eval_segments.csv lists 20,371 segments of distinct videos; a copy of March 2023 has
-        # 17,142 (card of agkphysics/AudioSet on the hub), so no number is complete.
-    ),
+CORPORA = Corpus(
+    name="audioset",
+    summary="environment, mostly 44.1 and 48 kHz, 10 s each, all classes as in the DAC paper",
+    find=_find,
+    licence="labels CC-BY-4.0; the audio belongs to the uploaders of the videos",
+    where="Segments and labels: https://research.google.com/audioset/download.html; the audio "
+    "has to be fetched from the videos, of which more disappear each year.",
+    # eval_segments.csv lists 20,371 segments of distinct videos; a copy of March 2023 has
+    # 17,142 (card of agkphysics/AudioSet on the hub), so no number is complete.
 )

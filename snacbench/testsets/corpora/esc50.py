@@ -13,17 +13,15 @@ _LAYOUT = Layout(
     levels=("audio", r"(\d-(\d+)-[A-Z]-\d+)\.wav"),
 )
 
-CORPORA = (
-    Corpus(
-        name="esc50",
-        summary="environment, 44.1 kHz, 2.8 h, 50 classes, padded with digital silence",
-        find=partial(_LAYOUT.find, spelt=str.upper, domain="environment", lossy_source=True),
-        licence="CC-BY-NC-3.0",  # of ESC-10, a part of it, CC-BY-3.0
-        where="https://github.com/karolpiczak/ESC-50, one archive of about 600 MB.",
-        expected_files=2000,  # README of the repository
-        downloads=(
-            # An archive that GitHub makes of the branch: its bytes, and so its digest, may change.
-            Download("https://github.com/karolpiczak/ESC-50/archive/master.zip"),
-        ),
+CORPORA = Corpus(
+    name="esc50",
+    summary="environment, 44.1 kHz, 2.8 h, 50 classes, padded with digital silence",
+    find=partial(_LAYOUT.find, spelt=str.upper, domain="environment", lossy_source=True),
+    licence="CC-BY-NC-3.0",  # of ESC-10, a part of it, CC-BY-3.0
+    where="https://github.com/karolpiczak/ESC-50, one archive of about 600 MB.",
+    expected_files=2000,  # README of the repository
+    downloads=(
+        # An archive that GitHub makes of the branch: its bytes, and so its digest, may change.
+        Download("https://github.com/karolpiczak/ESC-50/archive/master.zip"),
     ),
 )

@@ -32,15 +32,13 @@ _ARCHIVE = corpus.Download(
     "https://datashare.ed.ac.uk/bitstream/handle/10283/3443/VCTK-Corpus-0.92.zip", 11_747_302_977,
     "f96258be9fdc2cbff6559541aae7ea4f59df3fcaf5cf963aae5ca647357e359c",
 )  # fmt: skip
-CORPORA = (
-    corpus.Corpus(
-        name="vctk",
-        summary="speech, 48 kHz, 110 speakers, with transcripts",
-        find=partial(_LAYOUT.find, make=_make, domain="speech", lossy_source=False, language="en"),
-        licence="CC-BY-4.0",  # licence text of DataShare item 10283/3443; older copies say ODC-By
-        where="https://datashare.ed.ac.uk/handle/10283/3443, one archive of 11 GB.",
-        # Files of the first microphone: no figure of the publisher; p362 lacks some.
-        expected_clusters=110,  # description of the DataShare item
-        downloads=(_ARCHIVE,),
-    ),
+CORPORA = corpus.Corpus(
+    name="vctk",
+    summary="speech, 48 kHz, 110 speakers, with transcripts",
+    find=partial(_LAYOUT.find, make=_make, domain="speech", lossy_source=False, language="en"),
+    licence="CC-BY-4.0",  # licence text of DataShare item 10283/3443; older copies say ODC-By
+    where="https://datashare.ed.ac.uk/handle/10283/3443, one archive of 11 GB.",
+    # Files of the first microphone: no figure of the publisher; p362 lacks some.
+    expected_clusters=110,  # description of the DataShare item
+    downloads=(_ARCHIVE,),
 )
