@@ -5,7 +5,7 @@ Everything that can be decided is decided here, and every mistake that can be fo
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import soundfile  # noqa: F401 - one that does not load is told before anything is done
@@ -61,7 +61,7 @@ def condition_of(spec: CodecSpec) -> Condition | None:
 def passes_of(spec: CodecSpec) -> int:
     """How many times an operating point encodes and decodes: in a cascade, more than once."""
     condition = condition_of(spec)
-    return condition.passes if condition else 1
+    return int(condition.strength) if condition and condition.kind == "cascade" else 1
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,7 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
     if request.allow_missing_metrics:
         metrics, lacking = at_hand(metrics, lambda metric: check_packages((), [metric]))
     check_packages(codecs, metrics)
-    choice = Choice(
-        segments=request.segments,
-        segment_s=request.segment_s,
-        seed=request.seed,
-        min_lufs=request.min_lufs,
-        limit=request.limit,
-    )
+    choice = Choice(**{of.name: getattr(request, of.name) for of in fields(Choice)})
     check_device(request)
     whole = open_chosen(
         request.data, choice, domain=request.domain, root=request.root, progress=progress
