@@ -102,11 +102,10 @@ def conditions_of(texts: Iterable[str]) -> tuple[Condition, ...]:
     Raises `UserError` for what is no condition; files are not looked for.
     """
     found: dict[Condition, None] = {}
-    for text in texts:
-        for one in _parsed(text):
-            found[one] = None
-            if "clean" in KINDS[one.kind].options and not one.against_clean:
-                found[replace(one, options=tuple(sorted((*one.options, "clean"))))] = None
+    for one in (one for text in texts for one in _parsed(text)):
+        found[one] = None
+        if "clean" in KINDS[one.kind].options and not one.against_clean:
+            found[replace(one, options=tuple(sorted((*one.options, "clean"))))] = None
     return tuple(found)
 
 

@@ -86,13 +86,11 @@ class CodingJob(Job):
 
     def lost(self, reason: str) -> Rows:
         """The rows of clips that cannot be coded, for a reason in words."""
-        return [failed_row(p.spec, clip, reason) for clip in self.clips for p in self.points]
-
-
-def failed_row(spec: CodecSpec, clip: Clip, reason: str) -> Coded:
-    """The row of a clip that could not be coded."""
-    failed = Coded(clip.id, spec.name, "failed", reason, clip.domain, clip.duration_s)
-    return replace(failed, condition=spec.condition)
+        return [
+            Coded(c.id, s.name, "failed", reason, c.domain, c.duration_s, condition=s.condition)
+            for c in self.clips
+            for s in (point.spec for point in self.points)
+        ]
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ def code_clips(job: CodingJob) -> Rows:
     try:
         loaded = load(job.codec)
     except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-        return [row for clip in job.clips for row in _failed(job.points, clip, error)]
+        return [row for clip in job.clips for row in _failed(job, clip, error)]
     batching = loaded.codec if isinstance(loaded.codec, BatchCodec) else None
 
     def padded_length(clip: Clip) -> int:
@@ -159,7 +157,7 @@ def code_clips(job: CodingJob) -> Rows:
                     try:
                         sources.append(reading.pop(clip.id).result())
                     except Exception as error:  # noqa: BLE001 - becomes a failed row
-                        done += _failed(job.points, clip, error)
+                        done += _failed(job, clip, error)
                 for came in _coded(job, loaded, sources, length):
                     writing.append(threads.submit(_finished, job, *came))
         return done + [row for future in writing for row in future.result()]
@@ -188,22 +186,19 @@ def reason_of(error: Exception) -> str:
     return f"{type(error).__name__}: {error}{own[-1] if own else ''}"
 
 
-def _failed(points: Sequence[PlannedCodec], clip: Clip, error: Exception) -> Rows:
-    """The rows of a clip that a model could not code; tracebacks of codecs' own faults are logged.
-
-    Points of one model are on one device.
-    """
+def _failed(job: CodingJob, clip: Clip, error: Exception) -> Rows:
+    """Rows of a clip that could not be coded; the traceback of a codec's own fault is logged."""
     reason = reason_of(error)
     if is_out_of_memory(error):
         reason = (
-            f"{points[0].device} has no memory for this clip of {clip.duration_s:.1f} s, even "
+            f"{job.codec.device} has no memory for this clip of {clip.duration_s:.1f} s, even "
             "alone; use --segment-s or --device cpu"
         )
     elif not isinstance(error, SnacbenchError):
         # A worker's standard error is the run's workers.log.
-        sys.stderr.write(f"{', '.join(point.spec.name for point in points)} on {clip.id}:\n")
+        sys.stderr.write(f"{', '.join(point.spec.name for point in job.points)} on {clip.id}:\n")
         traceback.print_exception(error)
-    return [failed_row(point.spec, clip, reason) for point in points]
+    return replace(job, clips=(clip,)).lost(reason)
 
 
 def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed | Exception) -> Rows:
@@ -250,7 +245,7 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
         )  # fmt: skip
         return [row, *histograms]
     except Exception as error:  # noqa: BLE001 - becomes a failed row
-        return _failed([point], source.clip, error)
+        return _failed(replace(job, codec=point, cuts=()), source.clip, error)
 
 
 def _coded(

@@ -284,25 +284,18 @@ def _entropy_notes(rows: RunRows) -> Iterator[str]:
 
 def _undefined_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
     """Which metrics are undefined on some clips of a codec, and which on all that they are for."""
-    every: dict[str, list[str]] = {}
-    some: dict[str, None] = {}
-    of_sets = set(rows.metrics) - set(rows.clip_metrics)
+    some, of_all = list[str](), list[str]()
     for metric in sorted(set(metrics)):
-        for codec in rows.codecs:
-            cells = codec.scores.get(metric)
-            if cells is None or not cells["undefined"].any():
-                continue
-            if (cells["undefined"] | ~(cells["ok"] | cells["failed"])).all():
-                every.setdefault(metric, []).append(codec.spec.name)
-            else:
-                some[metric] = None
-    of_all = (
-        metric + (f" of {', '.join(codecs)}" if len(codecs) < len(rows.codecs) else "")
-        for metric, codecs in every.items()
-    )
+        scores = {c.spec.name: c.scores[metric] for c in rows.codecs if metric in c.scores}
+        found = {name: of for name, of in scores.items() if of["undefined"].any()}
+        every = [name for name, of in found.items() if not (of["ok"] | of["failed"]).any()]
+        names = f" of {', '.join(every)}" * (len(every) < len(rows.codecs))
+        of_all += [metric + names] * bool(every)
+        some += [metric] * (len(every) < len(found))
+    of_sets = " and embedded.jsonl" * bool(set(rows.metrics) - set(rows.clip_metrics))
+    where = f"scores.jsonl{of_sets}"
     for which, listed in (("some", ", ".join(some)), ("all", "; ".join(of_all))):
         if listed:
-            where = "scores.jsonl and embedded.jsonl" if of_sets else "scores.jsonl"
             yield f"Undefined for {which} clips, see their reasons in {where}: {listed}."
 
 

@@ -180,9 +180,8 @@ def ladder_tables(
         if lost := coded_together(entries, domain).lost:
             listed = ", ".join(f"{label} lacks {count}" for label, count in lost.items())
             # Estimates pool all codes of a codec, so each keeps its own clips.
-            notes.insert(
-                0, f"Every row is over the clips that its codec coded: {listed} that others have."
-            )
+            own = f"Every row is over the clips that its codec coded: {listed} that others have."
+            notes.insert(0, own)
         counted = [one for one in found if one.books]
         made = [_rates(found, notes), *([_use(counted)] if counted else [])]
         if any(entry.columns.varies for entry in entries):

@@ -1,6 +1,5 @@
 """The grammar of conditions, and operating points found by names that end in one."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,11 +96,7 @@ def test_what_is_no_condition_is_refused(text: str, said: str) -> None:
 def test_points_are_found_by_their_condition() -> None:
     points = [*codec_models()["opus"].points, *codec_models()["snac-mini"].points]
     names = ["loss@1%", "loss@5%", "flips@1e-4", "noise:white@6dB"]
-    specs = points + [
-        replace(spec, name=f"{spec.name}+{name}", model=f"{spec.model}+{name}", condition=name)
-        for spec in points
-        for name in names
-    ]
+    specs = points + [spec.under(name) for spec in points for name in names]
 
     def found(text: str) -> list[str]:
         return [spec.name for spec in among(specs, text)]
