@@ -158,7 +158,7 @@ def code_clips(job: CodingJob) -> Rows:
                         sources.append(reading.pop(clip.id).result())
                     except Exception as error:  # noqa: BLE001 - becomes a failed row
                         done += _failed(job, clip, error)
-                for came in _coded(job, loaded, sources, length):
+                for came in _coded(job, loaded, sources, length) if sources else ():
                     writing.append(threads.submit(_finished, job, *came))
         return done + [row for future in writing for row in future.result()]
 
@@ -254,9 +254,6 @@ def _coded(
     """Each clip at each point with what came of it, or the exception that it alone ends with."""
     # What fails is taken apart, clips first: if a batch did not fit, its halves may; if one clip or
     # one point is to blame, that one is found.
-    if not sources:
-        return
-    samples = padded_length * sum(len(source.inputs) for source in sources)
     alone = len(sources) == len(job.points) == 1
     try:
         timed = _timed(job, loaded, sources)
@@ -270,7 +267,7 @@ def _coded(
         yield from timed
         return
     if full:
-        loaded.was_too_large(samples)
+        loaded.was_too_large(padded_length * sum(len(source.inputs) for source in sources))
     if alone:
         yield sources[0], job.codec, fault
     elif half := len(sources) // 2:

@@ -331,10 +331,9 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
     to_code = (len(test_set.clips) + len(test_set.broken)) * len(plan.codecs)
     truncated = ", ".join(codec.spec.name for codec in plan.bases if codec.spec.truncated)
     reduced = PRECISION_TEXTS[request.precision] if request.precision != "fp32" else ""
-    recipe, recipe_name = request.from_recipe, ""
-    if recipe is not None:
-        changed = ", ".join(f"--{name.replace('_', '-')}" for name in recipe.overridden)
-        recipe_name = recipe.name + (f", changed by {changed}" if changed else "")
+    recipe = request.from_recipe
+    changed = [f"--{name.replace('_', '-')}" for name in (recipe.overridden if recipe else ())]
+    by = f", changed by {', '.join(changed)}" * bool(changed)
     unknown, skipped = sum(clip.domain == "unknown" for clip in test_set.clips), ""
     metrics = [m.spec for m in plan.metrics if "unknown" not in m.spec.domains]
     if unknown and metrics and not request.metrics:  # metrics named are computed anyway
@@ -344,7 +343,7 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
             f"{metrics[0].domains[0]}"
         )
     lines = {
-        "recipe": recipe_name,
+        "recipe": recipe.name + by if recipe else "",
         "test set": f"{test_set.name}: {len(test_set.clips)} clips, "
         f"{test_set.duration_s / 60:.1f} min ({', '.join(domains)})",
         "shard": f"{request.shard} of {len(plan.whole.clips)} clips" if request.shard else "",

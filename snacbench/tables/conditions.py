@@ -18,10 +18,6 @@ from snacbench.units import MS_PER_S
 
 WORDS = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 _NOWHERE = "–"  # in place of a mean: nothing is known, or it is infinite
-AS_SENT = (
-    "Points under conditions are not ranked and take no clips from others; rates are as "
-    "sent, speed and cost those of the point without condition."
-)
 
 
 def series_of(condition: Condition) -> str:
@@ -85,7 +81,10 @@ def condition_notes(runs: Sequence[RunRows]) -> Iterator[str]:
         words = ", ".join([kind["words"], *filter(None, told)])
         yield f"{series}@{', '.join(strengths)}: {words}{packets}{mean}."
     if of:
-        yield AS_SENT
+        yield (
+            "Points under conditions are not ranked and take no clips from others; rates are as "
+            "sent, speed and cost those of the point without condition."
+        )
 
 
 def _realised(codecs: Sequence[CodecColumns]) -> str:
