@@ -202,9 +202,8 @@ def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPoli
     nothing, the default is one clip at a time. All points come first without a condition, then
     under one after another, those left out that cannot have it.
     """
-    policy, decision = decide(
-        parse_policy(request.weights, offline=request.offline), family_models(request.codecs)
-    )
+    asked = parse_policy(request.weights, offline=request.offline)
+    policy, decision = decide(asked, family_models(request.codecs))
     batch = request.batch if request.device == CUDA else request.batch or 1
     codecs = []
     for model, spec in _selected(request, policy):
@@ -323,10 +322,8 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
     domains = sorted({clip.domain for clip in test_set.clips})
     models = {codec.model.name: codec.model for codec in plan.bases}
     weights = [f"{name}: {state_of(model, plan.policy)}" for name, model in models.items()]
-    for model in models_of(plan.metrics):
-        weights.append(
-            f"{model.name}: {state_of(model, policy_for(model, request.metric_options))}"
-        )
+    of_metrics = [(m, policy_for(m, request.metric_options)) for m in models_of(plan.metrics)]
+    weights += [f"{model.name}: {state_of(model, policy)}" for model, policy in of_metrics]
     rates_hz = [codec.spec.rate_hz for codec in plan.bases]
     to_code = (len(test_set.clips) + len(test_set.broken)) * len(plan.codecs)
     truncated = ", ".join(codec.spec.name for codec in plan.bases if codec.spec.truncated)

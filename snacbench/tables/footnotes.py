@@ -105,13 +105,9 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
     """What columns hold, what their metrics cannot hear, and which metrics the runs lack."""
     scored = {metric for rows in runs for metric in rows.metrics}
     yield from (part.note for part, _ in parts if isinstance(part, Fact))
-    measures = [(part, column) for part, column in parts if isinstance(part, Measure)]
-    named = [
-        f"{part.heading} is {column.key}"
-        for part, column in measures
-        if column.key in scored and part.heading != column.key
-    ]
-    if named:
+    measures = [(part.heading, column) for part, column in parts if isinstance(part, Measure)]
+    asked = [(heading, column.key) for heading, column in measures]
+    if named := [f"{name} is {key}" for name, key in asked if key in scored and name != key]:
         yield f"Metrics: {'; '.join(named)}."
     specs = metric_specs(runs)
     for _, column in measures:
@@ -119,19 +115,14 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
         if spec and spec.rate_hz < _FULL_BAND_HZ:
             yield f"{column.heading} hears nothing above {spec.rate_hz / 2000:g} kHz."
     why = {metric: text for rows in runs for metric, text in rows.run.lacking.items()}
-    if any(column.key.partition("_")[0] in _OF_WORDS for _, column in measures):
+    if any(key.partition("_")[0] in _OF_WORDS for _, key in asked):
         heard = dict.fromkeys(rows.run.facts["asr"] for rows in runs if "asr" in rows.run.facts)
         yield f"Words are what a recogniser heard: {'; '.join(heard)}." if heard else ""
-    for part, column in measures:
-        if text := why.get(column.key):
-            command = f"snacbench score RUN --metrics {column.key}"
-            yield f"{part.heading} is {NOT_HERE}: {text}. Once it is: {command}"
-    missing = [
-        (part.heading, column.key)
-        for part, column in measures
-        if column.key not in scored and column.key not in why
-    ]
-    if missing:
+    for heading, key in asked:
+        if text := why.get(key):
+            command = f"snacbench score RUN --metrics {key}"
+            yield f"{heading} is {NOT_HERE}: {text}. Once it is: {command}"
+    if missing := [(name, key) for name, key in asked if key not in scored and key not in why]:
         headings, keys = (", ".join(names) for names in zip(*missing, strict=True))
         command = f"snacbench score RUN --metrics {keys.replace(' ', '')}"
         learned = [key for _, key in missing if (known := all_metrics().get(key)) and known.models]
