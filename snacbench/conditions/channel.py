@@ -114,14 +114,11 @@ def _frame_s(spec: CodecSpec) -> Fraction:
     return Fraction(spec.packet_s or 0).limit_denominator(10**6)
 
 
-def _frames_per_packet(spec: CodecSpec, condition: Condition) -> int:
-    asked_ms = Fraction((condition.option("packet") or "20ms").removesuffix("ms"))
-    return max(1, math.floor(asked_ms / MS_PER_S / _frame_s(spec) + Fraction(1, 2)))
-
-
 def packet_s(spec: CodecSpec, condition: Condition) -> float:
     """Duration in s of what a codec loses at once, the nearest that it can to what is asked."""
-    return float(_frames_per_packet(spec, condition) * _frame_s(spec))
+    asked_ms = Fraction((condition.option("packet") or "20ms").removesuffix("ms"))
+    frames = math.floor(asked_ms / MS_PER_S / _frame_s(spec) + Fraction(1, 2))
+    return float(max(1, frames) * _frame_s(spec))
 
 
 def _with_losses(
@@ -133,7 +130,7 @@ def _with_losses(
     frames = part.codes[slowest[0]].shape[1] if slowest else len(part.packets)
     if not frames:
         raise CodecError("its codec sent nothing of it, and there is no packet to lose")
-    packet = np.arange(frames) // _frames_per_packet(spec, condition)
+    packet = np.arange(frames) // round(packet_s(spec, condition) / frame_s)
     lost_of_packets = lost_packets(int(packet[-1]) + 1, condition, seed=seed, clip=clip)
     lost, share = lost_of_packets[packet], float(np.mean(lost_of_packets))
     arrived, received = replace(part, lost=tuple(map(bool, lost))), np.flatnonzero(~lost)

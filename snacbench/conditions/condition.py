@@ -87,11 +87,6 @@ class Condition:
         """Whether decodes are scored against the clip as it was, not as the codec got it."""
         return "clean" in self.options
 
-    @property
-    def passes(self) -> int:
-        """How often a clip goes through the codec."""
-        return int(self.strength) if self.kind == "cascade" else 1
-
     def option(self, name: str) -> str | None:
         """The value of an option, empty where it takes none; None if it is not set."""
         found = (option.partition("=") for option in self.options)
@@ -107,11 +102,10 @@ def conditions_of(texts: Iterable[str]) -> tuple[Condition, ...]:
     Raises `UserError` for what is no condition; files are not looked for.
     """
     found: dict[Condition, None] = {}
-    for text in texts:
-        for one in _parsed(text):
-            found[one] = None
-            if "clean" in KINDS[one.kind].options and not one.against_clean:
-                found[replace(one, options=tuple(sorted((*one.options, "clean"))))] = None
+    for one in (one for text in texts for one in _parsed(text)):
+        found[one] = None
+        if "clean" in KINDS[one.kind].options and not one.against_clean:
+            found[replace(one, options=tuple(sorted((*one.options, "clean"))))] = None
     return tuple(found)
 
 

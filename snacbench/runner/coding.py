@@ -86,13 +86,11 @@ class CodingJob(Job):
 
     def lost(self, reason: str) -> Rows:
         """The rows of clips that cannot be coded, for a reason in words."""
-        return [failed_row(p.spec, clip, reason) for clip in self.clips for p in self.points]
-
-
-def failed_row(spec: CodecSpec, clip: Clip, reason: str) -> Coded:
-    """The row of a clip that could not be coded."""
-    failed = Coded(clip.id, spec.name, "failed", reason, clip.domain, clip.duration_s)
-    return replace(failed, condition=spec.condition)
+        return [
+            Coded(c.id, s.name, "failed", reason, c.domain, c.duration_s, condition=s.condition)
+            for c in self.clips
+            for s in (point.spec for point in self.points)
+        ]
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ def code_clips(job: CodingJob) -> Rows:
     try:
         loaded = load(job.codec)
     except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-        return [row for clip in job.clips for row in _all_failed(job, clip, error)]
+        return [row for clip in job.clips for row in _failed(job, clip, error)]
     batching = loaded.codec if isinstance(loaded.codec, BatchCodec) else None
 
     def padded_length(clip: Clip) -> int:
@@ -159,8 +157,8 @@ def code_clips(job: CodingJob) -> Rows:
                     try:
                         sources.append(reading.pop(clip.id).result())
                     except Exception as error:  # noqa: BLE001 - becomes a failed row
-                        done += _all_failed(job, clip, error)
-                for came in _coded(job, loaded, sources, length):
+                        done += _failed(job, clip, error)
+                for came in _coded(job, loaded, sources, length) if sources else ():
                     writing.append(threads.submit(_finished, job, *came))
         return done + [row for future in writing for row in future.result()]
 
@@ -188,23 +186,19 @@ def reason_of(error: Exception) -> str:
     return f"{type(error).__name__}: {error}{own[-1] if own else ''}"
 
 
-def _all_failed(job: CodingJob, clip: Clip, error: Exception) -> Rows:
-    return [_failed(point, clip, error) for point in job.points]
-
-
-def _failed(point: PlannedCodec, clip: Clip, error: Exception) -> Coded:
-    """The row of a clip that could not be coded; the traceback of a codec's own fault is logged."""
+def _failed(job: CodingJob, clip: Clip, error: Exception) -> Rows:
+    """Rows of a clip that could not be coded; the traceback of a codec's own fault is logged."""
     reason = reason_of(error)
     if is_out_of_memory(error):
         reason = (
-            f"{point.device} has no memory for this clip of {clip.duration_s:.1f} s, even "
+            f"{job.codec.device} has no memory for this clip of {clip.duration_s:.1f} s, even "
             "alone; use --segment-s or --device cpu"
         )
     elif not isinstance(error, SnacbenchError):
         # A worker's standard error is the run's workers.log.
-        sys.stderr.write(f"{point.spec.name} on {clip.id}:\n")
+        sys.stderr.write(f"{', '.join(point.spec.name for point in job.points)} on {clip.id}:\n")
         traceback.print_exception(error)
-    return failed_row(point.spec, clip, reason)
+    return replace(job, clips=(clip,)).lost(reason)
 
 
 def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed | Exception) -> Rows:
@@ -251,7 +245,7 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
         )  # fmt: skip
         return [row, *histograms]
     except Exception as error:  # noqa: BLE001 - becomes a failed row
-        return [_failed(point, source.clip, error)]
+        return _failed(replace(job, codec=point, cuts=()), source.clip, error)
 
 
 def _coded(
@@ -260,9 +254,6 @@ def _coded(
     """Each clip at each point with what came of it, or the exception that it alone ends with."""
     # What fails is taken apart, clips first: if a batch did not fit, its halves may; if one clip or
     # one point is to blame, that one is found.
-    if not sources:
-        return
-    samples = padded_length * sum(len(source.inputs) for source in sources)
     alone = len(sources) == len(job.points) == 1
     try:
         timed = _timed(job, loaded, sources)
@@ -276,7 +267,7 @@ def _coded(
         yield from timed
         return
     if full:
-        loaded.was_too_large(samples)
+        loaded.was_too_large(padded_length * sum(len(source.inputs) for source in sources))
     if alone:
         yield sources[0], job.codec, fault
     elif half := len(sources) // 2:
@@ -297,71 +288,49 @@ def _timed(
     together, passed = len(sources) > 1, 1
     decoded, timed = list[Audio](), list[tuple[Source, PlannedCodec, Timed]]()
     before_s = took_s = 0.0  # of decoding: of earlier passes, and of the last
+
+    def encode(signals: Sequence[Audio]) -> tuple[list[Encoded], float]:
+        started = now(loaded)
+        return loaded.encode(signals, together=together), now(loaded) - started
+
+    def decode(parts: Sequence[Encoded], spec: CodecSpec) -> tuple[list[Audio], float]:
+        own = ((job.seed_of(s.clip, spec, passed), len(s.inputs)) for s in sources)
+        seeds = [first + i for first, count in own for i in range(count)]
+        started = now(loaded)
+        if together:
+            return loaded.decode_batch(parts, seeds=seeds), now(loaded) - started
+        return loaded.decode(parts, seed=seeds[0]), now(loaded) - started
+
     loaded = load(job.codec) if loaded.planned != job.codec.base else loaded
-    encoded, encode_s = _encode(loaded, signals, together=together)
+    encoded, encode_s = encode(signals)
     for point in job.points:
         loaded = load(point) if loaded.planned != point.base else loaded
-        spec = point.spec
+        spec, condition = point.spec, condition_of(point.spec)
         while passed < passes_of(spec):
             if not decoded:
-                seeds = _seeds(job, sources, spec, passed)
-                decoded, took_s = _decode(loaded, encoded, seeds, together=together)
-            between, decoded = [limited(audio) for audio in decoded], []
-            encoded, more_s = _encode(loaded, between, together=together)
-            before_s, encode_s, passed = before_s + took_s, encode_s + more_s, passed + 1
+                decoded, took_s = decode(encoded, spec)
+            encoded, more_s = encode([limited(audio) for audio in decoded])
+            decoded, before_s, encode_s = [], before_s + took_s, encode_s + more_s
+            passed += 1
         parts = iter([e for _, e in zip(signals, encoded, strict=True)])
         if job.cuts:
             parts = (replace(e, codes=e.codes[: len(spec.streams)]) for e in parts)
         sent = [list(islice(parts, len(source.inputs))) for source in sources]
-        came = [_arrived(job, spec, s.clip, own) for s, own in zip(sources, sent, strict=True)]
-        arrived, seeds = [e for own, _ in came for e in own], _seeds(job, sources, spec, passed)
-        decoded, took_s = _decode(loaded, arrived, seeds, together=together)
+        came = [
+            transmitted(own, spec, condition, seed=job.request.seed, clip=source.clip.id)
+            if condition and condition.stage != "input"
+            else (own, None)
+            for source, own in zip(sources, sent, strict=True)
+        ]
+        arrived = [part for got, _ in came for part in got]
+        decoded, took_s = decode(arrived, spec)
         # A batch that comes back with more or fewer signals fails, and its clips are tried alone.
         outputs = iter([d for *_, d in zip(signals, arrived, decoded, strict=True)])
         for source, own, (got, realised) in zip(sources, sent, came, strict=True):
             heard, share = list(islice(outputs, len(own))), len(own) / len(signals)
-            if (condition := condition_of(spec)) and condition.stage == "channel":
+            if condition:
                 heard = concealed(heard, got, spec, condition)
             seconds = (encode_s * share, (before_s + took_s) * share)
             what = Timed(own, heard, *seconds, len(signals) if together else 1, realised)
             timed.append((source, point, what))
     return timed
-
-
-def _arrived(
-    job: CodingJob, spec: CodecSpec, clip: Clip, parts: Sequence[Encoded]
-) -> tuple[Sequence[Encoded], float | None]:
-    """What of a clip's parts the decoder gets, and what came of a condition that is no input's."""
-    condition = condition_of(spec)
-    if condition is None or condition.stage == "input":
-        return parts, None
-    if condition.stage == "cascade":
-        return parts, condition.strength
-    return transmitted(parts, spec, condition, seed=job.request.seed, clip=clip.id)
-
-
-def _seeds(job: CodingJob, sources: Sequence[Source], spec: CodecSpec, passed: int) -> list[int]:
-    """Seeds of the decodes of all signals in a pass."""
-    firsts = [(job.seed_of(source.clip, spec, passed), len(source.inputs)) for source in sources]
-    return [first + i for first, count in firsts for i in range(count)]
-
-
-def _encode(
-    loaded: LoadedCodec, signals: Sequence[Audio], *, together: bool
-) -> tuple[list[Encoded], float]:
-    """What signals are encoded to, in a batch or one after another, and the seconds it took."""
-    started = now(loaded)
-    encoded = loaded.encode(signals, together=together)
-    return encoded, now(loaded) - started
-
-
-def _decode(
-    loaded: LoadedCodec, parts: Sequence[Encoded], seeds: Sequence[int], *, together: bool
-) -> tuple[list[Audio], float]:
-    """What parts are decoded to, in a batch or one after another, and the seconds it took."""
-    started = now(loaded)
-    if together:
-        decoded = loaded.decode_batch(parts, seeds=seeds)
-    else:
-        decoded = loaded.decode(parts, seed=seeds[0])
-    return decoded, now(loaded) - started

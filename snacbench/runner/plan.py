@@ -5,7 +5,7 @@ Everything that can be decided is decided here, and every mistake that can be fo
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import soundfile  # noqa: F401 - one that does not load is told before anything is done
@@ -61,7 +61,7 @@ def condition_of(spec: CodecSpec) -> Condition | None:
 def passes_of(spec: CodecSpec) -> int:
     """How many times an operating point encodes and decodes: in a cascade, more than once."""
     condition = condition_of(spec)
-    return condition.passes if condition else 1
+    return int(condition.strength) if condition and condition.kind == "cascade" else 1
 
 
 @dataclass(frozen=True)
@@ -140,13 +140,7 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
     if request.allow_missing_metrics:
         metrics, lacking = at_hand(metrics, lambda metric: check_packages((), [metric]))
     check_packages(codecs, metrics)
-    choice = Choice(
-        segments=request.segments,
-        segment_s=request.segment_s,
-        seed=request.seed,
-        min_lufs=request.min_lufs,
-        limit=request.limit,
-    )
+    choice = Choice(**{of.name: getattr(request, of.name) for of in fields(Choice)})
     check_device(request)
     whole = open_chosen(
         request.data, choice, domain=request.domain, root=request.root, progress=progress
@@ -208,9 +202,8 @@ def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPoli
     nothing, the default is one clip at a time. All points come first without a condition, then
     under one after another, those left out that cannot have it.
     """
-    policy, decision = decide(
-        parse_policy(request.weights, offline=request.offline), family_models(request.codecs)
-    )
+    asked = parse_policy(request.weights, offline=request.offline)
+    policy, decision = decide(asked, family_models(request.codecs))
     batch = request.batch if request.device == CUDA else request.batch or 1
     codecs = []
     for model, spec in _selected(request, policy):
@@ -329,18 +322,15 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
     domains = sorted({clip.domain for clip in test_set.clips})
     models = {codec.model.name: codec.model for codec in plan.bases}
     weights = [f"{name}: {state_of(model, plan.policy)}" for name, model in models.items()]
-    for model in models_of(plan.metrics):
-        weights.append(
-            f"{model.name}: {state_of(model, policy_for(model, request.metric_options))}"
-        )
+    of_metrics = [(m, policy_for(m, request.metric_options)) for m in models_of(plan.metrics)]
+    weights += [f"{model.name}: {state_of(model, policy)}" for model, policy in of_metrics]
     rates_hz = [codec.spec.rate_hz for codec in plan.bases]
     to_code = (len(test_set.clips) + len(test_set.broken)) * len(plan.codecs)
     truncated = ", ".join(codec.spec.name for codec in plan.bases if codec.spec.truncated)
     reduced = PRECISION_TEXTS[request.precision] if request.precision != "fp32" else ""
-    recipe, recipe_name = request.from_recipe, ""
-    if recipe is not None:
-        changed = ", ".join(f"--{name.replace('_', '-')}" for name in recipe.overridden)
-        recipe_name = recipe.name + (f", changed by {changed}" if changed else "")
+    recipe = request.from_recipe
+    changed = [f"--{name.replace('_', '-')}" for name in (recipe.overridden if recipe else ())]
+    by = f", changed by {', '.join(changed)}" * bool(changed)
     unknown, skipped = sum(clip.domain == "unknown" for clip in test_set.clips), ""
     metrics = [m.spec for m in plan.metrics if "unknown" not in m.spec.domains]
     if unknown and metrics and not request.metrics:  # metrics named are computed anyway
@@ -350,7 +340,7 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
             f"{metrics[0].domains[0]}"
         )
     lines = {
-        "recipe": recipe_name,
+        "recipe": recipe.name + by if recipe else "",
         "test set": f"{test_set.name}: {len(test_set.clips)} clips, "
         f"{test_set.duration_s / 60:.1f} min ({', '.join(domains)})",
         "shard": f"{request.shard} of {len(plan.whole.clips)} clips" if request.shard else "",

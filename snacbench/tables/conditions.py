@@ -18,10 +18,6 @@ from snacbench.units import MS_PER_S
 
 WORDS = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
 _NOWHERE = "–"  # in place of a mean: nothing is known, or it is infinite
-AS_SENT = (
-    "Points under conditions are not ranked and take no clips from others; rates are as "
-    "sent, speed and cost those of the point without condition."
-)
 
 
 def series_of(condition: Condition) -> str:
@@ -73,14 +69,22 @@ def condition_notes(runs: Sequence[RunRows]) -> Iterator[str]:
     for series, strengths in of.items():
         first = condition_named(f"{series}@{next(iter(strengths))}")
         specs = [codec.spec for codecs in strengths.values() for codec in codecs]
+        kind, options = WORDS["kinds"][first.kind], (o.partition("=") for o in first.options)
+        given = {option: unquote(value) for option, _, value in options}
+        told = [WORDS["options"][option].format(value) for option, value in given.items()]
+        unless = kind.get("unless", {}).items()
+        told += [words for keys, words in unless if given.keys().isdisjoint(keys.split())]
+        packets = f"; {of_packets(first, specs)}" if first.kind == "loss" else ""
         came_to = list(map(_realised, strengths.values()))
         mean = f"; realised, on average over clips: {', '.join(came_to)} {first.unit}".rstrip()
-        packets = f"; {of_packets(first, specs)}" if first.kind == "loss" else ""
         mean *= any(text != _NOWHERE for text in came_to) and first.kind != "cascade"
-        told = f"{in_words(first)}{packets}{mean}"
-        yield f"{series}@{', '.join(strengths)}: {told}."
+        words = ", ".join([kind["words"], *filter(None, told)])
+        yield f"{series}@{', '.join(strengths)}: {words}{packets}{mean}."
     if of:
-        yield AS_SENT
+        yield (
+            "Points under conditions are not ranked and take no clips from others; rates are as "
+            "sent, speed and cost those of the point without condition."
+        )
 
 
 def _realised(codecs: Sequence[CodecColumns]) -> str:
@@ -90,16 +94,6 @@ def _realised(codecs: Sequence[CodecColumns]) -> str:
     means = [math.fsum(of) / len(of) for of in known]  # in any order of the clips
     ends = (f"{end:.3g}" for end in (min(means), max(means))) if means else ()
     return " to ".join(dict.fromkeys(ends)) or _NOWHERE
-
-
-def in_words(condition: Condition) -> str:
-    """What the conditions of a series are, but for packets and who conceals what is lost."""
-    kind = WORDS["kinds"][condition.kind]
-    given = {key: value for key, _, value in (o.partition("=") for o in condition.options)}
-    told = [WORDS["options"][key].format(unquote(value)) for key, value in given.items()]
-    unless = kind.get("unless", {}).items()
-    told += [words for keys, words in unless if given.keys().isdisjoint(keys.split())]
-    return ", ".join([kind["words"], *filter(None, told)])
 
 
 def of_packets(condition: Condition, specs: Sequence[CodecSpec]) -> str:
@@ -112,15 +106,11 @@ def of_packets(condition: Condition, specs: Sequence[CodecSpec]) -> str:
         length = f"{round(length_s * MS_PER_S, 1):g} ms"
         models.setdefault(length, {})[spec.without_condition.model] = None
     told = (ms + f" ({', '.join(of)})" * (len(models) > 1) for ms, of in models.items())
-    return f"packets of {', '.join(told)}; concealment: {_concealment(condition, specs)}"
-
-
-def _concealment(condition: Condition, specs: Sequence[CodecSpec]) -> str:
-    if condition.option("repeat") is not None:
-        return "the codes received before, once more"
     zero = condition.option("zero") is not None
-    told = {s.without_condition.model: "" if zero else s.concealment for s in specs}
-    told = {model: how.removeprefix(SILENCE) for model, how in told.items()}
-    own = [f"{model} by itself ({how})" for model, how in told.items() if how]
-    rest = [f"others: {SILENCE}" if own else SILENCE] * (not all(told.values()))
-    return "; ".join([*own, *rest])
+    how = {s.without_condition.model: "" if zero else s.concealment for s in specs}
+    own = [f"{model} by itself ({of})" for model, of in how.items() if of not in ("", SILENCE)]
+    rest = [f"others: {SILENCE}" if own else SILENCE] * (len(own) < len(how))
+    concealed = "; ".join([*own, *rest])
+    if condition.option("repeat") is not None:
+        concealed = "the codes received before, once more"
+    return f"packets of {', '.join(told)}; concealment: {concealed}"

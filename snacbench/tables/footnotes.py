@@ -6,7 +6,7 @@ import numpy as np
 
 from snacbench.plugins import metrics as all_metrics
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
-from snacbench.rows import MISSING, Speed
+from snacbench.rows import MISSING
 from snacbench.tables.conditions import condition_notes
 from snacbench.tables.layouts.parts import COSTS, EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
@@ -32,6 +32,7 @@ _STFT, _NARROW_HZ = "stft_dac", 22_050
 _FULL_BAND_HZ = 32_000  # metrics at lower rates do not see what a music codec is for
 _OTHER_SETS = "Rows of different test sets are not ranked: no difference between them means much."
 NOT_HERE = "not here"  # in place of a figure of a metric that could not be had
+_OF_WORDS = ("wer", "cer")  # metrics, before what they are named for
 _KNOWN_BY: Mapping[PinnedBy, str] = {
     "package": "digest pinned",
     "lock": "digest as recorded before",
@@ -104,13 +105,9 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
     """What columns hold, what their metrics cannot hear, and which metrics the runs lack."""
     scored = {metric for rows in runs for metric in rows.metrics}
     yield from (part.note for part, _ in parts if isinstance(part, Fact))
-    measures = [(part, column) for part, column in parts if isinstance(part, Measure)]
-    named = [
-        f"{part.heading} is {column.key}"
-        for part, column in measures
-        if column.key in scored and part.heading != column.key
-    ]
-    if named:
+    measures = [(part.heading, column) for part, column in parts if isinstance(part, Measure)]
+    asked = [(heading, column.key) for heading, column in measures]
+    if named := [f"{name} is {key}" for name, key in asked if key in scored and name != key]:
         yield f"Metrics: {'; '.join(named)}."
     specs = metric_specs(runs)
     for _, column in measures:
@@ -118,28 +115,19 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
         if spec and spec.rate_hz < _FULL_BAND_HZ:
             yield f"{column.heading} hears nothing above {spec.rate_hz / 2000:g} kHz."
     why = {metric: text for rows in runs for metric, text in rows.run.lacking.items()}
-    if any(_is_of_words(column.key) for _, column in measures):
+    if any(key.partition("_")[0] in _OF_WORDS for _, key in asked):
         heard = dict.fromkeys(rows.run.facts["asr"] for rows in runs if "asr" in rows.run.facts)
         yield f"Words are what a recogniser heard: {'; '.join(heard)}." if heard else ""
-    for part, column in measures:
-        if text := why.get(column.key):
-            command = f"snacbench score RUN --metrics {column.key}"
-            yield f"{part.heading} is {NOT_HERE}: {text}. Once it is: {command}"
-    missing = [
-        (part.heading, column.key)
-        for part, column in measures
-        if column.key not in scored and column.key not in why
-    ]
-    if missing:
+    for heading, key in asked:
+        if text := why.get(key):
+            command = f"snacbench score RUN --metrics {key}"
+            yield f"{heading} is {NOT_HERE}: {text}. Once it is: {command}"
+    if missing := [(name, key) for name, key in asked if key not in scored and key not in why]:
         headings, keys = (", ".join(names) for names in zip(*missing, strict=True))
         command = f"snacbench score RUN --metrics {keys.replace(' ', '')}"
         learned = [key for _, key in missing if (known := all_metrics().get(key)) and known.models]
         first = f"snacbench weights fetch {' '.join(learned)} && " if learned else ""
         yield f"Not in this run: {headings}; add with: {first}{command}"
-
-
-def _is_of_words(metric: str) -> bool:
-    return metric.partition("_")[0] in ("wer", "cer")
 
 
 def run_notes(
@@ -266,13 +254,11 @@ def _late(rows: RunRows) -> Iterator[tuple[CodecSpec, str]]:
 
 def _entropy_notes(rows: RunRows) -> Iterator[str]:
     """Entropies that rest on little: those with a range only, and those to be careful with."""
-    ranges, small = [], []
-    for codec in (codec for codec in rows.codecs if not codec.spec.condition):
-        books = codec.entropies(ALL_DOMAINS)
-        if any(book.range_only for book in books):
-            ranges.append(codec.spec.name)
-        elif not all(book.reliable for book in books):
-            small.append(codec.spec.name)
+    plain = (codec for codec in rows.codecs if not codec.spec.condition)
+    books = {codec.spec.name: codec.entropies(ALL_DOMAINS) for codec in plain}
+    ranges = [name for name, of in books.items() if any(book.range_only for book in of)]
+    unreliable = [name for name, of in books.items() if not all(book.reliable for book in of)]
+    small = [name for name in unreliable if name not in ranges]
     if ranges:
         yield (
             f"Entropy of {', '.join(ranges)} is unreliable: some codebook has fewer tokens than "
@@ -289,25 +275,18 @@ def _entropy_notes(rows: RunRows) -> Iterator[str]:
 
 def _undefined_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
     """Which metrics are undefined on some clips of a codec, and which on all that they are for."""
-    every: dict[str, list[str]] = {}
-    some: dict[str, None] = {}
-    of_sets = set(rows.metrics) - set(rows.clip_metrics)
+    some, of_all = list[str](), list[str]()
     for metric in sorted(set(metrics)):
-        for codec in rows.codecs:
-            cells = codec.scores.get(metric)
-            if cells is None or not cells["undefined"].any():
-                continue
-            if (cells["undefined"] | ~(cells["ok"] | cells["failed"])).all():
-                every.setdefault(metric, []).append(codec.spec.name)
-            else:
-                some[metric] = None
-    of_all = (
-        metric + (f" of {', '.join(codecs)}" if len(codecs) < len(rows.codecs) else "")
-        for metric, codecs in every.items()
-    )
+        scores = {c.spec.name: c.scores[metric] for c in rows.codecs if metric in c.scores}
+        found = {name: of for name, of in scores.items() if of["undefined"].any()}
+        every = [name for name, of in found.items() if not (of["ok"] | of["failed"]).any()]
+        names = f" of {', '.join(every)}" * (len(every) < len(rows.codecs))
+        of_all += [metric + names] * bool(every)
+        some += [metric] * (len(every) < len(found))
+    of_sets = " and embedded.jsonl" * bool(set(rows.metrics) - set(rows.clip_metrics))
+    where = f"scores.jsonl{of_sets}"
     for which, listed in (("some", ", ".join(some)), ("all", "; ".join(of_all))):
         if listed:
-            where = "scores.jsonl and embedded.jsonl" if of_sets else "scores.jsonl"
             yield f"Undefined for {which} clips, see their reasons in {where}: {listed}."
 
 
@@ -334,7 +313,7 @@ def _skipped_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
     silent, english = [], dict[tuple[int, int], list[str]]()
     for spec in rows.run.metrics:
         cells = [codec.scores[spec.name] for codec in rows.codecs if spec.name in codec.scores]
-        if spec.name in metrics and _is_of_words(spec.name):
+        if spec.name in metrics and spec.name.partition("_")[0] in _OF_WORDS:
             scored = np.flatnonzero(np.any([of["ok"] for of in cells], axis=0)).tolist()
             mute = [clip for clip in scored if not rows.clips[clip].language]
             english.setdefault((len(mute), len(scored)), []).append(spec.name)
@@ -366,10 +345,18 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
     if speeds:
         repeats = spanned([len(speed.encode_s) for speed in speeds])
         lengths = sorted({f"{speed.duration_s:g}" for speed in speeds}, key=float)
+        on: dict[str, list[str]] = {}
+        for speed in speeds:
+            computed = speed.device + f" in {speed.precision}" * (speed.precision != "fp32")
+            on.setdefault(f"{computed}, {speed.machine}", []).append(speed.codec)
+        places = "; ".join(f"{', '.join(of)} on {place}" for place, of in on.items())
+        places = f"On {next(iter(on))}" if len(on) == 1 else places
+        several = len({speed.machine for speed in speeds}) > 1
+        warning = "MEASURED ON DIFFERENT MACHINES, do not compare: " * several
         yield (
             "RTF: seconds of computing per second of audio, lower is faster: median [least, "
             f"greatest] of {repeats} repeats on {' or '.join(lengths)} s of the same audio, "
-            f"measured apart in one process, one numerical thread. {_places(speeds)}"
+            f"measured apart in one process, one numerical thread. {warning}{places}."
         )
     if batches := [f"{speed.codec} ({speed.batch})" for speed in speeds if speed.batch > 1]:
         yield f"RTF in batches, which says nothing of one signal alone: {', '.join(batches)}."
@@ -402,16 +389,3 @@ def cost_notes(runs: Sequence[RunRows]) -> Iterator[str]:
     if uncounted := [cost.codec for cost in found if cost.macs_per_s is None]:
         yield f"MACs of {', '.join(uncounted)}: not counted, as these are no PyTorch models."
     yield from (f"Cost of {c.codec} could not be measured: {c.reason}." for c in costs if c.reason)
-
-
-def _places(speeds: Sequence[Speed]) -> str:
-    """On what speeds were measured, in a sentence; different machines do not compare."""
-    on: dict[str, list[str]] = {}
-    for speed in speeds:
-        computed = speed.device + ("" if speed.precision == "fp32" else f" in {speed.precision}")
-        on.setdefault(f"{computed}, {speed.machine}", []).append(speed.codec)
-    if len(on) == 1:
-        return f"On {next(iter(on))}."
-    several = len({speed.machine for speed in speeds}) > 1
-    warning = "MEASURED ON DIFFERENT MACHINES, do not compare: " if several else ""
-    return warning + "; ".join(f"{', '.join(of)} on {place}" for place, of in on.items()) + "."

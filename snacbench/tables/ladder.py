@@ -6,8 +6,8 @@ intervals are over their speakers or tracks, with every estimate made anew witho
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,7 @@ from snacbench.types import DOMAINS, Floats
 from snacbench.units import bits_per_code, kbps
 
 
-@dataclass(frozen=True)
-class Book:
+class Book(NamedTuple):
     """One codebook: its entropy with an interval in bits per token, and its held-out bits in all.
 
     `interval` is empty-handed (no ends) where there is a single unit.
@@ -37,8 +36,7 @@ class Book:
     held_out: float | None
 
 
-@dataclass(frozen=True)
-class Coded:
+class Coded(NamedTuple):
     """What a coder wrote: kbps (1000 bit/s) with side information, and bits per token by stream.
 
     `clips` were written. Bits per token are known where these are all of the codec's clips.
@@ -49,8 +47,7 @@ class Coded:
     clips: int
 
 
-@dataclass(frozen=True)
-class Ladder:
+class Ladder(NamedTuple):
     """The rates of one operating point over one domain, in kbps (1000 bit/s); None: not known.
 
     `record` is the one of `Entry.record`; `entropy` and `efficiency` have intervals over clusters;
@@ -175,23 +172,22 @@ def ladder_tables(
     tables: list[Table] = []
     runs, out = without_conditions(runs)  # whose rates are those of the points without
     for domain in domains_of(runs, by):
-        entries = [
-            entry
-            for entry in entries_of(runs)
-            if len(entry.columns.ok(domain)) and not entry.anchor
-        ]
+        ours = (entry for entry in entries_of(runs) if not entry.anchor)
+        entries = [entry for entry in ours if len(entry.columns.ok(domain))]
         found = [ladder_of(entry, domain) for entry in entries]
         notes = list(run_notes(runs, entries, entropy=True))
         notes += [left_out_note(out, "'snacbench table RUN'")] if out else []
         if lost := coded_together(entries, domain).lost:
             listed = ", ".join(f"{label} lacks {count}" for label, count in lost.items())
             # Estimates pool all codes of a codec, so each keeps its own clips.
-            notes.insert(
-                0, f"Every row is over the clips that its codec coded: {listed} that others have."
-            )
+            own = f"Every row is over the clips that its codec coded: {listed} that others have."
+            notes.insert(0, own)
         counted = [one for one in found if one.books]
         made = [_rates(found, notes), *([_use(counted)] if counted else [])]
-        made += [_spread(found)] if any(entry.columns.varies for entry in entries) else []
+        if any(entry.columns.varies for entry in entries):
+            facts = (p.CLIPS_KBPS, p.OVER_TIME)
+            of = {o.entry.label: {f.column: f.of(o.entry, o.record) for f in facts} for o in found}
+            made.append(_table("Spread of the rates", of, " ".join(fact.note for fact in facts)))
         if codebooks:
             made += map(_books, counted)
         where = "all clips" if domain == ALL_DOMAINS else domain
@@ -237,12 +233,6 @@ def _rates(found: Sequence[Ladder], notes: Sequence[str]) -> Table:
     methods = dict.fromkeys(interval.footnote() for interval in intervals)
     about = [f"In brackets intervals of the entropy: {method}." for method in methods]
     return Table("Rates in kbps", columns, tuple(rows), (_RATE_NOTE, more, *about, *notes))
-
-
-def _spread(found: Sequence[Ladder]) -> Table:
-    facts = (p.CLIPS_KBPS, p.OVER_TIME)
-    rows = {o.entry.label: {f.column: f.of(o.entry, o.record) for f in facts} for o in found}
-    return _table("Spread of the rates", rows, " ".join(fact.note for fact in facts))
 
 
 def _use(found: Sequence[Ladder]) -> Table:

@@ -42,10 +42,21 @@ class Judgement(NamedTuple):
 def judged(runs: Sequence[RunRows]) -> Judgement:
     """How runs stand to what their recipes expect and allow."""
     found = Judgement([], [])
-    for rows in runs:
-        if recipe := rows.run.request.from_recipe:
-            _compare(rows, recipe, found)
-            _limit(rows, recipe, found)
+    for rows, recipe in ((rows, rows.run.request.from_recipe) for rows in runs):
+        if recipe is None:
+            continue
+        _compare(rows, recipe, found)
+        codecs = [c for c in rows.codecs if not (c.spec.anchor or c.spec.condition)]
+        for name, limit in recipe.limits.items():
+            what = f"{_LIMITS[name]} than the {limit:g} that recipe {recipe.name} allows"
+            taken = [(codec, _taken(codec, name)) for codec in codecs]
+            over = [f"{c.spec.name} ({v:.4g})" for c, v in taken if v and v > limit]
+            found.above.extend([f"More {what}: {', '.join(over)}."] if over else [])
+            if unknown := [codec for codec, value in taken if value is None]:
+                later = name != "kbps" and any(codec.cost is None for codec in unknown)
+                how = "; 'snacbench cost RUN' measures" if later else ""
+                names = ", ".join(codec.spec.name for codec in unknown)
+                found.below.append(f"Not known whether more {what}: {names}{how}.")
     return found
 
 
@@ -117,21 +128,6 @@ def _figure(rows: RunRows, expected: Expected) -> Cell | None:
 def _is_published(weights: WeightsInfo) -> bool:
     """Whether a model has the weights that were published for it, or needs none."""
     return weights.source in ("published", "none") or weights.verified is True
-
-
-def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
-    """Which codecs break the limits of a recipe, and of which it is not known."""
-    codecs = [c for c in rows.codecs if not (c.spec.anchor or c.spec.condition)]
-    for name, limit in recipe.limits.items():
-        what = f"{_LIMITS[name]} than the {limit:g} that recipe {recipe.name} allows"
-        taken = [(codec, _taken(codec, name)) for codec in codecs]
-        over = [f"{c.spec.name} ({v:.4g})" for c, v in taken if v and v > limit]
-        found.above.extend([f"More {what}: {', '.join(over)}."] if over else [])
-        if unknown := [codec for codec, value in taken if value is None]:
-            later = name != "kbps" and any(codec.cost is None for codec in unknown)
-            how = "; 'snacbench cost RUN' measures" if later else ""
-            names = ", ".join(codec.spec.name for codec in unknown)
-            found.below.append(f"Not known whether more {what}: {names}{how}.")
 
 
 def _taken(codec: CodecColumns, what: str) -> float | None:

@@ -24,6 +24,12 @@ def codec_of(selector: str, lyra: Path | None = None) -> Any:
     return model.load(spec, locate(model, policy), "cpu")
 
 
+def sent(selector: str, channels: int = 1) -> tuple[Any, Audio, Encoded]:
+    codec = codec_of(selector)
+    sound = broadband(2.0, codec.spec.rate_hz, channels=channels)
+    return codec, sound, codec.encode(sound)
+
+
 def received(codec: Any, encoded: Encoded, name: str, seed: int = 0) -> Audio:
     condition = condition_named(name)
     parts, _ = transmitted([encoded], codec.spec, condition, seed=seed, clip="a")
@@ -35,9 +41,7 @@ def received(codec: Any, encoded: Encoded, name: str, seed: int = 0) -> Audio:
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("kbps", [6, 14, 24, 32, 96])  # SILK, hybrid and CELT
 def test_opus_by_ffmpeg_and_by_its_library_are_equal(kbps: int, channels: int) -> None:
-    codec = codec_of(f"opus@{kbps}")
-    sound = broadband(2.0, 48_000, channels=channels)
-    encoded = codec.encode(sound)
+    codec, _, encoded = sent(f"opus@{kbps}", channels)
     arrived = replace(encoded, lost=(False,) * len(encoded.packets))
     ordinary = codec.decode(encoded, seed=0)
     assert np.array_equal(codec.decode(arrived, seed=0).samples, ordinary.samples)
@@ -54,8 +58,7 @@ def test_opus_by_ffmpeg_and_by_its_library_are_equal(kbps: int, channels: int) -
                                                             ("aac@64", 1024, 1024)])  # fmt: skip
 @pytest.mark.parametrize("channels", [1, 2])
 def test_silence_takes_the_place_of_lost_packets(selector, samples, delay, channels):
-    codec = codec_of(selector)
-    encoded = codec.encode(broadband(2.0, 48_000, channels=channels))
+    codec, _, encoded = sent(selector, channels)
     ordinary = codec.decode(encoded, seed=0).samples
     for name in ("loss@10%", "loss:zero@10%"):
         parts, _ = transmitted([encoded], codec.spec, condition_named(name), seed=0, clip="a")
@@ -70,9 +73,7 @@ def test_silence_takes_the_place_of_lost_packets(selector, samples, delay, chann
 
 @pytest.mark.parametrize("selector", ["opus@14", "opus@64", "mp3@64", "aac@64"])
 def test_refused_packets_count_as_lost(selector: str) -> None:
-    codec = codec_of(selector)
-    sound = broadband(2.0, 48_000)
-    encoded = codec.encode(sound)
+    codec, sound, encoded = sent(selector)
     assert received(codec, encoded, "flips@0.3").num_samples == sound.num_samples
     # Opus' code 3 without a count of frames, and no MP3 or AAC at all.
     bad = b"\xff" if selector[:4] == "opus" else b" " * 5
@@ -88,8 +89,7 @@ def test_refused_packets_count_as_lost(selector: str) -> None:
 
 
 def test_without_its_library_opus_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    codec = codec_of("opus@24")
-    encoded = codec.encode(broadband(0.5, 48_000))
+    codec, _, encoded = sent("opus@24")
     monkeypatch.setattr(classic, "_libopus", lambda: None)
     with pytest.raises(CodecError, match="libopus of PyAV's wheel, which is not here; install av"):
         received(codec, encoded, "loss@20%")
@@ -97,9 +97,7 @@ def test_without_its_library_opus_says_what_is_missing(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("selector", ["snac-mini", "dac-mini@full", "encodec-mini@6"])
 def test_codecs_without_concealment_go_on_after_a_loss(selector: str) -> None:
-    codec = codec_of(selector)
-    sound = broadband(3.0, codec.spec.rate_hz)
-    encoded = codec.encode(sound)
+    codec, sound, encoded = sent(selector)
     for name in ("loss@10%", "loss:repeat@10%", "flips@1e-2", "loss:repeat@100%"):
         heard = received(codec, encoded, name)
         assert heard.num_samples == sound.num_samples

@@ -1,6 +1,5 @@
 """The grammar of conditions, and operating points found by names that end in one."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from snacbench.conditions.condition import Condition, condition_named, conditions_of
 from snacbench.errors import UnknownName, UserError
 from snacbench.plugins import codec_models
+from snacbench.runner.plan import passes_of
 from snacbench.selectors import among
 
 OPTIONS = {
@@ -65,7 +65,8 @@ def test_conditions_as_written_and_as_named(tmp_path: Path) -> None:
     assert condition_named(near).option("file") == str(Path.cwd() / path.name)
     neutral = ["loss@0%", "flips@0", "level@0dB", "noise@infdB", "reverb@0s", "cascade@1"]
     assert all(condition_named(name).neutral for name in neutral)
-    assert [condition_named(f"cascade@{n}").passes for n in (2, 5)] == [2, 5]
+    opus = codec_models()["opus"].points[0]
+    assert [passes_of(opus.under(n)) for n in ("cascade@2", "cascade@5", "level@2dB")] == [2, 5, 1]
     assert condition_named("loss@5%") == Condition("loss", 5.0)
 
 
@@ -95,11 +96,7 @@ def test_what_is_no_condition_is_refused(text: str, said: str) -> None:
 def test_points_are_found_by_their_condition() -> None:
     points = [*codec_models()["opus"].points, *codec_models()["snac-mini"].points]
     names = ["loss@1%", "loss@5%", "flips@1e-4", "noise:white@6dB"]
-    specs = points + [
-        replace(spec, name=f"{spec.name}+{name}", model=f"{spec.model}+{name}", condition=name)
-        for spec in points
-        for name in names
-    ]
+    specs = points + [spec.under(name) for spec in points for name in names]
 
     def found(text: str) -> list[str]:
         return [spec.name for spec in among(specs, text)]

@@ -30,9 +30,10 @@ MISSES = (
 )
 
 
-def made(path, recipe=RECIPE, scores=SCORES, request=Request(), **run):  # noqa: B008 - frozen
-    request = replace(request, from_recipe=recipe)
-    return RunRows.load(make_run(path, scores, request=request, **run))
+def made(path, recipe=RECIPE, request=Request(), rows=(), **run):  # noqa: B008 - frozen
+    folder = make_run(path, SCORES, request=replace(request, from_recipe=recipe), **run)
+    folder.append(rows)
+    return RunRows.load(folder)
 
 
 def test_a_miss_is_said_above_the_first_table_in_every_format_but_data(tmp_path):
@@ -71,18 +72,15 @@ def test_a_report_says_it_whatever_domain_is_looked_at(tmp_path):
     ({"request": Request(shard="1/2")}, "it is a part, or was merged of parts"),
     ({"facts": {"missing from the test set": "3 files"}}, "not in the test set: 3 files"),
     ({"failed": {"one": (2,)}}, "some clips are not coded"),
+    (
+        {"rows": [Coded("tiny/broken", "one", "failed", "cannot read it", "speech")]},
+        "some clips are not coded",
+    ),
 ])  # fmt: skip
 def test_what_is_not_that_recipe_is_not_held_to_it(tmp_path, how, why):
     (table,) = tables_of([made(tmp_path / "r", **how)])
     assert table.above == ()
     assert f"Not held to the figures that recipe paper expects: {why}." in table.footnotes
-
-
-def test_a_file_that_cannot_be_read_is_not_coded(tmp_path):
-    folder = make_run(tmp_path / "r", SCORES, request=Request(from_recipe=RECIPE))
-    folder.append([Coded("tiny/broken", "one", "failed", "cannot read it", "speech")])
-    (table,) = tables_of([RunRows.load(folder)])
-    assert any(note.endswith("expects: some clips are not coded.") for note in table.footnotes)
 
 
 @pytest.mark.parametrize(("spec", "judged"), [
