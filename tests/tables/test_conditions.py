@@ -32,9 +32,8 @@ def test_rows_under_conditions_follow_their_model_and_notes_say_what_they_are():
     table = tables_of([rows], options=Options("all"))[0]
     labels = [row.label for row in table.rows]
     assert labels[:4] == ["opus@14kbps", "opus@24kbps", "opus@14kbps+loss@5%", labels[3]]
-    assert [name.partition("@")[0] for name in labels] == ["opus"] * 12 + ["dac-44khz"] * 12 + [
-        "lowpass"
-    ] * 6
+    models = [name.partition("@")[0] for name in labels]
+    assert models == ["opus"] * 12 + ["dac-44khz"] * 12 + ["lowpass"] * 6
     notes = "\n".join(table.footnotes)
     assert [text for text in CASES["notes"] if text not in notes] == []
     assert [text for text in CASES["silent"] if text in notes] == []
