@@ -16,6 +16,7 @@ from snacbench.stats.intervals import Interval
 from snacbench.types import CodecSpec
 
 _MOST_PANELS = 4
+_WHOLE = (0, 100)  # a scale without steps
 _MOST_LETTERS = 30  # of all words of a scale side by side
 
 
@@ -36,8 +37,7 @@ def figures_of(
         elif rows:
             found["scores"] = _draw_scores(test)
             if kept := [score for score in scores if score.kept]:
-                draw = _draw_distribution if test.form.scale == (0, 100) else _draw_shares
-                found["distribution"] = draw(test, kept)
+                found["distribution"] = _draw_ratings(test, kept)
             if any(row.kbps for row in rows):
                 found["rate"] = _draw_rate(test)
         for figure in found.values():
@@ -120,40 +120,38 @@ def _draw_scores(test: _Test) -> Figure:
     return figure
 
 
-def _draw_distribution(test: _Test, scores: Sequence[ListenerScore]) -> Figure:
-    """Every rating of every condition as a point, a box of quartiles, and the mean."""
-    names, look = _labels(test.specs), style.looks(test.specs)
-    figure, axes = style.rows_figure(test.options(), names, 0.26)
-    for place, (row, spec) in enumerate(zip(test.rows, test.specs, strict=True)):
-        values = np.array([s.score for s in scores if s.condition == row.condition], float)
-        if len(values):
-            draw_row(axes, place, values, look[spec.model])
-    style.name_rows(axes, names)
-    _quality_axis(axes, test.form, words=True)
-    axes.set_xlabel(test.axis_label)
-    test.caption(figure, test.options(), "every rating", BOX, bars=False)
-    return figure
+def _draw_ratings(test: _Test, scores: Sequence[ListenerScore]) -> Figure:
+    """Every rating as a point, a box of quartiles, and the mean, of each condition.
 
-
-def _draw_shares(test: _Test, scores: Sequence[ListenerScore]) -> Figure:
-    """How often each word of the scale was chosen for every condition, in percent."""
+    On scales of words how often each was chosen, in percent.
+    """
     import matplotlib
 
-    names, drawn = _labels(test.specs), list[Any]()
+    names, drawn, form = _labels(test.specs), list[Any](), test.form
     figure, axes = style.rows_figure(test.options(), names, 0.26)
-    values = [np.array([s.score for s in scores if s.condition == c.condition]) for c in test.rows]
-    lefts, last = np.zeros(len(names)), len(test.form.words) - 1
-    for step, word in enumerate(test.form.words, start=test.form.scale[0]):
-        colour = matplotlib.colormaps["RdYlBu"](0.08 + 0.84 * len(drawn) / last)
-        shares = 100 * np.array([(of == step).mean() if len(of) else 0 for of in values])
-        label = f"{step} {word}".replace("-", "−")
-        bars = axes.barh(range(len(names)), shares, 0.7, lefts, color=colour, label=label)
-        drawn, lefts = [*drawn, bars], lefts + shares
+    of_rows = [[s.score for s in scores if s.condition == row.condition] for row in test.rows]
+    values, boxes = [np.array(of, float) for of in of_rows], form.scale == _WHOLE
+    if boxes:
+        look = style.looks(test.specs)
+        for place, (of, spec) in enumerate(zip(values, test.specs, strict=True)):
+            if len(of):
+                draw_row(axes, place, of, look[spec.model])
+        _quality_axis(axes, form, words=True)
+        axes.set_xlabel(test.axis_label)
+    else:
+        lefts, last = np.zeros(len(names)), len(form.words) - 1
+        for step, word in enumerate(form.words, start=form.scale[0]):
+            colour = matplotlib.colormaps["RdYlBu"](0.08 + 0.84 * len(drawn) / last)
+            shares = 100 * np.array([(of == step).mean() if len(of) else 0 for of in values])
+            label = f"{step} {word}".replace("-", "−")
+            bars = axes.barh(range(len(names)), shares, 0.7, lefts, color=colour, label=label)
+            drawn, lefts = [*drawn, bars], lefts + shares
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("ratings (%)")
     style.name_rows(axes, names)
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("ratings (%)")
-    test.caption(figure, test.options(), "every rating", bars=False)
-    style.legend_above(figure, drawn)
+    test.caption(figure, test.options(), "every rating", BOX * boxes, bars=False)
+    if drawn:
+        style.legend_above(figure, drawn)
     return figure
 
 
@@ -179,7 +177,7 @@ def _draw_rate(test: _Test) -> Figure:
 def _quality_axis(axes: Axes, form: Form, *, words: bool) -> None:
     """The scale across; of long words only those of its ends and its middle."""
     low, high = form.scale
-    whole = form.scale == (0, 100)
+    whole = form.scale == _WHOLE
     axes.set_xlim(low - (high - low) / 50, high + (high - low) / 50)
     axes.set_xticks(range(low, high + 1, 20 if whole else 1))
     if low < 0:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +24,7 @@ _TICKS = ((1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0
 _FEW_PANELS = 4  # beside each other in two columns of a paper, or below each other in one
 _CHARACTER_IN = 0.64 * style.SMALL_PT / 72
 
-Across = Callable[[CodecSpec, str], Span | None]
+Across = Callable[[PlotData, CodecSpec, str], Span | None]
 """Where an operating point lies on the axis in a domain, and the ends of what is known of it."""
 
 
@@ -62,7 +63,7 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
     label: str,
     needed: str,
     line_at: float | None = None,
-    notes: Callable[[Sequence[Point]], Sequence[str]] = lambda _: (),
+    notes: Callable[[PlotData, Sequence[Point]], Sequence[str]] = lambda *_: (),
     domains: Sequence[str] = (),
 ) -> Figure:
     """Mean score per operating point with its interval, log axis; a line per model."""
@@ -70,17 +71,21 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
     # near; `notes` are what the caption must say of the points. `domains` get a panel each, on one
     # scale of quality; without them there is one, of the domain asked for.
     several, domains = bool(domains), domains or [options.domain]
-    figure, grid, width_in = _panels(options, len(domains), label, several=several)
+    single, count = options.width == "single", len(domains)
+    columns = min(count, 1 if single and count <= _FEW_PANELS else 2 if single else _FEW_PANELS)
+    each_in = 1.75 if single and several else 2.3
+    figure = style.new_figure(options, 0.35 + each_in * -(-count // columns))
+    grid = style.panels(figure, count, columns, label, sharex=True)
     named = figure.supylabel if several else grid[0].set_ylabel
     named(style.metric_label(data, options.metric), fontsize=style.FONT_PT)
     look = style.looks(data.specs)
     found = [_points(data, options.metric, domain, across) for domain in domains]
     drawn = [point for points in found for point in points]
+    lines_at, beyond = list[float](), list[str]()
     if drawn:
         ends = [end for point in drawn for end in point.across or (point.x,)]
-        near = line_at is not None and line_at / 2 < max(ends)
-        log_axis(grid[0], [*ends, *([line_at] if line_at and near else [])], width_in)
-    beyond: list[str] = []
+        lines_at += [line_at] if line_at and line_at / 2 < max(ends) else []
+        log_axis(grid[0], ends + lines_at, style.WIDTH_IN[options.width] / columns)
     for axes, domain, points in zip(grid, domains, found, strict=True):
         if several:
             clips = max((point.y.n for point in points), default=0)
@@ -90,8 +95,8 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
             style.say_empty(axes, f"no codec has {metric} scores and {needed}", ticks=bool(drawn))
             continue
         draw_series(axes, series_of(points, look, data.labels))
-        if line_at and near:
-            axes.axvline(line_at, color=style.GREY, linestyle="--", linewidth=0.7, gid="line at")
+        for at in lines_at:
+            axes.axvline(at, color=style.GREY, linestyle="--", linewidth=0.7, gid="line at")
         means = data.intervals(options.metric, domain)
         anchors = {s.name: means[s.name].mean for s in data.specs if s.anchor and s.name in means}
         beyond += draw_levels(axes, anchors)
@@ -102,7 +107,7 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
         figure,
         options,
         style.sizes(where, [point.y for point in drawn]),
-        notes(drawn),
+        notes(data, drawn),
         style.remarks([point.spec for point in drawn], truncated=": hollow, not joined"),
         style.left_out(beyond, "anchors beyond the axis"),
         style.left_out([name for name in rest if name in scored], f"no {needed}"),
@@ -114,30 +119,12 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
     return figure
 
 
-def _panels(
-    options: Options, count: int, label: str, *, several: bool
-) -> tuple[Figure, list[Axes], float]:
-    """A figure of so many panels on one scale, named along the lowest; width of each in inches."""
-    single = options.width == "single"
-    beside = 1 if single and count <= _FEW_PANELS else 2 if single else _FEW_PANELS
-    columns = min(beside, count)
-    rows = -(-count // columns)
-    figure = style.new_figure(options, 0.35 + (1.75 if single and several else 2.3) * rows)
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for axes in grid[count - columns : count]:
-        axes.set_xlabel(label)
-        axes.tick_params(labelbottom=True)
-    for axes in grid[count:]:
-        axes.set_visible(False)
-    return figure, list(grid[:count]), style.WIDTH_IN[options.width] / columns
-
-
 def _points(data: PlotData, metric: str, domain: str, across: Across) -> list[Point]:
     """What has a mean and a place on the axis; an anchor's rate is that of plain samples."""
     means = data.intervals(metric, domain)
     points = []
     for spec in (spec for spec in data.specs if spec.name in means and not spec.anchor):
-        if place := across(spec, domain):
+        if place := across(data, spec, domain):
             band = (place.low, place.high) if place.low < place.high else None
             points.append(Point(spec, place.value or 0.0, means[spec.name], band))
     return points
@@ -246,10 +233,10 @@ def quality_rate(data: PlotData, options: Options, domains: Sequence[str] = ()) 
     return _draw(
         data,
         options,
-        lambda spec, domain: data.rate(spec.name, domain, options.rate),
+        lambda data, spec, domain: data.rate(spec.name, domain, options.rate),
         label=style.RATE_LABELS[options.rate],
         needed=f"{options.rate} rate",
-        notes=lambda points: [style.RANGE] if any(point.across for point in points) else [],
+        notes=lambda _, points: [style.RANGE] if any(point.across for point in points) else [],
         domains=domains,
     )
 
@@ -259,74 +246,51 @@ def by_domain(data: PlotData, options: Options) -> Figure:
     return quality_rate(data, options, domains=data.domains or ["all"])
 
 
-def tokens(data: PlotData, options: Options) -> Figure:
-    """Mean score against code indices per second, which a language model over them has to read."""
-    return _draw(
-        data,
-        options,
-        lambda spec, domain: point_span(data.figure(spec.name, domain, "tokens_per_s")),
-        label="tokens per second  ← shorter sequences",
-        needed="tokens",
-    )
+def _rtf(data: PlotData, spec: CodecSpec, _: str) -> Span | None:
+    """Of encoding and decoding together: median, least and greatest of several repeats."""
+    found = real_time_factor(data.codecs[spec.name].speed)
+    return found and found[2]
 
 
-def speed(data: PlotData, options: Options) -> Figure:
-    """Mean score against the real-time factor of encoding and decoding together.
-
-    Seconds of computing per second of audio, lower is faster: the median of several repeats, and a
-    band from the least to the greatest.
-    """
-
-    def rtf(spec: CodecSpec, _: str) -> Span | None:
-        found = real_time_factor(data.codecs[spec.name].speed)
-        return found and found[2]
-
-    return _draw(
-        data,
-        options,
-        rtf,
-        label="RTF, encoding + decoding  ← faster",
-        needed="speed",
-        line_at=1.0,  # real time
-        notes=lambda _: [note.removesuffix(".") for note in speed_notes(data.runs)],
-    )
+def _gmacs(data: PlotData, spec: CodecSpec, _: str) -> Span | None:
+    cost = data.codecs[spec.name].cost
+    return point_span(cost.macs_per_s, 1e-9) if cost else None
 
 
-def macs(data: PlotData, options: Options) -> Figure:
-    """Mean score against multiply-accumulates per second of audio, encoding and decoding."""
-
-    def gmacs(spec: CodecSpec, _: str) -> Span | None:
-        cost = data.codecs[spec.name].cost
-        return point_span(cost.macs_per_s, 1e-9) if cost else None
-
-    return _draw(
-        data,
-        options,
-        gmacs,
-        label="GMAC per second of audio, encoding + decoding  ← cheaper",
-        needed="MACs",
-    )
-
+_TOKENS = partial(  # which a language model over them has to read
+    _draw,
+    across=lambda data, spec, domain: point_span(data.figure(spec.name, domain, "tokens_per_s")),
+    label="tokens per second  ← shorter sequences",
+    needed="tokens",
+)
+_SPEED = partial(
+    _draw,
+    across=_rtf,
+    label="RTF, encoding + decoding  ← faster",
+    needed="speed",
+    line_at=1.0,  # real time
+    notes=lambda data, _: [note.removesuffix(".") for note in speed_notes(data.runs)],
+)
+_MACS = partial(
+    _draw,
+    across=_gmacs,
+    label="GMAC per second of audio, encoding + decoding  ← cheaper",
+    needed="MACs",
+)
 
 PLOTS = (
     Plot(
-        "quality-rate",
-        "quality against rate, with intervals",
-        quality_rate,
+        "quality-rate", "quality against rate, with intervals", quality_rate,
         ("metric", "rate", "domain"),
     ),
     Plot(
-        "domains",
-        "quality against rate, a panel per domain or group",
-        by_domain,
+        "domains", "quality against rate, a panel per domain or group", by_domain,
         ("metric", "rate", "by"),
     ),
-    Plot("tokens", "quality against tokens per second", tokens),
-    Plot("speed", "quality against the time that coding takes", speed),
+    Plot("tokens", "quality against tokens per second", _TOKENS),
+    Plot("speed", "quality against the time that coding takes", _SPEED),
     Plot(
-        "macs",
-        "quality against multiply-accumulates per second",
-        macs,
+        "macs", "quality against multiply-accumulates per second", _MACS,
         useful=lambda data: any(c.cost and c.cost.macs_per_s for c in data.codecs.values()),
     ),
-)
+)  # fmt: skip

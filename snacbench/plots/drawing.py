@@ -13,16 +13,14 @@ from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
+from snacbench.later import Figure
 from snacbench.plots import style
 from snacbench.plots.plot_data import Options, PlotData
 from snacbench.plugins import declared, left_out, running
 from snacbench.tables.run_rows import RunRows
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Uses = Literal["metric", "rate", "domain", "by", "baseline"]
 FORMATS = ("svg", "pdf", "png")
@@ -39,7 +37,7 @@ class Plot:
 
     name: str
     description: str
-    draw: "Callable[[PlotData, Options], Figure]"
+    draw: Callable[[PlotData, Options], Figure]
     uses: tuple[Uses, ...] = ("metric", "domain")
     useful: Callable[[PlotData], bool] = lambda data: True
     by_clip: bool = False
@@ -81,7 +79,7 @@ def plot(
     codecs: Sequence[str] = (),
     labels: Mapping[str, str] | None = None,
     **options: Any,
-) -> "Figure":
+) -> Figure:
     """Draw a plot of one or more runs; nothing is written and nothing printed.
 
     `codecs` are operating points, models or families, none: all; `labels` say what one is called;
@@ -136,7 +134,7 @@ def to_draw(
     return wanted
 
 
-def _drawn(data: PlotData, plot: Plot, options: Options) -> "Figure":
+def _drawn(data: PlotData, plot: Plot, options: Options) -> Figure:
     """The figure of a plot, laid out; the caller's settings of matplotlib are left alone."""
     with style.paper_style(), running("plots", plot.name):
         figure = plot.draw(data, options)
@@ -163,12 +161,16 @@ def write_plots(
         except UserError as error:
             return error
 
+    def begin() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+        _there["write"] = write
+
     left, cores = deque(range(len(wanted))), len(os.sched_getaffinity(0))
     if min(cores, len(wanted)) > 1 and threading.active_count() == 1:
         context = multiprocessing.get_context("fork")
         with (
             suppress(BrokenExecutor),  # killed, for example for its memory: drawn here then
-            ProcessPoolExecutor(cores, context, _begin_drawing, (write,)) as forked,
+            ProcessPoolExecutor(cores, context, begin) as forked,
         ):
             for written in forked.map(_drawn_there, tuple(left)):
                 left.popleft()
@@ -177,11 +179,6 @@ def write_plots(
 
 
 _there: dict[str, Callable[[int], list[Path] | UserError]] = {}
-
-
-def _begin_drawing(write: Callable[[int], list[Path] | UserError]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _there["write"] = write
 
 
 def _drawn_there(number: int) -> list[Path] | UserError:

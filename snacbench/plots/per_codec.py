@@ -1,12 +1,10 @@
 """Plots with a row or a panel per codec: distribution, differences, codebooks."""
 
-from __future__ import annotations
-
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from snacbench.later import Axes, Figure
 from snacbench.plots import style
 from snacbench.plots.against import bar_lengths, log_axis
 from snacbench.plots.drawing import Plot
@@ -14,10 +12,6 @@ from snacbench.plots.plot_data import Options, PlotData
 from snacbench.tables.ladder import Ladder
 from snacbench.types import CodecSpec, Floats
 from snacbench.units import bits_per_code
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _CHARACTERS = {1: 44, 2: 23, 3: 32}  # of a name that fit over one of so many panels
 _FEW_PANELS = 3
@@ -144,23 +138,18 @@ def codebooks(data: PlotData, options: Options) -> Figure:
     ladders = [(spec, data.ladder(spec.name, options.domain)) for spec in deepest.values()]
     shown = [(spec, one) for spec, one in ladders if one.books]
     columns = 3 if options.width == "double" else 1 if len(shown) <= _FEW_PANELS else 2
-    characters, columns = _CHARACTERS[columns], min(columns, max(1, len(shown)))
-    rows = max(1, -(-len(shown) // columns))
-    figure = style.new_figure(options, 0.3 + 1.55 * rows)
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-    look = style.looks(data.specs)
-    for axes, (spec, one) in zip(grid.flat, shown, strict=False):
+    characters, count = _CHARACTERS[columns], max(1, len(shown))
+    columns, look = min(columns, count), style.looks(data.specs)
+    figure = style.new_figure(options, 0.3 + 1.55 * -(-count // columns))
+    grid = style.panels(figure, count, columns, "codebook" if shown else "")
+    for axes, (spec, one) in zip(grid, shown, strict=False):
         _draw_panel(axes, one, look[spec.model].colour)
         name = style.shortened(style.codec_label(spec, 99, data.labels), characters)
         axes.set_title(name, loc="left", fontsize=style.SMALL_PT, pad=19)
-    for axes in list(grid.flat)[len(shown) :]:
-        axes.set_visible(not shown)
-    for row in grid if shown else ():
-        row[0].set_ylabel("bits per token")
-    for axes in list(grid.flat)[: len(shown)][-columns:]:
-        axes.set_xlabel("codebook")
+    for axes in grid[::columns] if shown else ():
+        axes.set_ylabel("bits per token")
     if not shown:
-        style.say_empty(grid.flat[0], "no codec of this run has codebooks whose codes were counted")
+        style.say_empty(grid[0], "no codec of this run has codebooks whose codes were counted")
     books = [book.entropy for _, one in shown for book in one.books]
     style.caption(
         figure,
@@ -247,26 +236,19 @@ def rates(data: PlotData, options: Options) -> Figure:
 
 PLOTS = (
     Plot(
-        "rates",
-        "spread of the rates between clips and within them, of codecs whose rate varies",
-        rates,
-        ("domain",),
+        "rates", "spread of the rates between clips and within them, of codecs whose rate varies",
+        rates, ("domain",),
         useful=lambda data: any(codec.varies for codec in data.codecs.values()),
     ),
     Plot(
-        "codebooks",
-        "entropy per codebook beside the bits it takes, a panel per model",
-        codebooks,
-        ("domain",),
+        "codebooks", "entropy per codebook beside the bits it takes, a panel per model",
+        codebooks, ("domain",),
     ),
     Plot(
         "distribution", "spread of a metric over clips, a row per codec", distribution, by_clip=True
     ),
     Plot(
-        "differences",
-        "paired differences to a baseline, with intervals and Holm's marks",
-        differences,
-        ("metric", "domain", "baseline"),
-        by_clip=True,
+        "differences", "paired differences to a baseline, with intervals and Holm's marks",
+        differences, ("metric", "domain", "baseline"), by_clip=True,
     ),
-)
+)  # fmt: skip

@@ -9,17 +9,10 @@ from typing import Any, Literal, get_args
 from snacbench.errors import UserError, did_you_mean
 from snacbench.stats.intervals import Interval
 from snacbench.stats.pairs import PairedDifference, paired_differences
+from snacbench.tables import side_by_side
 from snacbench.tables.ladder import Ladder, ladder_of
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, Grouping, RunRows, clusters_of
-from snacbench.tables.side_by_side import (
-    Block,
-    Entry,
-    Span,
-    block_of,
-    coded_together,
-    entries_of,
-    groups_of,
-)
+from snacbench.tables.side_by_side import Block, Entry, Span
 from snacbench.types import CodecSpec, MetricSpec
 
 GroupedBy = Literal["domain", Grouping]
@@ -128,7 +121,7 @@ class PlotData:
     def domains(self) -> list[str]:
         """Domains, or groups, of any run's clips, without ``all``."""
         if self.by != "domain":
-            return groups_of(self.runs, self.by)
+            return side_by_side.groups_of(self.runs, self.by)
         named = (d for rows in self.runs for d in rows.domains if d != ALL_DOMAINS)
         return list(dict.fromkeys(named))
 
@@ -166,18 +159,18 @@ class PlotData:
 
     def _entries_among(self, domain: str) -> tuple[list[Entry], str]:
         """Codecs on the clips of a domain; of a group, on these alone, whatever their domain."""
-        entries = entries_of(self.runs)
+        entries = side_by_side.entries_of(self.runs)
         if self.by == "domain" or domain == ALL_DOMAINS:
             return entries, domain
         return [entry.within(self.by, domain) for entry in entries], ALL_DOMAINS
 
     def _block_of(self, metric: str, domain: str) -> Block:
         entries, domain = self._among(domain)
-        return block_of(entries, [metric], domain, ci=True)
+        return side_by_side.block_of(entries, [metric], domain, ci=True)
 
     def _record_of(self, codec: str, domain: str) -> dict[str, Any]:
         entries, domain = self._among(domain)
-        clips = coded_together(entries, domain).clips.get(codec, ())
+        clips = side_by_side.coded_together(entries, domain).clips.get(codec, ())
         return next(e for e in entries if e.label == codec).record(domain, clips)
 
     def figure(self, codec: str, domain: str, key: str) -> Any:

@@ -1,26 +1,22 @@
 """How every figure looks: sizes, fonts, words, a colour per model, a marker per family."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import yaml
 
 from snacbench.errors import StoreError
 from snacbench.later import Axes, Figure, Line2D
+from snacbench.plots.plot_data import Options, PlotData
 from snacbench.stats.intervals import Interval
 from snacbench.tables.conditions import left_out_note
 from snacbench.tables.side_by_side import spanned
 from snacbench.types import CodecSpec
-
-if TYPE_CHECKING:
-    from snacbench.plots.plot_data import Options, PlotData
 
 WIDTH_IN = {"single": 3.5, "double": 7.0}
 FONT_PT, SMALL_PT, CAPTION_PT = 8.0, 7.0, 6.0
@@ -210,6 +206,18 @@ def rows_figure(options: Options, names: Sequence[str], each: float) -> tuple[Fi
     return figure, figure.add_subplot()
 
 
+def panels(figure: Figure, count: int, columns: int, label: str, **shared: Any) -> list[Axes]:
+    """So many panels on one vertical scale, the lowest of each column with a name, `label`."""
+    rows = -(-count // columns)
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False, **shared).ravel()
+    for axes in grid[count - columns : count]:
+        axes.set_xlabel(label)
+        axes.tick_params(labelbottom=True)
+    for axes in grid[count:]:
+        axes.set_visible(False)
+    return list(grid[:count])
+
+
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
     """Names of rows on the vertical axis, first on top."""
     axes.set_yticks(range(len(names)), names, fontsize=SMALL_PT, linespacing=1.0)
@@ -334,9 +342,8 @@ def remarks(specs: Sequence[CodecSpec], *, truncated: str = "") -> list[str]:
 def beside(data: PlotData, metric: str, domain: str) -> list[str]:
     """Who lacks clips that others have, runs on different test sets, what is left out."""
     sets = len({rows.run.set_sha256 for rows in data.runs})
-    lost = data.lost(metric, domain) if metric else ""
     return [
-        lost,
+        data.lost(metric, domain) if metric else "",
         "CODECS WERE RUN ON DIFFERENT TEST SETS" if sets > 1 else "",
         left_out_note(data.set_aside, "plot robustness").removesuffix("."),
     ]

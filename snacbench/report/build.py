@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -14,36 +15,25 @@ import numpy as np
 from snacbench import __version__
 from snacbench.errors import StoreError, UserError
 from snacbench.files import atomic, writing
+from snacbench.forms import FORMS
+from snacbench.plots._ratings import figures_of
 from snacbench.plots.drawing import Plot, plots, to_draw, write_plots
 from snacbench.plots.plot_data import Options as PlotOptions
 from snacbench.plots.plot_data import PlotData
 from snacbench.progress import Progress, Silent
-from snacbench.report.listening_section import listening_sections
-from snacbench.report.players import (
-    FOLDER,
-    Preview,
-    picture_scale,
-    script_json,
-    sources,
-    write_players,
-)
-from snacbench.rows import Run
+from snacbench.report import players
+from snacbench.rows import ListenerScore, ListeningSummary, Run
 from snacbench.store.jsonl import to_jsonable
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.conditions import condition_notes, without_conditions
 from snacbench.tables.footnotes import notes as table_notes
 from snacbench.tables.from_runs import Options as TableOptions
 from snacbench.tables.from_runs import tables_of
-from snacbench.tables.run_rows import (
-    ALL_DOMAINS,
-    Cells,
-    Grouping,
-    RunRows,
-    actual_kbps_of,
-    scores_of,
-)
+from snacbench.tables.listening_tables import listening_tables
+from snacbench.tables.run_rows import ALL_DOMAINS, Grouping, RunRows, actual_kbps_of, scores_of
 from snacbench.tables.table_model import Row, Table
 from snacbench.tables.writers import html_fragment, to_csv
+from snacbench.types import Floats
 
 INDEX = "index.html"
 STATIC_FILES = ("report.css", "report.js", "player.js")
@@ -88,7 +78,7 @@ def build_report(  # noqa: PLR0913 - what can be chosen
         text = f"{target} is not empty and holds no report; choose a new or empty folder with -o"
         raise StoreError(text)
     rows, progress = RunRows.load(folder), progress or Silent()
-    found = sources(folder) if folder.has_decoded else {}
+    found = players.sources(folder) if folder.has_decoded else {}
     playable = {
         clip
         for clip, of in found.items()
@@ -101,27 +91,27 @@ def build_report(  # noqa: PLR0913 - what can be chosen
     under = {*np.linspace(0, len(chosen) - 1, min(len(chosen), _CLIPS_UNDER_CONDITIONS), dtype=int)}
     # Whole clips if they fit into a folder that can be sent, else as much of each as does.
     signals = len(chosen) * (len(plain) + 1) + len(under) * (len(names) - len(plain))
-    fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, signals)
+    fits_s = players.Preview.longest_within(_MOST_PREVIEW_BYTES, signals)
     durations_s = [clip.duration_s for id_ in chosen if (clip := found[id_].clip)]
     whole = lossless or max(durations_s, default=0) <= fits_s
-    preview = Preview(lossless, float("inf") if whole else max(fits_s, _LEAST_PREVIEW_S))
+    preview = players.Preview(lossless, float("inf") if whole else max(fits_s, _LEAST_PREVIEW_S))
 
     def write(number: int) -> dict[str, Any]:
         played = [name if number in under or name in plain else "" for name in names]
-        written = write_players(folder, partial, played, preview, number, found[chosen[number]])
+        of = found[chosen[number]]
+        written = players.write_players(folder, partial, played, preview, number, of)
         progress.step("players")
         return written
 
     with writing(f"the report to {target}"), atomic(target) as partial:
-        (partial / FOLDER).mkdir(parents=True)
+        (partial / players.FOLDER).mkdir(parents=True)
         figures, problems = _write_figures(rows, partial)
         progress.begin("players", len(chosen))
         with ThreadPoolExecutor(os.cpu_count()) as threads:  # what takes long there is in C
             media = list(threads.map(write, range(len(chosen))))
-        players = dict(zip(chosen, media, strict=True))
         said = notes(rows, about_sources=about_sources)
         shown = {"preview": preview, "figures": figures, "notes": said}
-        write_page(folder, rows, partial, players, by=by, shown=shown)
+        write_page(folder, rows, partial, dict(zip(chosen, media, strict=True)), by=by, shown=shown)
         size = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
     problems += [problem for one in media for problem in one["problems"]]
     for problem in dict.fromkeys(problems):
@@ -161,17 +151,17 @@ def write_page(  # noqa: PLR0913 - all that stands on it
     folder: RunFolder,
     rows: RunRows,
     target: Path,
-    players: Mapping[str, Mapping[str, Any]],
+    media: Mapping[str, Mapping[str, Any]],
     *,
     by: Grouping | None,
     shown: Mapping[str, Any],
 ) -> None:
-    """Write the page of what is `shown`, of `players` by clip id, and tables; and its data."""
+    """Write the page of what is `shown`, of `media` by clip id, and tables; and its data."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    data = score_data(rows, {clip: number for number, clip in enumerate(players)})
-    data |= {"media": list(players.values()), "preview": shown["preview"].label}
-    (target / "data.js").write_text(f"snacbench.data({script_json(data)});\n", "utf-8")
+    data = score_data(rows, {clip: number for number, clip in enumerate(media)})
+    data |= {"media": list(media.values()), "preview": shown["preview"].label}
+    (target / "data.js").write_text(f"snacbench.data({players.script_json(data)});\n", "utf-8")
     made = tables_of([rows], options=TableOptions(complete=True))
     grouped = tables_of([rows], options=TableOptions(by, ci=True)) if by else ()
     (target / "summary.csv").write_text(to_csv(made), "utf-8")
@@ -184,7 +174,7 @@ def write_page(  # noqa: PLR0913 - all that stands on it
     plain, under = without_conditions([rows])[0][0].codecs, {c.spec.condition for c in rows.codecs}
     content = {
         **shown,
-        **picture_scale(),
+        **players.picture_scale(),
         "run": rows.run,
         "title": f"{rows.run.test_set}: {len(plain)} codecs on {len(rows.clips)} clips",
         "tiles": [
@@ -202,8 +192,8 @@ def write_page(  # noqa: PLR0913 - all that stands on it
         "num_clips": len(rows.clips),
         "version": __version__,
         "clips": [
-            {"number": number, "id": id_, "domain": domains[id_], **media}
-            for number, (id_, media) in enumerate(players.items())
+            {"number": number, "id": id_, "domain": domains[id_], **of}
+            for number, (id_, of) in enumerate(media.items())
         ],
         "listening": listening_sections(folder, rows, target),
     }
@@ -240,28 +230,16 @@ def summary_tables(
             (folded if row.label in under else marked).append(replace(row, label=label))
         metrics = [column for column in table.columns if column.kind == "mean"]
         count = max(1, -(-len(metrics) // _MOST_COLUMNS))
-        parts = [(f"Rates, {domain}", [c for c in table.columns if c not in metrics])]
-        parts += [
-            (f"Quality, {domain}", list(part))
-            for part in np.array_split(np.array(metrics, object), count)
-        ]
+        parts = [(f"Rates, {domain}", tuple(c for c in table.columns if c not in metrics))]
+        split = np.array_split(np.array(metrics, object), count)
+        parts += [(f"Quality, {domain}", tuple(part)) for part in split]
         footnotes = tuple(note for note in table.footnotes if note not in said)
-        whole = replace(table, rows=tuple(marked), footnotes=footnotes)
-        split = [
-            replace(
-                whole, title=title, columns=tuple(part), above=above if not at else ()
-            ).lettered()
-            for at, (title, part) in enumerate(parts)
-            if part
-        ]
-        text = html_fragment(split)
+        whole = replace(table, rows=tuple(marked), footnotes=footnotes, above=())
+        shown = [replace(whole, title=title, columns=of).lettered() for title, of in parts if of]
+        text = html_fragment([replace(shown[0], above=above), *shown[1:]])
         if folded:
-            same: dict[str, Any] = {
-                "rows": tuple(folded),
-                "footnotes": tuple(condition_notes([rows])),
-                "above": (),
-            }
-            more = [replace(one, **same).lettered() for one in split]
+            below = tuple(condition_notes([rows]))
+            more = [replace(one, rows=tuple(folded), footnotes=below).lettered() for one in shown]
             heading = f"{len(folded)} operating points under conditions, {domain}"
             text += f"<details><summary>{heading}</summary>{html_fragment(more)}</details>"
         found.append((domain, text))
@@ -291,6 +269,40 @@ def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], l
     return drawn, problems
 
 
+def listening_sections(folder: RunFolder, rows: RunRows, target: Path) -> list[dict[str, Any]]:
+    """Every listening test whose results are in the run, as the page has it; draws their figures.
+
+    Of each its ``summary``, ``form`` and ``figures``; ``table`` and ``agreement`` are HTML.
+    """
+    from snacbench.plots.style import WIDTH_IN, write_figure
+    from snacbench.tables.validity import validity_of  # takes scipy along
+
+    summaries = {row.test: row for row in folder.read(ListeningSummary)}
+    scores = list(folder.read(ListenerScore)) if summaries else []
+    found = []
+    for number, (test, summary) in enumerate(summaries.items(), start=1):
+        of_test = [score for score in scores if score.test == test]
+        simulated = " (simulated)" if summary.simulated else ""
+        drawn: list[Mapping[str, str]] = []
+        for name, figure in figures_of(summary, of_test, [c.spec for c in rows.codecs]).items():
+            # Numbered, not named: a test's name is anybody's, a file's is ours.
+            stem = target / "figures" / f"listening-{number}-{name}"
+            (path,) = write_figure(figure, stem, ["svg"])
+            title = name.capitalize() + simulated.upper()
+            wide = "yes" if figure.get_figwidth() > WIDTH_IN["single"] else ""
+            drawn.append({"file": f"figures/{path.name}", "title": title, "wide": wide})
+        section: dict[str, Any] = {"summary": summary, "form": FORMS[summary.form].label}
+        section |= {"figures": drawn, "table": html_fragment(listening_tables(summary))}
+        section["agreement"] = ""
+        if summary.conditions and rows.clip_metrics:
+            with suppress(UserError):  # nothing of the test is in the run
+                title = f"Which metrics rank as the listeners did{simulated}"
+                agreement = validity_of(rows, of_test, by=()).table(title)
+                section["agreement"] = html_fragment([agreement])
+        found.append(section)
+    return found
+
+
 # ---------------------------------------------------------------------------------- every score
 def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
     """Clips, with the numbers of their players' files in `media`, codecs, metrics, and scores.
@@ -312,26 +324,17 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
         columns["kbps"] += _rounded(rates)
         columns["ok"] += coded["ok"].astype(int).tolist()
         for column, metric in zip(scores, rows.clip_metrics, strict=True):
-            cells = codec.scores.get(metric)
-            if cells is None:
-                column.extend([None] * len(tried))
-                continue
-            found = cells[tried]
-            values = _rounded(np.where(found["ok"], found["value"], np.nan))
-            for place in np.flatnonzero(found["undefined"]).tolist():
-                values[place] = "undefined"
+            values: list[Any] = [None] * len(tried)
+            if metric in codec.scores:
+                found = codec.scores[metric][tried]
+                values = _rounded(np.where(found["ok"], found["value"], np.nan))
+                for place in np.flatnonzero(found["undefined"]).tolist():
+                    values[place] = "undefined"
             column.extend(values)
-        codecs.append(
-            {
-                "name": spec.name,
-                "model": spec.without_condition.model,
-                "kbps": None if kbps is None else round(kbps, 3),
-                "base": spec.without_condition.name,
-                "condition": spec.condition,
-                "anchor": spec.anchor,
-                "demonstration": spec.demonstration,
-            }
-        )
+        told: dict[str, Any] = {"name": spec.name, "model": spec.without_condition.model}
+        told |= {"kbps": kbps and round(kbps, 3), "base": spec.without_condition.name}
+        told |= {"condition": spec.condition, "anchor": spec.anchor}
+        codecs.append(told | {"demonstration": spec.demonstration})
     specs = {metric.name: metric for metric in rows.run.metrics}
     known_specs = [(name, specs.get(name)) for name in rows.clip_metrics]
     return {
@@ -345,7 +348,7 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _rounded(values: Cells) -> list[Any]:
+def _rounded(values: Floats) -> list[Any]:
     """Numbers to five digits; what is no finite number becomes None."""
     there = np.isfinite(values) & (values != 0)
     size = np.log10(np.abs(values), where=there, out=np.zeros(len(values)))
@@ -359,14 +362,12 @@ def _rounded(values: Cells) -> list[Any]:
 def notes(rows: RunRows, *, about_sources: Sequence[str] = ()) -> list[str]:
     """Sentences on the numbers and, given `about_sources`, on the recordings."""
     least = _VISQOL_AUDIO_LEAST_KBPS
-    below = ", ".join(
-        codec.spec.name
-        for codec in without_conditions([rows])[0][0].codecs
-        if _VISQOL_AUDIO in codec.scores and (actual_kbps_of(codec, ALL_DOMAINS) or least) < least
-    )
+    plain = without_conditions([rows])[0][0].codecs
+    scored = [codec for codec in plain if _VISQOL_AUDIO in codec.scores]
+    names = [c.spec.name for c in scored if (actual_kbps_of(c, ALL_DOMAINS) or least) < least]
     outside = f"{_VISQOL_AUDIO} was trained on codecs at {least:g} kbps and more; outside of that "
-    found = [*table_notes([rows]), *([f"{outside}domain here: {below}."] if below else [])]
-    return [*found, *about_sources]
+    below = [f"{outside}domain here: {', '.join(names)}."] if names else []
+    return [*table_notes([rows]), *below, *about_sources]
 
 
 def troubles(rows: RunRows) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ CHANGE_DB = 30.0
 
 _WINDOW = 2048
 _FRAMES_PER_COLUMN = 2
-_MARKS_HZ = (250, 500, 1_000, 2_000, 4_000, 8_000, 16_000)
+_MARKS_HZ = {"250": 250, "500": 500} | {f"{khz}k": 1000 * khz for khz in (1, 2, 4, 8, 16)}
 _MEL = 1127.0  # O'Shaughnessy's mel: 1127 ln(1 + f / 700 Hz)
 
 Picture = NDArray[np.float64]
@@ -238,12 +238,8 @@ def levels_db(audio: Audio, top_hz: float) -> Picture:
 def marks(top_hz: float) -> list[tuple[str, float]]:
     """Frequencies to label, and how high each lies in a picture, in percent of its height."""
     top_mel = np.log1p(top_hz / 700)
-    heights = ((hz, 100 * float(np.log1p(hz / 700) / top_mel)) for hz in _MARKS_HZ)
-    return [
-        (f"{hz / 1000:g}k" if hz >= 1000 else str(hz), round(height, 2))
-        for hz, height in heights
-        if height < 97
-    ]
+    places = {mark: 100 * float(np.log1p(hz / 700) / top_mel) for mark, hz in _MARKS_HZ.items()}
+    return [(mark, round(height, 2)) for mark, height in places.items() if height < 97]
 
 
 def change_image(*, reference: Picture, degraded: Picture, top_db: float) -> bytes:

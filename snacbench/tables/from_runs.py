@@ -9,6 +9,7 @@ from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.later import pd
 from snacbench.plugins import metrics as known_metrics
 from snacbench.plugins import running
+from snacbench.tables import side_by_side
 from snacbench.tables.conditions import in_order, left_out_note, without_conditions
 from snacbench.tables.footnotes import NOT_HERE, table_notes
 from snacbench.tables.layouts import layouts
@@ -16,17 +17,7 @@ from snacbench.tables.layouts.parts import Fact, Layout, Measure, Part
 from snacbench.tables.protocol import judged, published_rows
 from snacbench.tables.run_rows import ALL_DOMAINS, NOT_STATED, Grouping, RunRows, group_of
 from snacbench.tables.seeds import grouped, seeds_note, seeds_of
-from snacbench.tables.side_by_side import (
-    RATES,
-    By,
-    Entry,
-    block_of,
-    domains_of,
-    entries_of,
-    groups_of,
-    metric_specs,
-    significance,
-)
+from snacbench.tables.side_by_side import By, Entry
 from snacbench.tables.table_model import Cell, Column, Row, Table
 from snacbench.tables.writers import records_of, to_csv, to_markdown
 
@@ -70,7 +61,7 @@ def tables_of(
     layout = layout or layouts()["default"]
     plain, out = without_conditions(runs)
     runs, out = (runs, 0) if layout.conditions else (plain, out)
-    entries, specs = in_order(entries_of(runs)), metric_specs(runs)
+    entries, specs = in_order(side_by_side.entries_of(runs)), side_by_side.metric_specs(runs)
     seeds = seeds_of(entries, options.group_seeds)
     if seeds and options.significance:
         raise UserError(
@@ -110,7 +101,8 @@ def tables_of(
             notes.append(f"{unstated} of {len(clips)} clips state no {by}: {alone}.")
     tables = []
     for over in shown:
-        if present := _met(entries, over):
+        within = [entry.within(*over[1]) for entry in entries] if over[1] else entries
+        if present := [entry for entry in within if len(entry.columns.tried(over[0]))]:
             table = _table(runs, layout, options, over, parts, present, seeds)
             tables.append(replace(table, footnotes=(*table.footnotes, *notes)))
     if tables:
@@ -121,21 +113,14 @@ def tables_of(
 def _places(runs: Sequence[RunRows], by: By | Grouping, *, complete: bool) -> list[Over]:
     """What the tables are over, one by one; UnknownName if that is nothing."""
     if by == "domain" or by == "all" or by == "both":  # noqa: PLR1714 - mypy follows these
-        domains = domains_of(runs, by)
+        domains = side_by_side.domains_of(runs, by)
         if complete and by == "both" and ALL_DOMAINS not in domains:
             domains.append(ALL_DOMAINS)
         return [(domain, None) for domain in domains]
     if by not in get_args(Grouping):
         known = [*get_args(By), *get_args(Grouping)]
         raise UnknownName(f"no tables by {by!r}; {did_you_mean(by, known)}")
-    return [(ALL_DOMAINS, (by, group)) for group in groups_of(runs, by)]
-
-
-def _met(entries: Sequence[Entry], over: Over) -> list[Entry]:
-    """Codecs that met some of the clips, on these alone."""
-    domain, group = over
-    within = [entry.within(*group) for entry in entries] if group else entries
-    return [entry for entry in within if len(entry.columns.tried(domain))]
+    return [(ALL_DOMAINS, (by, group)) for group in side_by_side.groups_of(runs, by)]
 
 
 def _bare(table: Table) -> Table:
@@ -158,15 +143,15 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
 ) -> Table:
     domain, group = over
     metrics = {column.key: column for part, column in parts if isinstance(part, Measure)}
-    block = block_of(entries, list(metrics), domain, ci=options.ci or options.complete)
-    differing, compared = (
-        significance(block, metrics, options.baseline) if options.significance else (set(), "")
-    )
+    block = side_by_side.block_of(entries, list(metrics), domain, ci=options.ci or options.complete)
+    differing, compared = set[side_by_side.CellKey](), ""
+    if options.significance:
+        differing, compared = side_by_side.significance(block, metrics, options.baseline)
     alone = not any(entry.competes for entry in entries)
     one_set = len({entry.rows.run.set_sha256 for entry in entries}) == 1
     rows = []
     for entry in entries:
-        record = entry.record(domain, block.together[RATES].clips.get(entry.label, ()))
+        record = entry.record(domain, block.together[side_by_side.RATES].clips.get(entry.label, ()))
         cells = {}
         for part, column in parts:
             nothing = Cell(text=NOT_HERE * (column.key in entry.rows.run.lacking))

@@ -294,10 +294,10 @@ def pairs_of(
         chosen += (
             zip(ours, theirs, strict=True) if equals else [(n, n) for n in ours if n in theirs]
         )
-    if texts and not chosen:
-        raise UnknownName(f"no codec that both runs have is named {texts}")
     if not texts and len(before) == len(after) == 1:
         return [(before[0], after[0])]
+    if texts and not chosen:
+        raise UnknownName(f"no codec that both runs have is named {texts}")
     if not chosen:
         raise UserError(
             f"the runs have no codec in common ({', '.join(before)}; {', '.join(after)}); "
@@ -395,23 +395,16 @@ def _rate(
     runs: Sequence[RunRows], pair: Pair, domain: str, tolerance: float | None
 ) -> Comparison | None:
     """The rates of a pair in a domain; None where no clip was weighed on both sides."""
-    before, after = (
-        {
-            run.ids[clip]: codec.coded[clip]
-            for clip in codec.ok(domain).tolist()
-            if codec.coded["bits"][clip] > 0
-        }
-        for run, codec in ((run, run.codec(name)) for run, name in zip(runs, pair, strict=True))
-    )
-    clips = sorted(before.keys() & after.keys())
+    sides = [(run, run.codec(name)) for run, name in zip(runs, pair, strict=True)]
+    oks = ((run, codec.coded, codec.ok(domain)) for run, codec in sides)
+    clips = set.intersection(*({*run.named(ok[cells["bits"][ok] > 0])} for run, cells, ok in oks))
     if not clips:
         return None
-    then, now = (
-        sum(float(of[c]["bits"]) for c in clips)
-        / sum(float(of[c]["duration_s"]) for c in clips)
-        / 1000
-        for of in (before, after)
-    )
+    rates = []
+    for run, codec in sides:
+        cells = codec.coded[sorted(run.numbers_of(clips), key=run.ids.__getitem__)]
+        rates.append(sum(cells["bits"].tolist()) / sum(cells["duration_s"].tolist()) / 1000)
+    then, now = rates
     difference = Interval(now - then, None, None, 0.95, len(clips), len(clips), "totals")
     paired = PairedDifference(pair[1], pair[0], difference, None, None, "", (), ())
     worse = tolerance is not None and difference.mean > tolerance

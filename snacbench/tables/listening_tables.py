@@ -10,7 +10,9 @@ from snacbench.tables.table_model import NOTHING, Cell, Column, Row, Table
 def listening_tables(summary: ListeningSummary) -> list[Table]:
     """All tables of a test; those of simulated listeners say so."""
     title = FORMS[summary.form].label + " (simulated)" * summary.simulated
-    tables = (_conditions(summary, title), _pairs(summary, title))
+    level = f"{100 * summary.level:g} %"
+    note = f"Intervals: {level}, over listeners, every item counting the same."
+    tables = (_conditions(summary, title, note), _pairs(summary, title, note))
     return [table for table in tables if table.rows]
 
 
@@ -21,21 +23,13 @@ def _cell(
     return Cell(scale * value, Interval(scale * value, low, high, summary.level, 0, 0, ""))
 
 
-def _intervals_note(summary: ListeningSummary) -> str:
-    level = f"{100 * summary.level:g} %"
-    return f"Intervals: {level}, over listeners, every item counting the same."
-
-
-def _conditions(summary: ListeningSummary, title: str) -> Table:
+def _conditions(summary: ListeningSummary, title: str, note: str) -> Table:
     """A row per condition: rate, mean score of all items and of each domain, spread."""
     form, domains = FORMS[summary.form], dict.fromkeys(c.domain for c in summary.conditions)
     headings = {d: form.mean if d == ALL_DOMAINS else d for d in domains}
     columns = (
         Column("kbps", "rate", "kbps"),
-        *(
-            Column(f"mean {d}", of, better="higher", digits=form.digits)
-            for d, of in headings.items()
-        ),
+        *(Column(f"mean {d}", of, "", "higher", form.digits) for d, of in headings.items()),
         Column("median", "median", digits=1),
         Column("iqr", "IQR", digits=1),
         Column("n", "ratings", digits=0),
@@ -53,10 +47,10 @@ def _conditions(summary: ListeningSummary, title: str) -> Table:
         if "n" in row
     )
     spread = "Median and IQR (third quartile minus first) are of all ratings after screening."
-    return Table(title, columns, rows, (_intervals_note(summary), spread), "condition")
+    return Table(title, columns, rows, (note, spread), "condition")
 
 
-def _pairs(summary: ListeningSummary, title: str) -> Table:
+def _pairs(summary: ListeningSummary, title: str, note: str) -> Table:
     """A row per pair: difference or share, answers, p."""
     form = FORMS[summary.form]
     share = not form.rates
@@ -69,19 +63,15 @@ def _pairs(summary: ListeningSummary, title: str) -> Table:
     )
 
     def row(c: ComparisonSummary) -> Row:
-        cells = {
-            "value": _cell(summary, c.value, (c.low, c.high), 100 if share else 1),
-            "answers": Cell(text=" : ".join(map(str, c.answers))),
-            "p": Cell(text=p_text(c.p_value)),
-            "p_holm": Cell(text=p_text(c.p_holm)),
-            "listeners": Cell(c.listeners),
-        }
+        value = _cell(summary, c.value, (c.low, c.high), 100 if share else 1)
+        texts = [" : ".join(map(str, c.answers))] * share + [p_text(c.p_value), p_text(c.p_holm)]
         second = c.second if form.rates else RESERVED.get(c.second, c.second)
-        return Row(form.between.format(c.first, second), cells)
+        label, told = form.between.format(c.first, second), (Cell(text=text) for text in texts)
+        return Row.of(label, columns, value, *told, c.listeners)
 
     pairs = len(summary.comparisons)
     title += "" if share else ", pairs of systems"
-    notes = [_intervals_note(summary), f"{form.how} Holm's correction is over all rows."]
+    notes = [note, f"{form.how} Holm's correction is over all rows."]
     # Signed ranks and signs of n listeners have no p value below 2 / 2^n.
     least = min(1.0, 2.0 ** (1 - summary.listeners))
     if summary.form != "abx" and least * pairs > 1 - summary.level:

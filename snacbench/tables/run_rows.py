@@ -5,8 +5,6 @@ scores as a tidy frame. Where a row was written twice, by a process that was kil
 files, the last counts.
 """
 
-from __future__ import annotations
-
 import math
 from array import array
 from collections import defaultdict
@@ -17,7 +15,7 @@ from functools import cached_property
 from itertools import count
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +37,9 @@ from snacbench.rows import (
 )
 from snacbench.stats.clusters import cluster_clips
 from snacbench.store.run_folder import RunFolder
+from snacbench.tables.table_model import Cell
 from snacbench.types import DOMAINS, Clip, CodecSpec, Domain, Floats
 from snacbench.units import BITS_PER_BYTE
-
-if TYPE_CHECKING:
-    from snacbench.tables.table_model import Cell
 
 ALL_DOMAINS = "all"
 NOT_STATED = "not stated"
@@ -108,7 +104,7 @@ class CodecColumns:
             self._counts[unit] = [np.zeros(size, np.int32) for size in sizes]
         self._counts[unit][row.stream][row.codes] += times * row.counts.astype(np.int32)
 
-    def only(self, clips: Cells) -> CodecColumns:
+    def only(self, clips: Cells) -> "CodecColumns":
         """The same codec as if it had met some clips only, given by their numbers."""
 
         def kept(cells: Cells) -> Cells:
@@ -220,10 +216,10 @@ class RunRows:
     spot_checks: tuple[SpotCheck, ...] = ()
     planned: int = 0
     path: Path | None = None
-    lost: pd.DataFrame | None = field(default=None, compare=False)
+    lost: "pd.DataFrame | None" = field(default=None, compare=False)
 
     @classmethod
-    def load(cls, folder: RunFolder, *, histograms: bool = True) -> RunRows:
+    def load(cls, folder: RunFolder, *, histograms: bool = True) -> "RunRows":
         """Read a run; StoreError if a line other than an incomplete last one is no row.
 
         Without `histograms`, which are most of the bytes of a run, there is no entropy, nor what
@@ -278,7 +274,7 @@ class RunRows:
             lost=lost.reindex(columns=["clip", "codec", "metric", "status", "reason"]),
         )  # fmt: skip
 
-    def only(self, codecs: Collection[str]) -> RunRows:
+    def only(self, codecs: Collection[str]) -> "RunRows":
         """Of some of its operating points only; `run` still names all of them."""
         kept = tuple(codec for codec in self.codecs if codec.spec.name in codecs)
         return replace(self, codecs=kept)
@@ -347,12 +343,9 @@ def units_of(clips: Iterable[Clip]) -> dict[str, int]:
     for members in by_domain.values():
         clustering = cluster_clips([clip.cluster for clip in members])
         numbers = clustering.index.tolist()
-        if clustering.few:
-            seen = [0, 0]
-            for place, cluster in enumerate(numbers):  # a number for each clip, of its half
-                half = cluster % 2
-                numbers[place] = 2 * seen[half] + half
-                seen[half] += 1
+        if clustering.few:  # a number for each clip, of its half
+            unused = count(0, 2), count(1, 2)
+            numbers = [next(unused[cluster % 2]) for cluster in numbers]
         found.update({c.id: n % MOST_UNITS for c, n in zip(members, numbers, strict=True)})
     return found
 
@@ -406,7 +399,7 @@ _KEPT: Mapping[type, tuple[tuple[str, ...], Mapping[str, Callable[[Any], float |
 }  # fmt: skip
 
 
-def _frame(folder: RunFolder, kind: type[Any]) -> pd.DataFrame:
+def _frame(folder: RunFolder, kind: type[Any]) -> "pd.DataFrame":
     """All rows of a kind, the last of each clip, codec and metric; texts stay one object each."""
     texts, numbers = _KEPT[kind]
     known = {column: defaultdict[str, int](count().__next__) for column in texts}  # numbered
@@ -427,7 +420,7 @@ def _frame(folder: RunFolder, kind: type[Any]) -> pd.DataFrame:
     return frame.drop_duplicates(key, keep="last")
 
 
-def _fill(frame: pd.DataFrame, cells_of: Callable[..., Cells]) -> None:
+def _fill(frame: "pd.DataFrame", cells_of: Callable[..., Cells]) -> None:
     """Enter rows into the structured arrays of their codecs, or of codecs and metrics."""
     key = [column for column in ("codec", "metric") if column in frame]
     for of, rows in frame.groupby(key, sort=False, observed=True):
@@ -436,7 +429,7 @@ def _fill(frame: pd.DataFrame, cells_of: Callable[..., Cells]) -> None:
             cells[column][rows["clip"]] = rows[column]
 
 
-def scores_frame(run: RunFolder | Path) -> pd.DataFrame:
+def scores_frame(run: RunFolder | Path) -> "pd.DataFrame":
     """Every score of a run folder, one row each; StoreError if it holds no run.
 
     Columns: ``clip``, ``domain``, ``cluster`` (speaker or track; missing where not known),

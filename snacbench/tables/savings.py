@@ -5,20 +5,14 @@ that a model was not trained for (`truncated`) are on no curve.
 """
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.stats import curves
 from snacbench.stats.clusters import FEW_CLUSTERS
-from snacbench.stats.curves import (
-    BjontegaardDelta,
-    MatchedRate,
-    RateCurve,
-    RatePoint,
-    bd_quality,
-    bd_rate,
-    matched_rate,
-)
+from snacbench.stats.curves import BjontegaardDelta, MatchedRate
 from snacbench.stats.intervals import sample_size
 from snacbench.tables.conditions import without_conditions
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of
@@ -115,50 +109,41 @@ def savings(
         if name not in models:
             raise UnknownName(f"the runs have no model {name!r}; {did_you_mean(name, models)}")
     runs, _ = without_conditions(runs, keep=(*of, *against))
-    found = list[Saving]()
-    for metric in metrics:
-        for domain in domains or domains_of(runs, "both"):
-            found += _savings(runs, metric, domain, of, against)
+    entries, clusters, found = entries_of(runs), clusters_of(runs), list[Saving]()
+    for metric, domain in product(metrics, domains or domains_of(runs, "both")):
+        points: dict[str, list[tuple[Entry, dict[str, float]]]] = {}
+        for entry in entries:
+            scores = entry.scores(metric.name, domain)
+            if scores and not entry.columns.spec.truncated:
+                points.setdefault(entry.columns.spec.model, []).append((entry, scores))
+        weighed = {model for model, those in points.items() if any(e.kbps(s) for e, s in those)}
+        for pair in product(of, against or points):
+            if len({*pair}) == 1 or not {*pair} <= weighed:
+                continue
+            # Rates, like scores, are of the clips that all points have.
+            shared = set.intersection(*(set(s) for model in pair for _, s in points[model]))
+            both = []
+            for model in pair:
+                at = {entry.kbps(shared or scores): scores for entry, scores in points[model]}
+                those = tuple(curves.RatePoint(kbps, s) for kbps, s in at.items() if kbps)
+                both.append(curves.RateCurve(model, those))
+            one, anchor = both
+            given, better, several = (anchor, one, clusters), metric.better, len(anchor.points) > 1
+            saving = Saving(*pair, metric.name, metric.unit, better, domain)
+            # Without `against` nobody asked for the curve of a point.
+            if len(one.points) == 1 and (several or against):
+                matched = curves.matched_rate(one, anchor, clusters, better=better)
+                found.append(replace(saving, matched=matched))
+            elif len(one.points) > 1 and several:
+                rate = curves.bd_rate(*given, better=better)
+                quality = curves.bd_quality(*given, better=better)
+                found.append(replace(saving, rate=rate, quality=quality))
     if not found:
         raise UserError(
             "nothing to compare: a curve needs a codec with two rates or more beside another one; "
             f"the runs have {', '.join(models)}"
         )
     return found
-
-
-def _savings(
-    runs: Sequence[RunRows],
-    metric: MetricSpec,
-    domain: str,
-    of: Sequence[str],
-    against: Sequence[str],
-) -> Iterator[Saving]:
-    points: dict[str, list[tuple[Entry, dict[str, float]]]] = {}
-    for entry in entries_of(runs):
-        scores = entry.scores(metric.name, domain)
-        if scores and not entry.columns.spec.truncated:
-            points.setdefault(entry.columns.spec.model, []).append((entry, scores))
-    weighed = {model for model, those in points.items() if any(e.kbps(s) for e, s in those)}
-    clusters, better = clusters_of(runs), metric.better
-    for name, other in ((name, other) for name in of for other in against or points):
-        if name == other or not {name, other} <= weighed:
-            continue
-        # Rates, like scores, are of the clips that all points have.
-        shared = set.intersection(*(set(s) for model in (name, other) for _, s in points[model]))
-        curves = []
-        for model in (name, other):
-            at = {entry.kbps(shared or scores): scores for entry, scores in points[model]}
-            those = tuple(RatePoint(kbps, scores) for kbps, scores in at.items() if kbps)
-            curves.append(RateCurve(model, those))
-        one, anchor = curves
-        about = (name, other, metric.name, metric.unit, better, domain)
-        several = len(anchor.points) > 1
-        if len(one.points) == 1 and (several or against):  # else nobody asked for a point's curve
-            yield Saving(*about, matched_rate(one, anchor, clusters, better=better))
-        elif len(one.points) > 1 and several:
-            rate = bd_rate(anchor, one, clusters, better=better)
-            yield Saving(*about, None, rate, bd_quality(anchor, one, clusters, better=better))
 
 
 def savings_text(found: Sequence[Saving]) -> str:

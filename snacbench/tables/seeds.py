@@ -12,7 +12,7 @@ from dataclasses import replace
 from snacbench.errors import UserError
 from snacbench.selectors import among
 from snacbench.tables.side_by_side import Entry
-from snacbench.tables.table_model import Cell, Column, Row
+from snacbench.tables.table_model import Cell, Column, Mark, Row
 
 
 def seeds_of(entries: Sequence[Entry], asked: Mapping[str, str]) -> dict[str, list[str]]:
@@ -88,12 +88,8 @@ def _over(cells: Sequence[Cell], column: Column) -> Cell:
     if column.kind == "text" or len(values) < len(cells):
         texts = dict.fromkeys(cell.text for cell in cells if cell.text)
         return Cell(text="; ".join(texts), notes=notes)
-    finite = all(map(math.isfinite, values))
-    unstable = any("unstable" in cell.marks for cell in cells)
-    return Cell(
-        statistics.fmean(values),
-        n=min((cell.n for cell in cells if cell.n is not None), default=None),
-        marks=("unstable",) if unstable else (),
-        notes=notes,
-        spread=statistics.stdev(values) if finite and len(values) > 1 else None,
-    )
+    n = min((cell.n for cell in cells if cell.n is not None), default=None)
+    marks: tuple[Mark, ...] = ("unstable",) if any("unstable" in c.marks for c in cells) else ()
+    varied = len(values) > 1 and all(map(math.isfinite, values))
+    spread = statistics.stdev(values) if varied else None
+    return Cell(statistics.fmean(values), None, n, marks, notes=notes, spread=spread)

@@ -13,11 +13,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from snacbench.errors import StoreError
 from snacbench.rate.entropy import bitrate_efficiency, entropy_kbps
@@ -27,17 +25,8 @@ from snacbench.stats.intervals import Interval, jackknife_interval, mean_interva
 from snacbench.stats.pairs import PairedDifference, paired_differences
 from snacbench.stats.sets import DISTANCES, FEWEST, EmbeddingSet, kernel_step
 from snacbench.store.embeddings import kept
-from snacbench.tables.run_rows import (
-    ALL_DOMAINS,
-    MOST_UNITS,
-    NOT_STATED,
-    CodecColumns,
-    Grouping,
-    RunRows,
-    clusters_of,
-    group_of,
-    kbps_of,
-)
+from snacbench.tables import run_rows
+from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, Grouping, RunRows
 from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
 from snacbench.types import DOMAINS, MetricSpec
 from snacbench.units import BITS_PER_KILOBIT, kbps
@@ -90,7 +79,8 @@ class Entry:
 
     def within(self, by: Grouping, group: str) -> "Entry":
         """The same codec on the clips of a group, and nothing else."""
-        members = [n for n, clip in enumerate(self.rows.clips) if group_of(clip, by) == group]
+        clips = enumerate(self.rows.clips)
+        members = [n for n, clip in clips if run_rows.group_of(clip, by) == group]
         return replace(self, columns=self.columns.only(np.array(members, np.intp)))
 
     def scores(self, metric: str, domain: str) -> dict[str, float]:
@@ -104,7 +94,7 @@ class Entry:
     def kbps(self, clips: Collection[str]) -> float | None:
         """Actual rate in kbps (1000 bit/s) over some coded clips; None if they were not weighed."""
         coded = self.columns.coded[self.rows.numbers_of(clips)]
-        return kbps_of(coded[coded["ok"]])
+        return run_rows.kbps_of(coded[coded["ok"]])
 
     def record(self, domain: str, clips: Collection[str]) -> dict[str, Any]:
         """All figures that are no means of metrics, by the key of their column, and ``domain``.
@@ -194,8 +184,8 @@ def domains_of(runs: Sequence[RunRows], by: By) -> list[str]:
 
 def groups_of(runs: Sequence[RunRows], by: Grouping) -> list[str]:
     """The groups that the clips of some runs make, by name; what nobody states comes last."""
-    found = {group_of(clip, by) for rows in runs for clip in rows.clips}
-    return sorted(found, key=lambda group: (group == NOT_STATED, group))
+    found = {run_rows.group_of(clip, by) for rows in runs for clip in rows.clips}
+    return sorted(found, key=lambda group: (group == run_rows.NOT_STATED, group))
 
 
 def metric_specs(runs: Sequence[RunRows]) -> dict[str, MetricSpec]:
@@ -305,7 +295,7 @@ def block_of(entries: Sequence[Entry], metrics: Sequence[str], domain: str, *, c
     for metric in metrics:
         found, beside[metric] = scored_together(entries, metric, domain)
         scores[metric] = {} if metric in of_sets else found
-    clusters = clusters_of(list({id(e.rows): e.rows for e in entries}.values()))
+    clusters = run_rows.clusters_of(list({id(e.rows): e.rows for e in entries}.values()))
     keys = [(label, metric) for metric in metrics for label in scores[metric]]
     intervals: dict[CellKey, Interval | None] = {}
     if ci and keys:
@@ -361,12 +351,17 @@ def _measured(
         return empty
     clustering = cluster_clips([clip.cluster for clip in clips])
     index = np.arange(len(clips)) if clustering.few else clustering.index
-    units = min(int(index.max()) + 1, MOST_UNITS) if ci else 1
+    units = min(int(index.max()) + 1, run_rows.MOST_UNITS) if ci else 1
     digests = zip(*(codec.embedded[spec.name][number] for number in numbers), strict=True)
+    sets = []
     try:
-        reference, degraded = (_pooled(rows.path, of, index % units) for of in digests)
+        for side in digests:
+            values = [kept(rows.path, digest).astype(float) for digest in side]
+            unit = np.repeat(index % units, list(map(len, values)))
+            sets.append(EmbeddingSet(np.concatenate(values), unit))
     except StoreError as error:
         return replace(empty, notes=(f"{spec.name}: {error}",))
+    reference, degraded = sets
     n, dimensions = reference.values.shape
     if min(n, len(degraded.values)) < FEWEST:
         return replace(empty, notes=(f"{n} embedding, {FEWEST} are needed for a distance",))
@@ -388,12 +383,6 @@ def _measured(
     if spec.distance == "kernel" and (step := kernel_step(n)) > 1:
         notes = (f"{n} embeddings, of which one in {step} counts",)
     return Cell(found.value, interval, len(clips), notes=notes)
-
-
-def _pooled(folder: Path, digests: Sequence[str], unit: NDArray[np.intp]) -> EmbeddingSet:
-    """The embeddings of all clips, and the unit of each; StoreError if a file is not there."""
-    values = [kept(folder, digest).astype(float) for digest in digests]
-    return EmbeddingSet(np.concatenate(values), np.repeat(unit, [len(of) for of in values]))
 
 
 def _why_fewer(entry: Entry, metric: str, domain: str, n: int) -> str:

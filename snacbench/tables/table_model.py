@@ -7,6 +7,8 @@ is marked as best is best as shown.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count, product
+from string import ascii_lowercase
 from typing import Literal
 
 from snacbench.stats.intervals import Interval
@@ -162,16 +164,16 @@ class Table:
 
     def headed(self) -> Iterator[tuple[str, Row]]:
         """Every row, with the heading that is to stand over it, mostly none."""
-        above = ""
-        for row in self.rows:
-            yield row.group if row.group != above else "", row
-            above = row.group
+        for above, row in zip(("", *(row.group for row in self.rows)), self.rows, strict=False):
+            yield row.group * (row.group != above), row
 
     def lettered(self) -> "Table":
         """The same table with a letter for every note of a cell, in reading order."""
         cells = (self.cell(row, column) for row in self.rows for column in self.columns)
         notes = dict.fromkeys(note for cell in cells for note in cell.notes)
-        return replace(self, letters={note: _letter(i) for i, note in enumerate(notes)})
+        letters = (product(ascii_lowercase, repeat=size) for size in count(1))  # a, b, ... z, aa
+        named = map("".join, chain.from_iterable(letters))
+        return replace(self, letters=dict(zip(notes, named, strict=False)))
 
     def ranked(self) -> "Table":
         """The same table with the best and the second best of each column marked, as shown.
@@ -191,16 +193,8 @@ class Table:
             }
             order = sorted(set(values.values()), reverse=column.better == "higher")
             marks: tuple[Mark, Mark] = ("best", "second")
-            mark_of = dict(zip(order, marks, strict=False))
-            if column.better and len(values) > 1:
-                for i, value in values.items():
-                    if mark := mark_of.get(value):
-                        cells_of[i][column.key] = replace(cells[i], marks=(mark, *cells[i].marks))
+            for value, mark in zip(order, marks, strict=False) if column.better else ():
+                for i in (i for i in values if values[i] == value and len(values) > 1):
+                    cells_of[i][column.key] = replace(cells[i], marks=(mark, *cells[i].marks))
         rows = (replace(row, cells=of) for row, of in zip(self.rows, cells_of, strict=True))
         return replace(self, rows=tuple(rows))
-
-
-def _letter(index: int) -> str:
-    """a, b, ... z, aa, ab, ..."""
-    first, last = divmod(index, 26)
-    return (_letter(first - 1) if first else "") + chr(ord("a") + last)

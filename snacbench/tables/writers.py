@@ -344,10 +344,8 @@ def _grids(table: Table, form: _Form, width: int) -> Iterator[RenderableType]:
         parts = [part for t in texts for part in (t.split() if column.kind == "text" else [t])]
         widths.append(max(map(len, parts)) + _GAP)
         headings.append(Text("\n".join(above)))
-    label_width = max([len(table.label_heading), *map(len, labels)]) + _GAP
-    label_width = max(
-        min(label_width, width // 2), min(label_width, width - max(widths, default=0))
-    )
+    most = max(width // 2, width - max(widths, default=0))
+    label_width = min(max([len(table.label_heading), *map(len, labels)]) + _GAP, most)
     start = 0
     for end in range(1, max(len(widths), 1) + 1):
         if end < len(widths) and sum(widths[start : end + 1]) <= width - label_width:

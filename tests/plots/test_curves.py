@@ -13,22 +13,9 @@ from snacbench.rows import CodeHistogram, Cost
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 from snacbench.tables.side_by_side import Entry, Span
+from tests.support import plots as runs
 from tests.support.cases import cases
-from tests.support.plots import (
-    ANCHOR,
-    CUT,
-    DAC,
-    OPUS,
-    SEVERAL,
-    SNAC,
-    caption_of,
-    coded,
-    draw,
-    many,
-    run_rows,
-    spec,
-    texts,
-)
+from tests.support.plots import DAC, OPUS, SEVERAL, caption_of, draw, run_rows, spec, texts
 
 
 def places(axes):
@@ -69,9 +56,9 @@ def test_every_point_is_its_mean_every_bar_its_interval_and_the_caption_says_wha
     assert "dac-mini (demo)" in entries(figure)
     anchors = [t.get_text() for t in figure.axes[0].texts]  # a line across
     assert "lowpass@7kHz" in anchors
-    far = draw("quality-rate", run_rows([*SNAC, *ANCHOR]))
+    far = draw("quality-rate", run_rows([*runs.SNAC, *runs.ANCHOR]))
     assert "Not shown (anchors beyond the axis): lowpass@7kHz at" in caption_of(far)
-    figure = draw("quality-rate", run_rows(OPUS), run_rows(SNAC, set_sha256="cd" * 32))
+    figure = draw("quality-rate", run_rows(OPUS), run_rows(runs.SNAC, set_sha256="cd" * 32))
     assert "DIFFERENT TEST SETS" in caption_of(figure)
     figure = draw("quality-rate", run_rows(OPUS, clips=1, domains=("speech",)))
     assert all(low == high for low, high in places(figure.axes[0]).values())
@@ -92,14 +79,17 @@ def test_lines_never_pass_through_truncated_or_single_points():
 @pytest.mark.parametrize(("width", "inches"), [("single", 3.5), ("double", 7.0)])
 def test_every_model_is_in_the_legend_and_numbers_of_the_axis_stand_clear(width, inches):
     long = spec("a-model-with-a-name-that-never-wants-to-end-v2", 0.0004, "new")
-    figure = draw("quality-rate", run_rows([*many(14), long]), rate="nominal", width=width)
+    figure = draw("quality-rate", run_rows([*runs.many(14), long]), rate="nominal", width=width)
     assert len(entries(figure)) == 15
     assert entries(figure)[-1] == "a-model-with-a-…ants-to-end-v2"
     assert figure.get_figwidth() == inches
     box = figure.legends[0].get_window_extent()
     assert 0 <= box.x0 <= box.x1 <= figure.bbox.x1
     for rates in ((), (1, 1.4), (0.004, 0.009, 0.05), (2000,)):
-        specs = [spec(f"m{i}", rate, "new") for i, rate in enumerate(rates)] or [*many(14), long]
+        specs = [spec(f"m{i}", rate, "new") for i, rate in enumerate(rates)] or [
+            *runs.many(14),
+            long,
+        ]
         figure = draw("quality-rate", run_rows(specs), rate="nominal", width=width)
         figure.draw_without_rendering()
         boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
@@ -107,7 +97,7 @@ def test_every_model_is_in_the_legend_and_numbers_of_the_axis_stand_clear(width,
 
 
 def test_codecs_without_that_rate_or_tokens_are_listed():
-    figure = draw("quality-rate", run_rows([*OPUS, *SNAC]), rate="entropy")
+    figure = draw("quality-rate", run_rows([*OPUS, *runs.SNAC]), rate="entropy")
     assert "no codec has SI-SDR scores and entropy rate" in texts(figure)
     assert "Not shown (no entropy rate): opus@8kbps, opus@14kbps" in caption_of(figure)
     figure = draw("tokens", run_rows())
@@ -179,7 +169,7 @@ def test_groups_of_clips_take_the_place_of_domains():
     assert pair.difference.mean == pytest.approx(means[1] - means[0])
     assert data.rate(OPUS[0].name, "de", "actual").value == pytest.approx(8.16)
     assert caption_of(draw("quality-rate", rows, by="language")).startswith("All clips, n = 24")
-    for width, columns in (("single", 2), ("double", 4)):  # many groups fit on a page
+    for width, columns in (("single", 2), ("double", 4)):  # runs.many groups fit on a page
         figure = draw("domains", rows, by="speaker", width=width)
         assert figure.axes[0].get_gridspec().ncols == columns
         assert figure.get_figheight() < 25
@@ -198,7 +188,7 @@ def test_a_rate_that_is_a_range_is_a_band_across(monkeypatch):
 
 
 def test_distribution_shows_every_clip_and_the_mean():
-    rows = run_rows([*OPUS, *CUT])
+    rows = run_rows([*OPUS, *runs.CUT])
     axes = draw("distribution", rows).axes[0]
     assert axes.get_yticklabels()[-1].get_text().replace("\n", "") == "snac-24khz@0.42kbps (trunc.)"
     clips = [line for line in axes.lines if line.get_gid() == "clips"]
@@ -211,7 +201,7 @@ def test_distribution_shows_every_clip_and_the_mean():
     first = rows.codecs[0].scores["si_sdr"]["value"]
     assert sorted(whiskers) == pytest.approx(np.percentile(first, [5, 25, 75, 95]))
     assert len(clips) == 4
-    axes = draw("distribution", run_rows(OPUS, clips=400)).axes[0]  # many: the box alone
+    axes = draw("distribution", run_rows(OPUS, clips=400)).axes[0]  # runs.many: the box alone
     assert not [line for line in axes.lines if line.get_gid() == "clips"]
 
 
@@ -245,7 +235,7 @@ def test_codebooks_show_entropy_against_the_most_there_is(tmp_path):
     every = np.arange(1024, dtype=np.int32)
     full = CodeHistogram("c0", two.name, 0, 1024, every, np.full(1024, 4))
     few = CodeHistogram("c0", two.name, 1, 1024, every[:2], np.array([50, 50]))  # few tokens
-    folder.append([coded(0, two, "speech"), full, few])
+    folder.append([runs.coded(0, two, "speech"), full, few])
     figure = draw("codebooks", RunRows.load(folder))
     (axes,) = figure.axes
     most, entropy = axes.containers

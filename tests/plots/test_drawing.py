@@ -62,9 +62,8 @@ def test_codecs_are_chosen_by_name_model_or_family_and_called_otherwise(name):
     demo = runs.spec("dac-mini", 1.5, "dac", demonstration=True)
     chosen = ["opus@8kbps", "dac-mini", "snac"]
     labels = {"dac-mini": "Ours", "opus@8kbps": "Opus at 8"}
-    said = runs.texts(
-        runs.draw(name, runs.run_rows([*runs.SEVERAL, demo]), codecs=chosen, labels=labels)
-    )
+    rows = runs.run_rows([*runs.SEVERAL, demo])
+    said = runs.texts(runs.draw(name, rows, codecs=chosen, labels=labels))
     assert "Ours" in said
     assert "(demo)" in said  # whatever it is called
     assert "opus" in said if name == "quality-rate" else "Opus at 8" in said  # there, by model
@@ -85,10 +84,8 @@ def test_a_title_stands_above_everything_and_a_caption_can_be_left_out(name):
 
 
 def test_a_codec_of_two_runs_is_taken_from_the_first_and_one_without_a_value_is_absent():
-    first, second = (
-        runs.run_rows([*runs.OPUS, *runs.SNAC]),
-        runs.run_rows([*runs.OPUS, *runs.DAC], clips=20),
-    )
+    first = runs.run_rows([*runs.OPUS, *runs.SNAC])
+    second = runs.run_rows([*runs.OPUS, *runs.DAC], clips=20)
     data = PlotData([first, second])
     assert data.repeated == tuple(s.name for s in runs.OPUS)
     assert len(scores_of(data.runs, "si_sdr", "all")["opus@8kbps"]) == 24

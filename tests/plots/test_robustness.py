@@ -7,20 +7,9 @@ import pytest
 from snacbench.errors import UserError
 from snacbench.plots.drawing import plots, select_plots, to_draw
 from snacbench.plots.plot_data import Options, PlotData
+from tests.support import plots as runs
 from tests.support.cases import cases
-from tests.support.plots import (
-    CUT,
-    DAC,
-    OPUS,
-    SEVERAL,
-    SNAC,
-    caption_of,
-    draw,
-    many,
-    run_rows,
-    texts,
-    under,
-)
+from tests.support.plots import OPUS, SEVERAL, caption_of, draw, run_rows, texts, under
 
 CASES = cases(__file__)
 
@@ -32,7 +21,7 @@ def heights(axes, name):
 
 
 def test_every_kind_has_a_panel_whose_lines_begin_without_condition_and_get_worse_to_the_right():
-    rows = run_rows(under([*OPUS[:2], *DAC[:1]], *CASES["kinds"]))
+    rows = run_rows(under([*OPUS[:2], *runs.DAC[:1]], *CASES["kinds"]))
     figure = draw("robustness", rows)
     found = {}
     for axes in (axes for axes in figure.axes if axes.get_visible()):
@@ -54,8 +43,8 @@ def test_every_kind_has_a_panel_whose_lines_begin_without_condition_and_get_wors
 
 def test_points_without_a_mean_are_crosses_and_those_over_fewer_clips_are_said():
     series = ("loss@5%,20%", "loss:burst=3@5%", "loss:packet=40ms@5%")
-    specs, lost = under([*SNAC, *CUT, *OPUS[:1]], *series), "snac-24khz@0.98kbps+loss@20%"
-    specs += [spec.under("loss:repeat@5%") for spec in SNAC]
+    specs, lost = under([*runs.SNAC, *runs.CUT, *OPUS[:1]], *series), "snac-24khz@0.98kbps+loss@20%"
+    specs += [spec.under("loss:repeat@5%") for spec in runs.SNAC]
     rows = run_rows(specs, without=[(lost, "si_sdr")])
     few = next(c for c in rows.codecs if c.spec.name == "opus@8kbps+loss@5%")
     few.scores["si_sdr"]["ok"][:5] = False
@@ -72,7 +61,7 @@ def test_points_without_a_mean_are_crosses_and_those_over_fewer_clips_are_said()
 @pytest.mark.parametrize("width", ["single", "double"])
 @pytest.mark.parametrize(("models", "kinds"), [(1, 1), (8, 3), (8, 7)])
 def test_nothing_is_cut_and_nothing_overlaps(models, kinds, width):
-    specs = under(many(models)[:: 3 if models > 1 else 1], *CASES["kinds"][:kinds])
+    specs = under(runs.many(models)[:: 3 if models > 1 else 1], *CASES["kinds"][:kinds])
     figure = draw("robustness", run_rows(specs, clips=6), width=width)
     figure.draw_without_rendering()
     shown = [axes for axes in figure.axes if axes.get_visible()]

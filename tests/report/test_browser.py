@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from snacbench.report.build import build_report
 from tests.conftest import BROWSER_STEP_S
 from tests.support.listening_page import drag, script
-from tests.support.reports import EVIL, open_clip
+from tests.support.reports import EVIL, open_clip, run_with_audio
 
 
 @pytest.fixture
@@ -128,3 +129,26 @@ def test_clips_are_found_as_best_and_worst_by_name_and_by_domain(opened):
     assert opened.locator(".signal:disabled").count() == 1  # what failed has no player
     opened.locator("#clip-search").fill("nothing like it")
     assert opened.locator("#no-clip").is_visible()
+
+
+def test_points_under_conditions_are_folded_away(tmp_path, chromium):
+    page = build_report(run_with_audio(tmp_path, "loss@5%"), tmp_path / "report", clips=3)
+    assert (page.parent / "figures/robustness-up.svg").is_file()
+    opened = chromium.new_page()
+    opened.goto(page.as_uri())
+    opened.wait_for_selector("[data-ready]")
+    assert opened.title().startswith("tiny: 3 codecs on 3 clips")
+    folded = opened.locator("#summary details").first
+    assert folded.locator("summary").inner_text().startswith("2 operating points under conditions")
+    assert "+loss" not in opened.locator("#summary table").first.inner_text()
+    assert opened.locator("#extremes-body tr").count() == 3
+    open_clip(opened, "set/b")
+    steps = opened.locator(".under .signal b")
+    assert steps.all_text_contents() == ["loss@5%", "loss@5%"]
+    assert not steps.first.is_visible()
+    for _ in range(4):  # past the reference and the codecs' points
+        opened.keyboard.press("ArrowDown")
+    heard = opened.locator(".hearing").inner_text()
+    assert heard == "Hearing: ladder@2kbps+loss@5% (demo)"
+    assert steps.first.is_visible()
+    opened.close()

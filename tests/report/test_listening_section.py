@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from snacbench.report.build import build_report
-from snacbench.report.listening_section import listening_sections
+from snacbench.report.build import build_report, listening_sections
 from snacbench.rows import ComparisonSummary, ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.tables.run_rows import RunRows
 from tests.support.synthetic_runs import make_run
@@ -73,13 +72,13 @@ def test_pairs_trials_and_simulated_listeners(run, tmp_path):
     run.append([PAIRS, TRIALS, *ratings(), replace(SUMMARY, simulated=True)])
     pairs, trials, simulated = listening_sections(run, RunRows.load(run), tmp_path)
     row = r"a@1kbps over b</th><td>25 <span[^>]*>\[10, 40\]</span></td><td>3 : 2 : 10<"
-    assert re.search(row, pairs.table)
-    assert re.search(r"b from hidden reference</th><td>75", trials.table)
-    assert "&lt; 0.001" in trials.table
-    assert (pairs.agreement, trials.form) == ("", "ABX")
+    assert re.search(row, pairs["table"])
+    assert re.search(r"b from hidden reference</th><td>75", trials["table"])
+    assert "&lt; 0.001" in trials["table"]
+    assert (pairs["agreement"], trials["form"]) == ("", "ABX")
     assert (tmp_path / "figures" / "listening-2-answers.svg").is_file()
-    assert "(simulated)" in simulated.table
-    assert "(simulated)" in simulated.agreement
+    assert "(simulated)" in simulated["table"]
+    assert "(simulated)" in simulated["agreement"]
     figures = list((tmp_path / "figures").glob("listening-3-*.svg"))
     assert all("SIMULATED LISTENERS" in path.read_text("utf-8") for path in figures)
     page = build_report(run, tmp_path / "page", clips=0).read_text("utf-8")

@@ -33,7 +33,7 @@ def test_rows_under_conditions_follow_their_model_and_notes_say_what_they_are():
     labels = [row.label for row in table.rows]
     assert labels[:4] == ["opus@14kbps", "opus@24kbps", "opus@14kbps+loss@5%", labels[3]]
     models = [name.partition("@")[0] for name in labels]
-    assert models == [*["opus"] * 16, *["dac-44khz"] * 16, *["lowpass"] * 8]
+    assert models == ["opus"] * 16 + ["dac-44khz"] * 16 + ["lowpass"] * 8
     notes = "\n".join(table.footnotes)
     assert [text for text in CASES["notes"] if text not in notes] == []
     assert [text for text in CASES["silent"] if text in notes] == []

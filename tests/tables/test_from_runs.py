@@ -128,10 +128,7 @@ def test_a_layout_of_another_package_that_fails_is_named(rows, monkeypatch):
 
 
 def test_a_codec_in_two_runs_carries_the_runs_name(tmp_path):
-    first, second = (
-        kept.competition(tmp_path / "a" / "run"),
-        kept.competition(tmp_path / "b" / "run"),
-    )
+    first, second = (kept.competition(tmp_path / name / "run") for name in "ab")
     other = replace(second, run=replace(second.run, id="day"))
     for of_second, labels in (
         (other, ["two (night)", "two (day)"]),  # folders of one name: the runs' ids
@@ -144,9 +141,8 @@ def test_a_codec_in_two_runs_carries_the_runs_name(tmp_path):
 
 def test_labels_titles_and_captions_are_as_asked(tmp_path):
     rows = kept.competition(tmp_path / "r", lost=1)
-    named = one_table(
-        rows, made.Options(labels={"two": "Number 2", "three_3%&": "III"}, title="Mine")
-    )
+    labels = {"two": "Number 2", "three_3%&": "III"}
+    named = one_table(rows, made.Options(labels=labels, title="Mine"))
     assert [row.label for row in named.rows] == ["one", "Number 2", "III", "low"]
     assert named.title == "Mine, all clips"
     assert "si_sdr: over the 11 clips that all codecs have (III lacks 1)." in named.footnotes
@@ -165,10 +161,6 @@ HEADER = (
 )
 
 
-def of_metric(name):
-    return f",{name},{name}_low,{name}_high,{name}_n,{name}_marks"
-
-
 def line(*runs, codec=kept.NEURAL.name, domain="all"):
     found = csv.DictReader(io.StringIO(made.summary_csv(runs)))
     (one,) = [row for row in found if (row["codec"], row["domain"]) == (codec, domain)]
@@ -176,7 +168,7 @@ def line(*runs, codec=kept.NEURAL.name, domain="all"):
 
 
 def test_the_summary_has_one_schema_a_row_per_codec_and_domain_and_a_frame(rows):
-    metrics = of_metric("up") + of_metric("down")
+    metrics = "".join(f",{n},{n}_low,{n}_high,{n}_n,{n}_marks" for n in ("up", "down"))
     lines = list(csv.reader(io.StringIO(made.summary_csv([rows]))))
     assert ",".join(lines[0]) == f"{HEADER}{metrics},notes"
     assert [tuple(cells[2:4]) for cells in lines[1:]] == [
@@ -249,9 +241,8 @@ def test_what_is_not_known_leaves_no_figure_rather_than_a_wrong_one(folder, tmp_
 def test_means_are_exact_and_a_run_without_any_score_has_a_table(tmp_path):
     values = {"a": 1e16, "c": -1e16, "b": 1.0}  # in whatever order
     rows = [kept.coded(clip, "speech", 1.0, Bits(8)) for clip in values]
-    none = one_table(
-        RunRows.load(of(tmp_path / "e", rows)), made.Options(ci=True, significance=True)
-    )
+    empty = RunRows.load(of(tmp_path / "e", rows))
+    none = one_table(empty, made.Options(ci=True, significance=True))
     assert cell(none, kept.NEURAL.name, "si_sdr").value is None
     assert not [n for n in none.footnotes if n.startswith(("*", "In brackets"))]
     rows += [kept.score(clip, "up", value) for clip, value in reversed(values.items())]

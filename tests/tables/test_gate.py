@@ -54,10 +54,8 @@ def test_the_same_run_and_a_loss_within_its_tolerance_pass(tmp_path):
 
 
 def test_lost_clips_leave_both_sides_and_the_candidates_fail_and_rates_can_be_gated(tmp_path):
-    runs = (
-        run(tmp_path / "a", failed={"c": (5,)}, kbps={"c": 8.0}),
-        run(tmp_path / "b", failed={"c": (3,)}, kbps={"c": 8.4}),
-    )
+    before = run(tmp_path / "a", failed={"c": (5,)}, kbps={"c": 8.0})
+    runs = before, run(tmp_path / "b", failed={"c": (3,)}, kbps={"c": 8.4})
     found = compare(*runs)
     assert found.not_coded == {"c": ["tiny/003"]}
     assert found.comparisons[0].paired.difference.n == N - 2

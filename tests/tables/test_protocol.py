@@ -20,6 +20,7 @@ OF_DOE = (2.5, 0.2, "one"), (9.0, 0.2, "two@8kbps"), (7.0, None, "shown")
 FIRST, SECOND, SHOWN = (Expected("up", *of, "Doe 2020, table 1", who) for *of, who in OF_DOE)
 EXPECT = (FIRST, SECOND, Expected("up_reference", 4.0, 0.1, "Roe 2021", domain="speech"), SHOWN)
 RECIPE = FromRecipe("paper", expect=EXPECT)
+LIMITED = replace(RECIPE, overridden={"limit": None, "conditions": ()})
 SCORES = {
     "one": {"up": np.arange(6.0), "up_reference": np.full(6, 4.05)},
     "two@8kbps": {"up": np.full(6, 8.0)},
@@ -65,10 +66,7 @@ def test_a_report_says_it_whatever_domain_is_looked_at(tmp_path):
 
 
 @pytest.mark.parametrize(("how", "why"), [
-    (
-        {"recipe": replace(RECIPE, overridden={"limit": None, "conditions": ()})},
-        "changed by --limit",
-    ),
+    ({"recipe": LIMITED}, "changed by --limit"),
     ({"request": Request(shard="1/2")}, "it is a part, or was merged of parts"),
     ({"facts": {"missing from the test set": "3 files"}}, "not in the test set: 3 files"),
     ({"failed": {"one": (2,)}}, "some clips are not coded"),

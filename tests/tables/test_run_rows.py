@@ -46,10 +46,8 @@ def test_a_run_of_some_codecs_or_without_histograms(rows, folder):
 def test_the_frame_of_scores_is_tidy_and_says_why_one_is_missing(folder):
     folder.append([score("a", "up", 11.0)])
     frame = scores_frame(folder.path)
-    columns = (
-        "clip domain cluster codec model condition kbps tokens_per_s metric value status reason"
-    )
-    assert " ".join(frame.columns) == columns
+    keys = "clip domain cluster codec model condition kbps tokens_per_s metric value status reason"
+    assert " ".join(frame.columns) == keys
     assert len(frame) == 6
     found = {(r["clip"], r["codec"], r["metric"]): r for r in frame.to_dict("records")}
     a, b = found["a", NEURAL.name, "up"], found["b", NEURAL.name, "down"]
@@ -131,6 +129,8 @@ SHAKY = {"unstable": "others kept 2 processors busy"}
 ELSEWHERE = {"machine": "another"}
 IN_BF16 = {"device": "cuda H200", "precision": "bf16", "batch": 8}
 BROKEN = {"encode_s": (), "decode_s": (), "reason": "it broke"}
+FOUR = tuple(replace(NEURAL, name=name) for name in "abcd")
+OF_FOUR = [coded("a", "speech", 1.0, Bits(8), codec=name) for name in "abcd"]
 
 
 @pytest.mark.parametrize(("speeds", "said"), [
@@ -149,12 +149,10 @@ BROKEN = {"encode_s": (), "decode_s": (), "reason": "it broke"}
     ([BROKEN, {}, {}, {}], [HERE, "Speed of a could not be measured: it broke."]),
 ])  # fmt: skip
 def test_where_and_how_speeds_were_measured_is_said(tmp_path, speeds, said):
-    specs = tuple(replace(NEURAL, name=name) for name in "abcd")
-    made = [coded("a", "speech", 1.0, Bits(8), codec=n) for n in "abcd"]
     earlier = replace(SPEED, codec="a", encode_s=(4.0, 4.0, 4.0))  # of two rows the last counts
-    made += [earlier] * bool(speeds)
+    made = OF_FOUR + [earlier] * bool(speeds)
     made += [replace(SPEED, codec=c, **how) for c, how in zip("abcd", speeds, strict=False)]
-    rows = RunRows.load(of(tmp_path / "f", made, codecs=specs))
+    rows = RunRows.load(of(tmp_path / "f", made, codecs=FOUR))
     assert about_speed(rows) == said
     for codec in rows.codecs:  # decodes from elsewhere have none
         codec.spec = replace(codec.spec, family="outside")
@@ -166,16 +164,16 @@ def test_where_and_how_speeds_were_measured_is_said(tmp_path, speeds, said):
 
 
 def test_costs_are_columns_where_they_were_measured_and_what_is_not_counted_is_said(tmp_path):
-    specs = tuple(replace(NEURAL, name=name) for name in "abcd")
-    made = [coded("a", "speech", 1.0, Bits(8), codec=n) for n in "abcd"]
-    assert "MACs" not in summary_markdown([RunRows.load(of(tmp_path / "f", made, codecs=specs))])
-    made += [
+    none = RunRows.load(of(tmp_path / "f", OF_FOUR, codecs=FOUR))
+    assert "MACs" not in summary_markdown([none])
+    made = [
+        *OF_FOUR,
         Cost("a", "cpu", 16_000, 1, 10.0, {"encoder": 1e9, "quantiser": 5e8}, {"decoder": 2e9},
              {"decoder": 4.5}, 250.4, 320, block_samples=320),
         Cost("b", "cpu", 48_000, whole_file=True),
         Cost("c", "cpu", reason="it broke"),
     ]  # fmt: skip
-    rows = RunRows.load(of(tmp_path / "g", made, codecs=specs))
+    rows = RunRows.load(of(tmp_path / "g", made, codecs=FOUR))
     keys = ("encode_gmacs_per_s", "decode_gmacs_per_s", "peak_mb", "delay_ms")
     table = list(csv.DictReader(summary_csv([rows]).splitlines()))[:4]
     told = [[row[key] for key in keys] for row in table]

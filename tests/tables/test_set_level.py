@@ -242,15 +242,12 @@ def test_a_recipe_may_expect_a_figure(place, tmp_path):
 
 
 def test_groups_have_distances_of_their_own_clips_that_all_codecs_have(place, tmp_path):
-    lost = {2: None}
-    decodes = material.decodes(tmp_path / "few", place / "clips", material.noisy(10), lost)
+    decodes = material.decodes(tmp_path / "few", place / "clips", material.noisy(10), {2: None})
     scored(place, decodes, tmp_path / "run", "few")
     runs = tmp_path / "run", shutil.copytree(place / "run20", tmp_path / "run20")
     for run in map(RunFolder.open, runs):
-        clips = [
-            replace(clip, language="en" if number < 4 else "de")
-            for number, clip in enumerate(run.read(Clip))
-        ]
+        read = enumerate(run.read(Clip))
+        clips = [replace(clip, language="en" if number < 4 else "de") for number, clip in read]
         run.replace(Clip, clips, of=lambda clip: True)
     done = call("table", *runs, "--by", "language", "--format", "json", "--ci")
     tables = json.loads(done.stdout)["tables"]

@@ -26,10 +26,8 @@ def spoken(path, languages=LANGUAGES, keep=range(7), **scores):
     """A run of clips in these languages; of its clips those to `keep`."""
     systems = {name: {"up": values[list(keep)]} for name, values in scores.items()}
     made = make_run(path, systems, speakers=3)
-    clips = [
-        replace(clip, language=languages[n], cluster=f"speaker {n % 3}")
-        for n, clip in zip(keep, made.read(Clip), strict=True)
-    ]
+    met = zip(keep, made.read(Clip), strict=True)
+    clips = [replace(c, language=languages[n], cluster=f"speaker {n % 3}") for n, c in met]
     made.replace(Clip, clips, of=lambda clip: True)
     return RunRows.load(made)
 
@@ -173,9 +171,8 @@ def test_metrics_of_speech_have_no_table_of_music(tmp_path):
 
 
 def test_not_here_is_said_of_the_run_that_asked(tmp_path):
-    runs = [
-        RunRows.load(make_run(tmp_path / name, {name: {"up": np.ones(3)}}, lacking=lacking))
-        for name, lacking in (("asked", {"utmos": "no model"}), ("other", {}))
-    ]
-    (table,) = tables_of(runs, DEFAULT, Options(by="all"))
+    run, ones = make_run, {"up": np.ones(3)}
+    asked = run(tmp_path / "asked", {"asked": ones}, lacking={"utmos": "no model"})
+    runs = map(RunRows.load, (asked, run(tmp_path / "other", {"other": ones})))
+    (table,) = tables_of([*runs], DEFAULT, Options(by="all"))
     assert [row.cells["utmos"].text for row in table.rows] == ["not here", ""]
