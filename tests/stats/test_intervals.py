@@ -74,7 +74,7 @@ def test_error_and_freedom_agree_with_the_matrix_formulas_and_gaps_are_as_if_not
     m = moments(values, labels)
     within = m.within[0] / (m.n[0] - m.clusters[0])
     sizes, n = np.array(SIZES), m.n[0]
-    spread = (sizes * (m.cluster_means[:, 0] - m.mean[0]) ** 2).sum() / (len(sizes) - 1)
+    spread = (m.residual_sums[:, 0] ** 2 / sizes).sum() / (len(sizes) - 1)
     effect = max(0.0, (spread - within) / ((n - (sizes**2).sum() / n) / (len(sizes) - 1)))
     error, freedom = by_matrices(values, labels, within, effect)
     assert m.robust_error[0] == pytest.approx(error)
@@ -85,8 +85,9 @@ def test_error_and_freedom_agree_with_the_matrix_formulas_and_gaps_are_as_if_not
     kept = np.isfinite(gaps)
     beside = moments(np.stack([gaps, values], axis=1), labels)
     alone = moments(values[kept], np.array(labels)[kept].tolist())
-    for measure in ("robust_error", "plug_in_error", "within_error", "degrees_of_freedom"):
+    for measure in ("n", "clusters", "robust_error", "within", "degrees_of_freedom"):
         assert getattr(beside, measure)[0] == pytest.approx(getattr(alone, measure)[0])
+    assert intervals.widened_z(beside)[0] == pytest.approx(intervals.widened_z(alone)[0])
 
 
 T4 = 2.7764  # t quantile, 4 degrees of freedom
