@@ -5,16 +5,14 @@ import pytest
 
 from snacbench.audio.resample import resample
 from snacbench.errors import Undefined
-from snacbench.metrics import bandwidth, loudness_diff, lsd, si_sdr, waveform_l1
+from snacbench.metrics import log_spectra, measures, waveforms
 from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.metrics.conftest import voice
 
-SI_SDR, SI_SDR_ALIGNED, _ = si_sdr.METRICS
-L1, _ = waveform_l1.METRICS
-(LSD,) = lsd.METRICS
-(LOUDNESS,) = loudness_diff.METRICS
-(BANDWIDTH,) = bandwidth.METRICS
+SI_SDR, SI_SDR_ALIGNED, _, L1, _ = waveforms.METRICS
+LSD, _ = log_spectra.METRICS
+BANDWIDTH, LOUDNESS = measures.METRICS
 RATE_HZ = 44_100
 
 
