@@ -29,11 +29,8 @@ T_ON_CLUSTERS = "t interval on cluster means weighted by their clips"
 WITHIN = "these clusters only: t interval over the clips within them"
 CONSTANT = "all values are equal"
 ONE_VALUE = "one value, no interval"
-_OVER_CLIPS = {  # where no two clips share a cluster
-    BCA: "BCa bootstrap over clips",
-    PERCENTILE: "percentile bootstrap over clips, as BCa degenerates",
-    T_ON_CLUSTERS: "t interval over clips",
-}
+_OVER_CLIPS = {m: m.replace("clusters", "clips") for m in (BCA, PERCENTILE)}  # each on its own
+_OVER_CLIPS[T_ON_CLUSTERS] = "t interval over clips"
 CHUNK_BYTES = 16 * 2**20
 _WORTH_THREADS = 2**18  # multiplications: up to here OpenBLAS starts none
 

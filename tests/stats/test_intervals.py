@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -174,13 +176,6 @@ def test_t_quantiles_are_those_of_scipy_to_the_last_bit_and_widen_the_tails():
     assert z[0] == pytest.approx(np.sqrt(20 / 19) * stats.t.ppf(0.975, 19))
 
 
-class Drawn:
-    """What scipy.stats.bootstrap looks at in an earlier result."""
-
-    def __init__(self, distribution):
-        self.bootstrap_distribution = distribution
-
-
 @pytest.mark.parametrize("level", [0.8, 0.95])
 def test_bca_ends_equal_scipys_on_the_same_draws(level):
     m = moments_of(*clustered())
@@ -194,7 +189,7 @@ def test_bca_ends_equal_scipys_on_the_same_draws(level):
             (m.residual_sums[:, i] + m.counts[:, i] * m.mean[i], m.counts[:, i]),
             lambda sums, counts, axis=-1: sums.sum(axis=axis) / counts.sum(axis=axis),
             paired=True, vectorized=True, confidence_level=level, n_resamples=0,
-            bootstrap_result=Drawn(draws[:, i]),
+            bootstrap_result=SimpleNamespace(bootstrap_distribution=draws[:, i]),
         ).confidence_interval  # fmt: skip
         assert (low[i], high[i]) == pytest.approx((theirs.low, theirs.high), rel=1e-12)
 
