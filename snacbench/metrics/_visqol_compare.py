@@ -32,7 +32,7 @@ ACTIVE_RMS = 5000.0
 INT16_MIN, INT16_MAX = -(2**15), 2**15 - 1
 # Patches are looked for at most this many patch lengths away from their own time.
 REACH_PATCHES = 60
-# Floats are 10 log10 of amplitudes (not of powers), as in Google's program. None is lower than
+# Levels are 10 log10 of amplitudes (not of powers), as in Google's program. None is lower than
 # this, nor further below the loudest band of both signals at the same time.
 FLOOR_DB = -45.0
 DEPTH_DB = 45.0
@@ -97,17 +97,12 @@ class Envelope:
 def _best_of(lags: NDArray[np.intp], reference: Floats, degraded: Floats) -> np.intp:
     """Lag of the highest correlation in double precision; of equal ones the lowest."""
     x, y = upper_envelope(reference), upper_envelope(degraded)
-
-    def correlation_at(lag: int) -> float:
-        ours, theirs = x[max(lag, 0) :], y[max(-lag, 0) :]
-        overlap = min(len(ours), len(theirs))
-        return float(ours[:overlap] @ theirs[:overlap])
-
-    if len(lags) <= MANY_LAGS:
-        return lags[np.argmax([correlation_at(lag) for lag in lags.tolist()])]
-    size = fft.next_fast_len(2 * max(len(x), len(y)) - 1, real=True)
-    correlation = fft.irfft(fft.rfft(x, size) * fft.rfft(y, size).conj(), size)
-    return lags[np.argmax(correlation[lags])]
+    if len(lags) > MANY_LAGS:
+        size = fft.next_fast_len(2 * max(len(x), len(y)) - 1, real=True)
+        correlation = fft.irfft(fft.rfft(x, size) * fft.rfft(y, size).conj(), size)
+        return lags[np.argmax(correlation[lags])]
+    pairs = ((x[max(lag, 0) :], y[max(-lag, 0) :]) for lag in lags.tolist())
+    return lags[np.argmax([a[: len(b)] @ b[: len(a)] for a, b in pairs])]
 
 
 def patch_starts(num_frames: int) -> NDArray[np.intp]:

@@ -26,8 +26,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 from snacbench.later import NDArray, fft, np
@@ -70,8 +69,7 @@ Single: TypeAlias = "NDArray[np.float32]"
 
 
 # ----------------------------------------------------------------------------------- spectrograms
-@dataclass(frozen=True)
-class Gammatone:
+class Gammatone(NamedTuple):
     """One filter: its centre in radians per sample, and the decay per sample of its ringing.
 
     The decay is a natural logarithm.
@@ -158,8 +156,8 @@ class Bands:
         self._window, self._gains = window.astype(np.float32), gains.astype(np.float32)
         # The ringing's vectors are for frames before the window; products are taken after it.
         after_window = np.divide(1, window, out=np.zeros_like(window), where=window > 0)
-        # Of some neighbouring bands, shape (last samples of the frame, products), beside which bands
-        # these are, and to which of them a squared product belongs, shape (products, bands).
+        # Of neighbouring bands: which they are, vectors, shape (last samples of a frame, products),
+        # and to which of the bands a squared product belongs, shape (products, bands).
         self._ringing: list[tuple[slice, Single, Single]] = []
         for first in range(0, len(filters), BANDS_PER_GROUP):
             each = [f.ringing(window) for f in filters[first : first + BANDS_PER_GROUP]]
@@ -267,9 +265,21 @@ def similarities(
         columns = slice(earliest, latest + frames)
         # Frames that begin the patches, lie inside, and end them.
         rows = (some, (some[:, None] + np.arange(1, frames - 1)).ravel(), some + frames - 1)
-        sums = _sums_over_bands(
-            [(a[..., r], b[..., columns]) for a, b, r in zip(ours, theirs, rows, strict=True)]
-        )
+        pairs = [(a[..., r], b[..., columns]) for a, b, r in zip(ours, theirs, rows, strict=True)]
+        # NSIM of all of them with all frames of the degraded signal, band by band.
+        ends = np.cumsum([len(r) for r in rows]).tolist()
+        sums = np.zeros((ends[-1], pairs[0][1].shape[2]), np.float32)
+        products = covariance, means, energy, spread = np.empty((4, *sums.shape), np.float32)
+        for band in range(reference.shape[1]):
+            for (of_x, of_y), end in zip(pairs, ends, strict=True):
+                x, y = of_x[band].T, of_y[band]
+                for part, out in zip(PARTS, products, strict=True):
+                    np.matmul(x[:, part], y[part], out=out[end - len(x) : end])
+            covariance *= means
+            energy *= spread
+            covariance /= energy
+            sums += covariance
+        sums *= 2
         beginning, inside, ending = np.split(sums, [len(some), len(sums) - len(some)])
         inside = inside.reshape(len(some), frames - 2, -1)
         for patch, start in enumerate(some):
@@ -278,27 +288,6 @@ def similarities(
             for frame, row in enumerate(of_patch, start=low - earliest):
                 found[first + patch, low:high] += row[frame : frame + high - low]
     return found / (frames * reference.shape[1])
-
-
-def _sums_over_bands(pairs: Sequence[tuple[Single, Single]]) -> Single:
-    """NSIM of frames of the reference with frames of the degraded signal, summed over bands."""
-    # Every pair has `_numbers` of both, shapes (bands, 16, rows) and (bands, 16, columns), and adds
-    # its rows to the result, shape (rows, columns).
-    ends = np.cumsum([reference.shape[2] for reference, _ in pairs]).tolist()
-    bands, _, columns = pairs[0][1].shape
-    sums = np.zeros((ends[-1], columns), np.float32)
-    products = covariance, means, energy, spread = np.empty((4, *sums.shape), np.float32)
-    for band in range(bands):
-        for (reference, degraded), end in zip(pairs, ends, strict=True):
-            ours, theirs = reference[band].T, degraded[band]
-            for part, out in zip(PARTS, products, strict=True):
-                np.matmul(ours[:, part], theirs[part], out=out[end - len(ours) : end])
-        covariance *= means
-        energy *= spread
-        covariance /= energy
-        sums += covariance
-    sums *= 2
-    return sums
 
 
 def _numbers(cells: Floats, *, of_reference: bool) -> Iterator[Single]:

@@ -198,55 +198,46 @@ def _quarters(*scales: tuple[int, int]) -> tuple[Scale, ...]:
 
 # Kumar et al.: "High-Fidelity Audio Compression with Improved RVQGAN", NeurIPS 2023.
 _SEVEN = ((32, 5), (64, 10), (128, 20), (256, 40), (512, 80), (1024, 160), (2048, 320))
-DAC7 = Form(_quarters(*_SEVEN), log_weight=1.0)
 DAC_DEFAULT = Form(_quarters((2048, 150), (512, 80)), log_weight=2.0, magnitude_weight=1.0)
-# Engel et al.: "DDSP", ICLR 2020, has the idea.
-DAC_STFT = replace(DAC_DEFAULT, scales=_quarters((2048, 0), (512, 0)))
-CODECBENCH = replace(DAC_DEFAULT, window="torch sqrt hann")
 # Kong et al.: "HiFi-GAN", NeurIPS 2020.
 _ONE = Form((Scale(1024, 256, 1024, 80),), log_weight=1.0, log="ln", window="torch hann")
 HIFIGAN = replace(_ONE, centred=False, power_added=1e-9)
-# Lee et al.: "BigVGAN", ICLR 2023. HiFi-GAN's with more bands, at 24 kHz.
-BIGVGAN = replace(HIFIGAN, scales=(Scale(1024, 256, 1024, 100),))
-# Siuzdak: "Vocos", ICLR 2024.
-VOCOS = replace(_ONE, scales=(Scale(1024, 256, 1024, 100),), clamp=1e-7, mel="htk")
-# Della Libera et al.: "FocalCodec", NeurIPS 2025. Decibels as of power, but of magnitudes.
-FOCALCODEC = Form(
-    (Scale(1024, 320, 1024, 80),), log_weight=10.0, clamp=1e-10, norm="l2", window="torch hann",
-    mel="htk",
-)  # fmt: skip
+_100_BANDS = (Scale(1024, 256, 1024, 100),)
 # Yamamoto et al.: "Parallel WaveGAN", ICASSP 2020, table 1. Means of three resolutions.
 _PWG = Form(
     (Scale(1024, 120, 600), Scale(2048, 240, 1200), Scale(512, 50, 240)), log="ln",
     window="torch hann", power_floor=1e-7,
 )  # fmt: skip
-PWG_CONVERGENCE = replace(_PWG, convergence_weight=1 / 3)
-PWG_LOG = replace(_PWG, log_weight=1 / 3)
 
-# Of each form what signals of what rates in Hz it is taken of, the first under its own name, and
-# who reports it so.
+# Forms, their names and units, at which rates in Hz they are taken (the first has the plain name),
+# and who reports them so.
 _REPORTED = (
-    (DAC7, "mel_dac7", "log10", (44_100, 22_050),
+    (Form(_quarters(*_SEVEN), log_weight=1.0), "mel_dac7", "log10", (44_100, 22_050),
      "Kumar et al., NeurIPS 2023, section 3.5 (7 scales, summed)"),
     (DAC_DEFAULT, "mel_dac_default", "log10 + linear", (44_100, 22_050),
      "MelSpectrogramLoss of descript-audio-codec 1.0.0 with its default arguments"),
-    # At 16 kHz for sources that have no more: at 44.1 kHz 64 % of the bins lie above 8 kHz,
-    # with nothing to be near to.
-    (DAC_STFT, "stft_dac", "log10 + linear", (44_100, 22_050, 16_000),
+    # Engel et al.: "DDSP", ICLR 2020, has the idea. At 16 kHz for sources that have no more: at
+    # 44.1 kHz 64 % of the bins lie above 8 kHz, with nothing to be near to.
+    (replace(DAC_DEFAULT, scales=_quarters((2048, 0), (512, 0))),
+     "stft_dac", "log10 + linear", (44_100, 22_050, 16_000),
      "Kumar et al., NeurIPS 2023, table 3 (after Engel et al., ICLR 2020)"),
-    (CODECBENCH, "mel_codecbench", "log10 + linear", (16_000,),
+    (replace(DAC_DEFAULT, window="torch sqrt hann"), "mel_codecbench", "log10 + linear", (16_000,),
      "evaluate_mel_loss of CodecBench, reconstruct_evaluation/mel_loss.py"),
     (HIFIGAN, "mel_hifigan", "ln", (22_050,),
      "mel_spectrogram of HiFi-GAN, meldataset.py, as config_v1.json has it for the loss"),
-    (BIGVGAN, "mel_bigvgan", "ln", (24_000,),
+    # Lee et al.: "BigVGAN", ICLR 2023. HiFi-GAN's with more bands, at 24 kHz.
+    (replace(HIFIGAN, scales=_100_BANDS), "mel_bigvgan", "ln", (24_000,),
      "mel_spectrogram of BigVGAN, meldataset.py, as bigvgan_24khz_100band.json has it"),
-    (VOCOS, "mel_vocos", "ln", (24_000,),
+    # Siuzdak: "Vocos", ICLR 2024.
+    (replace(_ONE, scales=_100_BANDS, clamp=1e-7, mel="htk"), "mel_vocos", "ln", (24_000,),
      "MelSpecReconstructionLoss of Vocos 0.1.0 with its default arguments"),
-    (FOCALCODEC, "mel_focalcodec", "10 log10", (16_000,),
+    # Della Libera et al.: "FocalCodec", NeurIPS 2025. Decibels as of power, but of magnitudes.
+    (replace(_ONE, scales=(Scale(1024, 320, 1024, 80),), log_weight=10.0, log="log10", clamp=1e-10,
+             norm="l2", mel="htk"), "mel_focalcodec", "10 log10", (16_000,),
      "MelDistance of audiocodecs (FocalCodec's evaluation), metrics/mel_distance.py"),
-    (PWG_CONVERGENCE, "stft_pwg_convergence", "1", (24_000,),
+    (replace(_PWG, convergence_weight=1 / 3), "stft_pwg_convergence", "1", (24_000,),
      "Yamamoto et al., ICASSP 2020, table 1; SpectralConvergenceLoss of ParallelWaveGAN"),
-    (PWG_LOG, "stft_pwg_log", "ln", (24_000,),
+    (replace(_PWG, log_weight=1 / 3), "stft_pwg_log", "ln", (24_000,),
      "Yamamoto et al., ICASSP 2020, table 1; LogSTFTMagnitudeLoss of ParallelWaveGAN"),
 )  # fmt: skip
 

@@ -11,15 +11,11 @@ from snacbench.metrics import dnsmos, f0, log_spectra, stoi
 from snacbench.metrics.pesq import MAX_DURATION_S
 from snacbench.metrics.pesq import METRICS as PESQ
 from snacbench.types import Audio
-from tests.metrics.conftest import at_snr, voice
+from tests.metrics.conftest import at_snr, audio, voice
 
 STOI, ESTOI = stoi.METRICS
 F0_RMSE, VOICING = f0.METRICS
 _, MCD = log_spectra.METRICS
-
-
-def audio(samples, rate_hz):
-    return Audio(np.ascontiguousarray(np.atleast_2d(samples), np.float32), rate_hz)
 
 
 @pytest.mark.parametrize("metric", PESQ, ids=["wb", "nb"])
