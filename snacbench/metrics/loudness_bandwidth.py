@@ -16,7 +16,7 @@ from dataclasses import replace
 from snacbench.audio.levels import loudness_lufs
 from snacbench.audio.measures import effective_bandwidth
 from snacbench.errors import Undefined
-from snacbench.metrics._guards import DEGRADED, DISTANCE, REFERENCE, guarded, versions_of
+from snacbench.metrics._guards import DISTANCE, guarded, versions_of
 from snacbench.types import Audio, MetricSpec
 
 BANDWIDTH = MetricSpec(
@@ -41,8 +41,8 @@ def _bandwidth_khz(degraded: Audio) -> float:
 
 
 def _loudness_diff(reference: Audio) -> Callable[[Audio], float]:
-    of_reference = _loudness(reference, which=REFERENCE)
-    return lambda degraded: abs(_loudness(degraded, which=DEGRADED) - of_reference)
+    of_reference = _loudness(reference, which="reference")
+    return lambda degraded: abs(_loudness(degraded, which="degraded signal") - of_reference)
 
 
 def _loudness(audio: Audio, *, which: str) -> float:
