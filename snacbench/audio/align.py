@@ -6,7 +6,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
 from snacbench.audio.resample import fit_length
-from snacbench.later import NDArray, np
+from snacbench.later import np
 from snacbench.types import Audio, Floats
 
 MAX_DELAY_S = 0.5
@@ -70,7 +70,8 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> Flo
     floor = _LEAST_WHITENED * magnitude.mean(axis=1, keepdims=True) + np.finfo(float).tiny
     weight = 1.0 / np.maximum(magnitude, floor) ** 0.5
     spectrum_x, spectrum_y = spectrum_x * weight, spectrum_y * weight
-    energy = np.sqrt(_energy(spectrum_x) * _energy(spectrum_y))
+    of_x, of_y = (np.sum(s.real**2 + s.imag**2) for s in (spectrum_x, spectrum_y))
+    energy = np.sqrt(of_x * of_y)
     # Mean over rfft bins stands for the time-domain sum up to a factor shared with `energy`.
     full = irfft(np.sum(spectrum_y * np.conj(spectrum_x), axis=0), size) * size / 2
     around_zero = np.concatenate([full[-max_lag:], full[: max_lag + 1]]) if max_lag else full[:1]
@@ -148,10 +149,6 @@ def advanced(audio: Audio, samples: int) -> Audio:
         return audio
     shifted = np.pad(audio.samples, [(0, 0), (max(0, -samples), 0)])[:, max(0, samples) :]
     return Audio(np.ascontiguousarray(fit_length(shifted, audio.num_samples)), audio.rate_hz)
-
-
-def _energy(half_spectrum: "NDArray[np.complex128]") -> float:
-    return float(np.sum(half_spectrum.real**2 + half_spectrum.imag**2))
 
 
 def _peak(curve: Floats) -> tuple[int, float]:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO, FileIO
 from pathlib import Path
 from typing import Any
@@ -371,21 +372,13 @@ def _frames(
 
 
 # ------------------------------------------------------------------------------------- writing
-def write_flac(path: Path, audio: Audio) -> int:
-    """Write audio as 24-bit FLAC, whole or not at all, and return how many samples clipped.
+def _write(container: str, path: Path, audio: Audio) -> int:
+    """Write audio in 24 bits, whole or not at all, and return how many samples clipped.
 
     A sample clips when it lies outside [-1, 1 - 2**-23], the range of 24-bit PCM. A rate or number
-    of channels that FLAC cannot hold is an `AudioError`; what cannot be written a `StoreError`.
+    of channels that the container cannot hold is an `AudioError`; what cannot be written a
+    `StoreError`. The samples are the same in every container.
     """
-    return _write_24_bits(path, audio, "FLAC")
-
-
-def write_wav(path: Path, audio: Audio) -> int:
-    """Write audio as 24-bit WAV: the very samples that `write_flac` writes, and as it does."""
-    return _write_24_bits(path, audio, "WAV")
-
-
-def _write_24_bits(path: Path, audio: Audio, container: str) -> int:
     scaled = np.rint(audio.samples.T.astype(np.float64) * _FULL_SCALE)
     clipped = int(np.count_nonzero((scaled < -_FULL_SCALE) | (scaled > _FULL_SCALE - 1)))
     pcm = np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int32)
@@ -401,6 +394,10 @@ def _write_24_bits(path: Path, audio: Audio, container: str) -> int:
     with writing(str(path)):
         write_bytes(path, encoded.getvalue())
     return clipped
+
+
+write_flac = partial(_write, "FLAC")
+write_wav = partial(_write, "WAV")
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:

@@ -1,13 +1,13 @@
 """Speech recognition under word error rates: which recogniser, and what it heard in a signal."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 from snacbench.errors import Undefined, UserError, did_you_mean
 from snacbench.files import sha256_of_file
@@ -31,24 +31,36 @@ _WEIGHTS = "model.bin"
 _WHISPERS_CODES = {"jv": "jw", "nb": "no"}
 
 
-class Recogniser(Protocol):
+@dataclass
+class Recogniser:
     """What turns speech into text, the same text for the same samples.
 
-    To make one is cheap: the model is read at the first signal, because the process that plans a
-    run makes one only to ask what tells it from any other: `name` and `revision`.
+    To make one is cheap, because the process that plans a run makes one only to ask what tells it
+    from any other: `name` and `revision`, which `tell` gives. `load` reads the model anew; `hear`
+    takes the recogniser and what `transcribe` does.
     """
 
     name: str
-    revision: str
+    tell: Callable[[], str]
+    load: Callable[[], Any]
+    hear: Callable[["Recogniser", Audio, str], str]
+
+    @cached_property
+    def revision(self) -> str:
+        """Which package and which model."""
+        return self.tell()
+
+    @cached_property
+    def model(self) -> Any:
+        """The model, read at the first signal."""
+        return self.load()
 
     def transcribe(self, audio: Audio, language: str) -> str:
         """What is said in a mono signal at 16 kHz, in a language by its code of ISO 639.
 
-        Raises `Undefined` if it does not know the language.
+        Raises `Undefined` if it does not know the language, or does not take so long a signal.
         """
-
-    def load(self) -> Any:
-        """The model, read anew."""
+        return self.hear(self, audio, language)
 
 
 def recogniser(options: MetricOptions = NO_OPTIONS) -> Recogniser:
@@ -75,8 +87,7 @@ def _opened(selector: str, options: MetricOptions) -> Recogniser:
             f"there is no recogniser {selector!r} (written as one of {CHOICES}); "
             f"{did_you_mean(kind, MAKERS)}"
         )
-    made: Recogniser = MAKERS[kind](kind, detail, device, options)
-    return made
+    return MAKERS[kind](kind, detail, device, options)
 
 
 def check_model(options: MetricOptions = NO_OPTIONS) -> None:
@@ -133,75 +144,68 @@ def _code_in(known: Iterable[str], language: str, name: str) -> str:
     raise Undefined(text)
 
 
-class PocketSphinx:
+def pocketsphinx(kind: str, detail: str, device: str, _: MetricOptions) -> Recogniser:
     """A small recogniser whose English model lies in its wheel; every fourth word is wrong.
 
     For trying things out: what it says of a codec is not what a listener or a current one hears.
     """
+    if detail or device:
+        raise UserError(
+            f"--asr {kind} takes nothing more, found {detail or device!r}: its model lies in "
+            "its package, and it runs on the CPU"
+        )
+    check_installed({f"--asr {kind}": ["pocketsphinx"]})
 
-    name = "pocketsphinx"
-
-    def __init__(self, kind: str, detail: str, device: str, _: MetricOptions) -> None:
-        if detail or device:
-            raise UserError(
-                f"--asr {kind} takes nothing more, found {detail or device!r}: its model lies in "
-                "its package, and it runs on the CPU"
-            )
-        check_installed({f"--asr {kind}": ["pocketsphinx"]})
-        self.revision = f"package {version('pocketsphinx')} with its own en-us model"
-
-    def transcribe(self, audio: Audio, language: str) -> str:
-        """What is said in a mono signal at 16 kHz; `Undefined` but for English."""
-        _code_in([ENGLISH], language, self.name)
-        # What the decoder learnt of the last signal's level would change what it hears in this one.
-        self._decoder.reinit_feat()
-        full_scale = np.clip(audio.samples[0], -1.0, 1.0) * 32_767
-        self._decoder.start_utt()
-        self._decoder.process_raw(np.rint(full_scale).astype("<i2").tobytes(), full_utt=True)
-        self._decoder.end_utt()
-        found = self._decoder.hyp()
-        return found.hypstr if found else ""
-
-    def load(self) -> Any:
-        """The model, read anew."""
+    def load() -> Any:
         from pocketsphinx import Decoder
 
         return Decoder(samprate=RATE_HZ, cmn="batch", loglevel="FATAL")
 
-    _decoder = cached_property(load)
+    def hear(self: Recogniser, audio: Audio, language: str) -> str:
+        _code_in([ENGLISH], language, kind)
+        # What the decoder learnt of the last signal's level would change what it hears in this one.
+        self.model.reinit_feat()
+        full_scale = np.clip(audio.samples[0], -1.0, 1.0) * 32_767
+        self.model.start_utt()
+        self.model.process_raw(np.rint(full_scale).astype("<i2").tobytes(), full_utt=True)
+        self.model.end_utt()
+        found = self.model.hyp()
+        return found.hypstr if found else ""
+
+    revision = f"package {version('pocketsphinx')} with its own en-us model"
+    return Recogniser(kind, lambda: revision, load, hear)
 
 
-class FasterWhisper:
+def faster_whisper(kind: str, detail: str, device: str, _: MetricOptions) -> Recogniser:
     """Whisper from a folder in CTranslate2's format: a beam of 5, nothing drawn at random."""
+    if not detail or device not in ("", "cpu", "cuda"):
+        raise UserError(
+            f"--asr {kind} needs the folder of a model in CTranslate2's format; write "
+            f"{kind}:FOLDER or {kind}@cuda:FOLDER"
+        )
+    folder = Path(detail).expanduser().resolve()
+    if not (folder / _WEIGHTS).is_file():
+        raise UserError(
+            f"--asr {kind}:{detail}: there is no {_WEIGHTS} in it; name the folder of a "
+            "whisper model in CTranslate2's format"
+        )
+    check_installed({f"--asr {kind}": ["faster_whisper"]})
 
-    def __init__(self, kind: str, detail: str, device: str, _: MetricOptions) -> None:
-        if not detail or device not in ("", "cpu", "cuda"):
-            raise UserError(
-                f"--asr {kind} needs the folder of a model in CTranslate2's format; write "
-                f"{kind}:FOLDER or {kind}@cuda:FOLDER"
-            )
-        self._folder, self._device = Path(detail).expanduser().resolve(), device or "cpu"
-        if not (self._folder / _WEIGHTS).is_file():
-            raise UserError(
-                f"--asr {kind}:{detail}: there is no {_WEIGHTS} in it; name the folder of a "
-                "whisper model in CTranslate2's format"
-            )
-        check_installed({f"--asr {kind}": ["faster_whisper"]})
-        # Nobody but the folder's name knows which size of model it is.
-        self.name = f"faster-whisper {self._folder.name}"
-
-    @cached_property
-    def revision(self) -> str:
-        """The package's version and the digest of the weights."""
-        digest = sha256_of_file(self._folder / _WEIGHTS)
+    def tell() -> str:
+        digest = sha256_of_file(folder / _WEIGHTS)
         return f"package {version('faster-whisper')}, {_WEIGHTS} sha256 {digest[:_SHOWN_DIGITS]}"
 
-    def transcribe(self, audio: Audio, language: str) -> str:
-        """What is said in a mono signal at 16 kHz; `Undefined` of a language it does not know."""
+    def load() -> Any:
+        from faster_whisper import WhisperModel
+
+        how = {"compute_type": "float32", "cpu_threads": 1, "local_files_only": True}
+        return WhisperModel(str(folder), device=device or "cpu", **how)
+
+    def hear(self: Recogniser, audio: Audio, language: str) -> str:
         # Temperature 0 alone: the package would otherwise try again with random draws.
-        segments, _ = self._model.transcribe(
+        segments, _ = self.model.transcribe(
             audio.samples[0],
-            language=_code_in(self._model.supported_languages, language, self.name),
+            language=_code_in(self.model.supported_languages, language, self.name),
             beam_size=5,
             temperature=0.0,
             condition_on_previous_text=False,
@@ -209,19 +213,8 @@ class FasterWhisper:
         )
         return " ".join(segment.text.strip() for segment in segments)
 
-    def load(self) -> Any:
-        """The model, read anew."""
-        from faster_whisper import WhisperModel
-
-        return WhisperModel(
-            str(self._folder),
-            device=self._device,
-            compute_type="float32",
-            cpu_threads=1,
-            local_files_only=True,
-        )
-
-    _model = cached_property(load)
+    # Nobody but the folder's name knows which size of model it is.
+    return Recogniser(f"faster-whisper {folder.name}", tell, load, hear)
 
 
 @dataclass(frozen=True)
@@ -239,8 +232,7 @@ class _Published:
 def _of_the_hub(name: str, repository: str, commit: str, weights: str, *more: str) -> MetricModel:
     tokens = ("special_tokens_map.json", "tokenizer_config.json", "vocab.json")
     names = ("config.json", "preprocessor_config.json", *tokens, *more, weights)
-    files = tuple(HostedFile(file, file) for file in names)
-    source = WeightsSource("hub", repository, files, commit)
+    source = WeightsSource("hub", repository, tuple(HostedFile(n, n) for n in names), commit)
     return MetricModel(name, source, "Apache-2.0", ("transformers",))
 
 
@@ -267,63 +259,50 @@ _MODELS = (
 PUBLISHED = {published.model.name: published for published in _MODELS}
 
 
-class OfTheHub:
+def of_the_hub(kind: str, detail: str, device: str, options: MetricOptions) -> Recogniser:
     """Published recognisers, run by the package ``transformers``.
 
     For publication: anyone can fetch the same weights by the same name and commit.
     """
+    if detail or device not in ("", "cpu", "cuda"):
+        raise UserError(
+            f"--asr {kind} can be followed by @cpu or @cuda alone, found {detail or device!r}: "
+            f"its model is the published one; a copy is named by --weights {kind}=DIR"
+        )
+    check_installed({f"--asr {kind}": ["transformers"]})
+    published, device = PUBLISHED[kind], device or "cpu"
+    found = located(published.model, options)
+    origin = f"{found.info.origin} at {found.info.revision}"
+    if found.info.source == "folder":  # of which only the weights tell what they are
+        name, digest = list(found.info.sha256.items())[-1]
+        origin = f"a folder with {name} sha256 {digest[:_SHOWN_DIGITS]}"
 
-    def __init__(self, kind: str, detail: str, device: str, options: MetricOptions) -> None:
-        if detail or device not in ("", "cpu", "cuda"):
-            raise UserError(
-                f"--asr {kind} can be followed by @cpu or @cuda alone, found {detail or device!r}: "
-                f"its model is the published one; a copy is named by --weights {kind}=DIR"
-            )
-        check_installed({f"--asr {kind}": ["transformers"]})
-        self.name, self._device, self._published = kind, device or "cpu", PUBLISHED[kind]
-        found = located(self._published.model, options)
-        self._files, info = found.files, found.info
-        origin = f"{info.origin} at {info.revision}"
-        if info.source == "folder":  # of which only the weights tell what they are
-            name, digest = list(info.sha256.items())[-1]
-            origin = f"a folder with {name} sha256 {digest[:_SHOWN_DIGITS]}"
-        self.revision = f"{origin}, transformers {version('transformers')}, {self._device}"
-
-    def transcribe(self, audio: Audio, language: str) -> str:
-        """What is said in a mono signal at 16 kHz.
-
-        `Undefined` of more than the model takes, and of a language that it does not know.
-        """
-        most_s, options = self._published.most_s, dict(self._published.options)
-        if audio.duration_s > most_s:
-            raise Undefined(
-                f"too long: {self.name} takes {most_s:g} s at once, the signal lasts "
-                f"{audio.duration_s:.3f} s; score it in segments"
-            )
-        code = _code_in(self._languages, language, self.name)
-        heard = {"raw": audio.samples[0], "sampling_rate": audio.rate_hz}
-        how = {"generate_kwargs": {"language": code, **options}} if options else {}
-        return str(self._pipeline(heard, **how)["text"])
-
-    @cached_property
-    def _languages(self) -> list[str]:
-        if not self._published.options:
-            return [ENGLISH]
-        tokens = self._pipeline.model.generation_config.lang_to_id
-        return [token.strip("<|>") for token in tokens]
-
-    def load(self) -> Any:
-        """The model, read anew."""
+    def load() -> Any:
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
         with TemporaryDirectory() as together:  # files may lie in several caches
-            for name, path in self._files.items():
+            for name, path in found.files.items():
                 (Path(together) / name).symlink_to(path.resolve())
             return transformers.pipeline(
-                "automatic-speech-recognition", together, device=self._device, dtype=torch.float32
+                "automatic-speech-recognition", together, device=device, dtype=torch.float32
             )
 
-    _pipeline = cached_property(load)
+    def hear(self: Recogniser, audio: Audio, language: str) -> str:
+        if audio.duration_s > published.most_s:
+            raise Undefined(
+                f"too long: {kind} takes {published.most_s:g} s at once, the signal lasts "
+                f"{audio.duration_s:.3f} s; score it in segments"
+            )
+        heard = {"raw": audio.samples[0], "sampling_rate": audio.rate_hz}
+        if not published.options:
+            _code_in([ENGLISH], language, kind)
+            return str(self.model(heard)["text"])
+        known = (c.strip("<|>") for c in self.model.model.generation_config.lang_to_id)
+        how = {"language": _code_in(known, language, kind), **published.options}
+        return str(self.model(heard, generate_kwargs=how)["text"])
+
+    revision = f"{origin}, transformers {version('transformers')}, {device}"
+    return Recogniser(kind, lambda: revision, load, hear)
 
 
 def models_of(options: MetricOptions) -> tuple[str, ...]:
@@ -333,8 +312,8 @@ def models_of(options: MetricOptions) -> tuple[str, ...]:
 
 
 # From kind, what stands behind it, device, and a run's options, to a recogniser.
-MAKERS: dict[str, Any] = {
-    "pocketsphinx": PocketSphinx,
-    "faster-whisper": FasterWhisper,
-    **dict.fromkeys(PUBLISHED, OfTheHub),
+MAKERS: dict[str, Callable[[str, str, str, MetricOptions], Recogniser]] = {
+    "pocketsphinx": pocketsphinx,
+    "faster-whisper": faster_whisper,
+    **dict.fromkeys(PUBLISHED, of_the_hub),
 }

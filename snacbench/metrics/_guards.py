@@ -12,9 +12,6 @@ from snacbench.errors import Undefined
 from snacbench.later import np
 from snacbench.types import Audio, Embeddings, Metric, MetricSpec, PreparedMetric
 
-REFERENCE = "reference"
-DEGRADED = "degraded signal"
-
 # What specs have in common: of a distance, and of what is heard of a voice.
 DISTANCE = MetricSpec(
     name="", unit="1", better="lower", range=(0.0, math.inf), rate_hz=44_100, citation="",
@@ -103,7 +100,7 @@ def _accept(
     """Check rate, channels, length and duration, and that no channel is silent."""
     # A degraded signal must have its `reference`'s channels and, unless any will do, its length. It
     # may be silent where that has a score: silence is like nothing, but at a distance from all.
-    which = REFERENCE if reference is None else DEGRADED
+    which = "reference" if reference is None else "degraded signal"
     if audio.rate_hz != spec.rate_hz:
         raise Undefined(
             f"the {which} is at {audio.rate_hz} Hz, {spec.name} is defined at {spec.rate_hz} Hz; "

@@ -42,16 +42,12 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     def prepared(reference: Audio) -> Compare | Embeddings:
         return prepare(network(model, load, options), reference)
 
-    def versions() -> Mapping[str, str]:
-        return {model.name: digests_of(located(model, options).info)}
-
-    def ready() -> None:  # before hours of coding
-        network(model, load, options)
-
     again = partial(learned, spec, model, load, prepare, checked=checked, **rules)
     return replace(
-        checked(spec, prepared, versions, **rules),
-        ready=ready,
+        checked(
+            spec, prepared, lambda: {model.name: digests_of(located(model, options).info)}, **rules
+        ),
+        ready=lambda: network(model, load, options),  # before hours of coding
         options=options,
         configure=lambda options: again(options=options),
         models=(model.name,),

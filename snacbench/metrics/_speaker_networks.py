@@ -9,7 +9,7 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,6 @@ from snacbench.types import Audio, FloatSamples
 
 Embed = Callable[[Audio], Tensor]
 State = Mapping[str, Tensor]
-Names = Iterable[tuple[str, str]]
 
 RATE_HZ = 16_000
 
@@ -38,7 +37,7 @@ def _samples(audio: Audio) -> Tensor:
     return torch.from_numpy(np.array(audio.samples[0]))
 
 
-def _renamed(state: State, names: Names) -> Iterator[tuple[str, Tensor]]:
+def _renamed(state: State, names: list[tuple[str, str]]) -> Iterator[tuple[str, Tensor]]:
     """Tensors by other names: each pattern replaced, one after the other."""
     for name, value in state.items():
         for pattern, ours in names:
@@ -158,7 +157,15 @@ def wavlm_large(files: Files) -> Embed:
     """
     (file,) = files.values()
     state = _read(file)["model"]
-    wavlm = _wavlm_of(_under("feature_extract.model.", state))
+    # Torchaudio's network, in which query, key and value are one tensor.
+    theirs = _under("feature_extract.model.", state)
+    ours = {k: v for k, v in theirs.items() if not re.search(r"^mask_emb$|\.[qkv]_proj\.", k)}
+    for name in (k for k in theirs if ".q_proj." in k):
+        parts = [theirs[name.replace(".q_", f".{letter}_")] for letter in "qkv"]
+        ours[name.replace(".q_", ".qkv_")] = torch.cat(parts)
+    with torch.device("meta"):
+        wavlm = torchaudio.models.wavlm_large().eval()
+    wavlm.load_state_dict(dict(_renamed(ours, tensor_names("wavlm"))), assign=True)
     weights = state["feature_weight"].softmax(0)
     wide = {  # a linear layer is a convolution of width 1
         name: value[..., None] if value.dim() == 2 else value
@@ -173,19 +180,6 @@ def wavlm_large(files: Files) -> Embed:
         return head(F.instance_norm(mixed[None]))
 
     return embed
-
-
-def _wavlm_of(state: State) -> Any:
-    """Torchaudio's network, in which query, key and value are one tensor, with these weights."""
-    single = re.compile(r"\.[qkv]_proj\.")
-    joined = {k: v for k, v in state.items() if not single.search(k) and k != "mask_emb"}
-    for name in (k for k in state if ".q_proj." in k):
-        parts = [state[name.replace(".q_", f".{letter}_")] for letter in "qkv"]
-        joined[name.replace(".q_", ".qkv_")] = torch.cat(parts)
-    with torch.device("meta"):
-        network = torchaudio.models.wavlm_large()
-    network.load_state_dict(dict(_renamed(joined, tensor_names("wavlm"))), assign=True)
-    return network.eval()
 
 
 def hidden_states(wavlm: Any, samples: Tensor) -> Tensor:

@@ -12,12 +12,13 @@ finds the few lags that can be the peak; double precision decides between them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from snacbench.errors import Undefined
 from snacbench.later import NDArray, fft, np
 from snacbench.metrics import _visqol_spectrogram as spectrogram
+from snacbench.types import Floats
 
 # Largest error of a correlation in single precision, as a share of the product of the norms; the
 # largest measured is 2e-7.
@@ -38,11 +39,8 @@ DEPTH_DB = 45.0
 # Share of the patches, those least alike, that the lattice looks at apart.
 LOWEST_SHARE = 0.1
 
-Signal: TypeAlias = "NDArray[np.float64]"
-Levels: TypeAlias = "NDArray[np.float64]"
 
-
-def upper_envelope(signal: Signal) -> Signal:
+def upper_envelope(signal: Floats) -> Floats:
     """Upper envelope by which signals are aligned, shape (time,), as Google's program has it.
 
     The C++ code doubles the positive half of the spectrum and inverts it by a transform for
@@ -53,7 +51,7 @@ def upper_envelope(signal: Signal) -> Signal:
     return 2 * np.abs(signal - mean) + mean
 
 
-def _single_envelope(signal: Signal) -> NDArray[np.float32]:
+def _single_envelope(signal: Floats) -> NDArray[np.float32]:
     """Upper envelope in single precision, scaled to at most 1: any level can be represented."""
     mean = signal.mean()
     centred = signal - mean
@@ -69,12 +67,12 @@ def _single_envelope(signal: Signal) -> NDArray[np.float32]:
 class Envelope:
     """The envelope of a reference, with its transform, ready to be aligned with many signals."""
 
-    def __init__(self, signal: Signal) -> None:
+    def __init__(self, signal: Floats) -> None:
         self.signal = signal
         self.norm = float(np.linalg.norm(_single_envelope(signal)))
         self._padded = 0, np.zeros(0, np.complex64)  # to so many samples: of most signals the same
 
-    def lag_of(self, degraded: Signal) -> int:
+    def lag_of(self, degraded: Floats) -> int:
         """Lag in samples by which a signal must be delayed to match the reference.
 
         A lag of more than half the reference is taken for a mistake and given as 0.
@@ -96,20 +94,15 @@ class Envelope:
         return int(found) if abs(found) <= len(self.signal) / 2 else 0
 
 
-def _best_of(lags: NDArray[np.intp], reference: Signal, degraded: Signal) -> np.intp:
+def _best_of(lags: NDArray[np.intp], reference: Floats, degraded: Floats) -> np.intp:
     """Lag of the highest correlation in double precision; of equal ones the lowest."""
     x, y = upper_envelope(reference), upper_envelope(degraded)
-
-    def correlation_at(lag: int) -> float:
-        ours, theirs = x[max(lag, 0) :], y[max(-lag, 0) :]
-        overlap = min(len(ours), len(theirs))
-        return float(ours[:overlap] @ theirs[:overlap])
-
-    if len(lags) <= MANY_LAGS:
-        return lags[np.argmax([correlation_at(lag) for lag in lags.tolist()])]
-    size = fft.next_fast_len(2 * max(len(x), len(y)) - 1, real=True)
-    correlation = fft.irfft(fft.rfft(x, size) * fft.rfft(y, size).conj(), size)
-    return lags[np.argmax(correlation[lags])]
+    if len(lags) > MANY_LAGS:
+        size = fft.next_fast_len(2 * max(len(x), len(y)) - 1, real=True)
+        correlation = fft.irfft(fft.rfft(x, size) * fft.rfft(y, size).conj(), size)
+        return lags[np.argmax(correlation[lags])]
+    pairs = ((x[max(lag, 0) :], y[max(-lag, 0) :]) for lag in lags.tolist())
+    return lags[np.argmax([a[: len(b)] @ b[: len(a)] for a, b in pairs])]
 
 
 def patch_starts(num_frames: int) -> NDArray[np.intp]:
@@ -119,7 +112,7 @@ def patch_starts(num_frames: int) -> NDArray[np.intp]:
     return np.arange(first, end, AUDIO_FRAMES) - 1
 
 
-def voiced_patch_starts(num_frames: int, signal: Signal, hop: int) -> NDArray[np.intp]:
+def voiced_patch_starts(num_frames: int, signal: Floats, hop: int) -> NDArray[np.intp]:
     """First frames of the patches of speech in which somebody speaks; one at least.
 
     Of 29 frames or more, which begin every `hop` samples of the signal, shape (time,).
@@ -148,7 +141,7 @@ class Piece:
     `start` is None for pieces that begin with silence which is not in the signal.
     """
 
-    samples: Signal
+    samples: Floats
     start: int | None
 
     def __len__(self) -> int:
@@ -166,7 +159,7 @@ class Piece:
         return Piece(np.concatenate([np.zeros(num_samples), self.samples]), None)
 
 
-def piece(signal: Signal, rate_hz: int, start_s: float, end_s: float) -> Piece:
+def piece(signal: Floats, rate_hz: int, start_s: float, end_s: float) -> Piece:
     """Cut a piece out of a signal as Google's program does.
 
     Where it reaches beyond the end, what is missing is put *before* it, as silence.
@@ -188,8 +181,7 @@ def aligned(reference: Piece, degraded: Piece, lag: int, rate_hz: int) -> tuple[
     return reference[:shared], degraded[:shared]
 
 
-@dataclass(frozen=True, eq=False)
-class Features:
+class Features(NamedTuple):
     """What is known of a pair, band by band: arrays of shape (bands,).
 
     `means` and `lowest_means` are of the similarity over all patches, and over the tenth of them
@@ -197,14 +189,13 @@ class Features:
     degraded signal above the floor, in dB.
     """
 
-    means: Levels
-    lowest_means: Levels
-    deviations: Levels
-    energies: Levels
+    means: Floats
+    lowest_means: Floats
+    deviations: Floats
+    energies: Floats
 
 
-@dataclass(frozen=True, eq=False)
-class _Patch:
+class _Patch(NamedTuple):
     """A patch of the reference: frames from `start`, the same piece in time, and its levels.
 
     The piece starts up to one sample before frame `start`, where its time is rounded down.
@@ -213,7 +204,7 @@ class _Patch:
     start: int
     start_s: float
     piece: Piece
-    levels: Levels
+    levels: Floats
     envelope: Envelope
 
 
@@ -224,7 +215,7 @@ class Reference:
     patches. Longer degraded signals may make it up to twice as much.
     """
 
-    def __init__(self, signal: Signal, rate_hz: int, *, speech: bool) -> None:
+    def __init__(self, signal: Floats, rate_hz: int, *, speech: bool) -> None:
         self.signal, self.rate_hz = signal, rate_hz
         self.bands = spectrogram.bands_of(rate_hz, speech=speech)
         self.patch_frames = SPEECH_FRAMES if speech else AUDIO_FRAMES
@@ -232,11 +223,9 @@ class Reference:
         amplitudes = self.bands.amplitudes(signal)
         self.loudest_band = float(amplitudes.max())
         self.levels = _levels(amplitudes)
-        starts = (
-            voiced_patch_starts(len(self.levels), signal, self.bands.hop)
-            if speech
-            else patch_starts(len(self.levels))
-        )
+        starts = patch_starts(len(self.levels))
+        if speech:
+            starts = voiced_patch_starts(len(self.levels), signal, self.bands.hop)
         self.patches = []
         for start in starts.tolist():
             start_s = start * self.bands.hop_s
@@ -246,7 +235,7 @@ class Reference:
         self.power = float(np.mean(np.square(signal)))
         self.envelope = Envelope(signal)
 
-    def features(self, degraded: Signal) -> Features:
+    def features(self, degraded: Floats) -> Features:
         """How alike a degraded signal is, band by band.
 
         Raises `Undefined` if too little is left of it once it is in line with the reference, or
@@ -277,7 +266,7 @@ class Reference:
         )
 
     def _matches(
-        self, degraded: Signal, levels: Levels
+        self, degraded: Floats, levels: Floats
     ) -> list[tuple[spectrogram.Similarity, int]]:
         """Find the patches in the degraded signal, then shift within each to be more alike."""
         # Gives how alike each and its like are, and as how many frames it counts.
@@ -299,7 +288,7 @@ class Reference:
                 degraded=degraded_db[position : position + frames],
             )
             if is_lost:
-                similarity = replace(similarity, means=np.zeros_like(similarity.means))
+                similarity = similarity._replace(means=np.zeros_like(similarity.means))
             matches.append((similarity, self._frames_from(patch.start_s, self.patch_s)))
 
         for index in np.flatnonzero(~lost).tolist():
@@ -310,9 +299,8 @@ class Reference:
             ours, theirs = aligned(patch.piece, part, lag, self.rate_hz)
             if len(ours) <= self.bands.frame:
                 continue
-            if ours.start == patch.piece.start:
-                our_levels = patch.levels[: self._num_frames(ours)]
-            else:
+            our_levels = patch.levels[: self._num_frames(ours)]
+            if ours.start != patch.piece.start:
                 our_levels = self._levels_of(ours, self.levels)
             reference_db, degraded_db = _above_floor(our_levels, self._levels_of(theirs, levels))
             similarity = spectrogram.compare(reference=reference_db, degraded=degraded_db)
@@ -326,7 +314,7 @@ class Reference:
         """Frames in a time, rounded up of a difference of times: 20 of them can count as 21."""
         return math.ceil((start_s + duration_s - start_s) / self.bands.hop_s)
 
-    def _levels_of(self, part: Piece, levels: Levels) -> Levels:
+    def _levels_of(self, part: Piece, levels: Floats) -> Floats:
         """Levels of a part of a signal, of which the levels are known at every hop."""
         # Filters start from rest in every frame. So a frame has the same level wherever its signal
         # is cut.
@@ -339,11 +327,11 @@ class Reference:
         return 1 + (len(part) - self.bands.frame) // self.bands.hop
 
 
-def _levels(amplitudes: Levels) -> Levels:
+def _levels(amplitudes: Floats) -> Floats:
     return np.maximum(10 * np.log10(np.maximum(amplitudes, 10 ** (FLOOR_DB / 10))), FLOOR_DB)
 
 
-def _above_floor(reference: Levels, degraded: Levels) -> tuple[Levels, Levels]:
+def _above_floor(reference: Floats, degraded: Floats) -> tuple[Floats, Floats]:
     """Levels of two signals above what can be heard beside the loudest band of both, in dB."""
     both = min(len(reference), len(degraded))
     loudest = np.maximum(reference[:both].max(axis=1), degraded[:both].max(axis=1))

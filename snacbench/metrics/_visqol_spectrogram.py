@@ -26,8 +26,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import NamedTuple, TypeAlias
 
 from snacbench.later import NDArray, fft, np
@@ -70,8 +69,7 @@ Single: TypeAlias = "NDArray[np.float32]"
 
 
 # ----------------------------------------------------------------------------------- spectrograms
-@dataclass(frozen=True)
-class Gammatone:
+class Gammatone(NamedTuple):
     """One filter: its centre in radians per sample, and the decay per sample of its ringing.
 
     The decay is a natural logarithm.
@@ -96,25 +94,40 @@ class Gammatone:
 
         return cascade(radians) / abs(cascade(np.array(self.radians)))
 
-    def ringing(self, num_samples: int) -> Floats:
-        """Orthonormal basis, shape (num_samples, 8), of what it can do once its input has ended.
+    def ringing(self, window: Floats) -> Floats:
+        """Vectors, shape (frame, up to 8); products with a frame, squared, add up to mean ringing.
 
-        Poles at exp(-decay ± i radians), each fourfold, leave it eight ways to ring: a sine and a
-        cosine that decay, each times time to the power of 0, 1, 2 and 3.
+        Poles at exp(-decay ± i radians), each fourfold, leave it eight ways to ring once its input
+        has ended: a sine and a cosine that decay, each times time to the power of 0, 1, 2 and 3.
         """
-        time = np.arange(num_samples)
+        # Sample j of the frame adds h[n - j] to output sample n. So its share in wave q of the
+        # ringing, of an orthonormal basis, where q begins with the frame's end, is the correlation
+        # of q with the impulse response h.
+        frame = len(window)
+        # After 40 time constants 1e-13 of a wave is left, the power of three included.
+        lasting = min(3 * frame, round(40 / self.decay))
+        time = np.arange(lasting)
         wave = np.exp((-self.decay + 1j * self.radians) * time)
-        powers = (self.decay * time[:, np.newaxis]) ** np.arange(ORDER)
-        rising = powers * wave[:, np.newaxis]
-        basis, _ = np.linalg.qr(np.concatenate([rising.real, rising.imag], axis=1))
-        return basis
+        rising = (self.decay * time[:, np.newaxis]) ** np.arange(ORDER) * wave[:, np.newaxis]
+        size = fft.next_fast_len(2 * frame + lasting, real=True)
+        waves = np.zeros((size, 2 * ORDER))
+        waves[frame : frame + lasting], _ = np.linalg.qr(np.hstack([rising.real, rising.imag]))
+        response = self.response(2 * np.pi * np.arange(size // 2 + 1) / size)
+        spectra = fft.rfft(waves, axis=0) * response.conj()[:, np.newaxis]
+        shares = fft.irfft(spectra, size, axis=0)[:frame] * window[:, np.newaxis] / np.sqrt(frame)
+        vectors, strengths, _ = np.linalg.svd(shares, full_matrices=False)
+        heard = strengths**2 > LEAST_RINGING
+        return vectors[:, heard] * strengths[heard]
 
 
-def gammatones(rate_hz: int, count: int, lowest_hz: float, highest_hz: float) -> list[Gammatone]:
-    """Return a bank of filters, low to high; the highest lies one step below `highest_hz`."""
+def gammatones(rate_hz: int, *, speech: bool) -> list[Gammatone]:
+    """The filters of a mode, low to high; the highest lies one step below the end of the band."""
+    count, highest_hz = AUDIO_BANDS, rate_hz / 2
+    if speech:
+        count, highest_hz = SPEECH_BANDS, min(SPEECH_HIGHEST_HZ, highest_hz)
     corner_hz = EAR_Q * MIN_BANDWIDTH_HZ
     # Evenly spaced in log(frequency + corner), from the highest down to the lowest inclusive.
-    ends = np.log([highest_hz + corner_hz, lowest_hz + corner_hz])
+    ends = np.log([highest_hz + corner_hz, LOWEST_HZ + corner_hz])
     steps = ends[0] + (ends[1] - ends[0]) * np.arange(count, 0, -1) / count
     bank = []
     for centre_hz in map(float, np.exp(steps) - corner_hz):
@@ -122,18 +135,6 @@ def gammatones(rate_hz: int, count: int, lowest_hz: float, highest_hz: float) ->
         decay = DECAY_PER_BANDWIDTH * 2 * np.pi * bandwidth_hz / rate_hz
         bank.append(Gammatone(2 * np.pi * centre_hz / rate_hz, decay))
     return bank
-
-
-class _Ringing(NamedTuple):
-    """What some neighbouring bands still give off after a frame.
-
-    `vectors`, shape (last samples of the frame, products), and `owners`, shape (products, bands),
-    which says to which band a squared product belongs.
-    """
-
-    bands: slice
-    vectors: Single
-    owners: Single
 
 
 class Bands:
@@ -145,12 +146,7 @@ class Bands:
         self.hop_s = self.hop / rate_hz
         # The window is symmetric: its last sample is zero as well.
         window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame) / (frame - 1))
-        filters = gammatones(
-            rate_hz,
-            SPEECH_BANDS if speech else AUDIO_BANDS,
-            LOWEST_HZ,
-            min(SPEECH_HIGHEST_HZ, rate_hz / 2) if speech else rate_hz / 2,
-        )
+        filters = gammatones(rate_hz, speech=speech)
         radians = 2 * np.pi * np.arange(frame + 1) / (2 * frame)
         both_signs = np.full(frame + 1, 2.0)
         both_signs[[0, -1]] = 1.0
@@ -160,20 +156,19 @@ class Bands:
         self._window, self._gains = window.astype(np.float32), gains.astype(np.float32)
         # The ringing's vectors are for frames before the window; products are taken after it.
         after_window = np.divide(1, window, out=np.zeros_like(window), where=window > 0)
-        self._ringing = []
+        # Of neighbouring bands: which they are, vectors, shape (last samples of a frame, products),
+        # and to which of the bands a squared product belongs, shape (products, bands).
+        self._ringing: list[tuple[slice, Single, Single]] = []
         for first in range(0, len(filters), BANDS_PER_GROUP):
-            each = [_ringing_vectors(f, window) for f in filters[first : first + BANDS_PER_GROUP]]
+            each = [f.ringing(window) for f in filters[first : first + BANDS_PER_GROUP]]
             # Only the end of a frame still rings after it; all the shorter, the higher the band.
             heard_before = (np.cumsum(np.square(vectors).sum(axis=1)) for vectors in each)
             reach = max(len(h) - int(np.searchsorted(h, LEAST_RINGING / 10)) for h in heard_before)
             owners = np.repeat(np.eye(len(each)), [vectors.shape[1] for vectors in each], axis=0)
             vectors = np.concatenate(each, axis=1) * after_window[:, np.newaxis]
-            ringing = _Ringing(
-                slice(first, first + len(each)),
-                np.ascontiguousarray(vectors[-reach:], dtype=np.float32),
-                owners.astype(np.float32),
-            )
-            self._ringing.append(ringing)
+            last = np.ascontiguousarray(vectors[-reach:], dtype=np.float32)
+            bands = slice(first, first + len(each))
+            self._ringing.append((bands, last, owners.astype(np.float32)))
 
     def amplitudes(self, signal: Floats) -> Floats:
         """Root mean square of every band in every whole frame of a signal of at least one.
@@ -200,34 +195,11 @@ class Bands:
         return np.sqrt(np.maximum(np.concatenate(energies), 0.0, dtype=np.float64)) / scale
 
 
-@functools.lru_cache(maxsize=4)
-def bands_of(rate_hz: int, *, speech: bool) -> Bands:
-    """Return the bank that ViSQOL uses in one of its modes; built once per process."""
-    return Bands(rate_hz, speech=speech)
-
-
-def _ringing_vectors(filter_: Gammatone, window: Floats) -> Floats:
-    """Vectors, shape (frame, up to 8); products with a frame, squared, add up to mean ringing."""
-    # Sample j of the frame adds h[n - j] to output sample n. So its share in wave q of the ringing,
-    # where q begins with the frame's end, is the correlation of q with the impulse response h.
-    frame = len(window)
-    # After 40 time constants 1e-13 of a wave is left, the power of three included.
-    lasting = min(3 * frame, round(40 / filter_.decay))
-    size = fft.next_fast_len(2 * frame + lasting, real=True)
-    waves = np.zeros((size, 2 * ORDER))
-    waves[frame : frame + lasting] = filter_.ringing(lasting)
-    response = filter_.response(2 * np.pi * np.arange(size // 2 + 1) / size)
-    spectra = fft.rfft(waves, axis=0) * response.conj()[:, np.newaxis]
-    correlation = fft.irfft(spectra, size, axis=0)
-    shares = correlation[:frame] * window[:, np.newaxis] / np.sqrt(frame)
-    vectors, strengths, _ = np.linalg.svd(shares, full_matrices=False)
-    heard = strengths**2 > LEAST_RINGING
-    return vectors[:, heard] * strengths[heard]
+bands_of = functools.lru_cache(maxsize=4)(Bands)
 
 
 # ------------------------------------------------------------------------------------ similarity
-@dataclass(frozen=True, eq=False)
-class Similarity:
+class Similarity(NamedTuple):
     """How alike two patches are, band by band: arrays of shape (bands,).
 
     `means` and (unbiased) standard `deviations` are those of the NSIM over the frames; `energies`
@@ -293,9 +265,21 @@ def similarities(
         columns = slice(earliest, latest + frames)
         # Frames that begin the patches, lie inside, and end them.
         rows = (some, (some[:, None] + np.arange(1, frames - 1)).ravel(), some + frames - 1)
-        sums = _sums_over_bands(
-            [(a[..., r], b[..., columns]) for a, b, r in zip(ours, theirs, rows, strict=True)]
-        )
+        pairs = [(a[..., r], b[..., columns]) for a, b, r in zip(ours, theirs, rows, strict=True)]
+        # NSIM of all of them with all frames of the degraded signal, band by band.
+        ends = np.cumsum([len(r) for r in rows]).tolist()
+        sums = np.zeros((ends[-1], pairs[0][1].shape[2]), np.float32)
+        products = covariance, means, energy, spread = np.empty((4, *sums.shape), np.float32)
+        for band in range(reference.shape[1]):
+            for (of_x, of_y), end in zip(pairs, ends, strict=True):
+                x, y = of_x[band].T, of_y[band]
+                for part, out in zip(PARTS, products, strict=True):
+                    np.matmul(x[:, part], y[part], out=out[end - len(x) : end])
+            covariance *= means
+            energy *= spread
+            covariance /= energy
+            sums += covariance
+        sums *= 2
         beginning, inside, ending = np.split(sums, [len(some), len(sums) - len(some)])
         inside = inside.reshape(len(some), frames - 2, -1)
         for patch, start in enumerate(some):
@@ -304,27 +288,6 @@ def similarities(
             for frame, row in enumerate(of_patch, start=low - earliest):
                 found[first + patch, low:high] += row[frame : frame + high - low]
     return found / (frames * reference.shape[1])
-
-
-def _sums_over_bands(pairs: Sequence[tuple[Single, Single]]) -> Single:
-    """NSIM of frames of the reference with frames of the degraded signal, summed over bands."""
-    # Every pair has `_numbers` of both, shapes (bands, 16, rows) and (bands, 16, columns), and adds
-    # its rows to the result, shape (rows, columns).
-    ends = np.cumsum([reference.shape[2] for reference, _ in pairs]).tolist()
-    bands, _, columns = pairs[0][1].shape
-    sums = np.zeros((ends[-1], columns), np.float32)
-    products = covariance, means, energy, spread = np.empty((4, *sums.shape), np.float32)
-    for band in range(bands):
-        for (reference, degraded), end in zip(pairs, ends, strict=True):
-            ours, theirs = reference[band].T, degraded[band]
-            for part, out in zip(PARTS, products, strict=True):
-                np.matmul(ours[:, part], theirs[part], out=out[end - len(ours) : end])
-        covariance *= means
-        energy *= spread
-        covariance /= energy
-        sums += covariance
-    sums *= 2
-    return sums
 
 
 def _numbers(cells: Floats, *, of_reference: bool) -> Iterator[Single]:

@@ -57,8 +57,7 @@ def _metric(spec: MetricSpec, key: str) -> Metric:
     def prepare(_reference: Audio) -> Callable[[Audio], float]:
         return lambda degraded: predicted(degraded)[key]
 
-    versions = versions_of("speechmos", "onnxruntime", "librosa")
-    return guarded(spec, prepare, versions, min_degraded_s=MIN_DURATION_S)
+    return guarded(spec, prepare, versions_of(*spec.requires), min_degraded_s=MIN_DURATION_S)
 
 
 METRICS = (

@@ -6,16 +6,17 @@ the rectifier and without principal components, as fadtk and kadtk take them.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache, lru_cache, partial
 
 from snacbench.later import np, torch
 from snacbench.metrics._guards import DISTANCE, set_level
 from snacbench.metrics._learned import Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.types import Audio, Embeddings, Floats
+
+Network = Callable[[Floats], Embeddings]
 
 RATE_HZ = 16_000
 WINDOW, HOP, TRANSFORM = 400, 160, 512  # samples: 25 ms, 10 ms
@@ -79,41 +80,34 @@ def _mel_filters() -> Floats:
     return np.asarray(filters)
 
 
-@dataclass(frozen=True, eq=False)
-class Vggish:
-    """The network by its tensors, under the names of torchvggish."""
+def vggish(t: "Mapping[str, torch.Tensor]", examples: Floats) -> Embeddings:
+    """Embeddings of examples, shape (examples, 128), by tensors under the names of torchvggish."""
+    from torch.nn.functional import conv2d, linear, max_pool2d, relu
 
-    tensors: "Mapping[str, torch.Tensor]"
-
-    def __call__(self, examples: Floats) -> Embeddings:
-        """Embeddings of examples, shape (examples, 128)."""
-        from torch.nn.functional import conv2d, linear, max_pool2d, relu
-
-        t = self.tensors
-        with torch.inference_mode():
-            x = torch.from_numpy(examples.astype(np.float32))[:, None]
-            for layers in (("0",), ("3",), ("6", "8"), ("11", "13")):
-                for layer in layers:
-                    name = f"features.{layer}"
-                    x = relu(conv2d(x, t[f"{name}.weight"], t[f"{name}.bias"], padding=1))
-                x = max_pool2d(x, 2)
-            x = x.permute(0, 2, 3, 1).flatten(1)  # channels last, as in TensorFlow
-            for number in (0, 2, 4):
-                x = relu(x) if number else x
-                x = linear(x, t[f"embeddings.{number}.weight"], t[f"embeddings.{number}.bias"])
-            return np.asarray(x.numpy())
+    with torch.inference_mode():
+        x = torch.from_numpy(examples.astype(np.float32))[:, None]
+        for layers in (("0",), ("3",), ("6", "8"), ("11", "13")):
+            for layer in layers:
+                name = f"features.{layer}"
+                x = relu(conv2d(x, t[f"{name}.weight"], t[f"{name}.bias"], padding=1))
+            x = max_pool2d(x, 2)
+        x = x.permute(0, 2, 3, 1).flatten(1)  # channels last, as in TensorFlow
+        for number in (0, 2, 4):
+            x = relu(x) if number else x
+            x = linear(x, t[f"embeddings.{number}.weight"], t[f"embeddings.{number}.bias"])
+        return np.asarray(x.numpy())
 
 
-def load(files: Files) -> Vggish:
+def load(files: Files) -> Network:
     """The network of a published file; raises where a tensor is missing or no such file."""
-    tensors: dict[str, Any] = torch.load(files[_FILE], map_location="cpu", weights_only=True)
-    network = Vggish(tensors)
+    tensors = torch.load(files[_FILE], map_location="cpu", weights_only=True)
+    network = partial(vggish, tensors)
     network(np.zeros((1, FRAMES, BANDS)))  # every tensor is there and fits
     return network
 
 
 @lru_cache(maxsize=_SIGNALS_KEPT)
-def by_vggish(network: Vggish, audio: Audio) -> Embeddings:
+def by_vggish(network: Network, audio: Audio) -> Embeddings:
     """VGGish's embeddings of a mono signal at 16 kHz, shape (examples, 128)."""
     found = examples(audio)
     some = (found[start : start + _AT_ONCE] for start in range(0, len(found), _AT_ONCE))

@@ -14,14 +14,14 @@ define the forms: where a signal holds next to nothing, its rounding decides.
 import functools
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from snacbench.errors import Undefined
 from snacbench.later import NDArray, librosa, np, torch
 from snacbench.metrics._guards import DISTANCE, guarded, versions_of
-from snacbench.types import Audio, MetricSpec
+from snacbench.types import Audio, Metric
 
 # Windowed samples that are transformed at a time: half a megabyte, and as much of their spectrum.
 _BLOCK_SAMPLES = 2**17
@@ -31,7 +31,7 @@ _SPECTRA_KEPT = 4
 
 # A spectrum in pieces of some frames each, in order of channel and time; every piece an array of
 # shape (bins or bands, frames), float32.
-Pieces: TypeAlias = "tuple[NDArray[np.float32], ...]"
+Pieces: TypeAlias = "Sequence[NDArray[np.float32]]"
 
 
 # ------------------------------------------------------------------------------------- the options
@@ -126,26 +126,21 @@ def _energy(piece: "NDArray[np.float32]") -> float:
 # ------------------------------------------------------------------------------------- the spectra
 def _features(form: Form, audio: Audio) -> Iterator[tuple[Pieces, Pieces]]:
     """Logarithms and plain values of every scale; empty where a form has no use for them."""
+    added, floor = np.float32(form.power_added), np.float32(math.sqrt(form.power_floor))
     for scale in form.scales:
-        plain = tuple(_bands(form, scale, audio))
-        logs: Pieces = ()
+        filters = _mel_filters(form, audio.rate_hz, scale) if scale.bands else None
+        plain, logs = [], []
+        for piece in magnitude(audio, replace(scale, bands=0), form.window, form.edge(scale)):
+            x: Any = np.sqrt(piece**2 + added) if added else piece
+            x = np.maximum(x, floor) if floor else x
+            x = x**form.exponent if form.exponent != 1 else x
+            plain.append(x if filters is None else filters @ x)
         if form.log_weight:
             # numpy's logarithm to base 10 takes one number at a time in single precision.
             clamped = (torch.from_numpy(np.maximum(x, np.float32(form.clamp))) for x in plain)
             of_log = (x.log10_() if form.log == "log10" else x.log_() for x in clamped)
-            logs = tuple(np.asarray(x.numpy()) for x in of_log)
-        yield logs, plain if form.magnitude_weight or form.convergence_weight else ()
-
-
-def _bands(form: Form, scale: Scale, audio: Audio) -> "Iterator[NDArray[np.float32]]":
-    filters = _mel_filters(form, audio.rate_hz, scale) if scale.bands else None
-    added = np.float32(form.power_added)
-    floor = np.float32(math.sqrt(form.power_floor))
-    for piece in magnitude(audio, replace(scale, bands=0), form.window, form.edge(scale)):
-        x: Any = np.sqrt(piece**2 + added) if added else piece
-        x = np.maximum(x, floor) if floor else x
-        x = x**form.exponent if form.exponent != 1 else x
-        yield x if filters is None else filters @ x
+            logs = [np.asarray(x.numpy()) for x in of_log]
+        yield logs, plain if form.magnitude_weight or form.convergence_weight else []
 
 
 @functools.lru_cache(maxsize=_SPECTRA_KEPT)
@@ -203,98 +198,63 @@ def _quarters(*scales: tuple[int, int]) -> tuple[Scale, ...]:
 
 # Kumar et al.: "High-Fidelity Audio Compression with Improved RVQGAN", NeurIPS 2023.
 _SEVEN = ((32, 5), (64, 10), (128, 20), (256, 40), (512, 80), (1024, 160), (2048, 320))
-DAC7 = Form(_quarters(*_SEVEN), log_weight=1.0)
 DAC_DEFAULT = Form(_quarters((2048, 150), (512, 80)), log_weight=2.0, magnitude_weight=1.0)
-# Engel et al.: "DDSP", ICLR 2020, has the idea.
-DAC_STFT = replace(DAC_DEFAULT, scales=_quarters((2048, 0), (512, 0)))
-CODECBENCH = replace(DAC_DEFAULT, window="torch sqrt hann")
 # Kong et al.: "HiFi-GAN", NeurIPS 2020.
 _ONE = Form((Scale(1024, 256, 1024, 80),), log_weight=1.0, log="ln", window="torch hann")
 HIFIGAN = replace(_ONE, centred=False, power_added=1e-9)
-# Lee et al.: "BigVGAN", ICLR 2023. HiFi-GAN's with more bands, at 24 kHz.
-BIGVGAN = replace(HIFIGAN, scales=(Scale(1024, 256, 1024, 100),))
-# Siuzdak: "Vocos", ICLR 2024.
-VOCOS = replace(_ONE, scales=(Scale(1024, 256, 1024, 100),), clamp=1e-7, mel="htk")
-# Della Libera et al.: "FocalCodec", NeurIPS 2025. Decibels as of power, but of magnitudes.
-FOCALCODEC = Form(
-    (Scale(1024, 320, 1024, 80),), log_weight=10.0, clamp=1e-10, norm="l2", window="torch hann",
-    mel="htk",
-)  # fmt: skip
+_100_BANDS = (Scale(1024, 256, 1024, 100),)
 # Yamamoto et al.: "Parallel WaveGAN", ICASSP 2020, table 1. Means of three resolutions.
 _PWG = Form(
     (Scale(1024, 120, 600), Scale(2048, 240, 1200), Scale(512, 50, 240)), log="ln",
     window="torch hann", power_floor=1e-7,
 )  # fmt: skip
-PWG_CONVERGENCE = replace(_PWG, convergence_weight=1 / 3)
-PWG_LOG = replace(_PWG, log_weight=1 / 3)
 
-MEL_DAC7 = replace(
-    DISTANCE, name="mel_dac7", unit="log10", mono=False,
-    citation="Kumar et al., NeurIPS 2023, section 3.5 (7 scales, summed)", version="2",
-    default=True, requires=("torch", "librosa"),
-)  # fmt: skip
-MEL_DAC_DEFAULT = replace(
-    MEL_DAC7, name="mel_dac_default", unit="log10 + linear",
-    citation="MelSpectrogramLoss of descript-audio-codec 1.0.0 with its default arguments",
-    default=False,
-)  # fmt: skip
-STFT_DAC = replace(
-    MEL_DAC7, name="stft_dac", unit="log10 + linear",
-    citation="Kumar et al., NeurIPS 2023, table 3 (after Engel et al., ICLR 2020)",
-    requires=("torch",),
-)  # fmt: skip
-_ON_MONO = replace(MEL_DAC7, version="1", mono=True, default=False)
-MEL_CODECBENCH = replace(
-    _ON_MONO, name="mel_codecbench", unit="log10 + linear", rate_hz=16_000,
-    citation="evaluate_mel_loss of CodecBench, reconstruct_evaluation/mel_loss.py",
-)  # fmt: skip
-MEL_HIFIGAN = replace(
-    _ON_MONO, name="mel_hifigan", unit="ln", rate_hz=22_050,
-    citation="mel_spectrogram of HiFi-GAN, meldataset.py, as config_v1.json has it for the loss",
-)  # fmt: skip
-MEL_BIGVGAN = replace(
-    MEL_HIFIGAN, name="mel_bigvgan", rate_hz=24_000,
-    citation="mel_spectrogram of BigVGAN, meldataset.py, as bigvgan_24khz_100band.json has it",
-)  # fmt: skip
-MEL_VOCOS = replace(
-    _ON_MONO, name="mel_vocos", unit="ln", rate_hz=24_000,
-    citation="MelSpecReconstructionLoss of Vocos 0.1.0 with its default arguments",
-)  # fmt: skip
-MEL_FOCALCODEC = replace(
-    _ON_MONO, name="mel_focalcodec", unit="10 log10", rate_hz=16_000,
-    citation="MelDistance of audiocodecs (FocalCodec's evaluation), metrics/mel_distance.py",
-)  # fmt: skip
-STFT_PWG_CONVERGENCE = replace(
-    _ON_MONO, name="stft_pwg_convergence", unit="1", rate_hz=24_000,
-    citation="Yamamoto et al., ICASSP 2020, table 1; SpectralConvergenceLoss of ParallelWaveGAN",
-    requires=("torch",),
-)  # fmt: skip
-STFT_PWG_LOG = replace(
-    STFT_PWG_CONVERGENCE, name="stft_pwg_log", unit="ln",
-    citation="Yamamoto et al., ICASSP 2020, table 1; LogSTFTMagnitudeLoss of ParallelWaveGAN",
+# Forms, their names and units, at which rates in Hz they are taken (the first has the plain name),
+# and who reports them so.
+_REPORTED = (
+    (Form(_quarters(*_SEVEN), log_weight=1.0), "mel_dac7", "log10", (44_100, 22_050),
+     "Kumar et al., NeurIPS 2023, section 3.5 (7 scales, summed)"),
+    (DAC_DEFAULT, "mel_dac_default", "log10 + linear", (44_100, 22_050),
+     "MelSpectrogramLoss of descript-audio-codec 1.0.0 with its default arguments"),
+    # Engel et al.: "DDSP", ICLR 2020, has the idea. At 16 kHz for sources that have no more: at
+    # 44.1 kHz 64 % of the bins lie above 8 kHz, with nothing to be near to.
+    (replace(DAC_DEFAULT, scales=_quarters((2048, 0), (512, 0))),
+     "stft_dac", "log10 + linear", (44_100, 22_050, 16_000),
+     "Kumar et al., NeurIPS 2023, table 3 (after Engel et al., ICLR 2020)"),
+    (replace(DAC_DEFAULT, window="torch sqrt hann"), "mel_codecbench", "log10 + linear", (16_000,),
+     "evaluate_mel_loss of CodecBench, reconstruct_evaluation/mel_loss.py"),
+    (HIFIGAN, "mel_hifigan", "ln", (22_050,),
+     "mel_spectrogram of HiFi-GAN, meldataset.py, as config_v1.json has it for the loss"),
+    # Lee et al.: "BigVGAN", ICLR 2023. HiFi-GAN's with more bands, at 24 kHz.
+    (replace(HIFIGAN, scales=_100_BANDS), "mel_bigvgan", "ln", (24_000,),
+     "mel_spectrogram of BigVGAN, meldataset.py, as bigvgan_24khz_100band.json has it"),
+    # Siuzdak: "Vocos", ICLR 2024.
+    (replace(_ONE, scales=_100_BANDS, clamp=1e-7, mel="htk"), "mel_vocos", "ln", (24_000,),
+     "MelSpecReconstructionLoss of Vocos 0.1.0 with its default arguments"),
+    # Della Libera et al.: "FocalCodec", NeurIPS 2025. Decibels as of power, but of magnitudes.
+    (replace(_ONE, scales=(Scale(1024, 320, 1024, 80),), log_weight=10.0, log="log10", clamp=1e-10,
+             norm="l2", mel="htk"), "mel_focalcodec", "10 log10", (16_000,),
+     "MelDistance of audiocodecs (FocalCodec's evaluation), metrics/mel_distance.py"),
+    (replace(_PWG, convergence_weight=1 / 3), "stft_pwg_convergence", "1", (24_000,),
+     "Yamamoto et al., ICASSP 2020, table 1; SpectralConvergenceLoss of ParallelWaveGAN"),
+    (replace(_PWG, log_weight=1 / 3), "stft_pwg_log", "ln", (24_000,),
+     "Yamamoto et al., ICASSP 2020, table 1; LogSTFTMagnitudeLoss of ParallelWaveGAN"),
 )  # fmt: skip
 
 
-def _at(spec: MetricSpec, rate_hz: int) -> MetricSpec:
-    """The same distance at another rate, by a name that says so."""
-    return replace(spec, name=f"{spec.name}_{rate_hz // 1000}k", rate_hz=rate_hz, default=False)
+def _metrics(
+    form: Form, name: str, unit: str, rates_hz: tuple[int, ...], citation: str
+) -> Iterator[Metric]:
+    """A form at each of its rates; those of DAC's authors take every channel."""
+    of_dac = name in ("mel_dac7", "mel_dac_default", "stft_dac")
+    spec = replace(
+        DISTANCE, name=name, unit=unit, rate_hz=rates_hz[0], citation=citation, mono=not of_dac,
+        version="2" if of_dac else "1", default=name in ("mel_dac7", "stft_dac"),
+        requires=("torch", "librosa") if form.scales[0].bands else ("torch",),
+    )  # fmt: skip
+    again = ((f"{name}_{rate_hz // 1000}k", rate_hz) for rate_hz in rates_hz[1:])
+    for one in (spec, *(replace(spec, name=n, rate_hz=hz, default=False) for n, hz in again)):
+        yield guarded(one, distance(form), versions_of(*spec.requires), silence_has_score=True)
 
 
-METRICS = tuple(
-    guarded(spec, distance(form), versions_of(*spec.requires), silence_has_score=True)
-    for form, *specs in (
-        (DAC7, MEL_DAC7, _at(MEL_DAC7, 22_050)),
-        (DAC_DEFAULT, MEL_DAC_DEFAULT, _at(MEL_DAC_DEFAULT, 22_050)),
-        # At 16 kHz for sources that have no more: at 44.1 kHz 64 % of the bins lie above 8 kHz,
-        # with nothing to be near to.
-        (DAC_STFT, STFT_DAC, _at(STFT_DAC, 22_050), _at(STFT_DAC, 16_000)),
-        (CODECBENCH, MEL_CODECBENCH),
-        (HIFIGAN, MEL_HIFIGAN),
-        (BIGVGAN, MEL_BIGVGAN),
-        (VOCOS, MEL_VOCOS),
-        (FOCALCODEC, MEL_FOCALCODEC),
-        (PWG_CONVERGENCE, STFT_PWG_CONVERGENCE),
-        (PWG_LOG, STFT_PWG_LOG),
-    )
-    for spec in specs
-)
+METRICS = tuple(metric for row in _REPORTED for metric in _metrics(*row))

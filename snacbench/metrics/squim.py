@@ -54,6 +54,11 @@ def load(files: Files) -> Any:
 @lru_cache(maxsize=2)  # three metrics ask for the same signal
 def estimated(network: Any, audio: Audio) -> tuple[float, float, float]:
     """STOI, wideband PESQ and SI-SDR in dB, as estimated of a mono signal at 16 kHz."""
+    if audio.duration_s > MAX_DURATION_S:
+        raise Undefined(
+            f"too long: the degraded signal lasts {audio.duration_s:.3f} s, SQUIM takes at most "
+            f"{MAX_DURATION_S:.3f} s; cut it into segments"
+        )
     with torch.inference_mode():
         stoi, pesq, si_sdr = network(torch.from_numpy(audio.samples.copy()))
     return float(stoi), float(pesq), float(si_sdr)
@@ -61,15 +66,7 @@ def estimated(network: Any, audio: Audio) -> tuple[float, float, float]:
 
 def _metric(spec: MetricSpec, which: int) -> Metric:
     def prepare(network: Any, _reference: Audio) -> Compare:
-        def compare(degraded: Audio) -> float:
-            if degraded.duration_s > MAX_DURATION_S:
-                raise Undefined(
-                    f"too long: the degraded signal lasts {degraded.duration_s:.3f} s, SQUIM takes "
-                    f"at most {MAX_DURATION_S:.3f} s; cut it into segments"
-                )
-            return estimated(network, degraded)[which]
-
-        return compare
+        return lambda degraded: estimated(network, degraded)[which]
 
     return learned(spec, MODEL, load, prepare, min_degraded_s=MIN_DURATION_S)
 

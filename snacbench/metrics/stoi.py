@@ -29,8 +29,6 @@ CLIP_DB = -15.0
 MIN_DURATION_S = ((RUN_FRAMES + 1) * HOP + FRAME + 1 - HOP) / RATE_HZ
 _EPS = sys.float_info.epsilon
 
-Comparison = Callable[[Floats], float]
-
 STOI = MetricSpec(
     name="stoi", unit="1", better="higher", range=(-1.0, 1.0),
     rate_hz=RATE_HZ,  # of the method itself, so that nothing is resampled twice
@@ -41,31 +39,6 @@ ESTOI = replace(
     STOI, name="estoi", version="2", citation="Jensen and Taal, IEEE TASLP 24(11), 2016",
     default=False,
 )  # fmt: skip
-
-
-def _plain(reference_runs: Floats) -> Comparison:
-    """Comparison of runs of shape (runs, bands, frames) over time, band by band."""
-    norms = np.linalg.norm(reference_runs, axis=2, keepdims=True)
-    bound = reference_runs * (1 + 10 ** (-CLIP_DB / 20))
-    x = _unit(reference_runs, axis=2)
-
-    def compare(runs: Floats) -> float:
-        gain = norms / (np.linalg.norm(runs, axis=2, keepdims=True) + _EPS)
-        y = _unit(np.minimum(runs * gain, bound), axis=2)
-        return float(np.sum(x * y) / (len(x) * BANDS))
-
-    return compare
-
-
-def _extended(reference_runs: Floats) -> Comparison:
-    """Comparison of runs of shape (runs, bands, frames) over bands, frame by frame."""
-    x = _unit(_unit(reference_runs, axis=2), axis=1)
-
-    def compare(runs: Floats) -> float:
-        y = _unit(_unit(runs, axis=2), axis=1)
-        return float(np.sum(x * y) / (len(x) * RUN_FRAMES))
-
-    return compare
 
 
 def _unit(values: Floats, axis: int) -> Floats:
@@ -107,7 +80,7 @@ def _third_octaves() -> Floats:
     return ((bins >= first[:, None]) & (bins < end[:, None])).astype(np.float64)
 
 
-def _metric(spec: MetricSpec, compared_with: Callable[[Floats], Comparison]) -> Metric:
+def _metric(spec: MetricSpec, *, extended: bool) -> Metric:
     def prepare(reference: Audio) -> Callable[[Audio], float]:
         frames = _frames(reference.samples[0].astype(np.float64))
         level_db = 20 * np.log10(np.linalg.norm(frames, axis=1) + _EPS)
@@ -118,10 +91,24 @@ def _metric(spec: MetricSpec, compared_with: Callable[[Floats], Comparison]) -> 
                 "less than 30 frames (0.4 s) of the reference are within 40 dB of its loudest; "
                 "more speech is needed"
             )
-        compare = compared_with(_runs(frames[loud]))
-        return lambda y: compare(_runs(_frames(y.samples[0].astype(np.float64))[loud]))
+        runs = _runs(frames[loud])
+        x = _unit(runs, axis=2)  # over time, band by band
+        if extended:
+            x = _unit(x, axis=1)  # over bands, frame by frame
+        else:
+            norms = np.linalg.norm(runs, axis=2, keepdims=True)
+            bound = runs * (1 + 10 ** (-CLIP_DB / 20))
+
+        def compare(degraded: Audio) -> float:
+            y = _runs(_frames(degraded.samples[0].astype(np.float64))[loud])
+            if extended:
+                return float(np.sum(x * _unit(_unit(y, axis=2), axis=1)) / (len(x) * RUN_FRAMES))
+            gain = norms / (np.linalg.norm(y, axis=2, keepdims=True) + _EPS)
+            return float(np.sum(x * _unit(np.minimum(y * gain, bound), axis=2)) / (len(x) * BANDS))
+
+        return compare
 
     return guarded(spec, prepare, min_s=MIN_DURATION_S)
 
 
-METRICS = (_metric(STOI, _plain), _metric(ESTOI, _extended))
+METRICS = (_metric(STOI, extended=False), _metric(ESTOI, extended=True))

@@ -39,21 +39,12 @@ MODEL = MetricModel(
 MODELS = (MODEL,)
 
 
-_OF_TRAINING = "wav2vec2.mask_emb"
-
-
-def build(
-    wav2vec2: Any = None,
-    *,
-    frames: int = 768,
-    embedding: int = 128,
-    hidden: int = 512,
-    projection: int = 2048,
-) -> Any:
+def build(wav2vec2: Any = None, widths: tuple[int, int, int, int] = (768, 128, 512, 2048)) -> Any:
     """The published network without its weights, or one of other widths around another base."""
     from torch import nn
     from torchaudio.models import wav2vec2_base
 
+    frames, embedding, hidden, projection = widths
     with torch.device("meta"):
         both = ("domain_emb", "judge_emb")
         parts = {
@@ -71,8 +62,8 @@ def load(files: Files, network: Any = None) -> Any:
     """The network with the weights of the published file."""
     state = torch.load(files[_FILE], map_location="cpu", weights_only=True)
     network = build() if network is None else network
-    used = {ours(name): tensor.float() for name, tensor in state.items() if name != _OF_TRAINING}
-    network.load_state_dict(used, assign=True)
+    state.pop("wav2vec2.mask_emb", None)  # of its training
+    network.load_state_dict({ours(name): x.float() for name, x in state.items()}, assign=True)
     return network
 
 

@@ -144,13 +144,8 @@ def _lattice(path: Path) -> Mapper:
     run: Any = interpreter.get_signature_runner("predict")
 
     def predict(features: Features) -> float:
-        inputs = {"tau": TAU}
-        for prefix, values in (
-            ("fvnsim", features.means),
-            ("fvnsim10_", features.lowest_means),
-            ("fstdnsim", features.deviations),
-            ("fvdegenergy", features.energies),
-        ):
+        inputs, prefixes = {"tau": TAU}, ("fvnsim", "fvnsim10_", "fstdnsim", "fvdegenergy")
+        for prefix, values in zip(prefixes, features, strict=True):  # in this order
             inputs.update({f"{prefix}{band}": v for band, v in enumerate(values.tolist())})
         with _LOCK:
             outputs = run(**{name: np.array([v], np.float32) for name, v in inputs.items()})

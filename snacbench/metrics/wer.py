@@ -13,7 +13,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 from snacbench.errors import Undefined
 from snacbench.metrics import _asr
@@ -146,8 +146,5 @@ def _metric(base: MetricSpec, unit: Unit, of: Of, options: MetricOptions = NO_OP
 
 
 MODELS = tuple(published.model for published in _asr.PUBLISHED.values())
-_OF: tuple[Of, ...] = ("degraded", "reference", "delta")
-METRICS = (
-    *(_metric(WER, "words", of) for of in _OF),
-    *(_metric(CER, "characters", of) for of in _OF),
-)
+_BASES: tuple[tuple[MetricSpec, Unit], ...] = ((WER, "words"), (CER, "characters"))
+METRICS = tuple(_metric(base, unit, of) for base, unit in _BASES for of in get_args(Of))

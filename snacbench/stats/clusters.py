@@ -94,13 +94,16 @@ def score_table(scores: Mapping[str, Scores]) -> tuple[list[str], Floats]:
 class Moments:
     """Sums per cluster of the columns (operating points, pairs) of a table with gaps.
 
-    By column, `mean` is over the clips that have a value (NaN where none has), `within` the sum of
-    squared deviations from the clusters' means, `constant` whether all values are equal, up to
-    rounding, and `independence_assumed` whether the cluster of some clip with a value is not known.
-    `counts` and `residual_sums`, shape (clusters, columns), are of the clips with a value, and of
-    their deviations from the mean.
+    By column, `n` and `clusters` count the clips with a value and their clusters, `mean` is over
+    those clips (NaN where there are none), `within` the sum of squared deviations from the
+    clusters' means, `constant` whether all values are equal, up to rounding, and
+    `independence_assumed` whether the cluster of some clip with a value is not known. `counts` and
+    `residual_sums`, shape (clusters, columns), are of the clips with a value, and of their
+    deviations from the mean.
     """
 
+    n: Floats
+    clusters: Floats
     mean: Floats
     counts: Floats
     residual_sums: Floats
@@ -109,31 +112,9 @@ class Moments:
     independence_assumed: NDArray[np.bool_]
 
     @property
-    def n(self) -> Floats:
-        """Clips with a value, shape (columns,)."""
-        return np.asarray(self.counts.sum(axis=0))
-
-    @property
-    def clusters(self) -> Floats:
-        """Clusters with a value, shape (columns,)."""
-        return np.asarray((self.counts > 0).sum(axis=0).astype(float))
-
-    @property
     def few(self) -> NDArray[np.bool_]:
         """Columns whose interval can speak of these clusters only."""
         return np.asarray((self.clusters < FEW_CLUSTERS) & (self.n > self.clusters))
-
-    @property
-    def cluster_means(self) -> Floats:
-        """Mean per cluster, shape (clusters, columns); NaN where a cluster has no value."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.mean + self.residual_sums / self.counts)
-
-    @property
-    def plug_in_error(self) -> Floats:
-        """Standard error that the bootstrap over clusters estimates, shape (columns,)."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(np.sqrt((self.residual_sums**2).sum(axis=0)) / self.n)
 
     @property
     def robust_error(self) -> Floats:
@@ -141,12 +122,6 @@ class Moments:
         with np.errstate(invalid="ignore", divide="ignore"):
             scaled = self.residual_sums**2 / (1 - self.counts / self.n)
             return np.asarray(np.sqrt(scaled.sum(axis=0)) / self.n)
-
-    @property
-    def within_error(self) -> Floats:
-        """Standard error over clips of the clusters at hand: their spread inside them, pooled."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(np.sqrt(self.within / (self.n - self.clusters) / self.n))
 
     @property
     def degrees_of_freedom(self) -> Floats:
@@ -173,10 +148,11 @@ class Moments:
             return np.asarray(trace**2 / trace_of_square)
 
     def error_and_freedom(self) -> tuple[Floats, Floats]:
-        """What a t interval or test rests on: within the clusters where they are few."""
-        few = self.few
-        error = np.where(few, self.within_error, self.robust_error)
-        return error, np.where(few, self.n - self.clusters, self.degrees_of_freedom)
+        """What a t interval or test rests on; of few clusters the spread inside them, pooled."""
+        freedom = self.n - self.clusters
+        with np.errstate(invalid="ignore", divide="ignore"):
+            error = np.where(self.few, np.sqrt(self.within / freedom / self.n), self.robust_error)
+        return error, np.where(self.few, freedom, self.degrees_of_freedom)
 
 
 def moments_of(values: Floats, clustering: Clustering) -> Moments:
@@ -192,7 +168,8 @@ def moments_of(values: Floats, clustering: Clustering) -> Moments:
     present = np.isfinite(values)
     filled = np.where(present, values, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = filled.sum(axis=0) / present.sum(axis=0)
+        n = np.asarray(present.sum(axis=0).astype(float))
+        mean = filled.sum(axis=0) / n
         residuals = np.where(present, values - mean, 0.0)
         counts, sums = per_cluster(present.astype(float)), per_cluster(residuals)
         inside = np.where(present, residuals - (sums / counts)[clustering.index], 0.0)
@@ -200,4 +177,5 @@ def moments_of(values: Floats, clustering: Clustering) -> Moments:
     apart = np.abs(residuals).max(axis=0, initial=0.0)
     assumed = np.asarray((present & clustering.unknown[:, None]).any(axis=0))
     constant = apart <= np.maximum(_ROUNDING * largest, _TINY)
-    return Moments(mean, counts, sums, (inside**2).sum(axis=0), constant, assumed)
+    clusters = np.asarray((counts > 0).sum(axis=0).astype(float))
+    return Moments(n, clusters, mean, counts, sums, (inside**2).sum(axis=0), constant, assumed)

@@ -13,6 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import compress
 from typing import Literal
 
 import numpy as np
@@ -141,8 +142,7 @@ def bjontegaard_delta(  # noqa: PLR0913 - keyword-only options of one analysis
         return (sign * quality, rate) if kind == "rate" else (rate, quality)
 
     def compute(means: Floats) -> Floats:
-        sides = (*axes(anchor, means[..., :split]), *axes(test, means[..., split:]))
-        gap = mean_gap(*sides)
+        gap = mean_gap(*axes(anchor, means[..., :split]), *axes(test, means[..., split:]))
         return gap if kind == "quality" else np.asarray(100 * (10**gap - 1))
 
     def shown(low: float, high: float) -> tuple[float, float]:
@@ -157,7 +157,7 @@ def bjontegaard_delta(  # noqa: PLR0913 - keyword-only options of one analysis
     means = values.mean(axis=0)
     ax, tx = axes(anchor, means[:split])[0], axes(test, means[split:])[0]
     what = "quality" if kind == "rate" else "kbps"
-    low, high = (float(end) for end in overlap(ax, tx))
+    low, high = float(max(ax[0], tx[0])), float(min(ax[-1], tx[-1]))  # empty if not in this order
     reason = _why_no_curve(anchor, ax) or _why_no_curve(test, tx)
     if not reason and not low < high:
         (a, b), (c, d) = (shown(float(x[0]), float(x[-1])) for x in (ax, tx))
@@ -367,14 +367,8 @@ def shared_scores(
     }
     clips, table = score_table(columns)
     complete = np.asarray(np.isfinite(table).all(axis=1))
-    shared = [clip for clip, kept in zip(clips, complete, strict=True) if kept]
-    lost = tuple(clip for clip, kept in zip(clips, complete, strict=True) if not kept)
+    shared, lost = list(compress(clips, complete)), tuple(compress(clips, ~complete))
     return table[complete], cluster_clips(labels_of(shared, clusters)), lost
-
-
-def overlap(ax: Floats, tx: Floats) -> tuple[Floats, Floats]:
-    """The range of x, ascending, that two curves share; empty where low is not below high."""
-    return np.maximum(ax[..., 0], tx[..., 0]), np.minimum(ax[..., -1], tx[..., -1])
 
 
 def mean_gap(ax: Floats, ay: Floats, tx: Floats, ty: Floats) -> Floats:
@@ -382,7 +376,7 @@ def mean_gap(ax: Floats, ay: Floats, tx: Floats, ty: Floats) -> Floats:
 
     NaN where x does not rise along a curve, or the ranges do not meet.
     """
-    low, high = overlap(ax, tx)
+    low, high = np.maximum(ax[..., 0], tx[..., 0]), np.minimum(ax[..., -1], tx[..., -1])
     rising = (np.diff(ax) > 0).all(axis=-1) & (np.diff(tx) > 0).all(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         area = _area_under(tx, ty, low, high) - _area_under(ax, ay, low, high)

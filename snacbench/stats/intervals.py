@@ -29,11 +29,8 @@ T_ON_CLUSTERS = "t interval on cluster means weighted by their clips"
 WITHIN = "these clusters only: t interval over the clips within them"
 CONSTANT = "all values are equal"
 ONE_VALUE = "one value, no interval"
-_OVER_CLIPS = {  # where no two clips share a cluster
-    BCA: "BCa bootstrap over clips",
-    PERCENTILE: "percentile bootstrap over clips, as BCa degenerates",
-    T_ON_CLUSTERS: "t interval over clips",
-}
+_OVER_CLIPS = {m: m.replace("clusters", "clips") for m in (BCA, PERCENTILE)}  # each on its own
+_OVER_CLIPS[T_ON_CLUSTERS] = "t interval over clips"
 CHUNK_BYTES = 16 * 2**20
 _WORTH_THREADS = 2**18  # multiplications: up to here OpenBLAS starts none
 
@@ -112,18 +109,11 @@ def mean_intervals(
     found: list[Interval | None] = []
     for i, method in enumerate(methods.tolist()):
         n, count = int(m.n[i]), int(m.clusters[i])
-        interval = Interval(
-            mean=float(m.mean[i]),
-            low=None if method == ONE_VALUE else float(low[i]),
-            high=None if method == ONE_VALUE else float(high[i]),
-            level=LEVEL,
-            n=n,
-            clusters=count,
-            method=_OVER_CLIPS.get(method, method) if n == count else method,
-            independence_assumed=bool(m.independence_assumed[i]),
-            these_clusters_only=method == WITHIN,
-        )
-        found.append(interval if n else None)
+        named = _OVER_CLIPS.get(method, method) if n == count else method
+        facts = (LEVEL, n, count, named, bool(m.independence_assumed[i]), bool(method == WITHIN))
+        one = Interval(float(m.mean[i]), float(low[i]), float(high[i]), *facts)
+        one = replace(one, low=None, high=None) if method == ONE_VALUE else one
+        found.append(one if n else None)
     return found
 
 
@@ -172,7 +162,8 @@ def widened_z(m: Moments) -> Floats:
 
     Shape (columns,). 1.96 for 95 % and very many clusters, 2.15 for 20 of equal size.
     """
-    plain = m.plug_in_error
+    with np.errstate(invalid="ignore"):
+        plain = np.sqrt((m.residual_sums**2).sum(axis=0)) / m.n
     ratio = np.divide(m.robust_error, plain, out=np.ones_like(plain), where=plain > 0)
     return np.asarray(ratio * t_quantile(m.degrees_of_freedom))
 
@@ -259,7 +250,7 @@ def resample_means(
     if clustering.few:
         freedom = len(values) - clustering.count
         z = float(t_quantile(freedom))
-        residuals = values - m.cluster_means[clustering.index]
+        residuals = values - (m.mean + m.residual_sums / m.counts)[clustering.index]
         stretch = np.sqrt(len(values) / max(1, freedom))
         m = replace(m, counts=np.ones_like(values), residual_sums=residuals * stretch)
     else:

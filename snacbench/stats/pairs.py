@@ -5,10 +5,9 @@ Tests take whole clusters as their units, as the intervals do.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, compress
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from snacbench.errors import did_you_mean
@@ -99,22 +98,13 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     tests = zero_mean_tests(m, flips=flips, seed=seed)
     adjusted = holm([p for p, _ in tests])
 
-    def named(chosen: NDArray[np.bool_]) -> tuple[str, ...]:
-        return tuple(clip for clip, wanted in zip(clips, chosen, strict=True) if wanted)
-
-    has_left, has_right = np.isfinite(left), np.isfinite(right)
+    lost = (~np.isfinite(left) & np.isfinite(right)).T, (~np.isfinite(right) & np.isfinite(left)).T
+    by_first, by_second = ([tuple(compress(clips, pair)) for pair in of] for of in lost)
     return [
-        PairedDifference(
-            first=first,
-            second=second,
-            difference=intervals[i],
-            p_value=tests[i][0],
-            p_holm=adjusted[i],
-            test=tests[i][1],
-            lost_by_first=named(has_right[:, i] & ~has_left[:, i]),
-            lost_by_second=named(has_left[:, i] & ~has_right[:, i]),
+        PairedDifference(codec, other, interval, p_value, p_holm, test, first, second)
+        for (codec, other), interval, (p_value, test), p_holm, first, second in zip(
+            pairs, intervals, tests, adjusted, by_first, by_second, strict=True
         )
-        for i, (first, second) in enumerate(pairs)
     ]
 
 
@@ -136,24 +126,21 @@ def zero_mean_tests(
     if flipped.any():
         sums = m.residual_sums + m.counts * m.mean
         p[flipped] = sign_flip_p_values(sums[:, flipped], flips=flips, seed=seed)
-    found: list[tuple[float | None, str]] = []
-    for i, value in enumerate(p.tolist()):
-        singles = m.n[i] == m.clusters[i]
-        if m.constant[i] and m.mean[i] == 0:
-            found.append((1.0, "not tested: all differences are zero"))
-        elif m.n[i] <= 1:
-            which = "one clip" if m.n[i] else "no clip"
-            found.append((None, f"not tested: {which} has both values"))
-        elif np.isnan(value):
-            found.append((None, "not tested: the differences do not vary"))
-        elif m.few[i]:
-            found.append((value, WITHIN))
-        elif flipped[i]:
-            units = SIGN_FLIP.replace("whole clusters", "clips") if singles else SIGN_FLIP
-            found.append((value, units))
-        else:
-            found.append((value, "t test over clips" if singles else T_ON_CLUSTERS))
-    return found
+    singles, zero = m.n == m.clusters, m.constant & (m.mean == 0)
+    cases = {
+        "not tested: all differences are zero": zero,
+        "not tested: no clip has both values": m.n == 0,
+        "not tested: one clip has both values": m.n == 1,
+        "not tested: the differences do not vary": np.isnan(p),
+        WITHIN: m.few,
+        SIGN_FLIP.replace("whole clusters", "clips"): flipped & singles,
+        SIGN_FLIP: flipped,
+        "t test over clips": singles,
+    }
+    names = np.select(list(cases.values()), list(cases), T_ON_CLUSTERS).tolist()
+    p = np.where(zero, 1.0, np.where(m.n <= 1, np.nan, p))
+    values = [None if np.isnan(value) else value for value in p.tolist()]
+    return list(zip(values, names, strict=True))
 
 
 def sign_flip_p_values(sums: Floats, *, flips: int = FLIPS, seed: int = 0) -> Floats:

@@ -17,7 +17,6 @@ bootstrap would not do: clips that are drawn twice make a set poorer, and every 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -30,8 +29,7 @@ _MOST = 5_000  # embeddings whose distances are taken, 12 million pairs in a set
 _CHUNK = 2**22  # kernel values at once
 
 
-@dataclass(frozen=True, eq=False)
-class EmbeddingSet:
+class EmbeddingSet(NamedTuple):
     """Embeddings, shape (n, dimensions), and the number of the unit that each belongs to."""
 
     values: Floats

@@ -34,6 +34,10 @@ def at_snr(audio: Audio, snr_db: float, seed: int = 1) -> Audio:
     return Audio((audio.samples + gain * noise).astype(np.float32), audio.rate_hz)
 
 
+def audio(samples, rate_hz=44_100):
+    return Audio(np.ascontiguousarray(np.atleast_2d(samples), np.float32), rate_hz)
+
+
 def scaled(audio: Audio, gain: float) -> Audio:
     return Audio(np.float32(gain) * audio.samples, audio.rate_hz)
 
@@ -41,11 +45,6 @@ def scaled(audio: Audio, gain: float) -> Audio:
 def low_passed(audio: Audio, cutoff_hz: float) -> Audio:
     sos = butter(8, cutoff_hz, fs=audio.rate_hz, output="sos")
     return Audio(sosfilt(sos, audio.samples).astype(np.float32), audio.rate_hz)
-
-
-def quantised(audio: Audio, bits: int) -> Audio:
-    steps = 2 ** (bits - 1)
-    return Audio((np.round(audio.samples * steps) / steps).astype(np.float32), audio.rate_hz)
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +56,8 @@ def pairs():
         for name, reference in _references(rate_hz, speech_only=speech_only, clips=clips, **kwargs):
             found[f"{name} noise"] = reference, at_snr(reference, 20)
             found[f"{name} lowpass"] = reference, low_passed(reference, 3000)
-            found[f"{name} 8 bit"] = reference, quantised(reference, 8)
+            coarse = audio(np.round(reference.samples * 128) / 128, rate_hz)
+            found[f"{name} 8 bit"] = reference, coarse
         return found
 
     return make

@@ -96,7 +96,7 @@ def test_faster_whisper_is_told_the_language(tmp_path):
     pytest.importorskip("faster_whisper")
     (tmp_path / "model.bin").write_bytes(b"")
     found, asked = recogniser(f"faster-whisper:{tmp_path}"), []
-    found._model = SimpleNamespace(
+    found.model = SimpleNamespace(
         supported_languages=["en", "jw"],
         transcribe=lambda samples, language, **_: (asked.append(language) or [], None),
     )
@@ -261,9 +261,9 @@ def test_whisper_is_told_the_language(hub, made):
     folder = made("whisper-large-v3")
     options = MetricOptions(asr="whisper-large-v3", weights=(f"whisper-large-v3={folder}",))
     found, asked = _asr.recogniser(options), []
-    network = found._pipeline.model
-    found._pipeline = lambda heard, generate_kwargs: asked.append(generate_kwargs) or {"text": ""}
-    found._pipeline.model = network
+    network = found.model.model
+    found.model = lambda heard, generate_kwargs: asked.append(generate_kwargs) or {"text": ""}
+    found.model.model = network
     for language in ("en", "de", "nb"):
         found.transcribe(breath(), language)
     assert [how["language"] for how in asked] == ["en", "de", "no"]

@@ -41,7 +41,7 @@ def test_equals_torchvggish_with_the_same_random_weights():
     examples = fad.examples(signal())
     assert examples.shape == (2, 96, 64)
     np.testing.assert_allclose(examples[:, ::40, ::20], TORCHVGGISH["examples"], atol=2e-6)
-    found = fad.Vggish(weights(1 / 8))(examples)
+    found = fad.vggish(weights(1 / 8), examples)
     assert found.shape == (2, 16)
     np.testing.assert_allclose(found[:, ::2], TORCHVGGISH["embeddings"], rtol=1e-4, atol=1e-4)
 
@@ -64,7 +64,7 @@ def test_embeddings_by_files_in_a_folder_and_few_examples_at_once(model, monkeyp
     assert (of_reference.shape, of_reference.dtype) == ((2, 4), np.float16)
     monkeypatch.setattr(fad, "_AT_ONCE", 1)
     np.testing.assert_array_equal(embed(signal()), of_reference)
-    expected = fad.Vggish(weights(1 / 32))(fad.examples(signal()))
+    expected = fad.vggish(weights(1 / 32), fad.examples(signal()))
     np.testing.assert_array_equal(of_reference, expected.astype(np.float16))
     torch = pytest.importorskip("torch")
     torch.save({"features.0.weight": torch.zeros(1)}, folder / fad._FILE)

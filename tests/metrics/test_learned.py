@@ -114,8 +114,7 @@ def test_utmos_equals_the_module_that_papers_use(tmp_path: Path) -> None:
     layers = [(SMALL.convolutions, *each) for each in zip(WIDTHS, STRIDES, strict=True)]
     shape = (SMALL.frames, 0.0, 128, 16, SMALL.layers, 12, 0.0, SMALL.feed_forward)
     base = wav2vec2_model("group_norm", layers, False, *shape, 0.0, 0.0, False, 0.0, None)
-    sizes = {"hidden": SMALL.lstm, "projection": SMALL.projection}
-    network = utmos.build(base, frames=48, embedding=8, **sizes)
+    network = utmos.build(base, (SMALL.frames, SMALL.embedding, SMALL.lstm, SMALL.projection))
     utmos.load({path.name: path}, network)
     for number, (num_samples, expected) in enumerate(SPEECHMOS.items()):
         audio = signal(number, num_samples)
@@ -145,6 +144,9 @@ def test_squim_equals_torchaudios_pipeline(tmp_path: Path, monkeypatch: pytest.M
 
 def test_what_is_heard_and_what_is_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("snacbench.metrics._learned.network", lambda *_: "a network")
+    long = voice(16_000, squim.MAX_DURATION_S + 0.01)
+    with pytest.raises(Undefined, match=r"too long: .* lasts 20\.010 s, SQUIM takes at most 20"):
+        squim.METRICS[0](reference=long, degraded=long)
     monkeypatch.setattr(utmos, "naturalness", lambda _, audio: audio.duration_s)
     monkeypatch.setattr(squim, "estimated", lambda _, audio: (audio.duration_s,) * 3)
     x = voice(16_000, 2.0)
@@ -160,6 +162,3 @@ def test_what_is_heard_and_what_is_too_long(monkeypatch: pytest.MonkeyPatch) -> 
             metric(reference=x, degraded=short)
         with pytest.raises(Undefined, match="degraded signal is silent"):
             metric(reference=x, degraded=silent)
-    long = voice(16_000, squim.MAX_DURATION_S + 0.01)
-    with pytest.raises(Undefined, match=r"too long: .* lasts 20\.010 s, SQUIM takes at most 20"):
-        metric(reference=x, degraded=long)

@@ -10,7 +10,7 @@ import pytest
 from benchmarks._peers import PEERS
 from snacbench.errors import Undefined
 from snacbench.metrics import _guards
-from snacbench.metrics.si_sdr import SI_SDR
+from snacbench.metrics.waveforms import SI_SDR
 from snacbench.plugins import metrics
 from snacbench.types import Audio
 from tests.metrics.conftest import at_snr, scaled, voice
@@ -64,14 +64,6 @@ def pair(rate_hz, snr_db=15.0, seed=0):
 
 def noisy(name):
     return pair(METRICS[name].spec.rate_hz)
-
-
-def with_a_gap(name):
-    """Speech that one signal has and the other lacks, with little noise."""
-    x, y = pair(METRICS[name].spec.rate_hz, 25.0)
-    samples = y.samples.copy()
-    samples[:, round(0.3 * x.rate_hz) : round(0.75 * x.rate_hz)] = 0
-    return x, Audio(samples, x.rate_hz)
 
 
 def scored(name, x, y):
@@ -217,7 +209,10 @@ def test_swapping_changes_a_score_that_has_a_direction(name):
     if name in SYMMETRIC:
         assert scored(name, y, x) == pytest.approx(scored(name, x, y), rel=1e-9)
         return
-    x, y = with_a_gap(name)
+    x, y = pair(x.rate_hz, 25.0)
+    samples = y.samples.copy()  # with a gap: speech that one signal has and the other lacks
+    samples[:, round(0.3 * x.rate_hz) : round(0.75 * x.rate_hz)] = 0
+    y = Audio(samples, x.rate_hz)
     ours = scored(name, x, y)
     assert abs(scored(name, y, x) - ours) > 0.05
     if name in PEERS and not name.startswith("visqol"):  # which test_visqol compares

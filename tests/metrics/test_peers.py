@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from benchmarks import _peers
-from snacbench.metrics import lsd, mcd
+from snacbench.metrics import log_spectra as spectra
 from snacbench.plugins import metrics
 from snacbench.types import Audio
 
 METRICS, DAC = metrics(), _peers._DAC
-(LSD,), (MCD,) = lsd.METRICS, mcd.METRICS
+LSD, MCD = spectra.METRICS
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -39,8 +39,10 @@ def test_equals_descript_audiotools_in_mono_and_stereo(name, pairs):
 def test_log_spectral_distance_equals_librosa(pairs):
     def power_db(signal):
         samples = signal.samples[0].astype(np.float64)
-        spectrum = librosa.stft(samples, n_fft=lsd.WINDOW, hop_length=lsd.HOP, center=False)
-        return librosa.power_to_db(np.abs(spectrum) ** 2, amin=lsd.POWER_FLOOR, top_db=None)
+        spectrum = librosa.stft(
+            samples, n_fft=spectra.LSD_WINDOW, hop_length=spectra.LSD_HOP, center=False
+        )
+        return librosa.power_to_db(np.abs(spectrum) ** 2, amin=spectra.POWER_FLOOR, top_db=None)
 
     for name, (x, y) in pairs(LSD.spec.rate_hz).items():
         expected = np.mean(np.sqrt(np.mean((power_db(x) - power_db(y)) ** 2, axis=0)))
@@ -50,17 +52,17 @@ def test_log_spectral_distance_equals_librosa(pairs):
 def test_mcd_equals_the_definition_on_librosas_parts(pairs):
     def cepstra(signal):
         energies = librosa.feature.melspectrogram(
-            y=signal.samples[0].astype(np.float64), sr=mcd.RATE_HZ, n_fft=mcd.WINDOW,
-            hop_length=mcd.HOP, n_mels=mcd.BANDS, center=False,
+            y=signal.samples[0].astype(np.float64), sr=MCD.spec.rate_hz, n_fft=spectra.MCD_WINDOW,
+            hop_length=spectra.MCD_HOP, n_mels=spectra.BANDS, center=False,
         )  # fmt: skip
         level_db = librosa.power_to_db(energies, amin=1e-10, top_db=None)
-        n_mfcc = mcd.COEFFICIENTS + 1
+        n_mfcc = spectra.COEFFICIENTS + 1
         found = librosa.feature.mfcc(S=level_db, n_mfcc=n_mfcc, dct_type=2, norm="ortho")
         return found[1:], energies.sum(axis=0)
 
-    for name, (x, y) in pairs(mcd.RATE_HZ, speech_only=True).items():
+    for name, (x, y) in pairs(MCD.spec.rate_hz, speech_only=True).items():
         (of_x, energy), (of_y, _) = cepstra(x), cepstra(y)
         speaks = 10 * np.log10(energy) > 10 * np.log10(energy.max()) - 40
-        per_frame = np.sqrt(np.sum((of_x - of_y) ** 2, axis=0) / mcd.BANDS)
+        per_frame = np.sqrt(np.sum((of_x - of_y) ** 2, axis=0) / spectra.BANDS)
         expected = per_frame[speaks].mean()
         assert MCD(reference=x, degraded=y) == pytest.approx(expected, rel=1e-6), name

@@ -5,21 +5,15 @@ import pytest
 
 from snacbench.audio.resample import resample
 from snacbench.errors import Undefined
-from snacbench.metrics import bandwidth, loudness_diff, lsd, si_sdr, waveform_l1
+from snacbench.metrics import log_spectra, loudness_bandwidth, waveforms
 from snacbench.types import Audio
 from tests.conftest import broadband
-from tests.metrics.conftest import voice
+from tests.metrics.conftest import audio, scaled, voice
 
-SI_SDR, SI_SDR_ALIGNED, _ = si_sdr.METRICS
-L1, _ = waveform_l1.METRICS
-(LSD,) = lsd.METRICS
-(LOUDNESS,) = loudness_diff.METRICS
-(BANDWIDTH,) = bandwidth.METRICS
+SI_SDR, SI_SDR_ALIGNED, _, L1, _ = waveforms.METRICS
+LSD, _ = log_spectra.METRICS
+BANDWIDTH, LOUDNESS = loudness_bandwidth.METRICS
 RATE_HZ = 44_100
-
-
-def audio(samples):
-    return Audio(np.atleast_2d(np.asarray(samples, np.float32)), RATE_HZ)
 
 
 def noise(seed, channels=1, num_samples=2000):
@@ -27,7 +21,7 @@ def noise(seed, channels=1, num_samples=2000):
 
 
 def by_db(signal, gain_db):
-    return Audio(signal.samples * np.float32(10 ** (gain_db / 20)), signal.rate_hz)
+    return scaled(signal, 10 ** (gain_db / 20))
 
 
 def test_si_sdr_by_hand():

@@ -89,13 +89,11 @@ def test_a_run_scores_with_a_folder_of_files_and_says_what_has_no_value(name, tm
     assert found == pytest.approx(RECORDED[name]["similarities"]["awb_weather"], abs=1e-5)
     assert -1 <= metric(reference=x, degraded=longer) < 1
     short = Audio(y.samples[:, : RATE_HZ // 3], RATE_HZ)
-    for pair, which in (((short, y), "reference"), ((x, short), "degraded signal")):
-        with pytest.raises(Undefined, match=rf"the {which} lasts 0\.333 s, 0\.500 s are needed"):
-            metric(reference=pair[0], degraded=pair[1])
     silent = Audio(np.zeros_like(y.samples), RATE_HZ)
-    for pair, which in (((silent, y), "reference"), ((x, silent), "degraded signal")):
-        with pytest.raises(Undefined, match=f"the {which} is silent"):
-            metric(reference=pair[0], degraded=pair[1])
+    for bad, said in ((short, r"lasts 0\.333 s, 0\.500 s are needed"), (silent, "is silent")):
+        for pair, which in (((bad, y), "reference"), ((x, bad), "degraded signal")):
+            with pytest.raises(Undefined, match=f"the {which} {said}"):
+                metric(reference=pair[0], degraded=pair[1])
     least = Audio(x.samples[:, 8000:16000], RATE_HZ)
     assert metric(reference=least, degraded=least) == pytest.approx(1)
 

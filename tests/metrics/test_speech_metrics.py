@@ -7,19 +7,15 @@ import pytest
 
 from benchmarks._peers import PEERS
 from snacbench.errors import Undefined
-from snacbench.metrics import dnsmos, f0, mcd, stoi
+from snacbench.metrics import dnsmos, f0, log_spectra, stoi
 from snacbench.metrics.pesq import MAX_DURATION_S
 from snacbench.metrics.pesq import METRICS as PESQ
 from snacbench.types import Audio
-from tests.metrics.conftest import at_snr, voice
+from tests.metrics.conftest import at_snr, audio, voice
 
 STOI, ESTOI = stoi.METRICS
 F0_RMSE, VOICING = f0.METRICS
-(MCD,) = mcd.METRICS
-
-
-def audio(samples, rate_hz):
-    return Audio(np.ascontiguousarray(np.atleast_2d(samples), np.float32), rate_hz)
+_, MCD = log_spectra.METRICS
 
 
 @pytest.mark.parametrize("metric", PESQ, ids=["wb", "nb"])
@@ -125,7 +121,7 @@ def test_a_voice_that_ends_early_is_lost_or_was_never_there():
 
 
 def test_mcd_hears_no_level_but_for_one_under_the_floor():
-    x = voice(mcd.RATE_HZ)
+    x = voice(MCD.spec.rate_hz)
     assert MCD(reference=x, degraded=Audio(3 * x.samples, x.rate_hz)) < 1e-4
     with pytest.raises(Undefined, match="all its mel bands are at the floor"):
         MCD.prepare(Audio(x.samples * np.float32(1e-12), x.rate_hz))

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -74,7 +76,7 @@ def test_error_and_freedom_agree_with_the_matrix_formulas_and_gaps_are_as_if_not
     m = moments(values, labels)
     within = m.within[0] / (m.n[0] - m.clusters[0])
     sizes, n = np.array(SIZES), m.n[0]
-    spread = (sizes * (m.cluster_means[:, 0] - m.mean[0]) ** 2).sum() / (len(sizes) - 1)
+    spread = (m.residual_sums[:, 0] ** 2 / sizes).sum() / (len(sizes) - 1)
     effect = max(0.0, (spread - within) / ((n - (sizes**2).sum() / n) / (len(sizes) - 1)))
     error, freedom = by_matrices(values, labels, within, effect)
     assert m.robust_error[0] == pytest.approx(error)
@@ -85,8 +87,9 @@ def test_error_and_freedom_agree_with_the_matrix_formulas_and_gaps_are_as_if_not
     kept = np.isfinite(gaps)
     beside = moments(np.stack([gaps, values], axis=1), labels)
     alone = moments(values[kept], np.array(labels)[kept].tolist())
-    for measure in ("robust_error", "plug_in_error", "within_error", "degrees_of_freedom"):
+    for measure in ("n", "clusters", "robust_error", "within", "degrees_of_freedom"):
         assert getattr(beside, measure)[0] == pytest.approx(getattr(alone, measure)[0])
+    assert intervals.widened_z(beside)[0] == pytest.approx(intervals.widened_z(alone)[0])
 
 
 T4 = 2.7764  # t quantile, 4 degrees of freedom
@@ -173,13 +176,6 @@ def test_t_quantiles_are_those_of_scipy_to_the_last_bit_and_widen_the_tails():
     assert z[0] == pytest.approx(np.sqrt(20 / 19) * stats.t.ppf(0.975, 19))
 
 
-class Drawn:
-    """What scipy.stats.bootstrap looks at in an earlier result."""
-
-    def __init__(self, distribution):
-        self.bootstrap_distribution = distribution
-
-
 @pytest.mark.parametrize("level", [0.8, 0.95])
 def test_bca_ends_equal_scipys_on_the_same_draws(level):
     m = moments_of(*clustered())
@@ -193,7 +189,7 @@ def test_bca_ends_equal_scipys_on_the_same_draws(level):
             (m.residual_sums[:, i] + m.counts[:, i] * m.mean[i], m.counts[:, i]),
             lambda sums, counts, axis=-1: sums.sum(axis=axis) / counts.sum(axis=axis),
             paired=True, vectorized=True, confidence_level=level, n_resamples=0,
-            bootstrap_result=Drawn(draws[:, i]),
+            bootstrap_result=SimpleNamespace(bootstrap_distribution=draws[:, i]),
         ).confidence_interval  # fmt: skip
         assert (low[i], high[i]) == pytest.approx((theirs.low, theirs.high), rel=1e-12)
 
