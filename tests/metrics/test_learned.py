@@ -118,7 +118,7 @@ def test_utmos_equals_the_module_that_papers_use(tmp_path: Path) -> None:
     utmos.load({path.name: path}, network)
     for number, (num_samples, expected) in enumerate(SPEECHMOS.items()):
         audio = signal(number, num_samples)
-        assert utmos.naturalness(network, audio) == pytest.approx(expected, abs=2e-6)
+        assert utmos.naturalness(network, audio) == pytest.approx(expected, abs=5e-6)
 
 
 def test_squim_equals_torchaudios_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from benchmarks._peers import PEERS
 from snacbench.errors import Undefined
 from snacbench.metrics import _guards
-from snacbench.metrics.waveforms import SI_SDR
+from snacbench.metrics.si_sdr import SI_SDR
 from snacbench.plugins import metrics
 from snacbench.types import Audio
 from tests.metrics.conftest import at_snr, scaled, voice

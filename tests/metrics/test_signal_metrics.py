@@ -5,14 +5,15 @@ import pytest
 
 from snacbench.audio.resample import resample
 from snacbench.errors import Undefined
-from snacbench.metrics import log_spectra, loudness_bandwidth, waveforms
+from snacbench.metrics import bandwidth, log_spectra, loudness_diff, si_sdr, waveform_l1
 from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.metrics.conftest import audio, scaled, voice
 
-SI_SDR, SI_SDR_ALIGNED, _, L1, _ = waveforms.METRICS
+SI_SDR, SI_SDR_ALIGNED, _ = si_sdr.METRICS
+L1, _ = waveform_l1.METRICS
 LSD, _ = log_spectra.METRICS
-BANDWIDTH, LOUDNESS = loudness_bandwidth.METRICS
+(BANDWIDTH,), (LOUDNESS,) = bandwidth.METRICS, loudness_diff.METRICS
 RATE_HZ = 44_100
 
 

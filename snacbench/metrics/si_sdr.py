@@ -1,16 +1,11 @@
-"""Distances of waveforms: scale-invariant signal-to-distortion ratio, and mean absolute difference.
+"""Scale-invariant signal-to-distortion ratio, of the file as decoded and after alignment.
 
-SI-SDR, of the file as decoded and after alignment. With the reference x and the degraded signal y,
-both with their mean removed::
+With the reference x and the degraded signal y, both with their mean removed::
 
     a = <x, y> / <x, x>        SI-SDR = 10 log10( |a x|^2 / |y - a x|^2 )
 
 and the mean over channels. Le Roux, Wisdom, Erdogan, Hershey: "SDR - half-baked or well done?",
 ICASSP 2019.
-
-`waveform_l1`: ``mean |x - y|`` over channels and samples, full scale being 1. Part of the
-evaluation that comes with Kumar et al.: "High-Fidelity Audio Compression with Improved RVQGAN",
-NeurIPS 2023 (``L1Loss`` in ``scripts/evaluate.py`` of descript-audio-codec).
 """
 
 import math
@@ -19,23 +14,18 @@ from functools import partial
 
 from snacbench.errors import Undefined
 from snacbench.later import np
-from snacbench.metrics._guards import DISTANCE, guarded
-from snacbench.types import Audio, Floats
+from snacbench.metrics._guards import guarded
+from snacbench.types import Audio, Floats, MetricSpec
 
 # Float64 arithmetic leaves a residual near (1e-16)^2 of the energy between signals that differ
 # by a factor alone, and as little correlation between orthogonal ones. Ratios beyond this bound
 # are rounding; float32 audio stays far inside.
 _ROUNDING = 1e-28
 
-WAVEFORM_L1 = replace(
-    DISTANCE, name="waveform_l1", mono=False,
-    citation="L1Loss of descript-audio-codec 1.0.0, scripts/evaluate.py",
+SI_SDR = MetricSpec(
+    name="si_sdr", unit="dB", better="higher", range=(-math.inf, math.inf), rate_hz=44_100,
+    mono=False, citation="Le Roux et al., ICASSP 2019",
     ladder=("noise", "low-pass", "clipping", "shift"),
-)  # fmt: skip
-WAVEFORM_L1_22K = replace(WAVEFORM_L1, name="waveform_l1_22k", rate_hz=22_050)
-SI_SDR = replace(
-    WAVEFORM_L1, name="si_sdr", unit="dB", better="higher", range=(-math.inf, math.inf),
-    citation="Le Roux et al., ICASSP 2019", default=True,
 )  # fmt: skip
 SI_SDR_ALIGNED = replace(SI_SDR, name="si_sdr_aligned", aligned=True, version="2")
 SI_SDR_22K = replace(SI_SDR, name="si_sdr_22k", rate_hz=22_050, default=False)
@@ -68,18 +58,7 @@ def _centred(audio: Audio) -> Floats:
     return samples - samples.mean(axis=1, keepdims=True)
 
 
-def _difference(reference: Audio, degraded: Audio) -> float:
-    difference = reference.samples - degraded.samples
-    return float(np.abs(difference, out=difference).mean())
-
-
-METRICS = (
-    *(
-        guarded(spec, lambda reference: partial(_ratio_db, _centred(reference)))
-        for spec in (SI_SDR, SI_SDR_ALIGNED, SI_SDR_22K)
-    ),
-    *(
-        guarded(spec, lambda reference: partial(_difference, reference), silence_has_score=True)
-        for spec in (WAVEFORM_L1, WAVEFORM_L1_22K)
-    ),
+METRICS = tuple(
+    guarded(spec, lambda reference: partial(_ratio_db, _centred(reference)))
+    for spec in (SI_SDR, SI_SDR_ALIGNED, SI_SDR_22K)
 )
