@@ -52,15 +52,11 @@ class ProgressBar:
         from rich import progress as parts
 
         self._bar = parts.Progress(
-            parts.TextColumn("{task.description:<18}", markup=False),
-            parts.BarColumn(bar_width=30),
-            parts.TextColumn("{task.fields[count]}"),
-            parts.TimeElapsedColumn(),
-            parts.TextColumn("ETA"),
-            parts.TimeRemainingColumn(),
-            console=err(),
+            parts.TextColumn("{task.description:<18}", markup=False), parts.BarColumn(bar_width=30),
+            parts.TextColumn("{task.fields[count]}"), parts.TimeElapsedColumn(),
+            parts.TextColumn("ETA"), parts.TimeRemainingColumn(), console=err(),
             disable=not err().is_terminal,
-        )
+        )  # fmt: skip
         self._printed_s = time.monotonic()
 
     def __enter__(self) -> ProgressBar:

@@ -104,16 +104,13 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
     rest = [s.name for s in data.specs if s.name not in known and not s.anchor]
     where = f"per {data.by}".replace("domain", "panel") if several else data.called(options.domain)
     style.caption(
-        figure,
-        options,
-        style.sizes(where, [point.y for point in drawn]),
-        notes(data, drawn),
+        figure, options, style.sizes(where, [point.y for point in drawn]), notes(data, drawn),
         style.remarks([point.spec for point in drawn], truncated=": hollow, not joined"),
         style.left_out(beyond, "anchors beyond the axis"),
         style.left_out([name for name in rest if name in scored], f"no {needed}"),
         style.left_out([name for name in rest if name not in scored], "no score"),
         style.beside(data, options.metric, ALL_DOMAINS if several else options.domain),
-    )
+    )  # fmt: skip
     if drawn:
         style.legend_above(figure, [legend_entry(s) for s in series_of(drawn, look, data.labels)])
     return figure

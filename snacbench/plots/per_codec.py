@@ -37,14 +37,11 @@ def distribution(data: PlotData, options: Options) -> Figure:
         style.say_empty(axes, f"no {style.metric_name(options.metric)} scores")
     intervals = data.intervals(options.metric, options.domain).values()
     style.caption(
-        figure,
-        options,
-        style.sizes(data.called(options.domain), intervals, bars=False),
-        BOX,
+        figure, options, style.sizes(data.called(options.domain), intervals, bars=False), BOX,
         style.remarks(specs),
         style.left_out([s.name for s in data.specs if s.name not in scores], "no score"),
         style.beside(data, options.metric, options.domain),
-    )
+    )  # fmt: skip
     return figure
 
 
@@ -106,16 +103,13 @@ def differences(data: PlotData, options: Options) -> Figure:
     lost = sum(pair.lost for pair in pairs)
     scored = data.scores(options.metric, options.domain)
     style.caption(
-        figure,
-        options,
-        f"minus {baseline}, on shared clips",
-        style.sizes(data.called(options.domain), intervals),
-        holm if tests else "",
+        figure, options, f"minus {baseline}, on shared clips",
+        style.sizes(data.called(options.domain), intervals), holm if tests else "",
         f"{lost} clips that only one of a pair has were left out" if lost else "",
         style.remarks([s for s in data.specs if s.name in scored]),
         style.left_out([s.name for s in data.specs if s.name not in scored], "no score"),
         style.beside(data, "", options.domain),
-    )
+    )  # fmt: skip
     return figure
 
 

@@ -252,12 +252,9 @@ def _joined(
     )
     scored = {(m.name, spec.name) for run in runs for m in run.metrics for spec in run.codecs}
     return replace(
-        runs[0],
-        id=uuid.uuid4().hex[:12],
-        started_utc=min(run.started_utc for run in runs),
+        runs[0], id=uuid.uuid4().hex[:12], started_utc=min(run.started_utc for run in runs),
         snacbench_version=", ".join(dict.fromkeys(run.snacbench_version for run in runs)),
-        request=request,
-        device=", ".join(dict.fromkeys(run.device for run in runs)),
+        request=request, device=", ".join(dict.fromkeys(run.device for run in runs)),
         # Of one name they must be the same.
         codecs=_union(parts, [run.codecs for run in runs]),
         metrics=_union(parts, [run.metrics for run in runs]),
@@ -272,11 +269,10 @@ def _joined(
             for name, why in run.lacking.items()
             if any((name, spec.name) not in scored for spec in run.codecs)
         },
-        facts={name: text for name, text in facts.items() if text},
-        set_sha256=set_sha256(clips),
+        facts={name: text for name, text in facts.items() if text}, set_sha256=set_sha256(clips),
         whole_set_sha256=(runs[0].whole_set_sha256 or runs[0].set_sha256) if lacking else "",
         machine=_by_part([run.machine for run in runs]),
-    )
+    )  # fmt: skip
 
 
 def _union(parts: Sequence[RunFolder], named: Iterable[tuple[Spec, ...]]) -> tuple[Spec, ...]:

@@ -138,17 +138,12 @@ def _entropies(entry: Entry, domain: str) -> tuple[Interval, Interval, tuple[Boo
     few = [cluster_clips(labels).few for labels in by_domain]
     *of_books, rate, share = (
         jackknife_interval(
-            estimate,
-            without,
-            seconds[: len(left)],
-            n=len(chosen),
-            clusters=clustering.count,
-            most=most,
-            independence_assumed=clustering.independence_assumed,
+            estimate, without, seconds[: len(left)], n=len(chosen), clusters=clustering.count,
+            most=most, independence_assumed=clustering.independence_assumed,
             these_clusters_only=any(few),
         )
         for estimate, without, most in asked
-    )
+    )  # fmt: skip
     odd = np.array([unit % 2 == 1 for _, unit in units])
     held_out = (held_out_bits([of_stream[half] for half in (odd, ~odd)]) for of_stream in counts)
     return rate, share, tuple(map(Book, books, of_books, held_out))

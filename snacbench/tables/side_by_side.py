@@ -368,14 +368,10 @@ def _measured(
     found, interval = DISTANCES[spec.distance](reference, degraded, units), None
     if units > 1 and not np.isnan(found.left_out).any():
         interval = jackknife_interval(
-            found.value,
-            found.left_out,
-            reference.sizes(units),
-            n=len(clips),
-            clusters=clustering.count,
-            independence_assumed=clustering.independence_assumed,
+            found.value, found.left_out, reference.sizes(units), n=len(clips),
+            clusters=clustering.count, independence_assumed=clustering.independence_assumed,
             these_clusters_only=clustering.few,
-        )
+        )  # fmt: skip
         if interval.low is not None:
             interval = replace(interval, low=max(interval.low, spec.range[0]))
     poor = f"{n} embeddings of {dimensions} dimensions, too few to know how they spread: reads high"

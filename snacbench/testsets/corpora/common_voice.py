@@ -59,17 +59,12 @@ def _find(root: Path) -> list[corpus.CorpusFile]:
                 language = language_code(row.get("locale") or folder)
             found.append(
                 corpus.CorpusFile(
-                    f"{folder}/{Path(name).stem}",
-                    (clips / name).relative_to(root).as_posix(),
-                    domain="speech",
-                    cluster=pseudonym,
-                    transcript=row["sentence"].strip() or None,
-                    lossy_source=True,
-                    language=language,
-                    speaker=pseudonym,
+                    f"{folder}/{Path(name).stem}", (clips / name).relative_to(root).as_posix(),
+                    domain="speech", cluster=pseudonym, transcript=row["sentence"].strip() or None,
+                    lossy_source=True, language=language, speaker=pseudonym,
                     gender=gender_of(row.get("gender", "")),
                 )
-            )
+            )  # fmt: skip
     if not found:
         raise _LAYOUT.not_in(root, "the tables are there, but none of the clips they list")
     return sorted(found, key=lambda file: file.id)

@@ -30,15 +30,13 @@ def _corpus(
         return CorpusFile(name, cluster=who, speaker=who, gender=gender)
 
     return Corpus(
-        name=name,
-        summary=f"speech, 44.1 kHz, {len(speakers)} speakers, {what}",
+        name=name, summary=f"speech, 44.1 kHz, {len(speakers)} speakers, {what}",
         find=partial(layout.find, make=make, domain="speech", lossy_source=False, language="en"),
         licence="CC-BY-NC-4.0",  # Zenodo record 4660670
         where="Zenodo record 4660670 (https://zenodo.org/records/4660670), one archive of 16 GB.",
         # Speakers times five scripts, in each of 3 professional and 12 device versions
         # (description of the dataset).
-        expected_files=len(speakers) * 5 * (1 if version else 15),
-        expected_clusters=len(speakers),
+        expected_files=len(speakers) * 5 * (1 if version else 15), expected_clusters=len(speakers),
         downloads=(
             # Size and md5 as Zenodo states them for daps.tar.gz.
             Download(
@@ -47,7 +45,7 @@ def _corpus(
                 md5="303c130b7ce2e02b59c7ca5cd595a89c",
             ),
         ),
-    )
+    )  # fmt: skip
 
 
 CORPORA = (

@@ -21,13 +21,9 @@ _SHORT_IN_MEDIUM = (
 
 def _find(root: Path, edition: str) -> list[CorpusFile]:
     layout = Layout(
-        f"FMA ({edition})",
-        (edition,),
-        f"{edition}/<nnn>/<track>.mp3 and fma_metadata/tracks.csv",
-        f"{edition}/000/000002.mp3",
-        levels=(r"\d+", r"(\d{6})\.mp3"),
-        inside=(edition,),
-    )
+        f"FMA ({edition})", (edition,), f"{edition}/<nnn>/<track>.mp3 and fma_metadata/tracks.csv",
+        f"{edition}/000/000002.mp3", levels=(r"\d+", r"(\d{6})\.mp3"), inside=(edition,),
+    )  # fmt: skip
 
     found = layout.find(root, domain="music", lossy_source=True)
     audio = (root / found[0].path).parents[1]

@@ -16,8 +16,7 @@ _LAYOUT = Layout(
 
 
 CORPORA = Corpus(
-    name="gtzan",
-    summary="music, 22.05 kHz, 8.3 h, ten genres, no licence stated",
+    name="gtzan", summary="music, 22.05 kHz, 8.3 h, ten genres, no licence stated",
     find=partial(_LAYOUT.find, spelt=str.lower, domain="music"),
     licence="none stated; excerpts of commercial recordings",
     where="The authors' host is gone (torchaudio notes it since October 2022); copies "
@@ -28,4 +27,4 @@ CORPORA = Corpus(
         # Left out in every format, so that all copies give the same set.
         "jazz.00054": "the WAV file that circulates is truncated and cannot be decoded"
     },
-)
+)  # fmt: skip

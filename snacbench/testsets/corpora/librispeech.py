@@ -63,15 +63,11 @@ def _corpus(
         inside=(part,),
     )
     return corpus.Corpus(
-        name=f"librispeech-{part}",
-        summary=f"speech, 16 kHz, {summary}, with transcripts",
-        find=partial(layout.find, make=_make, **_FACTS),
-        licence="CC-BY-4.0",
-        where="https://www.openslr.org/12",
-        expected_files=complete[0],
-        expected_clusters=complete[1],
-        downloads=(archive,),
-    )
+        name=f"librispeech-{part}", summary=f"speech, 16 kHz, {summary}, with transcripts",
+        find=partial(layout.find, make=_make, **_FACTS), licence="CC-BY-4.0",
+        where="https://www.openslr.org/12", expected_files=complete[0],
+        expected_clusters=complete[1], downloads=(archive,),
+    )  # fmt: skip
 
 
 # Hours and speakers: the paper, table 1. Utterances: card of openslr/librispeech_asr on the hub.

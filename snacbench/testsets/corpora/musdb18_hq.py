@@ -5,15 +5,12 @@ from functools import partial
 from snacbench.testsets.corpora.corpus import Corpus, Download, Layout
 
 _LAYOUT = Layout(
-    "MUSDB18-HQ",
-    ("musdb18hq", "musdb18-hq", "musdb18_hq", "MUSDB18HQ", "musdb"),
-    "test/<track>/mixture.wav",
-    "test/AM Contra - Heart Peripheral/mixture.wav",
-    levels=("(.+)", r"mixture\.wav"),
-    inside=("test",),
+    "MUSDB18-HQ", ("musdb18hq", "musdb18-hq", "musdb18_hq", "MUSDB18HQ", "musdb"),
+    "test/<track>/mixture.wav", "test/AM Contra - Heart Peripheral/mixture.wav",
+    levels=("(.+)", r"mixture\.wav"), inside=("test",),
     advice="MUSDB18 in .stem.mp4 files is another edition, whose AAC coding ends at 16 kHz and "
     "would flatter codecs that do the same",
-)
+)  # fmt: skip
 # Size as Zenodo states it, sha256 as in torchaudio.datasets.MUSDB_HQ.
 _ARCHIVE = Download(
     "https://zenodo.org/records/3338373/files/musdb18hq.zip", 22_656_664_047,
