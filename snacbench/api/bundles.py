@@ -1,7 +1,5 @@
 """Runs as files to hand over: written, checked, and scores of them computed again."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory

@@ -1,7 +1,5 @@
 """Which metric to believe: those of a run beside ratings of its decodes, by rate and family."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,7 +41,7 @@ class Validity:
     coefficient: Coefficient
     notes: tuple[str, ...]
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """A line per group, scope and metric, with the fields of `Agreement`; `notes` in attrs."""
         found = pd.DataFrame(
             {"group": group, "scope": scope, "coefficient": self.coefficient, **asdict(one)}
@@ -219,7 +217,7 @@ def _matched(
 
 
 def _groups(
-    cells: pd.DataFrame, by: Sequence[str], bands: list[str]
+    cells: "pd.DataFrame", by: Sequence[str], bands: list[str]
 ) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
     """Each group's name, what it is a group by, and which cells are in it."""
     yield "all", "", np.ones(len(cells), bool)
