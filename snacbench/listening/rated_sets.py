@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -226,9 +227,7 @@ def _domain(told: Cells, at: str) -> Domain:
 
 
 def _number(text: str, at: str, field: str, low: float, high: float) -> float:
-    try:
+    with suppress(ValueError):
         if low <= (value := float(text)) <= high:
             return value
-    except ValueError:
-        pass
     raise UserError(f"{at}: {field}: expected a number from {low:g} to {high:g}, found {text!r}")
