@@ -65,7 +65,17 @@ class Consistency:
             if bits not in (None, counted := sum(self.streams.get(of, {}).values())):
                 text = f"{of[1]} on {of[0]}: {counted} bits are counted, {bits} were spent on codes"
                 self.found.append(Finding(ROW_FILES[rows.CodeHistogram], text))
-        self.missing = list(self._missing())
+        self.missing = list[Finding]()
+        have = {(codec, metric) for _, codec, metric in self.scored}  # merged runs have some alone
+        for clip, codec in product(self.clips, self.codecs):
+            if (clip, codec) not in self.coded:
+                text = f"{codec} on {clip}: neither coded nor failed"
+                self.missing.append(Finding(ROW_FILES[rows.Coded], text))
+            for metric, spec in self.metrics.items():
+                needed = (codec, metric) in have or not self.run.request.merged
+                if needed and (clip, codec, metric) not in self.scored:
+                    file = ROW_FILES[rows.Embedded if spec.distance else rows.Score]
+                    self.missing.append(Finding(file, f"{metric} of {codec} on {clip}: no score"))
 
     def _wrong(self, row: Any) -> Iterator[str]:
         if isinstance(row, Clip):
@@ -126,14 +136,3 @@ class Consistency:
             yield f"its status is {row.status}, its value {row.value}"
         elif row.value is not None and not low - 1e-6 <= row.value <= high + 1e-6:
             yield f"{row.value} is outside the metric's range, {spec.range}"
-
-    def _missing(self) -> Iterator[Finding]:
-        have = {(codec, metric) for _, codec, metric in self.scored}  # merged runs have some alone
-        for clip, codec in product(self.clips, self.codecs):
-            if (clip, codec) not in self.coded:
-                yield Finding(ROW_FILES[rows.Coded], f"{codec} on {clip}: neither coded nor failed")
-            for name, spec in self.metrics.items():
-                needed = (codec, name) in have or not self.run.request.merged
-                if needed and (clip, codec, name) not in self.scored:
-                    kind = rows.Embedded if spec.distance else rows.Score
-                    yield Finding(ROW_FILES[kind], f"{name} of {codec} on {clip}: no score")
