@@ -1,7 +1,5 @@
 """Runs as files to hand over: written, checked, and scores of them computed again."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,9 +22,7 @@ def export(run: Run, path: Path, *, partial: bool) -> Bundle:
     pinned = [f"# What computed the run {made.id}: pip install -c constraints.txt snacbench"]
     for name, version in made.packages.items():
         plain = re.fullmatch(r"(\d[\w.]*)(\+[\w.]+)?", version)  # without the kind of its build
-        pinned.append(
-            f"{name}=={plain[1]}" if plain and name != "python" else f"# {name} {version}"
-        )
+        pinned += [f"{name}=={plain[1]}" if plain and name != "python" else f"# {name} {version}"]
     texts = {_PINNED: "\n".join(pinned) + "\n"}
     source = shipped_recipes().get(followed.name) if followed else None
     if followed and source and sha256_of_file(source) == followed.sha256:

@@ -3,26 +3,18 @@
 Maps that come with snacbench are in ``rated``; docs/validity.md explains their fields.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 from xml.etree import ElementTree
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.rows import ListenerScore
@@ -80,7 +72,7 @@ class RatingMap(BaseModel):
     references: str = "(?!)"
 
     @model_validator(mode="after")
-    def _patterns_are_some(self) -> RatingMap:
+    def _patterns_are_some(self) -> "RatingMap":
         inside = (found for name in _TEXTS for found in _COLUMN.findall(getattr(self, name)))
         for pattern in (self.anchors, self.references, *(pattern for _, pattern in inside)):
             try:
@@ -231,14 +223,11 @@ def _domain(told: Cells, at: str) -> Domain:
     for domain in DOMAINS:
         if domain == told["domain"]:
             return domain
-    expected = ", ".join(DOMAINS)
-    raise UserError(f"{at}: domain: expected one of {expected}; found {told['domain']!r}")
+    raise UserError(f"{at}: domain: expected one of {', '.join(DOMAINS)}; found {told['domain']!r}")
 
 
 def _number(text: str, at: str, field: str, low: float, high: float) -> float:
-    try:
+    with suppress(ValueError):
         if low <= (value := float(text)) <= high:
             return value
-    except ValueError:
-        pass
     raise UserError(f"{at}: {field}: expected a number from {low:g} to {high:g}, found {text!r}")

@@ -24,9 +24,8 @@ def validity_figure(found: Validity, title: str = "") -> "Figure":
     """
     shown = [k for k, of in found.groups.items() if any(o.value is not None for o in of["cells"])]
     metrics = [one.metric for one in found.groups["all"]["cells"]]
-    names = [
-        style.shortened(style.metric_name(m), style.NAME_CHARACTERS["single"]) for m in metrics
-    ]
+    most = style.NAME_CHARACTERS["single"]
+    names = [style.shortened(style.metric_name(m), most) for m in metrics]
     options = Options(width="single" if len(shown) < 2 else "double", title=title)
     with style.paper_style():
         figure = style.new_figure(options, style.row_height_in(names, 0.22))

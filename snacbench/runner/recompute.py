@@ -4,8 +4,6 @@ The run begins once more in a temporary folder, with all its rows but those that
 the schedule finds missing there is what is to be computed.
 """
 
-from __future__ import annotations
-
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -133,7 +131,11 @@ class _Here:
         """Why a score cannot be computed again here; empty if it can."""
         clip, codec, metric = row.clip, row.codec, row.metric
         try:
-            self.clips[clip] = self.clips.get(clip) or self._clip(clip)
+            if clip not in self.clips:
+                digest = self._clips[clip].sha256 if clip in self._clips else ""
+                if not (path := self._files.get(digest)) or sha256_of_file(path) != digest:
+                    raise TestSetError(self._no_files)
+                self.clips[clip] = replace(self._clips[clip], path=path)
             base = (s.without_condition.name for s in self.run.codecs if s.name == codec)
             for name in (*base, codec):  # whose delay and spot check hold under every condition
                 self.codecs[name] = self.codecs.get(name) or self._codec(name)
@@ -141,12 +143,6 @@ class _Here:
         except UserError as error:
             return f"{_KINDS.get(type(error), 'not possible here')}: {error}"
         return ""
-
-    def _clip(self, name: str) -> Clip:
-        digest = self._clips[name].sha256 if name in self._clips else ""
-        if not (path := self._files.get(digest)) or sha256_of_file(path) != digest:
-            raise TestSetError(self._no_files)
-        return replace(self._clips[name], path=path)
 
     def _codec(self, name: str) -> plan.PlannedCodec:
         then = next(spec for spec in self.run.codecs if spec.name == name)
@@ -237,10 +233,9 @@ def _differences(
                 told.scores.append((name, row.value, now.value))
             same = same or (bool(otherwise) and abs(value - then) <= close)
             if now.status != row.status or not same:
-                said = (
-                    f"{name}: {then} ({row.status}), again {value} ({now.status}){now.reason:.80}"
-                )
+                came = f"again {value} ({now.status}){now.reason:.80}"
                 within = f"within {close:g}" if otherwise else "the same, audio too"
-                yield Finding(ROW_FILES[kind], f"{said}; expected {within}", line)
+                said = f"{name}: {then} ({row.status}), {came}; expected {within}"
+                yield Finding(ROW_FILES[kind], said, line)
     codings = counted(len(alike), "coding")
     told.facts["recomputed"] = f"{codings}, {sum(alike)} to the same audio bit by bit"

@@ -117,14 +117,16 @@ def write_bundle(
             kept(folder.path, digest)  # is what it was
             members[embeddings_name(digest)] = _lines(folder.path / embeddings_name(digest))
     for name in rows.counts:
-        members[name] = _rows(folder.path / name, hide, made.hidden)
+        members[name] = (row for row in _lines(folder.path / name) if row.endswith(b"\n"))
     sizes, shorts, digests = Counter[str](), dict[str, str](), dict[str, str]()
 
     def add(name: str, lines: Iterable[bytes]) -> None:
         info, digest, short = zipfile.ZipInfo(name), sha256(), list[str]()  # of 1980
         info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
         with archive.open(info, "w", force_zip64=True) as stream:
-            for line in lines:
+            for told in lines:
+                known = name in rows.counts
+                line = _without_places(name, told, hide, made.hidden) if known else told
                 sizes[name] += stream.write(line)
                 digest.update(line)
                 short.append(sha256(line).hexdigest()[:_SHORT])
@@ -149,11 +151,6 @@ def write_bundle(
 def _lines(path: Path) -> Iterator[bytes]:
     with path.open("rb") as stream:
         yield from stream
-
-
-def _rows(path: Path, hide: Callable[[str], str], hidden: Counter[str]) -> Iterator[bytes]:
-    complete = (line for line in _lines(path) if line.endswith(b"\n"))
-    return (_without_places(path.name, line, hide, hidden) for line in complete)
 
 
 def _hiding(folder: RunFolder, record: str) -> Callable[[str], str]:
@@ -302,13 +299,11 @@ def _changes(path: Path, then: list[str], now: list[str]) -> Iterator[Finding]:
     if len(gone) > len(strange) or not strange:
         lines = ", ".join(map(str, gone[:9]))
         text = f"rows missing: {len(gone) - len(strange)}, among lines {lines} as they were"
-        text = text if gone else "its rows are in another order"
-        yield Finding(path.name, text)
+        yield Finding(path.name, text if gone else "its rows are in another order")
     what = "changed" if len(strange) <= len(gone) else "changed or added" if gone else "added"
     for number, line in enumerate(_lines(path), start=1):
         if number in strange:
-            try:
-                told = named(json.loads(line)) or "no row"
-            except (ValueError, AttributeError, TypeError):
-                told = "no row"
-            yield Finding(path.name, f"{told}: this row was {what}", number)
+            told = ""
+            with suppress(ValueError, AttributeError, TypeError):
+                told = named(json.loads(line))
+            yield Finding(path.name, f"{told or 'no row'}: this row was {what}", number)

@@ -65,7 +65,17 @@ class Consistency:
             if bits not in (None, counted := sum(self.streams.get(of, {}).values())):
                 text = f"{of[1]} on {of[0]}: {counted} bits are counted, {bits} were spent on codes"
                 self.found.append(Finding(ROW_FILES[rows.CodeHistogram], text))
-        self.missing = list(self._missing())
+        self.missing = list[Finding]()
+        have = {(codec, metric) for _, codec, metric in self.scored}  # merged runs have some alone
+        for clip, codec in product(self.clips, self.codecs):
+            if (clip, codec) not in self.coded:
+                text = f"{codec} on {clip}: neither coded nor failed"
+                self.missing.append(Finding(ROW_FILES[rows.Coded], text))
+            for metric, spec in self.metrics.items():
+                needed = (codec, metric) in have or not self.run.request.merged
+                if needed and (clip, codec, metric) not in self.scored:
+                    file = ROW_FILES[rows.Embedded if spec.distance else rows.Score]
+                    self.missing.append(Finding(file, f"{metric} of {codec} on {clip}: no score"))
 
     def _wrong(self, row: Any) -> Iterator[str]:
         if isinstance(row, Clip):
@@ -77,21 +87,18 @@ class Consistency:
         known: dict[str, Mapping[str, Any]]
         known = {"clip": self.clips, "codec": self.codecs, "metric": self.metrics}
         names = ((what, getattr(row, what, "")) for what in known)
-        if strange := [
-            f"{what} {name}" for what, name in names if name and name not in known[what]
-        ]:
+        strange = [f"{what} {name}" for what, name in names if name and name not in known[what]]
+        if strange:
             yield f"the run has no {', no '.join(strange)}"
         elif isinstance(row, rows.Coded):
             yield from self._coding(row, self.clips[row.clip])
         elif isinstance(row, rows.CodeHistogram):
             sizes = dict(enumerate(s.codebook_size for s in self.codecs[row.codec].streams))
-            if (
-                sizes.get(row.stream) != row.codebook_size
-                or row.codes[-1:].sum() >= row.codebook_size
-            ):
-                yield f"stream {row.stream} has no codebook of {row.codebook_size} codes"
+            size = row.codebook_size
+            if sizes.get(row.stream) != size or row.codes[-1:].sum() >= size:
+                yield f"stream {row.stream} has no codebook of {size} codes"
             else:  # of a clip that a killed process wrote twice, the last one counts
-                counted = int(row.counts.sum()) * bits_per_code(row.codebook_size)
+                counted = int(row.counts.sum()) * bits_per_code(size)
                 self.streams.setdefault((row.clip, row.codec), {})[row.stream] = counted
         elif isinstance(row, rows.Score):
             digests = (row.reference, row.degraded) if isinstance(row, rows.Embedded) else ()
@@ -119,6 +126,7 @@ class Consistency:
 
     def _score(self, row: rows.Score) -> Iterator[str]:
         spec, ok, of = self.metrics[row.metric], row.status == "ok", (row.clip, row.codec)
+        low, high = spec.range
         if (*of, row.metric) in self.scored:
             yield "it is there twice"
         self.scored.add((*of, row.metric))
@@ -126,18 +134,5 @@ class Consistency:
             yield "it scores what was not coded"
         if (row.value is not None) != (ok and spec.distance is None):
             yield f"its status is {row.status}, its value {row.value}"
-        elif (
-            row.value is not None and not spec.range[0] - 1e-6 <= row.value <= spec.range[1] + 1e-6
-        ):
+        elif row.value is not None and not low - 1e-6 <= row.value <= high + 1e-6:
             yield f"{row.value} is outside the metric's range, {spec.range}"
-
-    def _missing(self) -> Iterator[Finding]:
-        have = {(codec, metric) for _, codec, metric in self.scored}  # merged runs have some alone
-        for clip, codec in product(self.clips, self.codecs):
-            if (clip, codec) not in self.coded:
-                yield Finding(ROW_FILES[rows.Coded], f"{codec} on {clip}: neither coded nor failed")
-            for name, spec in self.metrics.items():
-                needed = (codec, name) in have or not self.run.request.merged
-                if needed and (clip, codec, name) not in self.scored:
-                    kind = rows.Embedded if spec.distance else rows.Score
-                    yield Finding(ROW_FILES[kind], f"{name} of {codec} on {clip}: no score")

@@ -54,20 +54,19 @@ def from_json(line: str | bytes, row_type: type[Row], *, origin: str) -> Row:
     Raises StoreError if it is no such row; `origin` says in the message where it stood.
     """
     text = line.encode() if isinstance(line, str) else line
-    rows = _many_from_json(b"[" + text + b"]", row_type, origin=origin)
-    if len(rows) != 1:
-        raise StoreError(_no_row(origin, row_type, f"{len(rows)} rows in a line, expected 1"))
-    return rows[0]
+    return _many_from_json([text], row_type, origin=origin)[0]
 
 
-def _many_from_json(array: bytes, row_type: type[Row], *, origin: str) -> list[Row]:
+def _many_from_json(lines: list[bytes], row_type: type[Row], *, origin: str) -> list[Row]:
     packed = row_type is CodeHistogram
     if row_type not in _adapters:
         stored: Any = _PackedHistogram if packed else row_type
         finite = ConfigDict(allow_inf_nan=row_type is Run)  # ranges of metrics may be infinite
         _adapters[row_type] = TypeAdapter(list[stored], config=finite)
     try:
-        rows: Any = _adapters[row_type].validate_json(array)
+        rows: Any = _adapters[row_type].validate_json(b"[" + b",".join(lines) + b"]")
+        if len(rows) != len(lines):
+            raise ValueError(f"{len(rows)} rows in a line, expected 1")
         for at, row in enumerate(rows if packed else ()):
             try:
                 table = np.frombuffer(zlib.decompress(base64.b64decode(row.packed)), "<u4")
@@ -76,20 +75,16 @@ def _many_from_json(array: bytes, row_type: type[Row], *, origin: str) -> list[R
             codes, counts = table.reshape(2, -1)
             pair = codes.astype(np.int32), counts.astype(np.int64)
             rows[at] = CodeHistogram(row.clip, row.codec, row.stream, row.codebook_size, *pair)
-    except ValidationError as error:
-        first = error.errors()[0]
-        why = ": ".join(map(str, (*first["loc"][1:], first["msg"])))
-        raise StoreError(_no_row(origin, row_type, why)) from error
     except ValueError as error:
-        raise StoreError(_no_row(origin, row_type, str(error))) from error
+        why = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            why = ": ".join(map(str, (*first["loc"][1:], first["msg"])))
+        raise StoreError(
+            f"{origin} is not a {row_type.__name__} row ({why}); the file was changed by hand or "
+            "written by another version of snacbench"
+        ) from error
     return list(rows)
-
-
-def _no_row(origin: str, row_type: type[object], why: str) -> str:
-    return (
-        f"{origin} is not a {row_type.__name__} row ({why}); the file was changed by hand or "
-        "written by another version of snacbench"
-    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,10 +113,8 @@ def read_blocks(path: Path, row_type: type[Row]) -> Iterator[tuple[list[int], li
                 lines.pop()  # a process was killed while it wrote
                 places.pop()
             try:
-                rows = _many_from_json(b"[" + b",".join(lines) + b"]", row_type, origin=str(path))
-            except StoreError:
-                rows = []
-            if len(rows) != len(lines):  # again one by one, to say which of them is wrong
+                rows = _many_from_json(lines, row_type, origin=str(path))
+            except StoreError:  # again one by one, to say which of them is wrong
                 numbered = enumerate(lines, start=number)
                 rows = [from_json(x, row_type, origin=f"{path}, line {n}") for n, x in numbered]
             yield places, rows

@@ -1,7 +1,5 @@
 """Which metric to believe: those of a run beside ratings of its decodes, by rate and family."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,7 +41,7 @@ class Validity:
     coefficient: Coefficient
     notes: tuple[str, ...]
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """A line per group, scope and metric, with the fields of `Agreement`; `notes` in attrs."""
         found = pd.DataFrame(
             {"group": group, "scope": scope, "coefficient": self.coefficient, **asdict(one)}
@@ -107,16 +105,13 @@ def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
     """
     known, edges, notes = rows.clip_metrics, _bands(bands), list[str]()
     if not known:
-        raise UserError(
-            f"the run {rows.name} has no scores of clips; add some by 'snacbench score'"
-        )
+        text = f"the run {rows.name} has no scores of clips; add some by 'snacbench score'"
+        raise UserError(text)
     for m in metrics:
         if m not in known:
             raise UserError(f"the run has no scores of clips by {m!r}; {did_you_mean(m, known)}")
-    found = pd.DataFrame(
-        _matched(rows, ratings, notes, anchors=anchors),
-        columns=["listener", "item", "clip", "codec", "score"],
-    )
+    matched = _matched(rows, ratings, notes, anchors=anchors)
+    found = pd.DataFrame(matched, columns=["listener", "item", "clip", "codec", "score"])
     table = found.pivot_table("score", "listener", ["item", "clip", "codec"])
     if repeated := len(found) - int(table.count().sum()):
         notes.append(f"{repeated} ratings are a listener's further ones of a cell: means are taken")
@@ -150,12 +145,9 @@ def validity_of(  # noqa: PLR0913 - keyword-only choices of one analysis
     item, codec_of = (np.unique(cells[k], return_inverse=True)[1] for k in ("item", "codec"))
     groups = dict[str, dict[Scope, list[Agreement]]]()
     for group, column, chosen in _groups(cells, by, list(edges)):
-        of_group = np.where(chosen, table.to_numpy(), np.nan)
+        of = Rated(np.where(chosen, table.to_numpy(), np.nan), scores, item, codec_of, units)
         key = f"{group} ({column})" if group in groups else group  # as of a family "speech"
-        groups[key] = {
-            scope: agreements(Rated(of_group, scores, item, codec_of, units), scope, coefficient)
-            for scope in LEAST
-        }
+        groups[key] = {scope: agreements(of, scope, coefficient) for scope in LEAST}
     return Validity(groups, coefficient, tuple(notes))
 
 
@@ -219,7 +211,7 @@ def _matched(
 
 
 def _groups(
-    cells: pd.DataFrame, by: Sequence[str], bands: list[str]
+    cells: "pd.DataFrame", by: Sequence[str], bands: list[str]
 ) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
     """Each group's name, what it is a group by, and which cells are in it."""
     yield "all", "", np.ones(len(cells), bool)

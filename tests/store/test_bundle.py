@@ -42,8 +42,7 @@ def run(home):
 
 @pytest.fixture(scope="module")
 def bundle(run, home):
-    run.export(home / "b.zip")
-    return home / "b.zip"
+    return run.export(home / "b.zip").path
 
 
 def members(bundle):
