@@ -205,20 +205,17 @@ def spec_of(header: Header) -> CodecSpec | None:
 # --------------------------------------------------- codes that a run kept, and what coders made
 def kept_codecs(folder: RunFolder) -> list[tuple[CodecSpec, list[Coded]]]:
     """Codecs with codebooks whose codes a run kept, in the run's order, each with those rows."""
-    found: dict[str, dict[str, Coded]] = {}
-    for row in folder.read(Coded):  # of two rows of a clip the last one counts
-        found.setdefault(row.codec, {})[row.clip] = row
-    kept = [
-        (spec, [row for row in found.get(spec.name, {}).values() if row.codes])
-        for spec in folder.run.codecs
-        if spec.streams
-    ]
-    if not any(rows for _, rows in kept):
+    kept = {spec.name: (spec, list[Coded]()) for spec in folder.run.codecs if spec.streams}
+    # Of two rows of a clip the last one counts.
+    for row in {(row.codec, row.clip): row for row in folder.read(Coded)}.values():
+        if row.codes and row.codec in kept:
+            kept[row.codec][1].append(row)
+    if not any(rows for _, rows in kept.values()):
         raise UserError(
             f"{folder.path} keeps no codes; make it again with 'snacbench run --keep-codes', with "
             "a codec that has codebooks"
         )
-    return [(spec, rows) for spec, rows in kept if rows]
+    return [(spec, rows) for spec, rows in kept.values() if rows]
 
 
 def kept_clips(folder: RunFolder, rows: Iterable[Coded]) -> list[KeptClip]:

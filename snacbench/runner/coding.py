@@ -73,8 +73,42 @@ class CodingJob(Job):
         return row_seed(self.request.seed, codec=name, clip=clip.id)
 
     def run(self) -> Rows:
-        """Histograms first: a clip counts as coded only once everything about it is on disk."""
-        return sorted(code_clips(self), key=lambda row: isinstance(row, Coded))
+        """Code clips and write what was decoded; a failure of a clip becomes a row.
+
+        Where the codec takes batches, clips of equal padded length go together. Histograms come
+        first: a clip counts as coded only once everything about it is on disk.
+        """
+        if self.refused:
+            return self.lost(self.refused)
+        try:
+            loaded = load(self.codec)
+        except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
+            return [row for clip in self.clips for row in _failed(self, clip, error)]
+        batching = loaded.codec if isinstance(loaded.codec, BatchCodec) else None
+
+        def padded_length(clip: Clip) -> int:
+            rate_hz = self.codec.spec.rate_hz or clip.rate_hz
+            length = num_samples_at(clip.num_samples, clip.rate_hz, rate_hz)
+            return batching.padded_length(length) if batching else length
+
+        most, in_order = self.codec.batch if batching else 1, sorted(self.clips, key=padded_length)
+        done, writing = Rows(), list[Future[Rows]]()
+        with ThreadPoolExecutor(_THREADS) as threads:
+            reading = {
+                c.id: threads.submit(source_of, c, self.codec, self.request) for c in in_order
+            }
+            for length, group in groupby(in_order, key=padded_length):
+                while clips := list(islice(group, loaded.batch_size(length, most))):
+                    sources = []
+                    for clip in clips:
+                        try:
+                            sources.append(reading.pop(clip.id).result())
+                        except Exception as error:  # noqa: BLE001 - becomes a failed row
+                            done += _failed(self, clip, error)
+                    for came in _coded(self, loaded, sources, length) if sources else ():
+                        writing.append(threads.submit(_finished, self, *came))
+            done += (row for future in writing for row in future.result())
+        return sorted(done, key=lambda row: isinstance(row, Coded))
 
     def apart(self) -> "list[CodingJob]":
         """Clip by clip and point by point: of those only one may be what the worker died of."""
@@ -126,41 +160,6 @@ def source_of(clip: Clip, codec: PlannedCodec, request: Request) -> Source:
     if (condition := condition_of(codec.spec)) and condition.stage == "input":
         audio, realised = impaired(audio, condition, seed=request.seed, clip=clip.id)
     return Source(clip, audio, *codec_inputs(audio, codec.spec), realised)
-
-
-def code_clips(job: CodingJob) -> Rows:
-    """Code clips and write what was decoded; a failure of a clip becomes a row.
-
-    Where the codec takes batches, clips of equal padded length go together.
-    """
-    if job.refused:
-        return job.lost(job.refused)
-    try:
-        loaded = load(job.codec)
-    except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-        return [row for clip in job.clips for row in _failed(job, clip, error)]
-    batching = loaded.codec if isinstance(loaded.codec, BatchCodec) else None
-
-    def padded_length(clip: Clip) -> int:
-        rate_hz = job.codec.spec.rate_hz or clip.rate_hz
-        length = num_samples_at(clip.num_samples, clip.rate_hz, rate_hz)
-        return batching.padded_length(length) if batching else length
-
-    most, in_order = job.codec.batch if batching else 1, sorted(job.clips, key=padded_length)
-    done, writing = Rows(), list[Future[Rows]]()
-    with ThreadPoolExecutor(_THREADS) as threads:
-        reading = {c.id: threads.submit(source_of, c, job.codec, job.request) for c in in_order}
-        for length, group in groupby(in_order, key=padded_length):
-            while clips := list(islice(group, loaded.batch_size(length, most))):
-                sources = []
-                for clip in clips:
-                    try:
-                        sources.append(reading.pop(clip.id).result())
-                    except Exception as error:  # noqa: BLE001 - becomes a failed row
-                        done += _failed(job, clip, error)
-                for came in _coded(job, loaded, sources, length) if sources else ():
-                    writing.append(threads.submit(_finished, job, *came))
-        return done + [row for future in writing for row in future.result()]
 
 
 def reason_of(error: Exception) -> str:
@@ -297,9 +296,8 @@ def _timed(
         own = ((job.seed_of(s.clip, spec, passed), len(s.inputs)) for s in sources)
         seeds = [first + i for first, count in own for i in range(count)]
         started = now(loaded)
-        if together:
-            return loaded.decode_batch(parts, seeds=seeds), now(loaded) - started
-        return loaded.decode(parts, seed=seeds[0]), now(loaded) - started
+        decoded = loaded.decode(parts, seed=seeds[0], seeds=seeds if together else ())
+        return decoded, now(loaded) - started
 
     loaded = load(job.codec) if loaded.planned != job.codec.base else loaded
     encoded, encode_s = encode(signals)

@@ -86,16 +86,14 @@ class LoadedCodec:
                 return self.codec.encode_batch(signals)
             return [self.codec.encode(signal) for signal in signals]
 
-    def decode(self, parts: Sequence[Encoded], *, seed: int) -> list[Audio]:
-        """What parts are decoded to, part i with `seed` + i."""
+    def decode(
+        self, parts: Sequence[Encoded], *, seed: int = 0, seeds: Sequence[int] = ()
+    ) -> list[Audio]:
+        """Parts decoded, part i with `seed` + i; with `seeds` in a batch of a `BatchCodec`."""
         with self.computing():
+            if seeds and isinstance(self.codec, BatchCodec):
+                return self.codec.decode_batch(parts, seeds=seeds)
             return [self.codec.decode(part, seed=seed + i) for i, part in enumerate(parts)]
-
-    def decode_batch(self, parts: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
-        """What parts are decoded to, each with its seed, in a batch of a `BatchCodec`."""
-        assert isinstance(self.codec, BatchCodec)
-        with self.computing():
-            return self.codec.decode_batch(parts, seeds=seeds)
 
     def adjust(self, wanted: PlannedCodec) -> bool:
         """Become the codec of another plan, if that takes no other network.
