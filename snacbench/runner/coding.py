@@ -50,22 +50,17 @@ def row_seed(run_seed: int, *, codec: str, clip: str) -> int:
 class CodingJob(Job):
     """Clips for one codec.
 
-    `cuts` are points that get the codec's codes, or the first streams of them: lower points of its
-    model, and points whose condition changes what is sent. Of a cascade they are its longer ones.
-    `refused` is why none is to be coded: the codec has failed its spot check, or was stopped.
+    The first of its `points` encodes. The others get its codes, or the first streams of them: lower
+    points of its model, and points whose condition changes what is sent. Of a cascade they are its
+    longer ones. `refused` is why none is to be coded: the codec has failed its spot check, or was
+    stopped.
     """
 
-    codec: PlannedCodec
+    points: tuple[PlannedCodec, ...]
     clips: tuple[Clip, ...]
     request: Request
     run_folder: Path
     refused: str = ""
-    cuts: tuple[PlannedCodec, ...] = ()
-
-    @property
-    def points(self) -> tuple[PlannedCodec, ...]:
-        """All operating points that the clips are coded at, the one that encodes first."""
-        return (self.codec, *self.cuts)
 
     def seed_of(self, clip: Clip, spec: CodecSpec, passed: int = 1) -> int:
         """Seed of a clip's decode, the same under every condition; of a cascade, in that pass."""
@@ -80,23 +75,22 @@ class CodingJob(Job):
         """
         if self.refused:
             return self.lost(self.refused)
+        first = self.points[0]
         try:
-            loaded = load(self.codec)
+            loaded = load(first)
         except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
             return [row for clip in self.clips for row in _failed(self, clip, error)]
         batching = loaded.codec if isinstance(loaded.codec, BatchCodec) else None
 
         def padded_length(clip: Clip) -> int:
-            rate_hz = self.codec.spec.rate_hz or clip.rate_hz
+            rate_hz = first.spec.rate_hz or clip.rate_hz
             length = num_samples_at(clip.num_samples, clip.rate_hz, rate_hz)
             return batching.padded_length(length) if batching else length
 
-        most, in_order = self.codec.batch if batching else 1, sorted(self.clips, key=padded_length)
+        most, in_order = first.batch if batching else 1, sorted(self.clips, key=padded_length)
         done, writing = Rows(), list[Future[Rows]]()
         with ThreadPoolExecutor(_THREADS) as threads:
-            reading = {
-                c.id: threads.submit(source_of, c, self.codec, self.request) for c in in_order
-            }
+            reading = {c.id: threads.submit(source_of, c, first, self.request) for c in in_order}
             for length, group in groupby(in_order, key=padded_length):
                 while clips := list(islice(group, loaded.batch_size(length, most))):
                     sources = []
@@ -113,7 +107,7 @@ class CodingJob(Job):
     def apart(self) -> "list[CodingJob]":
         """Clip by clip and point by point: of those only one may be what the worker died of."""
         return [
-            replace(self, codec=replace(point, batch=1), cuts=(), clips=(clip,))
+            replace(self, points=(replace(point, batch=1),), clips=(clip,))
             for clip in self.clips
             for point in self.points
         ]
@@ -190,7 +184,7 @@ def _failed(job: CodingJob, clip: Clip, error: Exception) -> Rows:
     reason = reason_of(error)
     if is_out_of_memory(error):
         reason = (
-            f"{job.codec.device} has no memory for this clip of {clip.duration_s:.1f} s, even "
+            f"{job.points[0].device} has no memory for this clip of {clip.duration_s:.1f} s, even "
             "alone; use --segment-s or --device cpu"
         )
     elif not isinstance(error, SnacbenchError):
@@ -244,7 +238,7 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
         )  # fmt: skip
         return [row, *histograms]
     except Exception as error:  # noqa: BLE001 - becomes a failed row
-        return _failed(replace(job, codec=point, cuts=()), source.clip, error)
+        return _failed(replace(job, points=(point,)), source.clip, error)
 
 
 def _coded(
@@ -255,26 +249,24 @@ def _coded(
     # one point is to blame, that one is found.
     alone = len(sources) == len(job.points) == 1
     try:
-        timed = _timed(job, loaded, sources)
+        yield from _timed(job, loaded, sources)
+        return
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - becomes smaller batches or a failed row
         full, fault = is_out_of_memory(error), error
         if full or not alone:
             fault = error.with_traceback(None)  # free of the tensors that it would keep alive
-    else:
-        yield from timed
-        return
     if full:
         loaded.was_too_large(padded_length * sum(len(source.inputs) for source in sources))
     if alone:
-        yield sources[0], job.codec, fault
+        yield sources[0], job.points[0], fault
     elif half := len(sources) // 2:
         yield from _coded(job, loaded, sources[:half], padded_length)
         yield from _coded(job, loaded, sources[half:], padded_length)
     else:
         for point in job.points:
-            yield from _coded(replace(job, codec=point, cuts=()), loaded, sources, padded_length)
+            yield from _coded(replace(job, points=(point,)), loaded, sources, padded_length)
 
 
 def _timed(
@@ -299,10 +291,10 @@ def _timed(
         decoded = loaded.decode(parts, seed=seeds[0], seeds=seeds if together else ())
         return decoded, now(loaded) - started
 
-    loaded = load(job.codec) if loaded.planned != job.codec.base else loaded
-    encoded, encode_s = encode(signals)
     for point in job.points:
         loaded = load(point) if loaded.planned != point.base else loaded
+        if point is job.points[0]:
+            encoded, encode_s = encode(signals)
         spec, condition = point.spec, condition_of(point.spec)
         while passed < passes_of(spec):
             if not decoded:
@@ -311,7 +303,7 @@ def _timed(
             decoded, before_s, encode_s = [], before_s + took_s, encode_s + more_s
             passed += 1
         parts = iter([e for _, e in zip(signals, encoded, strict=True)])
-        if job.cuts:
+        if len(job.points) > 1:
             parts = (replace(e, codes=e.codes[: len(spec.streams)]) for e in parts)
         sent = [list(islice(parts, len(source.inputs))) for source in sources]
         came = [

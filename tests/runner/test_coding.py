@@ -28,7 +28,7 @@ def coded(monkeypatch, tmp_path):
         loaded = failing.loaded_toy(codec)
         monkeypatch.setattr(coding, "load", lambda planned: loaded)
         planned, request = replace(failing.TOY, spec=codec.spec, batch=batch), Request(**how)
-        made = CodingJob(planned, tuple(clips), request, tmp_path / "run")
+        made = CodingJob((planned,), tuple(clips), request, tmp_path / "run")
         return {row.clip: row for row in made.run() if isinstance(row, Coded)}
 
     return of
@@ -81,7 +81,7 @@ def test_seconds_of_a_point_are_those_that_it_takes_alone(tmp_path, monkeypatch,
     monkeypatch.setattr(coding, "now", lambda loaded: float(toy.calls))  # a second for each
 
     def seconds(*points):
-        job = CodingJob(points[0], tuple(clips), Request(), tmp_path / "run", cuts=points[1:])
+        job = CodingJob(points, tuple(clips), Request(), tmp_path / "run")
         return {(r.codec, r.clip): (r.encode_s, r.decode_s) for r in job.run()}
 
     alone = {name: taken for point in points for name, taken in seconds(point).items()}
@@ -120,7 +120,7 @@ def test_clips_that_cannot_be_coded_fail_with_their_reason(coded, tmp_path, monk
     (row,) = coded(failing.Sender(sent=lambda c, a: torch.zeros(3).reshape(7)), clips[:1]).values()
     assert re.search(r"RuntimeError: shape .* \(test_coding\.py:\d+\)$", row.reason)
     monkeypatch.setattr(coding, "load", lambda planned: {}["library"])
-    job = CodingJob(failing.TOY, tuple(clips[:1]), Request(), tmp_path)
+    job = CodingJob((failing.TOY,), tuple(clips[:1]), Request(), tmp_path)
     (row,) = job.run()
     assert re.fullmatch(r"KeyError: 'library' \(test_coding\.py:\d+\)", row.reason)
     (row,) = replace(job, refused="why").run()
