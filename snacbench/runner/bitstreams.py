@@ -76,20 +76,21 @@ def decode_bitstream(bitstream: Bitstream, loaded: LoadedCodec) -> Audio:
     except Exception as error:  # whatever a codec's own code raises
         text = f"{spec.name} cannot decode what the file holds ({type(error).__name__}: {error})"
         raise CodecError(text) from error
-    for part, output in zip(bitstream.parts, decoded, strict=True):
-        check_contract(spec, part, output)
+    check_contract(spec, bitstream.parts, decoded)
     return decoded_signal(decoded, bitstream.header.channels)
 
 
-def check_contract(spec: CodecSpec, given: Audio | Encoded, output: Audio) -> None:
+def check_contract(
+    spec: CodecSpec, given: Sequence[Audio | Encoded], outputs: Sequence[Audio]
+) -> None:
     """A codec returns what it was given in shape: a wrong length would shift every score."""
-    expected = (given.channels, given.num_samples, given.rate_hz)
-    returned = (output.channels, output.num_samples, output.rate_hz)
-    if expected != returned:
-        raise CodecError(
-            f"{spec.name} returned {returned} (channels, samples, Hz) for {expected}; a codec must "
-            "return the length, channels and rate it was given"
-        )
+    both = ([(one.channels, one.num_samples, one.rate_hz) for one in of] for of in (given, outputs))
+    for expected, returned in zip(*both, strict=True):
+        if expected != returned:
+            raise CodecError(
+                f"{spec.name} returned {returned} (channels, samples, Hz) for {expected}; a codec "
+                "must return the length, channels and rate it was given"
+            )
 
 
 def check_fits(bitstream: Bitstream, spec: CodecSpec) -> None:

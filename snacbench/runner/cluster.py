@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from snacbench.errors import MissingPackage, UserError
 from snacbench.runner.plan import CPU, CUDA
-from snacbench.runner.pool import LOOK_AGAIN_S, Answer, Job, LocalWorkers
+from snacbench.runner.pool import LOOK_AGAIN_S, Answer, Job, LocalWorkers, without
 from snacbench.runner.schedule import CHECK
 from snacbench.runner.versions import package_versions
 from snacbench.store.run_folder import RunFolder
@@ -32,7 +32,6 @@ Cluster: TypeAlias = "Client | str | Path | None"  # None: this machine
 CONNECT_S = 30.0
 IDLE_S = 120.0  # after which a process that has nothing to do gives its memory back
 MOST_WORKERS_LOST = 5  # by one job, after which it counts as one that crashes
-_TRIM = "MALLOC_TRIM_THRESHOLD_"
 GPU = "GPU"  # the resource that workers with one announce: dask worker --resources GPU=1
 _QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
 
@@ -234,30 +233,17 @@ def _do(job: Job, lane: str, place: _Place) -> Answer | None:
             log = place.folder / f"workers.{socket.gethostname()}.log"
             _runs[place] = LocalWorkers({}, log)
             threading.Thread(target=_end_those_idle, args=[place], daemon=True).start()
-        with _no_daemon():
+        # Workers below a nanny are daemons by default, which may not start processes: these would
+        # outlive them. Ours end with the process that they are forked from, and that ends with the
+        # worker. The nanny also has the C library give freed memory back at once, which takes
+        # networks, whose every layer asks for it again, twice their time.
+        settings: dict[str, Any] = vars(multiprocessing.process.current_process())["_config"]
+        with without(settings, "daemon"), without(os.environ, "MALLOC_TRIM_THRESHOLD_"):
             future = _runs[place].submit(lane, job)
     try:
         return future.result()
     except BrokenExecutor:
         return None
-
-
-@contextmanager
-def _no_daemon() -> Iterator[None]:
-    """While it lasts, processes may be started that Dask's own would not have as its children."""
-    # Workers below a nanny are daemons by default, which may not start processes: these would
-    # outlive them. Ours end with the process that they are forked from, and that ends with the
-    # worker. The nanny also has the C library give freed memory back at once, which takes networks,
-    # whose every layer asks for it again, twice their time.
-    settings: dict[str, Any] = vars(multiprocessing.process.current_process())["_config"]
-    daemon, trim = settings.pop("daemon", None), os.environ.pop(_TRIM, None)
-    try:
-        yield
-    finally:
-        if daemon is not None:
-            settings["daemon"] = daemon
-        if trim is not None:
-            os.environ[_TRIM] = trim
 
 
 def _end_those_idle(run: _Place) -> None:

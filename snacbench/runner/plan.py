@@ -253,9 +253,8 @@ def locate_all(
     A local file that differs from its pinned digest is some other model: its results must not
     appear under the published name, so ``-local`` is added to it.
     """
-    shown = progress or Silent()
     selectors = dict.fromkeys(codec.selector for codec in codecs)
-    weights = {name: locate(model_named(name), policy, shown) for name in selectors}
+    weights = {name: locate(model_named(name), policy, progress) for name in selectors}
     located = []
     for planned in codecs:
         codec = planned.base

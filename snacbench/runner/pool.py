@@ -14,7 +14,7 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -224,21 +224,31 @@ class Child:
 
 
 @contextmanager
+def without(mapping: MutableMapping[str, Any], *names: str) -> Iterator[None]:
+    """While it lasts, a mapping begins without some entries; then it has those of before."""
+    before = {name: mapping.pop(name) for name in names if name in mapping}
+    try:
+        yield
+    finally:
+        for name in names:
+            mapping.pop(name, None)
+        mapping.update(before)
+
+
+@contextmanager
 def _environment_of_workers() -> Iterator[None]:
     """One numerical thread in what is started, and the caller's script not run there again."""
     # Libraries read the number of threads and their cache's folder while they are imported. Python
     # would import the script that began the run in every worker, which needs nothing of it. Here
     # all stays as it was.
     script, before = sys.modules["__main__"].__dict__, dict(os.environ)
-    hidden: dict[str, Any] = {n: script[n] for n in ("__file__", "__spec__") if n in script}
-    script["__spec__"] = None
-    script.pop("__file__", None)
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     let_libraries_cache()
     try:
-        yield
+        with without(script, "__file__", "__spec__"):
+            script["__spec__"] = None
+            yield
     finally:
-        script.update(hidden)
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
         os.environ.update(before)
