@@ -92,7 +92,7 @@ def _client_of(address: str) -> "Client":
 @contextmanager
 def workers_on(
     client: "Client | str | Path", folder: RunFolder, jobs: int | None
-) -> "Iterator[DaskWorkers]":
+) -> "Iterator[LocalWorkers | DaskWorkers]":
     """Workers of a scheduler (``tcp://host:8786``, or a client of it), or of a queue.
 
     A YAML file, which is dask-jobqueue's own configuration, describes a queue; `jobs` workers are

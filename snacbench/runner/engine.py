@@ -3,7 +3,7 @@
 import datetime
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
@@ -16,7 +16,7 @@ from snacbench.progress import SILENT, Progress
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
 from snacbench.runner import plan as plans
 from snacbench.runner import versions
-from snacbench.runner.cluster import Cluster, DaskWorkers, described, workers_on
+from snacbench.runner.cluster import Cluster, described, workers_on
 from snacbench.runner.measured_cost import CostJob, SpeedJob, workers_for
 from snacbench.runner.plan import Plan, PlannedCodec, warnings_before
 from snacbench.runner.pool import LOG, Job, LocalWorkers, default_jobs, run_all, run_jobs
@@ -289,10 +289,8 @@ def carry_out(
     # One worker owns the GPU: several would only share its memory.
     NETWORKS.clear()  # they were tried, and workers load them for themselves
     most = {plans.CPU: jobs or default_jobs(), plans.CUDA: 1, CHECK: 1}
-    with ExitStack() as stack:
-        workers: LocalWorkers | DaskWorkers = LocalWorkers(most, folder.path / LOG)
-        if client is not None:
-            workers = stack.enter_context(workers_on(client, folder, jobs))
+    here = LocalWorkers(most, folder.path / LOG)
+    with nullcontext(here) if client is None else workers_on(client, folder, jobs) as workers:
         for job, found in run_jobs(schedule.next, workers):
             stage, steps = schedule.done(job, found)
             failed = sum(getattr(row, "status", "") == "failed" for row in found)
