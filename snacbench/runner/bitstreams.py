@@ -76,20 +76,21 @@ def decode_bitstream(bitstream: Bitstream, loaded: LoadedCodec) -> Audio:
     except Exception as error:  # whatever a codec's own code raises
         text = f"{spec.name} cannot decode what the file holds ({type(error).__name__}: {error})"
         raise CodecError(text) from error
-    for part, output in zip(bitstream.parts, decoded, strict=True):
-        check_contract(spec, part, output)
+    check_contract(spec, bitstream.parts, decoded)
     return decoded_signal(decoded, bitstream.header.channels)
 
 
-def check_contract(spec: CodecSpec, given: Audio | Encoded, output: Audio) -> None:
+def check_contract(
+    spec: CodecSpec, given: Sequence[Audio | Encoded], outputs: Sequence[Audio]
+) -> None:
     """A codec returns what it was given in shape: a wrong length would shift every score."""
-    expected = (given.channels, given.num_samples, given.rate_hz)
-    returned = (output.channels, output.num_samples, output.rate_hz)
-    if expected != returned:
-        raise CodecError(
-            f"{spec.name} returned {returned} (channels, samples, Hz) for {expected}; a codec must "
-            "return the length, channels and rate it was given"
-        )
+    both = ([(one.channels, one.num_samples, one.rate_hz) for one in of] for of in (given, outputs))
+    for expected, returned in zip(*both, strict=True):
+        if expected != returned:
+            raise CodecError(
+                f"{spec.name} returned {returned} (channels, samples, Hz) for {expected}; a codec "
+                "must return the length, channels and rate it was given"
+            )
 
 
 def check_fits(bitstream: Bitstream, spec: CodecSpec) -> None:
@@ -205,20 +206,17 @@ def spec_of(header: Header) -> CodecSpec | None:
 # --------------------------------------------------- codes that a run kept, and what coders made
 def kept_codecs(folder: RunFolder) -> list[tuple[CodecSpec, list[Coded]]]:
     """Codecs with codebooks whose codes a run kept, in the run's order, each with those rows."""
-    found: dict[str, dict[str, Coded]] = {}
-    for row in folder.read(Coded):  # of two rows of a clip the last one counts
-        found.setdefault(row.codec, {})[row.clip] = row
-    kept = [
-        (spec, [row for row in found.get(spec.name, {}).values() if row.codes])
-        for spec in folder.run.codecs
-        if spec.streams
-    ]
-    if not any(rows for _, rows in kept):
+    kept = {spec.name: (spec, list[Coded]()) for spec in folder.run.codecs if spec.streams}
+    # Of two rows of a clip the last one counts.
+    for row in {(row.codec, row.clip): row for row in folder.read(Coded)}.values():
+        if row.codes and row.codec in kept:
+            kept[row.codec][1].append(row)
+    if not any(rows for _, rows in kept.values()):
         raise UserError(
             f"{folder.path} keeps no codes; make it again with 'snacbench run --keep-codes', with "
             "a codec that has codebooks"
         )
-    return [(spec, rows) for spec, rows in kept if rows]
+    return [(spec, rows) for spec, rows in kept.values() if rows]
 
 
 def kept_clips(folder: RunFolder, rows: Iterable[Coded]) -> list[KeptClip]:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import BrokenExecutor, CancelledError, Future
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from snacbench.errors import MissingPackage, UserError
 from snacbench.runner.plan import CPU, CUDA
-from snacbench.runner.pool import LOOK_AGAIN_S, Answer, Job, LocalWorkers, Workers
+from snacbench.runner.pool import LOOK_AGAIN_S, Answer, Job, LocalWorkers, without
 from snacbench.runner.schedule import CHECK
 from snacbench.runner.versions import package_versions
 from snacbench.store.run_folder import RunFolder
@@ -32,42 +32,16 @@ Cluster: TypeAlias = "Client | str | Path | None"  # None: this machine
 CONNECT_S = 30.0
 IDLE_S = 120.0  # after which a process that has nothing to do gives its memory back
 MOST_WORKERS_LOST = 5  # by one job, after which it counts as one that crashes
-_TRIM = "MALLOC_TRIM_THRESHOLD_"
 GPU = "GPU"  # the resource that workers with one announce: dask worker --resources GPU=1
 _QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
-
-
-@contextmanager
-def connected(cluster: str, jobs: int | None) -> "Iterator[Client]":
-    """A client of a scheduler (``tcp://host:8786``), or of workers that a YAML file describes.
-
-    The file is dask-jobqueue's own configuration; `jobs` workers are asked of the queue, and given
-    back at the end.
-
-    Raises UserError if the scheduler does not answer, or the file describes no queue that is known.
-    Raises MissingPackage if ``distributed``, or for a file ``dask-jobqueue``, is not installed.
-    """
-    found = described(cluster, jobs)
-    if found is None:
-        with _client_of(cluster) as client:
-            yield client
-        return
-    import dask
-    import dask_jobqueue
-    from distributed import Client
-
-    name, settings = found
-    merged = dask.config.merge(dask.config.config, settings)  # beside what dask-jobqueue presumes
-    with dask.config.set(merged), getattr(dask_jobqueue, _QUEUES[name])() as queue:
-        queue.scale(jobs)
-        with Client(queue, set_as_default=False) as client:
-            yield client
 
 
 def described(client: Cluster, jobs: int | None) -> tuple[str, Mapping[str, Any]] | None:
     """The queue that a YAML file describes, and its settings; None for a scheduler that answers.
 
-    Raises as `connected`: all that can be told before anything is started, or changed.
+    Raises UserError if the scheduler does not answer, or the file describes no queue that is known.
+    Raises MissingPackage if ``distributed``, or for a file ``dask-jobqueue``, is not installed. All
+    that can be told before anything is started, or changed, is.
     """
     if not isinstance(client, str | Path):
         return None
@@ -118,11 +92,28 @@ def _client_of(address: str) -> "Client":
 @contextmanager
 def workers_on(
     client: "Client | str | Path", folder: RunFolder, jobs: int | None
-) -> Iterator[Workers]:
-    """Workers of a cluster, given as `connected` takes it or as a client of its scheduler."""
-    given = connected(str(client), jobs) if isinstance(client, str | Path) else nullcontext(client)
-    with given as found:
-        yield DaskWorkers(found, folder)
+) -> "Iterator[LocalWorkers | DaskWorkers]":
+    """Workers of a scheduler (``tcp://host:8786``, or a client of it), or of a queue.
+
+    A YAML file, which is dask-jobqueue's own configuration, describes a queue; `jobs` workers are
+    asked of it, and given back at the end. Raises as `described`.
+    """
+    if not isinstance(client, str | Path):
+        yield DaskWorkers(client, folder)
+    elif found := described(client, jobs):
+        import dask
+        import dask_jobqueue
+        from distributed import Client
+
+        name, settings = found
+        merged = dask.config.merge(dask.config.config, settings)  # beside what it presumes
+        with dask.config.set(merged), getattr(dask_jobqueue, _QUEUES[name])() as queue:
+            queue.scale(jobs)
+            with Client(queue, set_as_default=False) as of_queue:
+                yield DaskWorkers(of_queue, folder)
+    else:
+        with _client_of(str(client)) as of_scheduler:
+            yield DaskWorkers(of_scheduler, folder)
 
 
 @dataclass(eq=False)
@@ -238,34 +229,21 @@ def _do(job: Job, lane: str, place: _Place) -> Answer | None:
             try:
                 place.check()
             except UserError as error:
-                return None, error, ""
+                return error
             log = place.folder / f"workers.{socket.gethostname()}.log"
             _runs[place] = LocalWorkers({}, log)
             threading.Thread(target=_end_those_idle, args=[place], daemon=True).start()
-        with _no_daemon():
+        # Workers below a nanny are daemons by default, which may not start processes: these would
+        # outlive them. Ours end with the process that they are forked from, and that ends with the
+        # worker. The nanny also has the C library give freed memory back at once, which takes
+        # networks, whose every layer asks for it again, twice their time.
+        settings: dict[str, Any] = vars(multiprocessing.process.current_process())["_config"]
+        with without(settings, "daemon"), without(os.environ, "MALLOC_TRIM_THRESHOLD_"):
             future = _runs[place].submit(lane, job)
     try:
         return future.result()
     except BrokenExecutor:
         return None
-
-
-@contextmanager
-def _no_daemon() -> Iterator[None]:
-    """While it lasts, processes may be started that Dask's own would not have as its children."""
-    # Workers below a nanny are daemons by default, which may not start processes: these would
-    # outlive them. Ours end with the process that they are forked from, and that ends with the
-    # worker. The nanny also has the C library give freed memory back at once, which takes networks,
-    # whose every layer asks for it again, twice their time.
-    settings: dict[str, Any] = vars(multiprocessing.process.current_process())["_config"]
-    daemon, trim = settings.pop("daemon", None), os.environ.pop(_TRIM, None)
-    try:
-        yield
-    finally:
-        if daemon is not None:
-            settings["daemon"] = daemon
-        if trim is not None:
-            os.environ[_TRIM] = trim
 
 
 def _end_those_idle(run: _Place) -> None:

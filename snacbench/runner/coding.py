@@ -50,22 +50,17 @@ def row_seed(run_seed: int, *, codec: str, clip: str) -> int:
 class CodingJob(Job):
     """Clips for one codec.
 
-    `cuts` are points that get the codec's codes, or the first streams of them: lower points of its
-    model, and points whose condition changes what is sent. Of a cascade they are its longer ones.
-    `refused` is why none is to be coded: the codec has failed its spot check, or was stopped.
+    The first of its `points` encodes. The others get its codes, or the first streams of them: lower
+    points of its model, and points whose condition changes what is sent. Of a cascade they are its
+    longer ones. `refused` is why none is to be coded: the codec has failed its spot check, or was
+    stopped.
     """
 
-    codec: PlannedCodec
+    points: tuple[PlannedCodec, ...]
     clips: tuple[Clip, ...]
     request: Request
     run_folder: Path
     refused: str = ""
-    cuts: tuple[PlannedCodec, ...] = ()
-
-    @property
-    def points(self) -> tuple[PlannedCodec, ...]:
-        """All operating points that the clips are coded at, the one that encodes first."""
-        return (self.codec, *self.cuts)
 
     def seed_of(self, clip: Clip, spec: CodecSpec, passed: int = 1) -> int:
         """Seed of a clip's decode, the same under every condition; of a cascade, in that pass."""
@@ -73,13 +68,46 @@ class CodingJob(Job):
         return row_seed(self.request.seed, codec=name, clip=clip.id)
 
     def run(self) -> Rows:
-        """Histograms first: a clip counts as coded only once everything about it is on disk."""
-        return sorted(code_clips(self), key=lambda row: isinstance(row, Coded))
+        """Code clips and write what was decoded; a failure of a clip becomes a row.
+
+        Where the codec takes batches, clips of equal padded length go together. Histograms come
+        first: a clip counts as coded only once everything about it is on disk.
+        """
+        if self.refused:
+            return self.lost(self.refused)
+        first = self.points[0]
+        try:
+            loaded = load(first)
+        except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
+            return [row for clip in self.clips for row in _failed(self, clip, error)]
+        batching = loaded.codec if isinstance(loaded.codec, BatchCodec) else None
+
+        def padded_length(clip: Clip) -> int:
+            rate_hz = first.spec.rate_hz or clip.rate_hz
+            length = num_samples_at(clip.num_samples, clip.rate_hz, rate_hz)
+            return batching.padded_length(length) if batching else length
+
+        most, in_order = first.batch if batching else 1, sorted(self.clips, key=padded_length)
+        done, writing = Rows(), list[Future[Rows]]()
+        with ThreadPoolExecutor(_THREADS) as threads:
+            reading = {c.id: threads.submit(source_of, c, first, self.request) for c in in_order}
+            for length, group in groupby(in_order, key=padded_length):
+                while clips := list(islice(group, loaded.batch_size(length, most))):
+                    sources = []
+                    for clip in clips:
+                        try:
+                            sources.append(reading.pop(clip.id).result())
+                        except Exception as error:  # noqa: BLE001 - becomes a failed row
+                            done += _failed(self, clip, error)
+                    for came in _coded(self, loaded, sources, length) if sources else ():
+                        writing.append(threads.submit(_finished, self, *came))
+            done += (row for future in writing for row in future.result())
+        return sorted(done, key=lambda row: isinstance(row, Coded))
 
     def apart(self) -> "list[CodingJob]":
         """Clip by clip and point by point: of those only one may be what the worker died of."""
         return [
-            replace(self, codec=replace(point, batch=1), cuts=(), clips=(clip,))
+            replace(self, points=(replace(point, batch=1),), clips=(clip,))
             for clip in self.clips
             for point in self.points
         ]
@@ -128,41 +156,6 @@ def source_of(clip: Clip, codec: PlannedCodec, request: Request) -> Source:
     return Source(clip, audio, *codec_inputs(audio, codec.spec), realised)
 
 
-def code_clips(job: CodingJob) -> Rows:
-    """Code clips and write what was decoded; a failure of a clip becomes a row.
-
-    Where the codec takes batches, clips of equal padded length go together.
-    """
-    if job.refused:
-        return job.lost(job.refused)
-    try:
-        loaded = load(job.codec)
-    except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-        return [row for clip in job.clips for row in _failed(job, clip, error)]
-    batching = loaded.codec if isinstance(loaded.codec, BatchCodec) else None
-
-    def padded_length(clip: Clip) -> int:
-        rate_hz = job.codec.spec.rate_hz or clip.rate_hz
-        length = num_samples_at(clip.num_samples, clip.rate_hz, rate_hz)
-        return batching.padded_length(length) if batching else length
-
-    most, in_order = job.codec.batch if batching else 1, sorted(job.clips, key=padded_length)
-    done, writing = Rows(), list[Future[Rows]]()
-    with ThreadPoolExecutor(_THREADS) as threads:
-        reading = {c.id: threads.submit(source_of, c, job.codec, job.request) for c in in_order}
-        for length, group in groupby(in_order, key=padded_length):
-            while clips := list(islice(group, loaded.batch_size(length, most))):
-                sources = []
-                for clip in clips:
-                    try:
-                        sources.append(reading.pop(clip.id).result())
-                    except Exception as error:  # noqa: BLE001 - becomes a failed row
-                        done += _failed(job, clip, error)
-                for came in _coded(job, loaded, sources, length) if sources else ():
-                    writing.append(threads.submit(_finished, job, *came))
-        return done + [row for future in writing for row in future.result()]
-
-
 def reason_of(error: Exception) -> str:
     """Why a codec failed; of its own faults, with the last line of its code that ran.
 
@@ -191,7 +184,7 @@ def _failed(job: CodingJob, clip: Clip, error: Exception) -> Rows:
     reason = reason_of(error)
     if is_out_of_memory(error):
         reason = (
-            f"{job.codec.device} has no memory for this clip of {clip.duration_s:.1f} s, even "
+            f"{job.points[0].device} has no memory for this clip of {clip.duration_s:.1f} s, even "
             "alone; use --segment-s or --device cpu"
         )
     elif not isinstance(error, SnacbenchError):
@@ -207,8 +200,7 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
         if isinstance(came, Exception):
             raise came
         spec, folder, clip = point.spec, RunFolder(job.run_folder), source.clip
-        for audio, output in zip(source.inputs, came.decoded, strict=True):
-            check_contract(spec, audio, output)
+        check_contract(spec, source.inputs, came.decoded)
         bits = sum((bits_of(part, spec) for part in came.encoded), Bits())
         target = folder.decoded_path(clip.id, spec.name)
         decoded = decoded_signal(came.decoded, source.audio.channels)
@@ -245,7 +237,7 @@ def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed |
         )  # fmt: skip
         return [row, *histograms]
     except Exception as error:  # noqa: BLE001 - becomes a failed row
-        return _failed(replace(job, codec=point, cuts=()), source.clip, error)
+        return _failed(replace(job, points=(point,)), source.clip, error)
 
 
 def _coded(
@@ -256,26 +248,24 @@ def _coded(
     # one point is to blame, that one is found.
     alone = len(sources) == len(job.points) == 1
     try:
-        timed = _timed(job, loaded, sources)
+        yield from _timed(job, loaded, sources)
+        return
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - becomes smaller batches or a failed row
         full, fault = is_out_of_memory(error), error
         if full or not alone:
             fault = error.with_traceback(None)  # free of the tensors that it would keep alive
-    else:
-        yield from timed
-        return
     if full:
         loaded.was_too_large(padded_length * sum(len(source.inputs) for source in sources))
     if alone:
-        yield sources[0], job.codec, fault
+        yield sources[0], job.points[0], fault
     elif half := len(sources) // 2:
         yield from _coded(job, loaded, sources[:half], padded_length)
         yield from _coded(job, loaded, sources[half:], padded_length)
     else:
         for point in job.points:
-            yield from _coded(replace(job, codec=point, cuts=()), loaded, sources, padded_length)
+            yield from _coded(replace(job, points=(point,)), loaded, sources, padded_length)
 
 
 def _timed(
@@ -297,14 +287,13 @@ def _timed(
         own = ((job.seed_of(s.clip, spec, passed), len(s.inputs)) for s in sources)
         seeds = [first + i for first, count in own for i in range(count)]
         started = now(loaded)
-        if together:
-            return loaded.decode_batch(parts, seeds=seeds), now(loaded) - started
-        return loaded.decode(parts, seed=seeds[0]), now(loaded) - started
+        decoded = loaded.decode(parts, seed=seeds[0], seeds=seeds if together else ())
+        return decoded, now(loaded) - started
 
-    loaded = load(job.codec) if loaded.planned != job.codec.base else loaded
-    encoded, encode_s = encode(signals)
     for point in job.points:
         loaded = load(point) if loaded.planned != point.base else loaded
+        if point is job.points[0]:
+            encoded, encode_s = encode(signals)
         spec, condition = point.spec, condition_of(point.spec)
         while passed < passes_of(spec):
             if not decoded:
@@ -313,7 +302,7 @@ def _timed(
             decoded, before_s, encode_s = [], before_s + took_s, encode_s + more_s
             passed += 1
         parts = iter([e for _, e in zip(signals, encoded, strict=True)])
-        if job.cuts:
+        if len(job.points) > 1:
             parts = (replace(e, codes=e.codes[: len(spec.streams)]) for e in parts)
         sent = [list(islice(parts, len(source.inputs))) for source in sources]
         came = [

@@ -105,7 +105,7 @@ def check_length(codec: Codec, num_samples: int) -> None:
         encoded.num_samples == num_samples,
         f"Encoded.num_samples is {encoded.num_samples} for a signal of {num_samples}",
     )
-    check_contract(codec.spec, audio, codec.decode(encoded, seed=1))
+    check_contract(codec.spec, [audio], [codec.decode(encoded, seed=1)])
 
 
 def check_decoding(codec: Codec) -> None:
@@ -208,7 +208,7 @@ def check_batches(codec: Codec) -> None:
             f"{equal} of {total} codes of a signal in a batch are those that it gets alone",
         )
         alone = codec.decode(encoded, seed=seed)
-        check_contract(codec.spec, encoded, output)
+        check_contract(codec.spec, [encoded], [output])
         error = float(np.square(output.samples - alone.samples).sum())
         power = float(np.square(alone.samples).sum())
         _require(

@@ -203,18 +203,15 @@ def start(plan: Plan, path: Path) -> RunFolder:
         "gpu": versions.gpu() if on_gpu else "",
         "conditions left out": plan.left_out,
         rows.MISSING: "; ".join(plan.test_set.missing),
-        "test set": "; ".join(plan.test_set.notes),
     }
-    facts = {name: text for name, text in facts.items() if text}
     models = {codec.spec.model: codec.model for codec in plan.bases}
     for model in models.values():
         facts.update(versions.asked(model.versions, model.name))
     specs = tuple(planned.spec for planned in plan.codecs)
     run = describe_run(plans.recorded(request), plan.test_set, specs, plan.metrics, facts)
-    computed_by = versions.versions_of_codecs(models)
-    run = replace(_with_digests(run, plan), codec_versions=computed_by, lacking=plan.lacking)
-    run = replace(run, recordings=plan.recordings)
-    return RunFolder.create(path, run, plan.test_set.clips)
+    computed_by, kept = versions.versions_of_codecs(models), plan.recordings
+    run = replace(run, codec_versions=computed_by, lacking=plan.lacking, recordings=kept)
+    return RunFolder.create(path, _with_digests(run, plan), plan.test_set.clips)
 
 
 def _with_digests(run: rows.Run, plan: Plan) -> rows.Run:
@@ -230,7 +227,9 @@ def describe_run(
     metrics: Sequence[Metric],
     facts: Mapping[str, str],
 ) -> rows.Run:
-    """The provenance of a run that begins now."""
+    """The provenance of a run that begins now; facts that are empty are left out."""
+    facts = {"resampler": f"soxr {soxr.__version__} VHQ", **facts}
+    facts |= {"test set": "; ".join(test_set.notes), **versions.facts_of(metrics)}
     return rows.Run(
         id=uuid.uuid4().hex[:12],
         started_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -239,7 +238,7 @@ def describe_run(
         set_sha256=test_set.sha256, codecs=codecs, metrics=tuple(metric.spec for metric in metrics),
         packages=versions.package_versions(), metric_versions=versions.versions_of_metrics(metrics),
         metric_weights=versions.weights_of_metrics(metrics),
-        facts={"resampler": f"soxr {soxr.__version__} VHQ", **facts, **versions.facts_of(metrics)},
+        facts={name: text for name, text in facts.items() if text},
         machine=versions.machine(),
     )  # fmt: skip
 

@@ -86,29 +86,14 @@ class LoadedCodec:
                 return self.codec.encode_batch(signals)
             return [self.codec.encode(signal) for signal in signals]
 
-    def decode(self, parts: Sequence[Encoded], *, seed: int) -> list[Audio]:
-        """What parts are decoded to, part i with `seed` + i."""
+    def decode(
+        self, parts: Sequence[Encoded], *, seed: int = 0, seeds: Sequence[int] = ()
+    ) -> list[Audio]:
+        """Parts decoded, part i with `seed` + i; with `seeds` in a batch of a `BatchCodec`."""
         with self.computing():
+            if seeds and isinstance(self.codec, BatchCodec):
+                return self.codec.decode_batch(parts, seeds=seeds)
             return [self.codec.decode(part, seed=seed + i) for i, part in enumerate(parts)]
-
-    def decode_batch(self, parts: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
-        """What parts are decoded to, each with its seed, in a batch of a `BatchCodec`."""
-        assert isinstance(self.codec, BatchCodec)
-        with self.computing():
-            return self.codec.decode_batch(parts, seeds=seeds)
-
-    def adjust(self, wanted: PlannedCodec) -> bool:
-        """Become the codec of another plan, if that takes no other network.
-
-        A codec may offer ``at(spec)``: the same network at another operating point of its model.
-        """
-        same_model = wanted.spec.model == self.planned.spec.model
-        if wanted != self.planned:
-            at = getattr(self.codec, "at", None)
-            if not (at and same_model and replace(self.planned, spec=wanted.spec) == wanted):
-                return False
-            self.codec, self.planned = at(wanted.spec), wanted
-        return True
 
 
 def now(loaded: LoadedCodec) -> float:
@@ -125,11 +110,18 @@ def load(planned: PlannedCodec) -> LoadedCodec:
     """A codec, kept until another one is asked for.
 
     A network that works at several operating points is loaded once for all of them, under
-    whatever condition.
+    whatever condition: a codec may offer ``at(spec)``, which is itself at another point of its
+    model.
     """
     planned = planned.base
-    if not (_held and _held[0].adjust(planned)):
-        unload()
+    if _held and (before := _held[0].planned) != planned:
+        at = getattr(_held[0].codec, "at", None)
+        same_model = before.spec.model == planned.spec.model
+        if at and same_model and replace(before, spec=planned.spec) == planned:
+            _held[0].codec, _held[0].planned = at(planned.spec), planned
+        else:
+            unload()
+    if not _held:
         _held.append(opened(planned))
     return _held[0]
 

@@ -110,10 +110,7 @@ def _once(loaded: LoadedCodec, inputs: list[Audio], batch: int) -> tuple[float, 
     began = now(loaded)
     encoded = loaded.encode(inputs * batch, together=batch > 1)
     between = now(loaded)
-    if batch > 1:
-        loaded.decode_batch(encoded, seeds=range(len(encoded)))
-    else:
-        loaded.decode(encoded, seed=0)
+    loaded.decode(encoded, seeds=range(len(encoded)) if batch > 1 else ())
     return between - began, now(loaded) - between
 
 

@@ -104,10 +104,7 @@ def import_decodes(request: Request, metrics: Sequence[Metric], target: Path) ->
         said = f"{lateness(found.delay_s)} in {found.agreement:.0%} of the files looked at"
         said += ", with inverted polarity" if found.inverted else ""
         said += "; taken away from all files" if removed_s else ""
-    facts = {"delay": said}
-    if references.notes:
-        facts["test set"] = "; ".join(references.notes)
-    run = describe_run(replace(request, out=None), references, (spec,), metrics, facts)
+    run = describe_run(replace(request, out=None), references, (spec,), metrics, {"delay": said})
     folder = RunFolder.create(target, run, references.clips)
     with folder.locked():
         folder.append(
@@ -136,8 +133,7 @@ def score_rated(  # noqa: PLR0913 - what a run is of
     """
     target, metrics = request.out or new_folder(RUNS, "-rated"), chosen_metrics(request)
     make_ready(metrics, progress)
-    facts = {"test set": "; ".join(references.notes)} if references.notes else {}
-    run = describe_run(replace(request, out=None), references, tuple(specs), metrics, facts)
+    run = describe_run(replace(request, out=None), references, tuple(specs), metrics, {})
     if not (target / RUN_FILE).is_file():
         folder = RunFolder.create(target, run, references.clips)
     elif (old := (folder := RunFolder.open(target)).run).set_sha256 != run.set_sha256:

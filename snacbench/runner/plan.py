@@ -68,9 +68,8 @@ def passes_of(spec: CodecSpec) -> int:
 class PlannedCodec:
     """An operating point and how it is computed; small enough to send to a worker with every job.
 
-    `selector` finds its model in another process, `weights` are there once they are on disk,
-    `batch` is how many signals go through at once, None: as many as fit, and `nested` is what its
-    model says.
+    `selector` finds its model in another process, `weights` are there once they are on disk, and
+    `batch` is how many signals go through at once, None: as many as fit.
     """
 
     selector: str
@@ -79,7 +78,6 @@ class PlannedCodec:
     device: str = CPU
     precision: Precision = "fp32"
     batch: int | None = 1
-    nested: bool = field(default=False, compare=False)
 
     @property
     def model(self) -> CodecModel:
@@ -207,7 +205,7 @@ def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPoli
     batch = request.batch if request.device == CUDA else request.batch or 1
     codecs = []
     for model, spec in _selected(request, policy):
-        codec = PlannedCodec(model.selector or model.name, spec, nested=model.nested)
+        codec = PlannedCodec(model.selector or model.name, spec)
         if TORCH in model.requires:
             codec = replace(codec, device=request.device, precision=request.precision, batch=batch)
         codecs.append(codec)
@@ -255,9 +253,8 @@ def locate_all(
     A local file that differs from its pinned digest is some other model: its results must not
     appear under the published name, so ``-local`` is added to it.
     """
-    shown = progress or Silent()
     selectors = dict.fromkeys(codec.selector for codec in codecs)
-    weights = {name: locate(model_named(name), policy, shown) for name in selectors}
+    weights = {name: locate(model_named(name), policy, progress) for name in selectors}
     located = []
     for planned in codecs:
         codec = planned.base

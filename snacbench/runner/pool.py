@@ -14,20 +14,22 @@ import time
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from snacbench.packages import missing_package
 from snacbench.settings import let_libraries_cache
 
+if TYPE_CHECKING:
+    from snacbench.runner.cluster import DaskWorkers
+
 Rows = list[object]
-# What a job came to: its rows, or the exception that it ended with and that one's traceback.
-Answer = tuple[Rows | None, Exception | None, str]
+Answer = Rows | Exception  # what a job came to, or ended with
 
 # Numerical libraries read these when a worker starts; more threads than one would make results
 # depend on the machine and workers compete for cores.
@@ -53,32 +55,14 @@ class Job(ABC):
         """What comes of it if a worker dies again."""
 
 
-class Workers(Protocol):
-    """Who does jobs.
-
-    `one_machine` tells whether they share a memory, so that a job is alone only if nothing else
-    runs, and always are as many.
-    """
-
-    one_machine: bool
-
-    @property
-    def lanes(self) -> Mapping[str, int]:
-        """How many jobs each kind of worker takes at once now."""
-
-    def submit(self, lane: str, job: Job) -> Future[Answer]:
-        """Have a job done; the future raises BrokenExecutor if its process died."""
-
-    def close(self) -> None:
-        """End all of them, whatever they are at."""
-
-
 def default_jobs() -> int:
     """Number of workers: one per core that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
-def run_jobs(ready: Callable[[str], Job | None], workers: Workers) -> Iterator[tuple[Job, Rows]]:
+def run_jobs(
+    ready: Callable[[str], Job | None], workers: "LocalWorkers | DaskWorkers"
+) -> Iterator[tuple[Job, Rows]]:
     """Have jobs done and yield each with its result, in no fixed order; then end the workers.
 
     `ready` gives a job for a lane, or None if there is none now; when none is running either, the
@@ -110,7 +94,7 @@ def run_jobs(ready: Callable[[str], Job | None], workers: Workers) -> Iterator[t
             for future in done:
                 lane, job, again = running.pop(future)
                 try:
-                    rows, error, trace = future.result()
+                    answer = future.result()
                 except BrokenExecutor:
                     if again:
                         yield job, job.lost(DIED_TWICE)
@@ -119,10 +103,9 @@ def run_jobs(ready: Callable[[str], Job | None], workers: Workers) -> Iterator[t
                     continue
                 if not retry_queue and not again:
                     occupy()  # first: nobody waits while the result is written
-                if error is not None:
-                    error.add_note(f"in a worker process:\n{trace}")
-                    raise error
-                yield job, rows or []
+                if isinstance(answer, Exception):
+                    raise answer
+                yield job, answer
     finally:
         workers.close()
 
@@ -139,7 +122,8 @@ def run_all(jobs: Iterable[Job], *, log: Path, workers: int = 1) -> Iterator[Row
 class LocalWorkers:
     """Processes of this machine, so many at most in each lane, started when they are needed.
 
-    What libraries print in them goes to `log`.
+    What libraries print in them goes to `log`. Of `one_machine` they share a memory, so that a job
+    is alone only if nothing else runs, and always are as many.
     """
 
     lanes: Mapping[str, int]
@@ -240,21 +224,31 @@ class Child:
 
 
 @contextmanager
+def without(mapping: MutableMapping[str, Any], *names: str) -> Iterator[None]:
+    """While it lasts, a mapping begins without some entries; then it has those of before."""
+    before = {name: mapping.pop(name) for name in names if name in mapping}
+    try:
+        yield
+    finally:
+        for name in names:
+            mapping.pop(name, None)
+        mapping.update(before)
+
+
+@contextmanager
 def _environment_of_workers() -> Iterator[None]:
     """One numerical thread in what is started, and the caller's script not run there again."""
     # Libraries read the number of threads and their cache's folder while they are imported. Python
     # would import the script that began the run in every worker, which needs nothing of it. Here
     # all stays as it was.
     script, before = sys.modules["__main__"].__dict__, dict(os.environ)
-    hidden: dict[str, Any] = {n: script[n] for n in ("__file__", "__spec__") if n in script}
-    script["__spec__"] = None
-    script.pop("__file__", None)
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     let_libraries_cache()
     try:
-        yield
+        with without(script, "__file__", "__spec__"):
+            script["__spec__"] = None
+            yield
     finally:
-        script.update(hidden)
         for name in os.environ.keys() - before.keys():
             del os.environ[name]
         os.environ.update(before)
@@ -280,11 +274,12 @@ def _begin(log: Path, environment: Mapping[str, str], ended: Connection) -> None
 
 def _attempt(job: Job) -> Answer:
     try:
-        return job.run(), None, ""
+        return job.run()
     except Exception as error:  # noqa: BLE001 - raised again in the parent
-        told = missing_package(error) or error  # now: a traceback is not sent
+        told = missing_package(error) or error
         try:
             pickle.loads(pickle.dumps(told))
         except Exception:  # noqa: BLE001 - a class from outside may raise anything here
             told = RuntimeError(f"{type(error).__name__}: {error}")
-        return None, told, traceback.format_exc()
+        told.add_note(f"in a worker process:\n{traceback.format_exc()}")  # which is not sent
+        return told

@@ -32,7 +32,7 @@ from snacbench.runner.bitstreams import bitstream_of, check_contract, decode_bit
 from snacbench.runner.coding import Source, reason_of, row_seed, source_of
 from snacbench.runner.loading import LoadedCodec, is_out_of_memory, load, unload
 from snacbench.runner.plan import CUDA, PlannedCodec
-from snacbench.runner.pool import Job, Rows
+from snacbench.runner.pool import Job, Rows, without
 from snacbench.runner.signal_rules import decoded_signal
 from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio, Clip, CodecSpec, Encoded
@@ -125,16 +125,13 @@ class VerifyJob(Job):
 
     def run(self) -> Rows:
         """Decode from the bytes alone, temporary files of the first process out of sight."""
-        before = os.environ.get("TMPDIR")
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, without(os.environ, "TMPDIR"):
             tempfile.tempdir = os.environ["TMPDIR"] = folder
             try:
                 return [p.row(p.reason or _differs_elsewhere(p)) for p in self.points]
             finally:
                 unload()  # the next model to be checked is another, or there is none
                 tempfile.tempdir = None
-                os.environ.pop("TMPDIR")
-                os.environ.update({} if before is None else {"TMPDIR": before})
 
     def apart(self) -> Sequence[Job]:
         """Point by point."""
@@ -239,8 +236,7 @@ def difference(codec: PlannedCodec, first: Audio, second: Audio) -> str:
 
 def _decoded(loaded: LoadedCodec, source: Source, parts: Sequence[Encoded], seed: int) -> Audio:
     decoded = loaded.decode(parts, seed=seed)
-    for audio, output in zip(source.inputs, decoded, strict=True):
-        check_contract(loaded.planned.spec, audio, output)
+    check_contract(loaded.planned.spec, source.inputs, decoded)
     return decoded_signal(decoded, source.audio.channels)
 
 

@@ -202,10 +202,10 @@ class Schedule:
                 judged = (g for g in waiting if all(c.base.spec.name in self._verdicts for c in g))
                 if points := next(judged, None):
                     waiting.remove(points)
-                    for (first, *cuts), left in self._left(points, in_round):
-                        for chunk in _chunks(left, first):
-                            of, verdict = tuple(chunk), self._verdicts[first.base.spec.name]
-                            yield CodingJob(first, of, self._request, folder, verdict, tuple(cuts))
+                    for those, left in self._left(points, in_round):
+                        for chunk in _chunks(left, those[0]):
+                            of, verdict = tuple(chunk), self._verdicts[those[0].base.spec.name]
+                            yield CodingJob(tuple(those), of, self._request, folder, verdict)
                 elif coming:
                     waiting.append(coming.popleft())
                     if job := before.pop(waiting[-1][0].selector, None):
@@ -236,7 +236,7 @@ def _encoded_with(codec: PlannedCodec) -> tuple[str, str]:
     # that on its way, or in what their decodes are compared with; or they are cascades of one
     # point.
     base, condition = codec.base.spec.name, condition_of(codec.spec)
-    shared = codec.selector if codec.nested else base
+    shared = codec.selector if codec.model.nested else base
     if condition is None or condition.stage == "channel":
         return shared, ""
     if condition.stage == "cascade":

@@ -11,8 +11,7 @@ import numpy as np
 from snacbench.audio.channels import downmix, join, split, upmix
 from snacbench.audio.levels import limited
 from snacbench.audio.resample import fit_length, resample
-from snacbench.audio.silence import LONGEST_HOLE_S
-from snacbench.errors import AudioError, Undefined
+from snacbench.errors import AudioError
 from snacbench.request import Channels
 from snacbench.types import Audio, CodecSpec, MetricSpec
 
@@ -116,15 +115,3 @@ def match_length(*, reference: Audio, degraded: Audio) -> Audio:
     if difference == 0 or difference > rounding:
         return degraded
     return Audio(fit_length(degraded.samples, reference.num_samples), degraded.rate_hz)
-
-
-def check_covers(*, reference: Audio, degraded: Audio) -> None:
-    """Refuse a decode that ends early, also for metrics that take pairs of any length.
-
-    They would leave out what it lacks, and a cut file would gain by what was cut.
-    """
-    if reference.duration_s - degraded.duration_s > LONGEST_HOLE_S:
-        raise Undefined(
-            f"the decode lasts {degraded.duration_s:.3f} s, the reference "
-            f"{reference.duration_s:.3f} s; a decode must cover its reference"
-        )

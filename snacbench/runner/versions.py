@@ -6,7 +6,7 @@ A run that is gone on with, or scored again, is computed by the same throughout.
 import os
 import platform
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -117,13 +117,12 @@ def check_recordings(recorded: Mapping[str, str], *, place: str) -> None:
             )
 
 
-def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:
+def scored_too(run: Run, added: Sequence[Metric], *, place: str) -> Run:
     """The provenance of a run whose decodes get more scores, once those may stand beside its own.
 
     Raises StoreError if words in the run were heard by another recogniser than is to hear them now,
     or a metric of the same version is computed by another package, or a model by other files.
     """
-    added = tuple(metrics)
     facts, versions = facts_of(added), versions_of_metrics(added)
     before, now = run.facts.get(ASR_FACT), facts.get(ASR_FACT)
     if before and now and before != now:

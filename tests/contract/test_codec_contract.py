@@ -80,32 +80,31 @@ def test_no_two_operating_points_share_a_name() -> None:
 def test_codes_of_every_point_are_cut_from_those_of_the_highest(model: CodecModel) -> None:
     weights = locate(model, WeightsPolicy("embedded"))
     for point in model.points:
-        contract.check_nested(PlannedCodec(model.name, point, weights, nested=True))
+        contract.check_nested(PlannedCodec(model.name, point, weights))
 
 
 def test_a_clip_that_is_encoded_once_has_the_rows_of_each_point_alone(tmp_path: Path) -> None:
     model = codec_models()["dac-mini"]
     weights = locate(model, WeightsPolicy("embedded"))
-    points = [PlannedCodec(model.name, p, weights, nested=True) for p in model.points[8:2:-2]]
+    points = [PlannedCodec(model.name, p, weights) for p in model.points[8:2:-2]]
     clips = NAMED_SETS["quick"].build().clips[:2]
 
     def rows(*those: PlannedCodec) -> list[object]:
-        first, *cuts = those
-        job = CodingJob(first, clips, Request(keep_codes=True), tmp_path, cuts=tuple(cuts))
+        job = CodingJob(those, clips, Request(keep_codes=True), tmp_path)
         how = {"encode_s": None, "decode_s": None, "batch": None}
         return [replace(row, **how) if hasattr(row, "batch") else row for row in job.run()]
 
     alone = [row for point in points for row in rows(point)]
     assert len(alone) == len(points) * len(clips) * (1 + len(points[0].spec.streams)) - 2 * 2 * 3
     assert sorted(map(repr, rows(*points))) == sorted(map(repr, alone))
-    halves = [job.points for job in CodingJob(points[0], clips, Request(), tmp_path).apart()]
+    halves = [job.points for job in CodingJob((points[0],), clips, Request(), tmp_path).apart()]
     assert halves == [(points[0],)] * 2
 
 
 def test_codes_that_are_not_nested_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     model = codec_models()["snac-mini"]
     weights = locate(model, WeightsPolicy("embedded"))
-    planned = PlannedCodec(model.name, model.points[0], weights, nested=True)
+    planned = PlannedCodec(model.name, model.points[0], weights)
     codec = contract.load(planned).codec
 
     def louder(self, audio):

@@ -13,7 +13,7 @@ from snacbench.errors import StoreError
 from snacbench.request import Request
 from snacbench.rows import Coded
 from snacbench.runner import coding
-from snacbench.runner.coding import CodingJob, code_clips, row_seed
+from snacbench.runner.coding import CodingJob, row_seed
 from snacbench.runner.loading import MAX_BATCH, is_out_of_memory
 from tests.support import failing_codecs as failing
 
@@ -28,8 +28,8 @@ def coded(monkeypatch, tmp_path):
         loaded = failing.loaded_toy(codec)
         monkeypatch.setattr(coding, "load", lambda planned: loaded)
         planned, request = replace(failing.TOY, spec=codec.spec, batch=batch), Request(**how)
-        made = CodingJob(planned, tuple(clips), request, tmp_path / "run")
-        return {row.clip: row for row in code_clips(made) if isinstance(row, Coded)}
+        made = CodingJob((planned,), tuple(clips), request, tmp_path / "run")
+        return {row.clip: row for row in made.run() if isinstance(row, Coded)}
 
     return of
 
@@ -81,8 +81,8 @@ def test_seconds_of_a_point_are_those_that_it_takes_alone(tmp_path, monkeypatch,
     monkeypatch.setattr(coding, "now", lambda loaded: float(toy.calls))  # a second for each
 
     def seconds(*points):
-        job = CodingJob(points[0], tuple(clips), Request(), tmp_path / "run", cuts=points[1:])
-        return {(r.codec, r.clip): (r.encode_s, r.decode_s) for r in code_clips(job)}
+        job = CodingJob(points, tuple(clips), Request(), tmp_path / "run")
+        return {(r.codec, r.clip): (r.encode_s, r.decode_s) for r in job.run()}
 
     alone = {name: taken for point in points for name, taken in seconds(point).items()}
     assert list(alone.values()) == [(n, n) for n in (1, 1, 1, 2, 4) for _ in clips]
@@ -120,10 +120,10 @@ def test_clips_that_cannot_be_coded_fail_with_their_reason(coded, tmp_path, monk
     (row,) = coded(failing.Sender(sent=lambda c, a: torch.zeros(3).reshape(7)), clips[:1]).values()
     assert re.search(r"RuntimeError: shape .* \(test_coding\.py:\d+\)$", row.reason)
     monkeypatch.setattr(coding, "load", lambda planned: {}["library"])
-    job = CodingJob(failing.TOY, tuple(clips[:1]), Request(), tmp_path)
-    (row,) = code_clips(job)
+    job = CodingJob((failing.TOY,), tuple(clips[:1]), Request(), tmp_path)
+    (row,) = job.run()
     assert re.fullmatch(r"KeyError: 'library' \(test_coding\.py:\d+\)", row.reason)
-    (row,) = code_clips(replace(job, refused="why"))
+    (row,) = replace(job, refused="why").run()
     assert (row.status, row.reason) == ("failed", "why")
 
 

@@ -93,10 +93,8 @@ def test_points_come_under_every_condition_that_they_can_have_and_others_are_tol
     points += [f"{point}+{names[2]}" for point in points[:2]]
     assert [codec.spec.name for codec in plan.codecs] == points
     assert [codec.spec.name for codec in plan.bases] == points[:2]
-    told, text = (
-        "loss@1%, loss@5% of identity: it sends a clip as a whole",
-        planning.summary_of(plan),
-    )
+    told = "loss@1%, loss@5% of identity: it sends a clip as a whole"
+    text = planning.summary_of(plan)
     assert (text["codecs"], text["conditions"]) == (f"identity, {opus}", ", ".join(names))
     assert told in text["left out"]
     assert told in next(iter(planning.warnings_before(plan, tmp_path)))

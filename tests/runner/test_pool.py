@@ -15,7 +15,7 @@ from distributed import Client, KilledWorker
 
 from snacbench.errors import MissingPackage, StoreError, UserError
 from snacbench.runner import cluster as clusters
-from snacbench.runner.cluster import DaskWorkers, connected
+from snacbench.runner.cluster import DaskWorkers, described, workers_on
 from snacbench.runner.pool import LocalWorkers, default_jobs, run_all, run_jobs
 from snacbench.runner.versions import package_versions
 from snacbench.store.run_folder import RunFolder
@@ -90,12 +90,12 @@ def test_workers_end_with_the_process_that_began_them(tmp_path):
 
 def test_processes_with_nothing_to_do_end_after_a_while(log):
     workers = LocalWorkers({}, log)
-    (before,), *_ = workers.submit("a", Do("pid")).result(PATIENCE_S)
+    (before,) = workers.submit("a", Do("pid")).result(PATIENCE_S)
     workers.close_idle(600)
-    assert workers.submit("a", Do("pid")).result(PATIENCE_S)[0] == [before]
+    assert workers.submit("a", Do("pid")).result(PATIENCE_S) == [before]
     workers.close_idle(-1)
     until(lambda: not Path(f"/proc/{before}").exists(), "the end of a process")
-    assert workers.submit("a", Do("pid")).result(PATIENCE_S)[0] != [before]
+    assert workers.submit("a", Do("pid")).result(PATIENCE_S) != [before]
     workers.close()
 
 
@@ -159,9 +159,9 @@ def test_processes_below_a_worker_do_jobs_with_one_thread_and_are_gone_at_the_en
 def test_a_run_that_ends_leaves_the_processes_of_another(client, folder, tmp_path):
     other = RunFolder.create(tmp_path / "other", replace(folder.run, id="another"), [])
     workers = DaskWorkers(client, folder)
-    before, *_ = workers.submit("cpu", Do("pid")).result(PATIENCE_S)
+    before = workers.submit("cpu", Do("pid")).result(PATIENCE_S)
     done(client, other, Do("pid"))
-    assert workers.submit("cpu", Do("pid")).result(PATIENCE_S)[0] == before
+    assert workers.submit("cpu", Do("pid")).result(PATIENCE_S) == before
     workers.close()
 
 
@@ -213,8 +213,7 @@ def test_a_worker_must_see_the_same_run_and_have_the_same_packages(client, folde
             replace(place, **changed).check()
     place.check()
     workers._place = replace(place, folder=tmp_path / "nowhere", run_id="new")
-    _, error, _ = workers.submit("cpu", Do("")).result(PATIENCE_S)
-    assert "docs/cluster.md" in str(error)
+    assert "docs/cluster.md" in str(workers.submit("cpu", Do("")).result(PATIENCE_S))
 
 
 @pytest.mark.parametrize(("text", "jobs", "told"), cases(__file__)["clusters"])
@@ -222,17 +221,17 @@ def test_where_no_cluster_is(tmp_path, monkeypatch, text, jobs, told):
     file = tmp_path / "queue.yaml"
     if text:
         file.write_text(text)
-    with pytest.raises(UserError, match=told), connected(str(file), jobs):
-        pass
+    with pytest.raises(UserError, match=told):
+        described(file, jobs)
     monkeypatch.setattr(clusters, "CONNECT_S", 1)
-    with pytest.raises(UserError, match="no scheduler answers"), connected("tcp://127.0.0.1:9", 1):
-        pass
+    with pytest.raises(UserError, match="no scheduler answers"):
+        described("tcp://127.0.0.1:9", 1)
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(MissingPackage, match=r"\[cluster\]"), connected("tcp://h:1", None):
-        pass
+    with pytest.raises(MissingPackage, match=r"\[cluster\]"):
+        described("tcp://h:1", None)
 
 
-def test_a_queue_is_asked_for_as_many_workers_as_jobs(tmp_path, monkeypatch):
+def test_a_queue_is_asked_for_as_many_workers_as_jobs(folder, tmp_path, monkeypatch):
     """By one process, which imports nothing for pages about itself."""
     file = tmp_path / "queue.yaml"
     file.write_text(
@@ -241,10 +240,10 @@ def test_a_queue_is_asked_for_as_many_workers_as_jobs(tmp_path, monkeypatch):
         "    worker-extra-args: [--no-nanny, --no-dashboard]\n"
     )
     monkeypatch.setenv("PATH", str(fake_slurm(tmp_path)), prepend=":")
-    with connected(str(file), 1) as client:
+    with workers_on(file, folder, 1) as workers:
         try:
-            client.wait_for_workers(1, timeout=PATIENCE_S)
+            workers.client.wait_for_workers(1, timeout=PATIENCE_S)
         except TimeoutError:
             pytest.fail((tmp_path / "printed").read_text())
-        assert sum(client.nthreads().values()) == 1
+        assert sum(workers.client.nthreads().values()) == 1
     assert "#SBATCH -p short" in (tmp_path / "script").read_text()

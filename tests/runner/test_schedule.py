@@ -45,7 +45,7 @@ def folder(unchecked):
 
 
 def codecs(**changes):
-    return [replace(PlannedCodec(s.name, s), **changes) for s in SPECS]  # type: ignore[arg-type]
+    return [replace(PlannedCodec(s.model, s), **changes) for s in SPECS]  # type: ignore[arg-type]
 
 
 def schedule_of(folder, coding, **asked):
@@ -67,7 +67,7 @@ def rows_for(job):
         reasons = {p.codec.spec.name: "why" * (p.codec.spec is SPECS[0]) for p in job.points}
         return [SpotCheck(name, 2, not reason, reason) for name, reason in reasons.items()]
     if isinstance(job, CodingJob):
-        return [Coded(clip.id, job.codec.spec.name, "ok") for clip in job.clips]
+        return [Coded(clip.id, job.points[0].spec.name, "ok") for clip in job.clips]
     if isinstance(job, ScoringJob):
         scored = ((d.coded, m) for d in job.decodes for m in d.metrics)
         return [Score(coded.clip, coded.codec, m, metrics()[m].spec.version, "ok", 1.0)
@@ -77,7 +77,7 @@ def rows_for(job):
 
 def label(job):
     if isinstance(job, CodingJob):
-        return f"{job.codec.spec.model} {''.join(c.id for c in job.clips)}"
+        return f"{job.points[0].spec.model} {''.join(c.id for c in job.clips)}"
     if isinstance(job, ScoringJob):
         return f"score {job.clip.id}"
     ((codec, _), *_) = job.spots or job.delays
@@ -127,7 +127,7 @@ def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(uncheck
     again = schedule_of(unchecked, codecs())
     assert again.steps[PREPARE] == 3
     coding = next(iter(j for _ in range(9) if isinstance(j := again.next("cpu"), CodingJob)))
-    assert (coding.codec.spec.name, coding.refused) == ("identity", "why")
+    assert (coding.points[0].spec.name, coding.refused) == ("identity", "why")
 
 
 FAULTS = [f"IndexError: {n} of 3\nlines (mine.py:7)" for n in range(5)]
@@ -154,7 +154,7 @@ def test_a_codec_that_fails_on_excerpts_and_alike_on_its_first_clips_is_stopped(
         rows = rows_for(job)
         if isinstance(job, PreparationJob):
             rows = [replace(r, reason=before) if isinstance(r, Calibration) else r for r in rows]
-        elif isinstance(job, CodingJob) and job.codec.spec is SPECS[0]:
+        elif isinstance(job, CodingJob) and job.points[0].spec is SPECS[0]:
             refused.append(job.refused)
             reason = job.refused or next(left)
             rows = [Coded(job.clips[0].id, "identity", "failed", reason)] if reason else rows
@@ -222,7 +222,7 @@ def test_reduced_precision_is_compared_before_anything_is_coded(folder):
         assert [codec.spec.name for codec in job.reduced] == [name]
         assert job.apart()[-1].reduced == job.reduced
         coding = [next_of(CodingJob, schedule) for _ in CLIPS]
-        assert {job.codec.spec.name for job in coding} == {name}
+        assert {job.points[0].spec.name for job in coding} == {name}
 
 
 def test_scoring_alone_takes_what_is_coded_and_measures_a_clip_once(folder):
@@ -253,7 +253,7 @@ def test_lost_jobs_leave_their_rows(folder):
     assert preparation.apart() == [preparation]
     assert preparation.lost("why") == [Calibration("identity", 0.0, 0.0, 0.0, False, reason="why")]
     parts = coding.apart()
-    assert [(label(p), p.codec.batch) for p in parts] == [("identity a", 1), ("identity b", 1)]
+    assert [(label(p), p.points[0].batch) for p in parts] == [("identity a", 1), ("identity b", 1)]
     assert parts[0].lost("why") == [Coded("a", "identity", "failed", "why", duration_s=1.0)]
     folder.append([Coded("a", "identity", "ok")])
     rows = next_of(ScoringJob, schedule_of(folder, [])).lost("why")
@@ -297,7 +297,7 @@ def test_points_share_encodings_and_what_is_found_of_them_without_a_condition(
     names = ("loss@5%", "noise@9dB", "noise:clean@9dB", "cascade@3", "cascade@2")
     specs = [*bases, *(spec.under(name) for name in names for spec in bases)]
     folder = RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(specs)), [])
-    coding = [PlannedCodec("dac-mini", spec, nested=True) for spec in specs]
+    coding = [PlannedCodec("dac-mini", spec) for spec in specs]
     schedule = Schedule(Ledger(folder, specs, METRICS), CLIPS[:1], Request(), coding)
     assert (schedule.steps[PREPARE], schedule.steps[CODE]) == (3, 12)
     schedule.done(job := next_of(PreparationJob, schedule), rows_for(job))
