@@ -14,7 +14,7 @@ from snacbench.api.bundles import verify as verify_bundle
 from snacbench.audio.levels import beyond_full_scale
 from snacbench.bitstream.container import Summary, load, parse
 from snacbench.cli.terminal import ProgressBar, show_facts, show_first, show_line, show_rows
-from snacbench.cli.verbs import PATH, jobs_option, option, shared
+from snacbench.cli.verbs import PATH, option, shared
 from snacbench.errors import BitstreamError
 from snacbench.rate.coding.coders import CODERS
 from snacbench.request import Channels
@@ -160,7 +160,7 @@ def export(run: Path, out: Path | None, partial: bool) -> None:
 @option("--data", "", "Where clips are: a folder, manifest or set.  [default: the run's]")
 @option("--root", help="Where a corpus lies, or CORPUS=DIR.", multiple=True, metavar="DIR")
 @option("--weights", help="Where models are: DIR, or MODEL=DIR.", multiple=True)
-@jobs_option
+@shared("jobs")
 def verify(bundle: Path, **options: Any) -> int:
     """Check BUNDLE: digests, rows, sums; with --recompute, that codecs give these scores.
 
