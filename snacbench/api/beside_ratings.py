@@ -90,15 +90,8 @@ def _read(
     if not source.study.ratings:
         raise UserError(f"{ratings} has answers to pairs, and no ratings")
     study, screened = screen(source.study, rules=screening)
-    kept, of = set(screened.kept), study.clips
     out = [f"listener {one.listener} left out: {one.reason}" for one in screened.exclusions]
-    return [
-        ListenerScore(
-            study.name, r.listener, r.item, of.get(r.item, ""), r.condition, r.score,
-            r.listener in kept,
-        )
-        for r in study.ratings
-    ], [*source.notes, *out]  # fmt: skip
+    return study.rows(set(screened.kept)), [*source.notes, *out]
 
 
 def _rated_run(

@@ -1,15 +1,19 @@
-"""Verbs that make rows: ``run``, ``score``, ``speed``, ``score-files``, ``entropy``, ``merge``."""
+"""Verbs that make rows, by themselves (``run``, ``score``...), or in job arrays (``cluster``)."""
 
+import shlex
+import sys
 from collections.abc import Callable
 from math import isnan
 from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 
 from snacbench.api import run as api
 from snacbench.cli import terminal
 from snacbench.cli.verbs import PATH, comma_separated, option, shared
+from snacbench.errors import UserError
 from snacbench.progress import Notes
 from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Channels, Precision, ReferenceRule
@@ -18,6 +22,9 @@ from snacbench.runner.plan import Plan, summary_of, with_weights
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.from_runs import Options, tables_of
 from snacbench.types import DOMAINS
+
+_OF_SHARDS = ("--shard", "-o", "--out", "--resume", "--jobs", "--cluster")
+_ARRAYS = yaml.safe_load(Path(__file__).with_name("job_arrays.yaml").read_text("utf-8"))
 
 
 @click.command
@@ -219,3 +226,32 @@ def entropy(run: Path, **options: Any) -> None:
         "\nkbps over the source's duration, side information included; saved against the actual "
         "rate,\nand by context against adaptive. Tables are part of the decoder and not counted."
     )
+
+
+@click.group
+def cluster() -> None:
+    """Scripts for the queue of a computing centre; docs/cluster.md has the whole way."""
+
+
+@cluster.command(context_settings={"ignore_unknown_options": True})
+@click.argument("queue", type=click.Choice(list(_ARRAYS["queues"])))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@option("--shards", click.IntRange(1), "Jobs of the array.", default=16)
+@option("--jobs", click.IntRange(1), "Worker processes, and cores, of each.", default=4)
+@option("--folder", "shards", "Where the shards' runs go.")
+def template(queue: str, arguments: tuple[str, ...], shards: int, jobs: int, folder: str) -> None:
+    """Print a job array for QUEUE that runs shards of what ARGUMENTS of 'snacbench run' ask for.
+
+    \b
+    snacbench cluster template slurm --shards 16 -- --codecs snac,dac --data daps > shards.sh
+    """  # noqa: D301
+    if taken := [text for text in arguments if text.partition("=")[0] in _OF_SHARDS]:
+        raise UserError(f"the script says {taken[0]} itself; leave it out after the --")
+    if not arguments:
+        raise UserError("say what is to be run, after --: for example -- --codecs snac --data daps")
+    known, here = _ARRAYS["queues"][queue], shlex.quote(str(Path.cwd()))
+    asked = {"n": shards, "jobs": jobs, "folder": shlex.quote(folder), "here": here}
+    asked["programs"] = shlex.quote(str(Path(sys.executable).parent))
+    options = known["options"].format(n=shards, jobs=jobs, gb=2 * jobs)
+    told = known | asked | {"options": options, "arguments": shlex.join(arguments)}
+    terminal.show_line(_ARRAYS["script"].format(**told))

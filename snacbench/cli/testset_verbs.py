@@ -17,6 +17,7 @@ from snacbench.testsets.corpora.corpus import Corpus
 from snacbench.testsets.folder import corpus_set, folder_set, verify
 from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
 from snacbench.testsets.records import Reading
+from snacbench.testsets.roots import fetch as fetch_item
 from snacbench.testsets.roots import parse_roots, root_from_settings, root_of
 from snacbench.testsets.testset import counted
 from snacbench.types import Domain
@@ -146,8 +147,6 @@ def export(name: str, target: Path, **options: Any) -> int:
 @shared("offline")
 def fetch(name: str, root: Path, offline: bool) -> None:
     """Fetch the corpus NAME into a folder, check it and unpack it; go on where a fetch stopped."""
-    from snacbench.testsets.fetch import fetch as fetch_item
-
     corpus = _corpus(name)
     if not corpus.downloads:
         text = f"{name} cannot be fetched by a program. Where to get it: {corpus.where}"

@@ -185,6 +185,3 @@ _SHARED: dict[str, Decorator] = {
 def shared(*names: str) -> Decorator:
     """Arguments and options that several verbs have, in the order of the help."""
     return _together(*(_SHARED[name] for name in names))
-
-
-jobs_option = shared("jobs")

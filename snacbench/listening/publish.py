@@ -199,10 +199,6 @@ def records_of(analysis: Analysis) -> Mapping[str, Sequence[Record]]:
 def published(source: Source, analysis: Analysis) -> tuple[ListeningSummary, list[ListenerScore]]:
     """The rows that an analysis comes to; comments and questionnaires stay out of them."""
     study, answered, kept = source.study, analysis.study, set(analysis.screening.kept)
-    scores = []
-    for r in study.ratings:
-        place = (r.listener, r.item, study.clips.get(r.item, ""), r.condition)
-        scores.append(ListenerScore(study.name, *place, r.score, kept=r.listener in kept))
     summary = ListeningSummary(
         test=study.name, title=source.test.title if source.test else study.name, form=study.form,
         simulated=False, listeners_before=len(analysis.screening.before), listeners=len(kept),
@@ -210,7 +206,7 @@ def published(source: Source, analysis: Analysis) -> tuple[ListeningSummary, lis
         conditions=analysis.means, comparisons=tuple(one.row for one in analysis.comparisons),
         text=paragraph(source, analysis), notes=tuple(_notes(source, analysis)),
     )  # fmt: skip
-    return summary, scores
+    return summary, study.rows(kept)
 
 
 def _notes(source: Source, analysis: Analysis) -> Iterator[str]:

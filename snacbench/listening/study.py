@@ -7,7 +7,7 @@ the line is read.
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TextIO
@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from snacbench.forms import FORMS, RESERVED, FormName
 from snacbench.listening.test import ListeningTest
+from snacbench.rows import ListenerScore
 from snacbench.types import Domain
 
 Record = dict[str, Any]
@@ -162,6 +163,14 @@ class Study:
     def choices(self) -> tuple[Choice, ...]:
         """The answers, if they are to pairs."""
         return tuple(one for one in self.answers if isinstance(one, Choice))
+
+    def rows(self, kept: Collection[str]) -> list[ListenerScore]:
+        """The ratings as a run keeps them; those of the listeners `kept` count."""
+        found = []
+        for r in self.ratings:
+            place = r.listener, r.item, self.clips.get(r.item, ""), r.condition
+            found.append(ListenerScore(self.name, *place, r.score, kept=r.listener in kept))
+        return found
 
     @classmethod
     def of(

@@ -13,11 +13,11 @@ import pytest
 from snacbench.audio.io import read
 from snacbench.errors import DigestMismatch, TestSetError
 from snacbench.files import sha256_of_file
-from snacbench.testsets import fetch as fetching
+from snacbench.testsets import roots
 from snacbench.testsets.corpora.corpus import Download
-from snacbench.testsets.fetch import fetch, unpack
 from snacbench.testsets.folder import corpus_set, folder_set, verify
 from snacbench.testsets.records import Reading
+from snacbench.testsets.roots import fetch, unpack
 from snacbench.testsets.testset import joined
 from tests.support.containers import by_pyav, by_soundfile
 from tests.support.hosts import Reply, serve
@@ -313,7 +313,7 @@ def test_what_cannot_be_unpacked_is_named(tmp_path, kind, harm, message):
 
 def test_a_folder_that_takes_no_files(tmp_path, monkeypatch):
     full = Mock(side_effect=OSError(28, "No space left on device"))
-    monkeypatch.setattr(fetching.shutil, "copyfileobj", full)
+    monkeypatch.setattr(roots.shutil, "copyfileobj", full)
     text = r"cannot unpack archive.zip in .* \(No space left on device\); see that there is room"
     with pytest.raises(TestSetError, match=text):
         unpack(archive_of(tmp_path, "zip", FILES), tmp_path / "root")
