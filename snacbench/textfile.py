@@ -183,12 +183,10 @@ def read_records(
 def _rows(text: str, separator: str, *, quoted: bool, spaced: bool) -> Iterator[Record]:
     """Every row that is not empty; `csv.Error` where a quote is not closed, with its line."""
     reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=separator,
-        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
-        skipinitialspace=spaced,
+        io.StringIO(text, newline=""), delimiter=separator,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, skipinitialspace=spaced,
         strict=True,
-    )
+    )  # fmt: skip
     width = 0
     while True:
         line = reader.line_num + 1

@@ -65,12 +65,9 @@ def measure(audio: Audio) -> Measures:
     spoilt = np.any(clipped | (np.abs(audio.samples) >= _FULL_SCALE), axis=0)
     bandwidth_hz, brickwall = effective_bandwidth(audio, spoilt=spoilt)
     return Measures(
-        bandwidth_hz=bandwidth_hz,
-        loudness_lufs=loudness_lufs(audio),
-        peak_dbfs=peak,
-        clipped_samples=int(clipped.sum()),
-        brickwall=brickwall,
-    )
+        bandwidth_hz=bandwidth_hz, loudness_lufs=loudness_lufs(audio), peak_dbfs=peak,
+        clipped_samples=int(clipped.sum()), brickwall=brickwall,
+    )  # fmt: skip
 
 
 def effective_bandwidth(
@@ -145,14 +142,10 @@ def _bands(audio: Audio, spoilt: "NDArray[np.bool_] | None") -> _Bands | None:
     smooth = np.maximum(uniform_filter1d(bands, 5, axis=1, mode="nearest"), 0)  # not -1e-30
     quiet_db, level_db = _db(np.percentile(smooth, 20, axis=0)), _db(bands.mean(axis=0))
     return _Bands(
-        level_db=level_db,
-        quiet_db=quiet_db,
-        moving_db=_db(smooth.mean(axis=0)) - quiet_db,
-        loudest_db=float(max(level_db[0] - _RUMBLE_DB, *level_db[1:])),
-        width_hz=bins * bin_hz,
-        frames=len(power),
-        dither_db=_DITHER_DBFS + 10 * np.log10(2 * bins / size),
-    )
+        level_db=level_db, quiet_db=quiet_db, moving_db=_db(smooth.mean(axis=0)) - quiet_db,
+        loudest_db=float(max(level_db[0] - _RUMBLE_DB, *level_db[1:])), width_hz=bins * bin_hz,
+        frames=len(power), dither_db=_DITHER_DBFS + 10 * np.log10(2 * bins / size),
+    )  # fmt: skip
 
 
 def _brickwall(bands: _Bands, top: int) -> int | None:

@@ -362,13 +362,10 @@ class LoadedCommand:
         name, shown = Path(words[0]).name, f" (command: {shlex.join(words)})"
         try:
             process = subprocess.Popen(
-                words,
-                cwd=Path(str(values["input"])).parent,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                words, cwd=Path(str(values["input"])).parent, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 process_group=0,  # so that a script's own programs end with it
-            )
+            )  # fmt: skip
         except OSError as error:
             raise self._error(f"{name} cannot be run ({error.strerror}){shown}") from error
         with process:

@@ -109,13 +109,10 @@ class EncodecCodec(neural.PackageCodec):
         rest = dict(arguments)
         encoder, decoder = rest.pop("encoder"), rest.pop("decoder", None) or {}
         return EncodecModel(
-            SEANetEncoder(**encoder),
-            SEANetDecoder(**{**encoder, **decoder}),
-            ResidualVectorQuantizer(**rest.pop("quantizer")),
-            list(rest.pop("target_bandwidths")),
-            channels=encoder.get("channels", 1),
-            **rest,
-        )
+            SEANetEncoder(**encoder), SEANetDecoder(**{**encoder, **decoder}),
+            ResidualVectorQuantizer(**rest.pop("quantizer")), list(rest.pop("target_bandwidths")),
+            channels=encoder.get("channels", 1), **rest,
+        )  # fmt: skip
 
     @staticmethod
     def shape_of(network: Any) -> Shape:

@@ -42,13 +42,10 @@ class TransformersCodec(neural.NeuralCodec):
             config = getattr(transformers, f"{cls.NAME}Config").from_dict(described)
             cls.check(spec, config, files[CONFIG])
             network, report = getattr(transformers, kind).from_pretrained(
-                None,
-                config=config,
-                state_dict=dict(tensors),
-                dtype=torch.float32,
+                None, config=config, state_dict=dict(tensors), dtype=torch.float32,
                 ignore_mismatched_sizes=True,  # so that they are reported, and refused here
                 output_loading_info=True,
-            )
+            )  # fmt: skip
         except WeightsMismatch:
             raise
         except Exception as error:  # the library raises whatever it stumbles over

@@ -208,15 +208,11 @@ def _xml(file: Path, name: str) -> Iterator[tuple[str, Cells]]:
 def _codec(made: RatingMap, told: Cells, at: str) -> CodecSpec:
     name, kbps = told["condition"], str(made.rates.get(told["condition"], told["kbps"]))
     return CodecSpec(
-        name,
-        name,
-        told["family"] or "outside",
-        None,
-        (),
+        name, name, told["family"] or "outside", None, (),
         nominal_kbps=_number(kbps, at, "kbps", 0.0, 1e6) if kbps else None,
         anchor=bool(re.search(made.anchors, name)),
         citation=f"decoded outside snacbench; {made.source}",
-    )
+    )  # fmt: skip
 
 
 def _domain(told: Cells, at: str) -> Domain:

@@ -205,12 +205,9 @@ def faster_whisper(kind: str, detail: str, device: str, _: MetricOptions) -> Rec
         # Temperature 0 alone: the package would otherwise try again with random draws.
         segments, _ = self.model.transcribe(
             audio.samples[0],
-            language=_code_in(self.model.supported_languages, language, self.name),
-            beam_size=5,
-            temperature=0.0,
-            condition_on_previous_text=False,
-            without_timestamps=True,
-        )
+            language=_code_in(self.model.supported_languages, language, self.name), beam_size=5,
+            temperature=0.0, condition_on_previous_text=False, without_timestamps=True,
+        )  # fmt: skip
         return " ".join(segment.text.strip() for segment in segments)
 
     # Nobody but the folder's name knows which size of model it is.

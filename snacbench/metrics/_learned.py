@@ -48,10 +48,8 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
             spec, prepared, lambda: {model.name: digests_of(located(model, options).info)}, **rules
         ),
         ready=lambda: network(model, load, options),  # before hours of coding
-        options=options,
-        configure=lambda options: again(options=options),
-        models=(model.name,),
-    )
+        options=options, configure=lambda options: again(options=options), models=(model.name,),
+    )  # fmt: skip
 
 
 @cache

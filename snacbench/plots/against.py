@@ -228,14 +228,11 @@ def log_axis(axes: Axes, values: Sequence[float], width_in: float) -> None:
 def quality_rate(data: PlotData, options: Options, domains: Sequence[str] = ()) -> Figure:
     """Mean score per operating point against its rate in kbps; a panel for each of `domains`."""
     return _draw(
-        data,
-        options,
-        lambda data, spec, domain: data.rate(spec.name, domain, options.rate),
-        label=style.RATE_LABELS[options.rate],
-        needed=f"{options.rate} rate",
+        data, options, lambda data, spec, domain: data.rate(spec.name, domain, options.rate),
+        label=style.RATE_LABELS[options.rate], needed=f"{options.rate} rate",
         notes=lambda _, points: [style.RANGE] if any(point.across for point in points) else [],
         domains=domains,
-    )
+    )  # fmt: skip
 
 
 def by_domain(data: PlotData, options: Options) -> Figure:
@@ -261,13 +258,10 @@ _TOKENS = partial(  # which a language model over them has to read
     needed="tokens",
 )
 _SPEED = partial(
-    _draw,
-    across=_rtf,
-    label="RTF, encoding + decoding  ← faster",
-    needed="speed",
+    _draw, across=_rtf, label="RTF, encoding + decoding  ← faster", needed="speed",
     line_at=1.0,  # real time
     notes=lambda data, _: [note.removesuffix(".") for note in speed_notes(data.runs)],
-)
+)  # fmt: skip
 _MACS = partial(
     _draw,
     across=_gmacs,

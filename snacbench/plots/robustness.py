@@ -163,11 +163,9 @@ def _axis(axes: Axes, of: Sequence[Condition], width_in: float) -> dict[float | 
     return places
 
 
-PLOTS = (
-    Plot(
-        "robustness",
-        "quality under conditions: loss, bit flips, level, noise, reverb, cascades",
-        robustness,
-        useful=lambda data: any(spec.condition for spec in data.with_conditions.specs),
-    ),
+PLOTS = Plot(
+    "robustness",
+    "quality under conditions: loss, bit flips, level, noise, reverb, cascades",
+    robustness,
+    useful=lambda data: any(spec.condition for spec in data.with_conditions.specs),
 )

@@ -126,13 +126,10 @@ class CodebookEntropy:
 def codebook_entropy(counts: Counts, *, clips: int) -> CodebookEntropy:
     """Entropy of a stream from the pooled counts of some clips, shape (codebook_size,)."""
     return CodebookEntropy(
-        plug_in_bits=plug_in_entropy_bits(counts),
-        corrected_bits=corrected_entropy_bits(counts),
-        tokens=int(counts.sum()),
-        used=int(np.count_nonzero(counts)),
-        codebook_size=len(counts),
+        plug_in_bits=plug_in_entropy_bits(counts), corrected_bits=corrected_entropy_bits(counts),
+        tokens=int(counts.sum()), used=int(np.count_nonzero(counts)), codebook_size=len(counts),
         clips=clips,
-    )
+    )  # fmt: skip
 
 
 def entropy_kbps(

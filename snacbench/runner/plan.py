@@ -11,17 +11,10 @@ from pathlib import Path
 import soundfile  # noqa: F401 - one that does not load is told before anything is done
 import soxr  # noqa: F401
 
+from snacbench import errors
 from snacbench.conditions.channel import applies
 from snacbench.conditions.condition import Condition, condition_named, conditions_of
 from snacbench.conditions.inputs import recordings_of
-from snacbench.errors import (
-    MissingPackage,
-    TestSetError,
-    UnknownName,
-    UserError,
-    WeightsUnavailable,
-    did_you_mean,
-)
 from snacbench.later import torch
 from snacbench.models import CodecModel, LocatedWeights, MetricModel
 from snacbench.packages import check_installed, not_installed
@@ -157,12 +150,12 @@ def at_hand(
     That is a package or a model that cannot be had. Whatever else a check raises is raised, and so
     is this if no metric is left.
     """
-    kept, lacking = list[Metric](), dict[str, UserError]()
+    kept, lacking = list[Metric](), dict[str, errors.UserError]()
     for metric in metrics:
         try:
             check(metric)
             kept.append(metric)
-        except (MissingPackage, WeightsUnavailable) as error:
+        except (errors.MissingPackage, errors.WeightsUnavailable) as error:
             lacking[metric.spec.name] = error
     if lacking and not kept:
         raise next(iter(lacking.values()))
@@ -189,8 +182,10 @@ def check_weight_names(weights: Sequence[str], own: Iterable[str] = ()) -> None:
     known = [*codec_models(), *metric_models(), *own]
     for name in parse_policy(weights).folders:
         if name not in known:
-            text = f"--weights {name}=DIR: no model named {name!r}; {did_you_mean(name, known)}"
-            raise UnknownName(text)
+            text = (
+                f"--weights {name}=DIR: no model named {name!r}; {errors.did_you_mean(name, known)}"
+            )
+            raise errors.UnknownName(text)
 
 
 def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPolicy, str]:
@@ -218,7 +213,7 @@ def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPoli
     ]
     names = [codec.spec.name for codec in codecs]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(
+        raise errors.UserError(
             f"two operating points would have the name {twice[0]}: one of a codec's own, and one "
             "that a condition makes; leave the condition out, or give the codec another name"
         )
@@ -274,12 +269,12 @@ def locate_all(
 def check_device(request: Request) -> None:
     """Refuse a device that is not here, and a precision that it does not compute in."""
     if request.device == CPU and request.precision in ("tf32", "fp16"):
-        raise UserError(
+        raise errors.UserError(
             f"--precision {request.precision} is for GPUs; use --device cuda, or fp32 or bf16 on "
             "the CPU"
         )
     if request.device == CUDA and not torch.cuda.is_available():
-        raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
+        raise errors.UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
 
 
 def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = ()) -> None:
@@ -301,7 +296,7 @@ def missing(request: Request) -> list[str]:
         if name in corpora():
             try:
                 root_of(corpora()[name], parse_roots(request.root), alone=composite is None)
-            except TestSetError as error:
+            except errors.TestSetError as error:
                 found.append(f"data: {error}")
     found += [f"weights: {text}" for text in absent(list(models), policy)]
     metrics = () if request.allow_missing_metrics else chosen_metrics(request)
@@ -388,12 +383,9 @@ def recorded(request: Request) -> Request:
     """The request as ``run.json`` keeps it: not bound to a folder or a process."""
     data, roots = Path(request.data).expanduser(), parse_roots(request.root)
     return replace(
-        request,
-        codecs=with_absolute_paths(request.codecs),
+        request, codecs=with_absolute_paths(request.codecs),
         conditions=tuple(condition.name for condition in conditions_of(request.conditions)),
         root=tuple(f"{name}={path}" if name else f"{path}" for name, path in roots.items()),
-        data=str(data.resolve()) if data.exists() else request.data,
-        out=None,
-        jobs=None,
+        data=str(data.resolve()) if data.exists() else request.data, out=None, jobs=None,
         offline=False,
-    )
+    )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from snacbench import errors
 from snacbench.audio import align
 from snacbench.audio.channels import downmix
 from snacbench.audio.io import read, read_clip
@@ -21,14 +22,6 @@ from snacbench.audio.resample import resample
 from snacbench.audio.silence import LONGEST_HOLE_S
 from snacbench.conditions.condition import condition_named
 from snacbench.conditions.inputs import impaired
-from snacbench.errors import (
-    AudioError,
-    SnacbenchError,
-    StoreError,
-    Undefined,
-    WeightsMismatch,
-    WeightsUnavailable,
-)
 from snacbench.files import sha256_of_file
 from snacbench.packages import missing_package
 from snacbench.plugins import metrics as all_metrics
@@ -99,7 +92,7 @@ class ScoringJob(Job):
         try:
             audio = read_clip(self.clip)
             source = signals.source_signal(audio, self.request.channels)
-        except SnacbenchError as error:
+        except errors.SnacbenchError as error:
             return self.lost(str(error))
         rows: Rows = [ClipMeasures(self.clip.id, measure(audio))] if self.measure else []
         for _, alike in groupby(sorted(self.decodes, key=_heard_by), key=_heard_by):
@@ -122,11 +115,13 @@ class ScoringJob(Job):
         metrics = [all_metrics()[name].configured(options) for name in meant]
         try:
             if coded.status != "ok" or coded.decoded is None:
-                raise AudioError(f"not decoded: {coded.reason}")
+                raise errors.AudioError(f"not decoded: {coded.reason}")
             path = self.run_folder / coded.decoded
             degraded = read(path)
             if sha256_of_file(path) != coded.decoded_sha256:
-                raise AudioError(f"{path} is not the file that was decoded: its sha256 has changed")
+                raise errors.AudioError(
+                    f"{path} is not the file that was decoded: its sha256 has changed"
+                )
             reference = source
             if heard := _heard_by(decode):
                 how: dict[str, Any] = {"seed": request.seed, "clip": coded.clip}
@@ -136,7 +131,7 @@ class ScoringJob(Job):
             if request.reference == "codec-input" and rate_hz is not None:
                 own = reference
                 reference = made.of(lambda: resample(own, rate_hz), rate_hz, own)
-        except SnacbenchError as error:
+        except errors.SnacbenchError as error:
             yield from unscored(coded, [m.spec.name for m in metrics], str(error))
         else:
             lag = 0
@@ -179,7 +174,7 @@ class ScoringJob(Job):
             compared = whole
             if spec.aligned:
                 if reference.num_samples != degraded.num_samples:
-                    raise Undefined(
+                    raise errors.Undefined(
                         f"the decode lasts {degraded.duration_s:.3f} s, the clip "
                         f"{reference.duration_s:.3f} s; lengths must agree for an alignment"
                     )
@@ -190,7 +185,7 @@ class ScoringJob(Job):
                 )
                 first, last = align.common_part(num_samples, rate_hz)
                 if 2 * (stop - start) < last - first:
-                    raise Undefined(
+                    raise errors.Undefined(
                         f"the decode comes {lateness(lag_s)} and the clip lasts "
                         f"{reference.duration_s:.3f} s: too little is left to compare; longer "
                         "clips are needed"
@@ -200,7 +195,7 @@ class ScoringJob(Job):
                 compared = made.of(lambda: Audio(reference.samples[:, start:stop], rate_hz), *key)
             lacks_s = reference.duration_s - degraded.duration_s
             if spec.any_length and lacks_s > LONGEST_HOLE_S:  # else a file would gain by a cut
-                raise Undefined(
+                raise errors.Undefined(
                     f"the decode lasts {degraded.duration_s:.3f} s, the reference "
                     f"{reference.duration_s:.3f} s; a decode must cover its reference"
                 )
@@ -217,9 +212,9 @@ class ScoringJob(Job):
                 kept = (keep(self.run_folder, found) for found in (of_reference, embed(degraded)))
                 return _row(coded, spec.name, "ok", "", None, *kept)
             value = float(prepared(degraded=degraded))
-        except Undefined as error:
+        except errors.Undefined as error:
             return _row(coded, spec.name, "undefined", str(error))
-        except (StoreError, WeightsMismatch, WeightsUnavailable):
+        except (errors.StoreError, errors.WeightsMismatch, errors.WeightsUnavailable):
             raise  # of every clip alike: the run ends
         except Exception as error:  # whatever a metric's own code raises is a failed row
             if missing := missing_package(error):

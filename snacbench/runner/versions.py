@@ -151,14 +151,12 @@ def scored_too(run: Run, added: Sequence[Metric], *, place: str) -> Run:
     if recipe and asr != request.asr:  # it is no longer that recipe
         recipe = replace(recipe, overridden={"asr": request.asr, **recipe.overridden})
     return replace(
-        run,
-        request=replace(request, asr=asr, weights=(*others, *named), from_recipe=recipe),
-        metrics=(*kept, *(metric.spec for metric in added)),
-        facts={**run.facts, **facts},
+        run, request=replace(request, asr=asr, weights=(*others, *named), from_recipe=recipe),
+        metrics=(*kept, *(metric.spec for metric in added)), facts={**run.facts, **facts},
         metric_versions={**run.metric_versions, **versions},
         lacking={name: why for name, why in run.lacking.items() if name not in versions},
         metric_weights={**run.metric_weights, **weights},
-    )
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------- the machine, for the record

@@ -335,14 +335,12 @@ def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
     drawn, left = log_rate(resampled), log_rate(left_out)
     low, high, how = bootstrap_interval(reached, drawn, left, z, clustering)
     result = replace(
-        result,
-        low_kbps=-math.inf if low == -math.inf else math.exp(low),
+        result, low_kbps=-math.inf if low == -math.inf else math.exp(low),
         high_kbps=-math.inf if high == -math.inf else math.exp(high),
         below_share=float((drawn == -np.inf).mean()),
-        not_reached_share=float((drawn == np.inf).mean()),
-        method=how,
+        not_reached_share=float((drawn == np.inf).mean()), method=how,
         these_clusters_only=clustering.few,
-    )
+    )  # fmt: skip
     if not x[0] <= at <= x[-1]:
         where = f"{result.target_kbps:.3g} kbps is outside {curve.kbps[0]:.3g} to "
         reason = f"no difference at equal rate: {where}{curve.kbps[-1]:.3g} kbps"

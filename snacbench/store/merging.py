@@ -242,14 +242,11 @@ def _joined(
     if hearing:  # all by one, which is what later scores are compared with
         facts[ASR_FACT] = hearing[0].facts[ASR_FACT]
     request = replace(
-        runs[0].request,
-        asr=(hearing or runs)[0].request.asr,
-        weights=weights,
+        runs[0].request, asr=(hearing or runs)[0].request.asr, weights=weights,
         codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
         conditions=tuple(dict.fromkeys(c for run in runs for c in run.request.conditions)),
-        merged=tuple(run.id for run in runs),
-        shard=shards if lacking else "",
-    )
+        merged=tuple(run.id for run in runs), shard=shards if lacking else "",
+    )  # fmt: skip
     scored = {(m.name, spec.name) for run in runs for m in run.metrics for spec in run.codecs}
     return replace(
         runs[0], id=uuid.uuid4().hex[:12], started_utc=min(run.started_utc for run in runs),

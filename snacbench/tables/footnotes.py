@@ -7,21 +7,10 @@ import numpy as np
 from snacbench.plugins import metrics as all_metrics
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import MISSING
+from snacbench.tables import side_by_side
 from snacbench.tables.conditions import condition_notes
 from snacbench.tables.layouts.parts import COSTS, EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
-from snacbench.tables.side_by_side import (
-    RATES,
-    Block,
-    Entry,
-    Together,
-    coded_together,
-    entries_of,
-    metric_specs,
-    scored_together,
-    set_level_among,
-    spanned,
-)
 from snacbench.tables.table_model import UNSTABLE, Column
 from snacbench.types import CodecSpec, PinnedBy
 from snacbench.units import MS_PER_S, lateness
@@ -42,16 +31,19 @@ _KNOWN_BY: Mapping[PinnedBy, str] = {
 
 def notes(runs: Sequence[RunRows]) -> list[str]:
     """All notes of some runs as a whole, as a report has them."""
-    entries = entries_of(runs)
+    entries = side_by_side.entries_of(runs)
     metrics = dict.fromkeys(metric for rows in runs for metric in rows.metrics)
-    beside = {m: scored_together(entries, m, ALL_DOMAINS)[1] for m in metrics}
-    beside[RATES] = coded_together(entries, ALL_DOMAINS)
+    beside = {m: side_by_side.scored_together(entries, m, ALL_DOMAINS)[1] for m in metrics}
+    beside[side_by_side.RATES] = side_by_side.coded_together(entries, ALL_DOMAINS)
     about = run_notes(runs, entries, entropy=True, metrics=metrics)
     return [*about, *_lost_notes(beside), *speed_notes(runs), *cost_notes(runs)]
 
 
 def table_notes(
-    runs: Sequence[RunRows], block: Block, parts: Sequence[tuple[Part, Column]], compared: str
+    runs: Sequence[RunRows],
+    block: side_by_side.Block,
+    parts: Sequence[tuple[Part, Column]],
+    compared: str,
 ) -> tuple[str, ...]:
     """The footnotes of a table, each once; `compared` is the one of `significance`."""
     facts = [part for part, _ in parts if isinstance(part, Fact)]
@@ -62,14 +54,14 @@ def table_notes(
     known, unknown = {*clusters} - {None}, clusters.count(None)
     of_those = "" if unknown == len(tried) else f" of {unknown} of them"
     sample = (
-        f"n = {spanned(sorted(counts))} clip{'' if counts == {1} else 's'}"
+        f"n = {side_by_side.spanned(sorted(counts))} clip{'' if counts == {1} else 's'}"
         + (f" in each row, {len(tried)} in all" if counts != {len(tried)} else "")
         + (f" of {len(known)} speakers or tracks" if known else "")
         + ", unless a letter says otherwise."
         + f" The speaker or track{of_those} is not known: taken as independent of all others."
         * bool(unknown)
     )
-    of_sets = set_level_among(block.entries) & block.scores.keys()
+    of_sets = side_by_side.set_level_among(block.entries) & block.scores.keys()
     sets_by, means_by = dict[str, None](), dict[str, None]()
     for (_, metric), cell in block.cells.items():
         if cell.interval and (metric in of_sets or cell.interval.low is not None):
@@ -91,7 +83,7 @@ def table_notes(
     return tuple(dict.fromkeys(note for note in found if note))
 
 
-def _lost_notes(beside: Mapping[str, Together]) -> Iterator[str]:
+def _lost_notes(beside: Mapping[str, side_by_side.Together]) -> Iterator[str]:
     """Over which clips figures are taken where some codec lacks clips that others have."""
     same: dict[str, list[str]] = {}
     for what, found in beside.items():
@@ -109,7 +101,7 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
     asked = [(heading, column.key) for heading, column in measures]
     if named := [f"{name} is {key}" for name, key in asked if key in scored and name != key]:
         yield f"Metrics: {'; '.join(named)}."
-    specs = metric_specs(runs)
+    specs = side_by_side.metric_specs(runs)
     for _, column in measures:
         spec = specs.get(column.key)
         if spec and spec.rate_hz < _FULL_BAND_HZ:
@@ -132,7 +124,7 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
 
 def run_notes(
     runs: Sequence[RunRows],
-    entries: Sequence[Entry],
+    entries: Sequence[side_by_side.Entry],
     *,
     entropy: bool,
     metrics: Collection[str] = (),
@@ -343,7 +335,7 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
     codecs = [codec for rows in runs for codec in rows.codecs]
     speeds = [codec.speed for codec in codecs if codec.speed and codec.speed.encode_s]
     if speeds:
-        repeats = spanned([len(speed.encode_s) for speed in speeds])
+        repeats = side_by_side.spanned([len(speed.encode_s) for speed in speeds])
         lengths = sorted({f"{speed.duration_s:g}" for speed in speeds}, key=float)
         on: dict[str, list[str]] = {}
         for speed in speeds:

@@ -95,25 +95,21 @@ def make_set(
 def joined(name: str, parts: Sequence[TestSet]) -> TestSet:
     """Several corpora as one set; each clip keeps the id it has in its own corpus."""
     return make_set(
-        name,
-        [clip for part in parts for clip in part.entries],
-        origin=name,
+        name, [clip for part in parts for clip in part.entries], origin=name,
         roots={key: root for part in parts for key, root in part.roots.items()},
         missing=tuple(line for part in parts for line in part.missing),
         notes=tuple(line for part in parts for line in part.notes),
-    )
+    )  # fmt: skip
 
 
 def segment_of(clip: Clip, start: int, num_samples: int) -> Clip:
     """A segment of a clip, `start` counted from the clip's own; its id tells its place."""
     return replace(
-        clip,
-        id=f"{clip.id}+{start / clip.rate_hz:.3f}s",
-        start=clip.start + start,
+        clip, id=f"{clip.id}+{start / clip.rate_hz:.3f}s", start=clip.start + start,
         num_samples=num_samples,
         transcript=None,  # is that of the whole file
         measures=None,
-    )
+    )  # fmt: skip
 
 
 def choose(

@@ -23,6 +23,6 @@ def _parts(runs: Sequence[RunRows]) -> Sequence[p.Part]:
     return (*_RATES, *varying, *_FACTS, *(p.Measure(name, (name,), digits=3) for name in metrics))
 
 
-LAYOUTS = (
-    p.Layout("default", "Rates and quality", _parts, by="both", histograms=True, conditions=True),
+LAYOUTS = p.Layout(
+    "default", "Rates and quality", _parts, by="both", histograms=True, conditions=True
 )

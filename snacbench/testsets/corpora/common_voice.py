@@ -71,11 +71,9 @@ def _find(root: Path) -> list[corpus.CorpusFile]:
 
 
 CORPORA = corpus.Corpus(
-    name="common-voice",
-    summary="speech, MP3 at 32 or 48 kHz, many languages, with transcripts",
-    find=_find,
-    licence="CC0-1.0",
+    name="common-voice", summary="speech, MP3 at 32 or 48 kHz, many languages, with transcripts",
+    find=_find, licence="CC0-1.0",
     where="https://commonvoice.mozilla.org/datasets, which asks to accept its terms for each "
     "language.",
     # The number of clips differs by language and release.
-)
+)  # fmt: skip

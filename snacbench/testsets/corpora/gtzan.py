@@ -6,13 +6,12 @@ from snacbench.testsets.corpora.corpus import Corpus, Layout
 
 _GENRES = "blues|classical|country|disco|hiphop|jazz|metal|pop|reggae|rock"
 _LAYOUT = Layout(
-    "GTZAN",
-    ("GTZAN", "Data", "genres", "genres_original"),
+    "GTZAN", ("GTZAN", "Data", "genres", "genres_original"),
     "<genre>/<genre>.<n>.wav (or .au) in genres/ or genres_original/",
     "genres_original/blues/blues.00000.wav",
     levels=(_GENRES, rf"((?:{_GENRES})\.\d{{5}})\.(?:wav|au)"),
     inside=("genres_original", "genres", "."),
-)
+)  # fmt: skip
 
 
 CORPORA = Corpus(

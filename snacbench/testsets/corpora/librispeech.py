@@ -34,14 +34,12 @@ def _make(path: Path, speaker: str, utterance: str) -> corpus.CorpusFile:
 
 
 _TTS = corpus.Layout(
-    "LibriTTS test-clean",
-    ("LibriTTS",),
+    "LibriTTS test-clean", ("LibriTTS",),
     "test-clean/<speaker>/<chapter>/<speaker>_<chapter>_<paragraph>_<sentence>.wav",
     "LibriTTS/test-clean/1089/134686/1089_134686_000001_000001.wav",
-    levels=(r"(\d+)", r"\d+", r"(\d+_\d+_\d+_\d+)\.wav"),
-    inside=("test-clean",),
+    levels=(r"(\d+)", r"\d+", r"(\d+_\d+_\d+_\d+)\.wav"), inside=("test-clean",),
     advice="LibriTTS-R is another corpus: a model has restored its speech",
-)
+)  # fmt: skip
 
 
 def _make_tts(path: Path, speaker: str, utterance: str) -> corpus.CorpusFile | None:
@@ -55,13 +53,11 @@ def _corpus(
     part: str, first: str, summary: str, complete: tuple[int, int], archive: corpus.Download
 ) -> corpus.Corpus:
     layout = corpus.Layout(
-        f"LibriSpeech {part}",
-        ("LibriSpeech",),
+        f"LibriSpeech {part}", ("LibriSpeech",),
         f"{part}/<speaker>/<chapter>/<speaker>-<chapter>-<n>.flac",
         f"LibriSpeech/{part}/{first.replace('-', '/')}/{first}-0000.flac",
-        levels=(r"(\d+)", r"\d+", r"(\d+-\d+-\d+)\.flac"),
-        inside=(part,),
-    )
+        levels=(r"(\d+)", r"\d+", r"(\d+-\d+-\d+)\.flac"), inside=(part,),
+    )  # fmt: skip
     return corpus.Corpus(
         name=f"librispeech-{part}", summary=f"speech, 16 kHz, {summary}, with transcripts",
         find=partial(layout.find, make=_make, **_FACTS), licence="CC-BY-4.0",
@@ -89,13 +85,10 @@ CORPORA = (
     _corpus("test-clean", "61-70968", "5.4 h, 40 speakers", (2620, 40), _CLEAN),
     _corpus("test-other", "367-130732", "5.1 h, 33 speakers", (2939, 33), _OTHER),
     corpus.Corpus(
-        name="libritts-test-clean",
-        summary="speech, 24 kHz, with normalised transcripts",
-        find=partial(_TTS.find, make=_make_tts, **_FACTS),
-        licence="CC-BY-4.0",
+        name="libritts-test-clean", summary="speech, 24 kHz, with normalised transcripts",
+        find=partial(_TTS.find, make=_make_tts, **_FACTS), licence="CC-BY-4.0",
         where="https://www.openslr.org/60",
         # Catalogue of TensorFlow Datasets; the number of speakers could not be checked.
-        expected_files=4837,
-        downloads=(_TTS_CLEAN,),
+        expected_files=4837, downloads=(_TTS_CLEAN,),
     ),
-)
+)  # fmt: skip

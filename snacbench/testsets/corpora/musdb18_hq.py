@@ -17,13 +17,11 @@ _ARCHIVE = Download(
     "baac80d0483c61d74b2e5f3be75fa557eec52898339e6aa45c1fa48833c5d21d",
 )  # fmt: skip
 CORPORA = Corpus(
-    name="musdb18-hq",
-    summary="music, 44.1 kHz stereo, 50 full tracks",
+    name="musdb18-hq", summary="music, 44.1 kHz stereo, 50 full tracks",
     find=partial(_LAYOUT.find, domain="music", lossy_source=False),
     # Zenodo record 3338373: for educational purposes; most tracks CC BY-NC-SA of MedleyDB.
     licence="non-commercial use only; licences per track, see the Zenodo record",
     where="Zenodo record 3338373 (https://zenodo.org/records/3338373), one archive of 23 GB.",
     expected_files=50,  # the dataset's page at sigsep.github.io: 100 training, 50 test tracks
-    expected_clusters=50,
-    downloads=(_ARCHIVE,),
-)
+    expected_clusters=50, downloads=(_ARCHIVE,),
+)  # fmt: skip
