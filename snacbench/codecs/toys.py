@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from snacbench.audio.filters import low_pass
 from snacbench.errors import UnknownPoint
 from snacbench.later import np
-from snacbench.models import CodecFamily, CodecModel, LocatedWeights
+from snacbench.models import CodecFamily, CodecModel, Loader
 from snacbench.types import Audio, CodecSpec, Encoded
 
 _IDENTITY = CodecSpec(
@@ -48,10 +48,6 @@ class ToyCodec:
         return Audio(np.ascontiguousarray(samples, dtype=np.float32), encoded.rate_hz)
 
 
-def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> ToyCodec:
-    return ToyCodec(spec)
-
-
 def _lowpass_point(cutoff_khz: float) -> CodecSpec:
     name, settings = f"lowpass@{cutoff_khz:g}kHz", {"cutoff_hz": cutoff_khz * 1000}
     return replace(_IDENTITY, name=name, model="lowpass", latency_s=None, settings=settings)
@@ -69,18 +65,19 @@ def _number(text: str, unit: str, wanted: str, above: float = -math.inf) -> floa
     return float(found[1])
 
 
+_LOAD: Loader = lambda spec, weights, device: ToyCodec(spec)  # noqa: E731
 _CUT_OFF = "cut-off; write for example lowpass@3.5kHz"
 _RATIO = "signal-to-noise ratio; write for example noise@20dB"
 MODELS = (
-    CodecModel("identity", "toys", points=(_IDENTITY,), default=("identity",), load=_load),
+    CodecModel("identity", "toys", points=(_IDENTITY,), default=("identity",), load=_LOAD),
     CodecModel(
         "lowpass", "toys", points=(_lowpass_point(3.5), _lowpass_point(7.0)),
-        default=("lowpass@3.5kHz", "lowpass@7kHz"), load=_load,
+        default=("lowpass@3.5kHz", "lowpass@7kHz"), load=_LOAD,
         free_point=lambda text: _lowpass_point(_number(text, "kHz", _CUT_OFF, above=0)),
     ),
     CodecModel(
         "noise", "toys", points=tuple(map(_noise_point, (0, 10, 20, 30, 40))),
-        default=("noise@20dB",), load=_load,
+        default=("noise@20dB",), load=_LOAD,
         free_point=lambda text: _noise_point(_number(text, "dB", _RATIO)),
     ),
 )  # fmt: skip

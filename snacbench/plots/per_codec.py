@@ -146,21 +146,16 @@ def codebooks(data: PlotData, options: Options) -> Figure:
         style.say_empty(grid[0], "no codec of this run has codebooks whose codes were counted")
     books = [book.entropy for _, one in shown for book in one.books]
     style.caption(
-        figure,
-        options,
-        data.called(options.domain),
+        figure, options, data.called(options.domain),
         "grey: bits that a packed index takes; coloured: entropy of the codes (Chao-Wang-Jost "
         "estimate) with its 95 % interval (jackknife over clusters); N: tokens per codebook; "
         "used: entries that occur; dead: those that do not",
         "hatched: few tokens per entry or few clips, so the entropy may read low"
-        if not all(book.reliable for book in books)
-        else "",
+        * any(not book.reliable for book in books),
         "where tokens are fewer than entries, the line is a range and no interval: unreliable"
-        if any(book.range_only for book in books)
-        else "",
-        style.remarks([spec for spec, _ in shown]),
-        style.beside(data, "", options.domain),
-    )
+        * any(book.range_only for book in books),
+        style.remarks([spec for spec, _ in shown]), style.beside(data, "", options.domain),
+    )  # fmt: skip
     return figure
 
 

@@ -40,8 +40,7 @@ def _corpus(
         downloads=(
             # Size and md5 as Zenodo states them for daps.tar.gz.
             Download(
-                "https://zenodo.org/records/4660670/files/daps.tar.gz",
-                size_bytes=16_055_782_487,
+                "https://zenodo.org/records/4660670/files/daps.tar.gz", 16_055_782_487,
                 md5="303c130b7ce2e02b59c7ca5cd595a89c",
             ),
         ),
