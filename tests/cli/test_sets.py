@@ -64,10 +64,10 @@ def test_the_whole_way_of_a_corpus(cli, daps, tmp_path):
 def test_what_is_on_this_disk_missing_and_broken(daps, tmp_path):
     roots = f'[roots]\nmusdb18-hq = "{tmp_path}"\ngtzan = "/nowhere"\n'
     (tmp_path / "config.toml").write_text(roots)
-    text = text_of(sets("list"))
+    text = "".join(text_of(sets("list")).split())  # a long path may be broken anywhere
     for part in ("can be fetched", f"{tmp_path}", "there is no folder /nowhere"):
-        assert part in text
-    assert "needs daps, musdb18-hq, audioset" in text
+        assert "".join(part.split()) in text
+    assert "needsdaps,musdb18-hq,audioset" in text
     (daps / "clean" / "m10_script1_clean.wav").write_text("junk")
     (daps / "clean" / "m10_script2_clean.wav").unlink()
     result = sets("index", "daps", "--root", daps)
